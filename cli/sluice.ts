@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** The `sluice` command: finds the sub-command, loads only that one, and reports errors in one form. */
+import type { Command } from 'commander'
+import { messageOf, SluiceError } from '../plugin-server/errors.ts'
+
+interface Entry {
+  readonly summary: string
+  /** Loaded when it is asked for: `sluice serve` must not pay for the gateway's modules. */
+  readonly load: () => Promise<{ command: Command }>
+}
+
+/** One line a command; its file has the same name. */
+const COMMANDS: Readonly<Record<string, Entry>> = {}
+
+function usage(): string {
+  const width = Math.max(0, ...Object.keys(COMMANDS).map(name => name.length))
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return [
+    'Usage: sluice <command> [options]',
+    '',
+    ...lines,
+    '',
+    'sluice <command> --help tells more.',
+    '',
+  ].join('\n')
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const name = argv[0] ?? 'help'
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage())
+    return
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!entry) throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}`)
+  const { command } = await entry.load()
+  await command.name(`sluice ${name}`).description(entry.summary).parseAsync(argv.slice(1), { from: 'user' })
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const known = error instanceof SluiceError
+  process.stderr.write(`sluice: ${messageOf(error)}\n${known ? `  ${error.code}: ${error.remedy}\n` : ''}`)
+  if (!known && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`)
+  process.exitCode = 1
+})

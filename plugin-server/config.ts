@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import path from 'node:path'
+import { messageOf, SluiceError } from './errors.ts'
+
+type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag'
+
+interface SettingSpec {
+  readonly env: `SLUICE_${string}`
+  readonly kind: Kind
+  readonly default: string | number | boolean | undefined
+  /** What it means, with its unit. */
+  readonly doc: string
+  readonly secret?: true
+  readonly min?: number
+  readonly max?: number
+  /** For `url` and `urls`: the schemes that are accepted. */
+  readonly schemes?: readonly string[]
+}
+
+/**
+ * Every setting: its variable, kind, default and meaning. A secret may instead be read from a file, named by the
+ * same variable with `_FILE` behind it.
+ */
+export const SETTINGS = {
+  socket: {
+    env: 'SLUICE_SOCKET',
+    kind: 'path',
+    default: '.sluice/run/sluice.sock',
+    doc: 'unix socket on which Kong finds the plugin server',
+  },
+  socketGroup: {
+    env: 'SLUICE_SOCKET_GROUP',
+    kind: 'text',
+    default: undefined,
+    doc: 'group of the socket (mode 0660), so that the user of Kong may connect',
+  },
+  redisUrl: {
+    env: 'SLUICE_REDIS_URL',
+    kind: 'urls',
+    default: undefined,
+    schemes: ['redis', 'rediss'],
+    secret: true,
+    doc: 'shared state; several URLs, comma-separated, mean Redis Cluster; unset: memory, one node',
+  },
+  redisDeadlineMs: {
+    env: 'SLUICE_REDIS_DEADLINE_MS',
+    kind: 'integer',
+    default: 30,
+    min: 1,
+    max: 10_000,
+    doc: 'how long a request waits for Redis, milliseconds',
+  },
+  postgresUrl: {
+    env: 'SLUICE_POSTGRES_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['postgres', 'postgresql'],
+    secret: true,
+    doc: 'event sink; unset: events stay in the spool',
+  },
+  amqpUrl: {
+    env: 'SLUICE_AMQP_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['amqp', 'amqps'],
+    secret: true,
+    doc: 'event sink; unset: events stay in the spool',
+  },
+  spoolDir: {
+    env: 'SLUICE_SPOOL_DIR',
+    kind: 'path',
+    default: '.sluice/spool',
+    doc: 'folder of the event spool',
+  },
+  spoolMaxBytes: {
+    env: 'SLUICE_SPOOL_MAX_BYTES',
+    kind: 'integer',
+    default: 1_073_741_824,
+    min: 1_048_576,
+    doc: 'size of the event spool, bytes; above it the newest events are dropped and counted',
+  },
+  fingerprintSecret: {
+    env: 'SLUICE_FINGERPRINT_SECRET',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    doc: 'HMAC key for credentials in audit events; key-auth-audit requires it',
+  },
+  http: {
+    env: 'SLUICE_HTTP',
+    kind: 'address',
+    default: '127.0.0.1:9542',
+    doc: 'host and port of /metrics, /healthz, /readyz; `off` for none',
+  },
+  logLevel: {
+    env: 'SLUICE_LOG_LEVEL',
+    kind: 'level',
+    default: 'info',
+    doc: 'fatal, error, warn, info, debug, trace or silent',
+  },
+  node: {
+    env: 'SLUICE_NODE',
+    kind: 'text',
+    default: undefined,
+    doc: 'name of this node in events and metrics; unset: the host name',
+  },
+} as const satisfies Record<string, SettingSpec>
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** The validated settings. Paths are absolute. */
+export interface Settings {
+  readonly socket: string
+  readonly socketGroup: string | undefined
+  readonly redisUrl: readonly string[] | undefined
+  readonly redisDeadlineMs: number
+  readonly postgresUrl: string | undefined
+  readonly amqpUrl: string | undefined
+  readonly spoolDir: string
+  readonly spoolMaxBytes: number
+  readonly fingerprintSecret: string | undefined
+  /** Undefined when switched off. */
+  readonly http: Address | undefined
+  readonly logLevel: string
+  readonly node: string
+}
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/**
+ * Reads and validates all settings at once.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID that names every wrong setting with its reason.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, spec] of Object.entries<SettingSpec>(SETTINGS)) {
+    try {
+      const text = readText(spec, env)
+      values[name] = parse(spec, text === undefined ? spec.default : text)
+    } catch (error) {
+      problems.push(`${spec.env}: ${messageOf(error)}`)
+    }
+  }
+  problems.push(...unknownVariables(env))
+  if (problems.length > 0)
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`, {
+      details: { problems },
+    })
+  return { ...values, node: values.node ?? hostname() } as unknown as Settings
+}
+
+function readText(spec: SettingSpec, env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const direct = env[spec.env]
+  const file = env[`${spec.env}_FILE`]
+  if (file === undefined || file === '') return direct === '' ? undefined : direct
+  if (direct !== undefined && direct !== '') throw new Error(`is set, and so is ${spec.env}_FILE; keep one`)
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new Error(`cannot read the file of ${spec.env}_FILE: ${messageOf(error)}`)
+  }
+}
+
+function parse(spec: SettingSpec, value: string | number | boolean | undefined): unknown {
+  if (value === undefined) return undefined
+  const text = String(value)
+  const shown = spec.secret ? '(hidden)' : JSON.stringify(text)
+  switch (spec.kind) {
+    case 'text':
+      return text
+    case 'path':
+      return path.resolve(text)
+    case 'flag':
+      if (!['true', 'false', '1', '0', 'on', 'off'].includes(text))
+        throw new Error(`${shown} is neither true nor false`)
+      return ['true', '1', 'on'].includes(text)
+    case 'level':
+      if (!LEVELS.includes(text)) throw new Error(`${shown} is not one of ${LEVELS.join(', ')}`)
+      return text
+    case 'integer': {
+      const number = Number(text)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
+        throw new Error(`${shown} is not a whole number`)
+      if (number < (spec.min ?? 0)) throw new Error(`${shown} is below ${spec.min ?? 0}`)
+      if (spec.max !== undefined && number > spec.max) throw new Error(`${shown} is above ${spec.max}`)
+      return number
+    }
+    case 'url':
+      return checkUrl(spec, text)
+    case 'urls':
+      return text.split(',').map(part => checkUrl(spec, part.trim()))
+    case 'address':
+      return text === 'off' ? undefined : parseAddress(text)
+  }
+}
+
+function checkUrl(spec: SettingSpec, text: string): string {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw new Error('is not a URL')
+  }
+  const scheme = url.protocol.slice(0, -1)
+  if (spec.schemes && !spec.schemes.includes(scheme))
+    throw new Error(`has the scheme ${scheme}://, not ${spec.schemes.map(s => `${s}://`).join(' or ')}`)
+  return text
+}
+
+/** Parses `HOST:PORT`; an IPv6 host stands in brackets. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65_535) throw new Error(`${JSON.stringify(text)} is not HOST:PORT`)
+  return { host: match[1] ?? match[2]!, port }
+}
+
+/** A misspelt variable would silently leave its default in force, so it is named. */
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>(Object.values<SettingSpec>(SETTINGS).flatMap(s => [s.env, `${s.env}_FILE`]))
+  return Object.keys(env)
+    .filter(name => /^SLUICE_/.test(name) && !known.has(name) && !OUTSIDE_SETTINGS.test(name))
+    .map(name => `${name}: is not a setting of Sluice`)
+}
+
+/** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
+const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_)/

@@ -1,0 +1,71 @@
+/**
+ * Every error that Sluice reports to a person, in one table.
+ *
+ * A code is `SLUICE_<AREA>_<WHAT>` and stays the same over releases. The table's text says what to do; the
+ * message of a single error says what was wrong and where.
+ */
+export const ERRORS = {
+  // settings
+  SLUICE_CONFIG_INVALID: 'Correct the named settings and start again.',
+  // command line
+  SLUICE_CLI_USAGE: 'Run `sluice help` for the commands and their options.',
+  // plugins
+  SLUICE_PLUGIN_INVALID: 'Correct the plugin definition; CONTRIBUTING.md shows a complete one.',
+  SLUICE_PLUGIN_UNKNOWN: 'Name a plugin that `sluice dump` lists, or load its folder with --plugins.',
+  SLUICE_PLUGIN_LOAD: 'Correct the module, or leave it out of the --plugins folder.',
+  SLUICE_PLUGIN_CONFIG: 'Correct the named fields of the plugin configuration in Kong.',
+  // the PDK
+  SLUICE_PDK_PHASE: 'Make the call in a phase that allows it; the documentation of the PDK lists them.',
+  SLUICE_PDK_ARGUMENT: 'Pass arguments of the documented types.',
+  SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
+  // the socket
+  SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
+  SLUICE_SOCKET_FAILED: 'Check that the folder exists and that this user may write to it.',
+  SLUICE_PROTOCOL_FRAME: 'The peer does not speak the protocol that the dump announced.',
+  // the state store
+  SLUICE_STORE_TIMEOUT: 'Check the latency to Redis, or raise SLUICE_REDIS_DEADLINE_MS.',
+  SLUICE_STORE_UNAVAILABLE: 'Check that Redis runs at SLUICE_REDIS_URL.',
+  // events
+  SLUICE_SPOOL_FAILED: 'Check that SLUICE_SPOOL_DIR exists, is writable and has room.',
+  SLUICE_EVENTS_INVALID: 'Publish events that satisfy the schema of their type.',
+  // declared state
+  SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
+  SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',
+  SLUICE_ADMIN_REFUSED: 'Kong refused the change; its own message says why.',
+  SLUICE_APPLY_FAILED: 'The changes that had been made were undone, but for those named here.',
+  // the local gateway
+  SLUICE_GATEWAY_CONFIG: 'Correct the named KONG_ variables.',
+  SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
+  // services on this machine
+  SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
+} as const
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** A failure that its reader can mend: what went wrong, where, and (from the table) what to do. */
+export class SluiceError extends Error {
+  readonly code: ErrorCode
+  /** Facts for programs, such as `{field, value}`; never a secret. */
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'SluiceError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  /** What the reader should do about it. */
+  get remedy(): string {
+    return ERRORS[this.code]
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,120 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Labels are chosen from this list, so that no metric's cardinality follows consumers, keys or addresses. */
+export type Label =
+  | 'plugin'
+  | 'phase'
+  | 'outcome'
+  | 'service'
+  | 'route'
+  | 'tier'
+  | 'limit'
+  | 'state'
+  | 'sink'
+  | 'type'
+  | 'protocol'
+  | 'worker'
+  | 'reason'
+  | 'method'
+
+type Labels<L extends Label> = Readonly<Record<L, string>>
+
+/** Labels are bound once, outside the hot path: `const rejected = counter.with({plugin: 'qos'})`. */
+export interface BoundCounter {
+  add(amount?: number): void
+}
+export interface BoundGauge {
+  set(value: number): void
+  add(amount: number): void
+}
+export interface BoundHistogram {
+  observe(value: number): void
+}
+export interface Bindable<L extends Label, B> {
+  with(labels: Labels<L>): B
+}
+
+/** Makes metrics named `sluice_<area>_<what>_<unit>`; asking twice for a name gives the same metric. */
+export interface Metrics {
+  counter<L extends Label = never>(
+    name: `sluice_${string}`,
+    help: string,
+    labels?: readonly L[],
+  ): Bindable<L, BoundCounter>
+  gauge<L extends Label = never>(
+    name: `sluice_${string}`,
+    help: string,
+    labels?: readonly L[],
+  ): Bindable<L, BoundGauge>
+  histogram<L extends Label = never>(
+    name: `sluice_${string}`,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly L[],
+  ): Bindable<L, BoundHistogram>
+  /** The text exposition format of Prometheus. */
+  text(): Promise<string>
+}
+
+export function createMetrics(options: { process?: boolean } = {}): Metrics {
+  const registry = new Registry()
+  if (options.process) collectDefaultMetrics({ register: registry, prefix: 'sluice_process_' })
+  const counters = new Map<string, Bindable<Label, BoundCounter>>()
+  const gauges = new Map<string, Bindable<Label, BoundGauge>>()
+  const histograms = new Map<string, Bindable<Label, BoundHistogram>>()
+
+  return {
+    counter(name, help, labels = []) {
+      return once(counters, name, () => {
+        const metric = new Counter({ name, help, labelNames: [...labels] as string[], registers: [registry] })
+        return {
+          with(values) {
+            const bound = metric.labels(values)
+            return { add: amount => bound.inc(amount) }
+          },
+        }
+      })
+    },
+    gauge(name, help, labels = []) {
+      return once(gauges, name, () => {
+        const metric = new Gauge({ name, help, labelNames: [...labels] as string[], registers: [registry] })
+        return {
+          with(values) {
+            const bound = metric.labels(values)
+            return { set: value => bound.set(value), add: amount => bound.inc(amount) }
+          },
+        }
+      })
+    },
+    histogram(name, help, buckets, labels = []) {
+      return once(histograms, name, () => {
+        const metric = new Histogram({
+          name,
+          help,
+          buckets: [...buckets],
+          labelNames: [...labels] as string[],
+          registers: [registry],
+        })
+        return {
+          with(values) {
+            const bound = metric.labels(values)
+            return { observe: value => bound.observe(value) }
+          },
+        }
+      })
+    },
+    text: () => registry.metrics(),
+  }
+}
+
+function once<B>(
+  made: Map<string, Bindable<Label, B>>,
+  name: string,
+  make: () => Bindable<Label, B>,
+): Bindable<Label, B> {
+  const known = made.get(name)
+  if (known) return known
+  const metric = make()
+  made.set(name, metric)
+  return metric
+}
