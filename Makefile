@@ -3,7 +3,7 @@ SHELL := /bin/bash
 
 node_modules/.installed: package.json package-lock.json
 	@./ops/require-node.sh
-	npm ci --no-progress --loglevel=error
+	npm install --no-save --no-progress --loglevel=error
 	@touch $@
 
 .PHONY: help

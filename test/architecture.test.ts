@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..')
@@ -104,6 +104,7 @@ function mayImport(file: string, target: string): boolean {
 }
 
 function sources(folder: string): string[] {
+  if (!existsSync(path.join(ROOT, folder))) return []
   return readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.ts'))
     .map(name => path.join(folder, name))
