@@ -1,3 +1,5 @@
+import type { TObject } from 'typebox'
+
 /** What has happened, in the words of the one who saw it. */
 export interface EventDraft {
   /** Past tense, dotted, versioned: `key-auth.denied.v1`. */
@@ -8,14 +10,14 @@ export interface EventDraft {
   readonly timeMs?: number
   /**
    * What makes it the same event when it is seen again (Kong can deliver a log event twice): the id derives from
-   * this and from the type. A random id where it is left out.
+   * this, from the type and from `timeMs`, which must then be the same each time. A random id where it is left out.
    */
   readonly identity?: string
   /** Checked by the schema of its type. Holds no secret. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** An event as it is stored and sent: CloudEvents 1.0 with the extensions `node` and `sequence`. */
+/** An event as it is stored and sent: CloudEvents 1.0 with the extensions `node`, `writer`, `sequence` and `chain`. */
 export interface SluiceEvent {
   readonly specversion: '1.0'
   /** A UUID, version 8 by its layout: 48 bits of time in front, so that ids sort by time. */
@@ -28,8 +30,12 @@ export interface SluiceEvent {
   readonly time: string
   readonly datacontenttype: 'application/json'
   readonly node: string
-  /** Position in its writer's sequence. */
+  /** The process that wrote it, 16 hexadecimal digits; another one after each start. */
+  readonly writer: string
+  /** Position in its writer's sequence, from 1. */
   readonly sequence: number
+  /** Links the event to the one before it in the writer's sequence, 64 hexadecimal digits (see chain.ts). */
+  readonly chain: string
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -42,3 +48,20 @@ export interface EventPublisher {
    */
   publish(draft: EventDraft): Promise<void>
 }
+
+/**
+ * A type of event: its name, its meaning and the schema of its data.
+ *
+ * A plugin lists its types in its definition (`definePlugin({ events: [...] })`); those of the event path and of the
+ * bootstrap stand in `events/types/`. The reference in docs/events.md is generated from all of them.
+ */
+export interface EventType {
+  /** `<area>[.<entity>].<what-happened>.v<version>`; a change that breaks a reader gets the next version. */
+  readonly type: string
+  /** When it is published, in one sentence. */
+  readonly doc: string
+  readonly data: TObject
+}
+
+/** Names of event types; they are routing keys too. */
+export const EVENT_TYPE_NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9_-]*)+\.v[1-9][0-9]*$/

@@ -14,7 +14,7 @@
  * ```
  */
 import type { Static, TObject } from 'typebox'
-import type { EventPublisher } from '../events/event.ts'
+import type { EventPublisher, EventType } from '../events/event.ts'
 import type { Clock } from './clock.ts'
 import type { Settings } from './config.ts'
 import type { Logger } from './observe/log.ts'
@@ -23,7 +23,7 @@ import type { PhaseKong } from './pdk/kong.ts'
 import type { Store } from './stores/store.ts'
 
 export { type Static, Type } from 'typebox'
-export type { EventDraft, EventPublisher } from '../events/event.ts'
+export type { EventDraft, EventPublisher, EventType } from '../events/event.ts'
 export type { Clock } from './clock.ts'
 export { type ErrorCode, messageOf, SluiceError } from './errors.ts'
 export type { Logger } from './observe/log.ts'
@@ -98,6 +98,8 @@ export interface PluginDefinition<Schema extends TObject = TObject, Memory = unk
   readonly onError?: FailurePolicy
   /** How long a phase may take, milliseconds; 1,000 where left out, 100 for `log`. */
   readonly deadlineMs?: Readonly<Partial<Record<Phase, number>>>
+  /** The types of the events that the plugin publishes, with the schemas of their data. */
+  readonly events?: readonly EventType[]
   /** Reads that a phase makes every time, so that they are asked for in the first write. */
   readonly needs?: Readonly<Partial<Record<Phase, readonly Need[]>>>
   /** Made once a process, before the first instance, and closed when the process drains. */

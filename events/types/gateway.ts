@@ -1,0 +1,51 @@
+import { Type } from 'typebox'
+import type { EventType } from '../event.ts'
+
+/** Entities of Kong that the bootstrap changes, by their names in Kong's schema. */
+export const GATEWAY_ENTITIES = [
+  'service',
+  'route',
+  'consumer',
+  'consumer_group',
+  'plugin',
+  'upstream',
+  'target',
+  'certificate',
+  'ca_certificate',
+  'sni',
+  'vault',
+  'key',
+  'key_set',
+  'acl',
+  'keyauth_credential',
+  'basicauth_credential',
+  'hmacauth_credential',
+  'jwt_secret',
+  'oauth2_credential',
+] as const
+
+const ACTIONS = { created: 'created', updated: 'changed', deleted: 'removed' } as const
+
+const data = Type.Object({
+  id: Type.Optional(Type.String({ description: 'id of the entity in Kong' })),
+  name: Type.Optional(
+    Type.String({ description: 'name, username or path that a person knows it by; never a credential' }),
+  ),
+  fields: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'names of the fields that were set or changed; never their values',
+    }),
+  ),
+  actor: Type.Optional(Type.String({ description: 'who ran the bootstrap' })),
+  admin_url: Type.Optional(Type.String({ description: 'the Admin API, without user information' })),
+  select_tag: Type.Optional(Type.String()),
+})
+
+/** `gateway.<entity>.created|updated|deleted.v1`, published by `sluice apply`. */
+export const GATEWAY_EVENTS: readonly EventType[] = GATEWAY_ENTITIES.flatMap(entity =>
+  Object.entries(ACTIONS).map(([action, word]) => ({
+    type: `gateway.${entity}.${action}.v1`,
+    doc: `The bootstrap has ${word} a ${entity.replaceAll('_', ' ')} in Kong.`,
+    data,
+  })),
+)

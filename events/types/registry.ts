@@ -1,0 +1,54 @@
+import { Compile } from 'typebox/compile'
+import { SluiceError } from '../../plugin-server/errors.ts'
+import { EVENT_TYPE_NAME, type EventDraft, type EventType } from '../event.ts'
+import { GATEWAY_EVENTS } from './gateway.ts'
+import { PATH_EVENTS } from './path.ts'
+
+/** The types that do not belong to a plugin. */
+export const OWN_EVENTS: readonly EventType[] = [...PATH_EVENTS, ...GATEWAY_EVENTS]
+
+/** What is wrong with a draft: a name that is no name, a type that nobody declared, data against its schema. */
+export type DraftProblem =
+  | { readonly kind: 'malformed' | 'unknown'; readonly message: string }
+  | { readonly kind: 'invalid'; readonly message: string }
+
+export interface EventRegistry {
+  readonly types: readonly EventType[]
+  /** Undefined when the draft is as its type wants it. */
+  check(draft: EventDraft): DraftProblem | undefined
+}
+
+/**
+ * Knows every declared type.
+ *
+ * @throws SluiceError SLUICE_EVENTS_INVALID for a name that is no event type, or that is declared twice.
+ */
+export function createEventRegistry(ofPlugins: readonly EventType[] = []): EventRegistry {
+  const types = [...OWN_EVENTS, ...ofPlugins]
+  const checks = new Map<string, ReturnType<typeof Compile>>()
+  for (const { type, data } of types) {
+    if (!EVENT_TYPE_NAME.test(type))
+      throw new SluiceError(
+        'SLUICE_EVENTS_INVALID',
+        `${JSON.stringify(type)} is not the name of an event type`,
+      )
+    if (checks.has(type)) throw new SluiceError('SLUICE_EVENTS_INVALID', `${type} is declared twice`)
+    checks.set(type, Compile(data))
+  }
+  return {
+    types,
+    check(draft) {
+      if (!EVENT_TYPE_NAME.test(draft.type) || draft.type.length > 200)
+        return {
+          kind: 'malformed',
+          message: `${JSON.stringify(draft.type)} is not the name of an event type`,
+        }
+      const schema = checks.get(draft.type)
+      if (!schema) return { kind: 'unknown', message: `${draft.type} is not declared by any plugin` }
+      if (schema.Check(draft.data)) return undefined
+      // The values stay out of the message: a wrong one may hold anything.
+      const places = schema.Errors(draft.data).map(error => `${error.instancePath || '/'} ${error.message}`)
+      return { kind: 'invalid', message: `${draft.type}: ${places.slice(0, 3).join('; ')}` }
+    },
+  }
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { Type } from 'typebox'
+import { createEventRegistry } from '../../events/types/registry.ts'
+
+const TYPE = { type: 'tea.brewed.v1', doc: 'Tea is ready.', data: Type.Object({ minutes: Type.Number() }) }
+
+describe('the registry of event types', () => {
+  const registry = createEventRegistry([TYPE])
+
+  it('accepts data that its type describes', () => {
+    assert.equal(registry.check({ type: 'tea.brewed.v1', subject: 'pot', data: { minutes: 4 } }), undefined)
+  })
+
+  it('names the place of a wrong value, and never the value', () => {
+    const problem = registry.check({
+      type: 'tea.brewed.v1',
+      subject: 'pot',
+      data: { minutes: 'planted-value' },
+    })
+    assert.equal(problem?.kind, 'invalid')
+    assert.match(problem!.message, /\/minutes/)
+    assert.doesNotMatch(problem!.message, /planted-value/)
+  })
+
+  it('tells a type that nobody declared from one that is no name', () => {
+    assert.equal(registry.check({ type: 'tea.spilt.v1', subject: 'pot', data: {} })?.kind, 'unknown')
+    for (const type of ['Tea.brewed.v1', 'tea', 'tea.brewed', 'tea.brewed.v0', 'tea.#.v1', ''])
+      assert.equal(registry.check({ type, subject: 'pot', data: {} })?.kind, 'malformed', type)
+  })
+
+  it('refuses a type that is declared twice', () => {
+    assert.throws(() => createEventRegistry([TYPE, TYPE]), { code: 'SLUICE_EVENTS_INVALID' })
+  })
+})
