@@ -5,41 +5,56 @@
  * hash in Redis, so a script touches one slot and runs on Redis Cluster as it is.
  */
 export interface StoreScript<Result> {
-  /** Unique, lower case with dashes: the name of the command in logs and metrics. */
+  /** Unique, lower case with dashes: the name of the script in logs. */
   readonly name: string
   /** KEYS[1] is the key, ARGV the arguments. Takes its time from Redis (`TIME`), not from a node. */
   readonly lua: string
-  /** The same in memory. `now` is in microseconds since the epoch, as the Lua form has it. */
-  apply(hash: Map<string, string>, args: readonly (string | number)[], nowMicros: number): ScriptOutcome
-  /** Turns the reply of either form into the result. */
+  /** The same in memory. `nowMicros` is in microseconds since the epoch, as the Lua form has it. */
+  apply(hash: StoredHash, args: readonly StoredValue[], nowMicros: number): ScriptOutcome
+  /** Turns the reply of either form into the result. Redis gives numbers as text where the script says so. */
   decode(reply: ScriptReply): Result
 }
+
+/** Redis holds text only; memory keeps a number as it is, so that nothing is formatted and parsed in between. */
+export type StoredValue = string | number
+export type StoredHash = Map<string, StoredValue>
 
 export type ScriptReply = readonly (string | number | null)[]
 
 export interface ScriptOutcome {
   readonly reply: ScriptReply
-  /** When the key may be forgotten, in milliseconds from now. */
+  /** When the key may be forgotten, in milliseconds from now. A hash that is left empty is forgotten at once. */
   readonly expireInMs: number
 }
 
 export interface Store {
   /** `memory` is one node's own; `redis` is shared by all nodes. */
   readonly kind: 'memory' | 'redis'
-  /** False while calls would fail at once (the breaker around Redis is open). */
+  /** False while a part of the store is known to be away: its calls then fail at once. */
   readonly available: boolean
   /**
-   * Runs a script on a key.
+   * Runs a script on a key. Memory gives the result itself, Redis a promise: `await` serves both, and a caller that
+   * must not yield can look.
+   *
+   * Put the part of the key that decides its slot in braces: `{sluice:qos:…}`.
    *
    * @throws SluiceError SLUICE_STORE_TIMEOUT after the deadline, SLUICE_STORE_UNAVAILABLE at once while Redis is
-   * known to be away. In both cases the script may still have run.
+   * known to be away (as a rejected promise). In both cases the script may still run.
    */
-  run<Result>(script: StoreScript<Result>, key: string, args: readonly (string | number)[]): Promise<Result>
+  run<Result>(
+    script: StoreScript<Result>,
+    key: string,
+    args: readonly StoredValue[],
+  ): Result | Promise<Result>
   /** Sends a message to every node that watches the channel, this one too; lost where nobody listens. */
   publish(channel: string, message: string): Promise<void>
   /** Hears a channel until the returned function is called. */
   watch(channel: string, hear: (message: string) => void): () => void
   /** Is told when the store goes away and when it is back. Returns the end of the subscription. */
   onAvailability(hear: (available: boolean) => void): () => void
+  /** Waits until the store can be used; false when it can't within that time. */
+  ready(withinMs: number): Promise<boolean>
+  /** The keys that begin with the prefix: a walk over everything, for operators, never for a request. */
+  keys(prefix: string): AsyncIterable<string>
   close(): Promise<void>
 }
