@@ -28,6 +28,7 @@ export const ERRORS = {
   // events
   SLUICE_SPOOL_FAILED: 'Check that SLUICE_SPOOL_DIR exists, is writable and has room.',
   SLUICE_EVENTS_INVALID: 'Publish events that satisfy the schema of their type.',
+  SLUICE_EVENTS_SCHEMA: 'Use a database of its own, or the version of Sluice that made its tables.',
   // declared state
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
   SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../plugin-server/clock.ts'
+import { messageOf } from '../plugin-server/errors.ts'
+import type { Logger } from '../plugin-server/observe/log.ts'
+import type { SinkMetrics } from './metrics.ts'
+import type { Sink, SinkRecord } from './sink.ts'
+import type { Cursor } from './spool/cursor.ts'
+import type { SpoolReader } from './spool/reader.ts'
+
+const MAX_RECORDS = 500
+const MAX_BYTES = 1024 * 1024
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 10_000
+const CURSOR_SYNC_MS = 200
+
+/** A spool, as one sink reads it. */
+export interface RelaySource {
+  readonly reader: SpoolReader
+  readonly cursor: Cursor
+  /** Nobody writes it any more: at its end it is done with. */
+  readonly finite: boolean
+  /** Called once behind the last record of a finite spool, its cursor synced. */
+  readonly onEnd?: () => Promise<void>
+  /** Called after the cursor was synced. */
+  readonly onSynced?: () => Promise<void>
+}
+
+export interface RelayOptions {
+  readonly sink: Sink
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  readonly metrics: SinkMetrics
+  /** Stretches of damaged bytes were passed over. */
+  readonly onCorrupt: (regions: number, bytes: number) => void
+}
+
+/**
+ * Carries records from spools to one sink, in their order, batch by batch. A batch that fails is sent again after a
+ * pause that doubles up to ten seconds, drawn at random below it ("full jitter"), so that nodes do not come back all
+ * at once; while a sink is down it is asked no more often than that.
+ */
+export class Relay {
+  readonly #options: RelayOptions
+  readonly #sources: RelaySource[] = []
+  readonly #stop = new AbortController()
+  #wake = () => {}
+  #running: Promise<void> | undefined
+  #lastSyncMs = 0
+  #idle = false
+  #woken = false
+  #failing: string | undefined
+  #progressMs: number
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    this.#progressMs = options.clock.monotonic()
+  }
+
+  get sink(): string {
+    return this.#options.sink.name
+  }
+
+  /** Nothing waits. */
+  get idle(): boolean {
+    return this.#idle
+  }
+
+  /** Why the sink does not take records; undefined while it does. */
+  get failing(): string | undefined {
+    return this.#failing
+  }
+
+  /** How long records have been waiting without any progress. */
+  get stalledMs(): number {
+    return this.#idle ? 0 : this.#options.clock.monotonic() - this.#progressMs
+  }
+
+  /** Finite spools come first: theirs are the older events. */
+  add(source: RelaySource): void {
+    const live = this.#sources.findIndex(known => !known.finite)
+    if (source.finite && live !== -1) this.#sources.splice(live, 0, source)
+    else this.#sources.push(source)
+    this.wake()
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** There may be more to read. */
+  wake(): void {
+    if (this.#idle) this.#progressMs = this.#options.clock.monotonic()
+    this.#idle = false
+    this.#woken = true
+    this.#wake()
+  }
+
+  /** Stops after the batch under way, or without it when it fails; syncs the cursors. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#wake()
+    await this.#running
+    for (const { reader, cursor } of this.#sources) {
+      await cursor.sync()
+      await cursor.close()
+      await reader.close()
+    }
+    await this.#options.sink.close()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const woken = new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+      this.#woken = false
+      try {
+        if (await this.#pump()) continue
+      } catch (error) {
+        // Of the spool, not of the sink: a file that can't be read.
+        this.#failing = messageOf(error)
+        this.#options.log.error({ sink: this.sink, reason: this.#failing }, 'the spool cannot be read')
+        await this.#pause(LONGEST_PAUSE_MS)
+        continue
+      }
+      await this.#syncCursors()
+      if (this.#woken || signal.aborted) continue
+      this.#idle = true
+      await woken
+    }
+  }
+
+  /** Sends one batch of the first source that has one. */
+  async #pump(): Promise<boolean> {
+    for (const source of [...this.#sources]) {
+      const batch = await source.reader.next(MAX_RECORDS, MAX_BYTES)
+      if (!batch) {
+        if (source.finite) await this.#end(source)
+        continue
+      }
+      if (batch.badRegions > 0) this.#options.onCorrupt(batch.badRegions, batch.badBytes)
+      const records = batch.payloads.flatMap(payload => this.#parse(payload))
+      if (!(await this.#send(records))) return false
+      await source.cursor.advance(batch.end, batch.payloads.length)
+      if (this.#options.clock.monotonic() - this.#lastSyncMs > CURSOR_SYNC_MS) await this.#syncCursors()
+      return true
+    }
+    return false
+  }
+
+  async #end(source: RelaySource): Promise<void> {
+    this.#sources.splice(this.#sources.indexOf(source), 1)
+    await source.cursor.sync()
+    await source.cursor.close()
+    await source.reader.close()
+    await source.onEnd?.()
+  }
+
+  async #syncCursors(): Promise<void> {
+    this.#lastSyncMs = this.#options.clock.monotonic()
+    for (const source of this.#sources) {
+      await source.cursor.sync()
+      await source.onSynced?.()
+    }
+  }
+
+  #parse(payload: Buffer): SinkRecord[] {
+    const json = payload.toString()
+    try {
+      const { id, type, time, writer, sequence } = JSON.parse(json)
+      return [{ id, type, time, writer, sequence, json }]
+    } catch {
+      this.#options.onCorrupt(1, payload.length)
+      return []
+    }
+  }
+
+  /** Sends until the sink has taken it; false when the relay was stopped first. */
+  async #send(records: readonly SinkRecord[]): Promise<boolean> {
+    const { sink, clock, metrics, log, random } = this.#options
+    if (records.length === 0) return true
+    for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
+      if (attempt > 0) metrics.retried(records.length)
+      try {
+        const { refused } = await sink.store(records, this.#stop.signal)
+        metrics.confirmed(records.length - refused)
+        if (refused > 0) metrics.refused(refused)
+        metrics.lag(Math.max(0, clock.now() - Date.parse(records.at(-1)!.time)) / 1000)
+        this.#progressMs = clock.monotonic()
+        if (this.#failing !== undefined) log.info({ sink: sink.name }, 'the event sink takes events again')
+        this.#failing = undefined
+        return true
+      } catch (error) {
+        if (this.#stop.signal.aborted) return false
+        const reason = messageOf(error)
+        if (this.#failing !== reason)
+          log.warn(
+            { sink: sink.name, reason, waiting: records.length },
+            'the event sink does not take events',
+          )
+        this.#failing = reason
+        await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 20)) * random())
+      }
+    }
+    return false
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {})
+  }
+}

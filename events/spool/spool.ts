@@ -1,0 +1,254 @@
+import { type FileHandle, unlink } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../plugin-server/clock.ts'
+import { createSegment, SEGMENT_HEADER, type SpoolPosition, segmentPath } from './segment.ts'
+
+export interface SpoolOptions {
+  /** Exists, and belongs to this process alone. */
+  readonly folder: string
+  readonly clock: Clock
+  /** A segment is closed once it has this size; 16 MiB where left out. */
+  readonly maxSegmentBytes?: number
+  /** Records that wait for the disk; beyond this they are refused. 8 MiB where left out. */
+  readonly maxPendingBytes?: number
+  /** How long an append waits for the disk at most, milliseconds; 100 where left out. */
+  readonly lateMs?: number
+  /** Least time from one fsync to the next, milliseconds, so that records gather; 2 where left out. */
+  readonly gatherMs?: number
+  /** Makes the bytes of a file durable; fdatasync where left out. */
+  readonly sync?: (file: FileHandle) => Promise<void>
+  readonly watcher?: SpoolWatcher
+}
+
+/** Is told what happens, for metrics and logs. */
+export interface SpoolWatcher {
+  synced?(records: number, bytes: number, seconds: number): void
+  late?(records: number): void
+  failed?(error: unknown): void
+}
+
+/** Records that are answered together: when they are durable, or when the time is up. */
+interface Group {
+  readonly done: Promise<void>
+  readonly settle: () => void
+  readonly timer: NodeJS.Timeout
+  records: number
+}
+
+/**
+ * The writing end of a spool: appends records to segment files, and answers each append once an fsync has covered
+ * it. While one fsync runs, the next records gather, and one fsync covers all of them.
+ *
+ * After a failed write or fsync the segment is left, cut to what is known to be durable, and the same records go to
+ * a new one: the kernel may forget pages that it could not write, so a second fsync of the same file proves nothing.
+ */
+export class Spool {
+  readonly folder: string
+  readonly #options: Required<Omit<SpoolOptions, 'watcher' | 'folder'>> & { watcher: SpoolWatcher }
+  #file: FileHandle | undefined
+  #segment: number
+  #offset = 0
+  #durable: SpoolPosition
+  #durableRecords = 0
+  #bytesOnDisk = 0
+  #segmentBytes = new Map<number, number>()
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #group: Group | undefined
+  #running: Promise<void> | undefined
+  #lastSyncMs = Number.NEGATIVE_INFINITY
+  #closing = false
+  #listeners = new Set<() => void>()
+
+  private constructor(options: SpoolOptions, file: FileHandle) {
+    this.folder = options.folder
+    this.#options = {
+      clock: options.clock,
+      maxSegmentBytes: options.maxSegmentBytes ?? 16 * 1024 * 1024,
+      maxPendingBytes: options.maxPendingBytes ?? 8 * 1024 * 1024,
+      lateMs: options.lateMs ?? 100,
+      gatherMs: options.gatherMs ?? 2,
+      sync: options.sync ?? (handle => handle.datasync()),
+      watcher: options.watcher ?? {},
+    }
+    this.#segment = 1
+    this.#durable = { segment: 1, offset: SEGMENT_HEADER.length }
+    this.#adopt(file)
+  }
+
+  static async create(options: SpoolOptions): Promise<Spool> {
+    return new Spool(options, await createSegment(options.folder, 1))
+  }
+
+  /** Everything before it is on disk. */
+  get durable(): SpoolPosition {
+    return this.#durable
+  }
+
+  get durableRecords(): number {
+    return this.#durableRecords
+  }
+
+  /** Size of the segments and of what waits for them. */
+  get bytes(): number {
+    return this.#bytesOnDisk + this.#pendingBytes
+  }
+
+  /**
+   * Takes an encoded record.
+   *
+   * @returns a promise that is kept when the record is durable or late; undefined when too much waits for the disk.
+   */
+  append(record: Buffer): Promise<void> | undefined {
+    if (this.#pendingBytes + record.length > this.#options.maxPendingBytes) return undefined
+    this.#pending.push(record)
+    this.#pendingBytes += record.length
+    this.#group ??= this.#openGroup()
+    this.#group.records++
+    const { done } = this.#group
+    this.#running ??= this.#run()
+    return done
+  }
+
+  /** Calls back whenever more has become durable; returns the way to stop that. */
+  onDurable(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Removes the segments before a number, but never the one that is written. */
+  async removeBefore(segment: number): Promise<void> {
+    for (const number of [...this.#segmentBytes.keys()]) {
+      if (number >= Math.min(segment, this.#durable.segment)) continue
+      await unlink(segmentPath(this.folder, number)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+      })
+      this.#bytesOnDisk -= this.#segmentBytes.get(number) ?? 0
+      this.#segmentBytes.delete(number)
+    }
+  }
+
+  /** Writes what waits, as long as the disk takes it, and leaves the files to others. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#running
+    await this.#file?.close()
+    this.#file = undefined
+  }
+
+  #adopt(file: FileHandle): void {
+    this.#file = file
+    this.#offset = SEGMENT_HEADER.length
+    this.#count(SEGMENT_HEADER.length)
+  }
+
+  #count(bytes: number): void {
+    this.#bytesOnDisk += bytes
+    this.#segmentBytes.set(this.#segment, (this.#segmentBytes.get(this.#segment) ?? 0) + bytes)
+  }
+
+  #openGroup(): Group {
+    let settle = () => {}
+    const done = new Promise<void>(resolve => {
+      settle = resolve
+    })
+    const group: Group = {
+      done,
+      settle,
+      records: 0,
+      timer: setTimeout(() => {
+        if (this.#group === group) this.#group = undefined
+        this.#options.watcher.late?.(group.records)
+        group.settle()
+      }, this.#options.lateMs),
+    }
+    return group
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0
+    while (this.#pending.length > 0) {
+      const { clock, gatherMs } = this.#options
+      const waitMs = this.#lastSyncMs + gatherMs - clock.monotonic()
+      if (waitMs > 0 && !this.#closing) await sleep(waitMs)
+      this.#lastSyncMs = clock.monotonic()
+
+      const records = this.#pending
+      const group = this.#group
+      const bytes = Buffer.concat(records)
+      this.#pending = []
+      this.#group = undefined
+      try {
+        await this.#store(bytes)
+        failures = 0
+      } catch (error) {
+        this.#options.watcher.failed?.(error)
+        // In front of what came meanwhile; the group is answered by its timer, at the latest.
+        this.#pending = [...records, ...this.#pending]
+        if (this.#group === undefined) this.#group = group
+        else if (group) this.#answerWith(this.#group, group)
+        await this.#leaveSegment()
+        if (this.#closing && ++failures > 3) break
+        await sleep(Math.min(2_000, 50 * 2 ** Math.min(failures++, 6)))
+        continue
+      }
+      this.#pendingBytes -= bytes.length
+      this.#count(bytes.length)
+      this.#offset += bytes.length
+      this.#durable = { segment: this.#segment, offset: this.#offset }
+      this.#durableRecords += records.length
+      const seconds = (clock.monotonic() - this.#lastSyncMs) / 1000
+      this.#options.watcher.synced?.(records.length, bytes.length, seconds)
+      if (group) {
+        clearTimeout(group.timer)
+        group.settle()
+      }
+      for (const listener of this.#listeners) listener()
+    }
+    this.#running = undefined
+  }
+
+  /** An older group that failed is answered with a younger one. */
+  #answerWith(younger: Group, older: Group): void {
+    void younger.done.then(() => {
+      clearTimeout(older.timer)
+      older.settle()
+    })
+  }
+
+  async #store(bytes: Buffer): Promise<void> {
+    if (this.#file && this.#offset >= this.#options.maxSegmentBytes) {
+      await this.#file.close()
+      this.#file = undefined
+    }
+    if (!this.#file) {
+      const file = await createSegment(this.folder, this.#segment + 1)
+      this.#segment++
+      this.#adopt(file)
+    }
+    const file = this.#file!
+    let written = 0
+    while (written < bytes.length) {
+      const { bytesWritten } = await file.write(
+        bytes,
+        written,
+        bytes.length - written,
+        this.#offset + written,
+      )
+      written += bytesWritten
+    }
+    await this.#options.sync(file)
+  }
+
+  async #leaveSegment(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    if (!file) return
+    try {
+      await file.truncate(this.#offset)
+    } catch {
+      // A reader then finds damaged bytes behind the last whole record, and counts them.
+    }
+    await file.close().catch(() => {})
+  }
+}

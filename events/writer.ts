@@ -1,0 +1,210 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../plugin-server/clock.ts'
+import type { Logger } from '../plugin-server/observe/log.ts'
+import { canonicalJson } from './canonical.ts'
+import { genesis, link, sha256 } from './chain.ts'
+import type { EventDraft, EventPublisher } from './event.ts'
+import type { EventMetrics } from './metrics.ts'
+import { encodeRecord, MAX_PAYLOAD_BYTES } from './spool/record.ts'
+import type { Spool } from './spool/spool.ts'
+import { derivedId, randomId, timeOf } from './stamp.ts'
+import type { EventRegistry } from './types/registry.ts'
+
+/** Ids that are remembered, so that a log event that Kong delivers twice is written once. */
+const REMEMBERED_IDS = 20_000
+/** While events are being lost, how often that is written down. */
+const LOSS_REPORT_MS = 10_000
+const CHECKPOINT_MS = 60_000
+
+export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
+
+interface Loss {
+  count: number
+  firstMs: number
+  lastMs: number
+}
+
+export interface EventWriterOptions {
+  readonly node: string
+  readonly writer: string
+  readonly registry: EventRegistry
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: EventMetrics
+  readonly maxBytes: number
+  /** Bytes that count against the limit besides the writer's own spool. */
+  readonly otherBytes: () => number
+}
+
+/**
+ * Turns drafts into events of one writer: stamps, chains and appends them. It alone knows the sequence.
+ *
+ * Nothing here throws to its caller, and nothing is dropped in silence: what can't be kept is counted, and written
+ * down as `events.lost.v1` as soon as that can be.
+ */
+export class EventWriter implements EventPublisher {
+  readonly #options: EventWriterOptions
+  readonly #spool: Spool
+  readonly #recent = new Map<string, Promise<void>>()
+  readonly #losses = new Map<LossReason, Loss>()
+  readonly #complained = new Set<string>()
+  #sequence = 0
+  #chain: string
+  #lastReportMs = Number.NEGATIVE_INFINITY
+  #lastCheckpoint = { sequence: 0, atMs: Number.NEGATIVE_INFINITY }
+
+  constructor(spool: Spool, options: EventWriterOptions) {
+    this.#options = options
+    this.#spool = spool
+    this.#chain = genesis(options.writer)
+  }
+
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  async publish(draft: EventDraft): Promise<void> {
+    try {
+      await this.#take(draft)
+    } catch (error) {
+      // A draft that can't even be read, such as one with a getter that throws.
+      this.#options.log.error({ type: String(draft?.type) }, 'an event could not be read, and was dropped')
+      this.countLost('malformed', 1)
+      void error
+    }
+  }
+
+  /** Counts events that are gone; `housekeep` writes it down. */
+  countLost(reason: LossReason, count: number): void {
+    const now = this.#options.clock.now()
+    const loss = this.#losses.get(reason)
+    if (loss) {
+      loss.count += count
+      loss.lastMs = now
+    } else this.#losses.set(reason, { count, firstMs: now, lastMs: now })
+    this.#options.metrics.lost(reason, count)
+  }
+
+  /** To be called about every second. */
+  housekeep(): void {
+    const now = this.#options.clock.monotonic()
+    if (this.#losses.size > 0 && now - this.#lastReportMs >= LOSS_REPORT_MS) {
+      this.#lastReportMs = now
+      this.#reportLosses()
+    }
+    if (now - this.#lastCheckpoint.atMs >= CHECKPOINT_MS) this.#checkpoint(false)
+  }
+
+  /** Writes down the losses, and where the chain ends. */
+  finish(): void {
+    this.#reportLosses()
+    this.#checkpoint(true)
+  }
+
+  /** Appends an event of the path itself, also where the limit is reached. */
+  publishOwn(draft: EventDraft): Promise<void> {
+    return this.#append(draft, true) ?? Promise.resolve()
+  }
+
+  async #take(draft: EventDraft): Promise<void> {
+    const problem = this.#options.registry.check(draft)
+    if (problem) {
+      if (!this.#complained.has(problem.message) && this.#complained.size < 100) {
+        this.#complained.add(problem.message)
+        this.#options.log.warn({ problem: problem.message }, 'an event is not as its type wants it')
+      }
+      if (problem.kind === 'malformed') {
+        this.countLost('malformed', 1)
+        return
+      }
+      this.#options.metrics.undeclared(draft.type)
+    }
+    await this.#append(draft, false)
+  }
+
+  #append(draft: EventDraft, own: boolean): Promise<void> | undefined {
+    const { clock, node, writer, metrics } = this.#options
+    const timeMs = timeOf(draft, clock.now())
+    const id =
+      draft.identity === undefined
+        ? randomId(timeMs, randomBytes(12).toString('hex'))
+        : derivedId(timeMs, draft.type, draft.identity)
+    const known = this.#recent.get(id)
+    if (known) {
+      metrics.repeated()
+      return known
+    }
+    const sequence = this.#sequence + 1
+    const text = canonicalJson({
+      specversion: '1.0',
+      id,
+      type: draft.type,
+      source: `/sluice/${node}`,
+      subject: draft.subject,
+      time: new Date(timeMs).toISOString(),
+      datacontenttype: 'application/json',
+      node,
+      writer,
+      sequence,
+      data: draft.data,
+    })
+    const chain = link(this.#chain, sha256(text))
+    const record = encodeRecord(withChain(text, chain))
+    if (record.length > MAX_PAYLOAD_BYTES) {
+      this.countLost('too-large', 1)
+      return undefined
+    }
+    if (!own && this.#spool.bytes + this.#options.otherBytes() + record.length > this.#options.maxBytes) {
+      this.countLost('spool-full', 1)
+      return undefined
+    }
+    const durable = this.#spool.append(record)
+    if (!durable) {
+      this.countLost('memory-full', 1)
+      return undefined
+    }
+    this.#sequence = sequence
+    this.#chain = chain
+    metrics.appended(draft.type)
+    if (draft.identity !== undefined) this.#remember(id, durable)
+    return durable
+  }
+
+  #remember(id: string, durable: Promise<void>): void {
+    this.#recent.set(id, durable)
+    if (this.#recent.size > REMEMBERED_IDS) {
+      const [oldest] = this.#recent.keys()
+      this.#recent.delete(oldest!)
+    }
+  }
+
+  #reportLosses(): void {
+    for (const [reason, { count, firstMs, lastMs }] of this.#losses) {
+      this.#losses.delete(reason)
+      this.#options.log.error({ reason, count }, 'events were lost')
+      void this.publishOwn({
+        type: 'events.lost.v1',
+        subject: this.#options.writer,
+        data: {
+          count,
+          reason,
+          first_at: new Date(firstMs).toISOString(),
+          last_at: new Date(lastMs).toISOString(),
+        },
+      })
+    }
+  }
+
+  #checkpoint(final: boolean): void {
+    const { clock, writer, log } = this.#options
+    if (this.#sequence === this.#lastCheckpoint.sequence) return
+    const data = { writer, sequence: this.#sequence, chain: this.#chain, final }
+    // The log is the copy that whoever can write to the database can't change.
+    log.info(data, 'checkpoint of the chain of events')
+    void this.publishOwn({ type: 'events.checkpoint.v1', subject: writer, data })
+    this.#lastCheckpoint = { sequence: this.#sequence, atMs: clock.monotonic() }
+  }
+}
+
+/** `chain` sorts before every other member of an event, so canonical text stays canonical. */
+const withChain = (text: string, chain: string) => `{"chain":"${chain}",${text.slice(1)}`
