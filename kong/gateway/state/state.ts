@@ -23,8 +23,11 @@ export interface Transaction extends Lookup {
   delete(collection: Collection, id: string): void
 }
 
-/** Where the gateway keeps its entities. Checks nothing: that is the part of the Admin API and of the file reader. */
-export interface State {
+/**
+ * Where the gateway keeps its entities. Its own lookups see the present; what is built from the entities and kept
+ * is built from a snapshot. Checks nothing: that is the part of the entity store.
+ */
+export interface State extends Lookup {
   /** Rises by one with each change. */
   readonly version: number
   /** The same object for as long as the version stays. */
@@ -70,6 +73,7 @@ export function createMemoryState(now: () => number): State {
   let current: Snapshot | undefined
 
   return {
+    ...lookup(tables, now),
     get version() {
       return version
     },
@@ -145,5 +149,6 @@ function alive<C extends Collection>(row: Row | undefined, now: () => number): E
   if (!row || !('expiresAtMs' in row)) return row as Entity<C> | undefined
   const { expiresAtMs, ...rest } = row as Row & { expiresAtMs: number }
   const leftMs = expiresAtMs - now()
-  return leftMs > 0 ? ({ ...rest, ttl: Math.floor(leftMs / 1000) } as unknown as Entity<C>) : undefined
+  // Whole seconds that are still to come: Kong tells 3,599 of an hour at once.
+  return leftMs > 0 ? ({ ...rest, ttl: Math.ceil(leftMs / 1000) - 1 } as unknown as Entity<C>) : undefined
 }

@@ -1,0 +1,68 @@
+/** Paths of services and routes, with Kong's checks and messages. */
+
+export function checkUriPath(value: string): string | undefined {
+  return badCharacters(value) ?? badEscape(value)
+}
+
+const badCharacters = (value: string): string | undefined =>
+  /^\/[\w.~/%:@!$&'()*+,;=-]*$/.test(value)
+    ? undefined
+    : `invalid path: '${value}' (characters outside of the reserved list of RFC 3986 found)`
+
+function badEscape(value: string): string | undefined {
+  const rest = value.replace(/%[0-9a-f]{2}/gi, '___')
+  const at = /%.?.?/.exec(rest)
+  return at ? `invalid url-encoded value: '${at[0]}'` : undefined
+}
+
+/** A fixed path must be in its normal form; one that starts with `~` must be a regular expression. */
+export function checkRouterPath(value: string): string | undefined {
+  const wrongEscape = badCharacters(value) === undefined ? badEscape(value) : undefined
+  if (wrongEscape) return wrongEscape
+  if (value.startsWith('~')) return checkRegex(value.slice(1))
+  const normal = normalizePath(value)
+  return value === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
+}
+
+const UNRESERVED = /[A-Za-z0-9\-._~]/
+
+/** RFC 3986, 6.2.2: escapes in capitals, no escape that is not needed, no dot segments; empty segments are merged. */
+export function normalizePath(path: string): string {
+  const unescaped = path.replace(/%([0-9a-f]{2})/gi, (octet, hex: string) => {
+    const char = String.fromCharCode(Number.parseInt(hex, 16))
+    return UNRESERVED.test(char) ? char : octet.toUpperCase()
+  })
+  const out: string[] = []
+  const segments = unescaped.split('/').slice(1)
+  segments.forEach((segment, i) => {
+    const last = i === segments.length - 1
+    if (segment === '..') out.pop()
+    else if (segment !== '.' && (segment !== '' || last)) out.push(segment)
+    if (last && (segment === '.' || segment === '..')) out.push('')
+  })
+  return `/${out.join('/')}`
+}
+
+/** What PCRE2 calls the faults that JavaScript finds. */
+const PCRE_MESSAGES: readonly (readonly [javascript: RegExp, pcre: string])[] = [
+  [/Unterminated group/, 'missing closing parenthesis'],
+  [/Unmatched '\)'/, 'unmatched closing parenthesis'],
+  [/Unterminated character class/, 'missing terminating ] for character class'],
+  [/Nothing to repeat/, 'quantifier does not follow a repeatable item'],
+  [/numbers out of order in \{\} quantifier/, 'numbers out of order in {} quantifier'],
+  [/Range out of order in character class/, 'range out of order in character class'],
+  [/\\ at end of pattern/, '\\ at end of pattern'],
+  [/Invalid group/, 'unrecognized character after (? or (?-'],
+]
+
+function checkRegex(regex: string): string | undefined {
+  try {
+    // Flags at the front are PCRE's, and JavaScript does not know them.
+    new RegExp(regex.replace(/^\/?\(\?[a-z]+\)/, ''))
+    return undefined
+  } catch (error) {
+    const text = error instanceof Error ? error.message : ''
+    const reason = PCRE_MESSAGES.find(([javascript]) => javascript.test(text))?.[1] ?? 'internal error'
+    return `invalid regex: '${regex}' (PCRE returned: pcre2_compile() failed: ${reason} in "${regex}")`
+  }
+}

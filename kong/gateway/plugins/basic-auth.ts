@@ -1,0 +1,21 @@
+import type { SchemaSpec } from '../../schema/spec.ts'
+import { httpProtocols, noConsumer } from '../entities/typedefs.ts'
+
+export const basicAuth: SchemaSpec = {
+  name: 'basic-auth',
+  fields: [
+    { consumer: noConsumer },
+    { protocols: httpProtocols },
+    {
+      config: {
+        type: 'record',
+        required: true,
+        fields: [
+          { anonymous: { type: 'string' } },
+          { hide_credentials: { type: 'boolean', required: true, default: false } },
+          { realm: { type: 'string', required: true, default: 'service' } },
+        ],
+      },
+    },
+  ],
+}

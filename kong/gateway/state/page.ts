@@ -1,0 +1,66 @@
+import { invalidOffset, invalidOption, invalidSize } from './errors.ts'
+import type { Row } from './store.ts'
+
+export interface PageOptions {
+  /** Rows of a page, 1 to 1,000; 100 where it is left out. */
+  readonly size?: number
+  /** From an earlier page. */
+  readonly offset?: string
+  /** `a,b`: both tags; `a/b`: one of them. */
+  readonly tags?: string
+  /** Only the entities that refer to one other. */
+  readonly scope?: { readonly field: string; readonly id: string }
+}
+
+export interface Page {
+  readonly data: readonly Row[]
+  /** Where the next page starts; absent on the last one. */
+  readonly offset?: string
+}
+
+const DEFAULT_SIZE = 100
+const MAX_SIZE = 1000
+
+/** @param rows in the order of their ids. */
+export function cutPage(rows: readonly Row[], { size = DEFAULT_SIZE, offset, tags }: PageOptions): Page {
+  if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
+    throw invalidSize(`size must be an integer between 1 and ${MAX_SIZE}`)
+  const matches = tags === undefined ? undefined : tagFilter(tags)
+  const first = offset === undefined ? undefined : decodeOffset(offset)
+  const data: Row[] = []
+  for (const row of rows) {
+    if (first !== undefined && row.id < first) continue
+    if (matches && !matches((row.tags as readonly string[] | null) ?? [])) continue
+    if (data.length === size) return { data, offset: encodeOffset(row.id) }
+    data.push(row)
+  }
+  return { data }
+}
+
+const encodeOffset = (id: string): string =>
+  Buffer.from(JSON.stringify([id]))
+    .toString('base64')
+    .replace(/=+$/, '')
+
+function decodeOffset(offset: string): string {
+  const text = offset.replace(/=+$/, '')
+  if (!/^[A-Za-z0-9+/]*$/.test(text) || text.length % 4 === 1)
+    throw invalidOffset(offset, 'bad base64 encoding')
+  try {
+    const [id] = JSON.parse(Buffer.from(text, 'base64').toString()) as unknown[]
+    if (typeof id === 'string') return id
+  } catch {
+    // Told below.
+  }
+  throw invalidOffset(offset, 'bad json encoding')
+}
+
+/** @throws EntityError for more than five tags, or for commas and slashes mixed. */
+export function tagFilter(text: string): (tags: readonly string[]) => boolean {
+  if (text.includes(',') && text.includes('/')) throw invalidOption('tags', 'invalid filter syntax')
+  const any = text.includes('/')
+  const wanted = text.split(any ? '/' : ',').filter(tag => tag !== '')
+  if (wanted.length === 0) throw invalidOption('tags', 'cannot be null')
+  if (wanted.length > 5) throw invalidOption('tags', 'cannot query more than 5 tags')
+  return tags => (any ? wanted.some(tag => tags.includes(tag)) : wanted.every(tag => tags.includes(tag)))
+}
