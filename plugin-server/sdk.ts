@@ -29,7 +29,14 @@ export { type ErrorCode, messageOf, SluiceError } from './errors.ts'
 export type { Logger } from './observe/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from './observe/metrics.ts'
 export type { AccessKong, LogKong, PhaseKong } from './pdk/kong.ts'
-export type { ScriptOutcome, ScriptReply, Store, StoreScript } from './stores/store.ts'
+export type {
+  ScriptOutcome,
+  ScriptReply,
+  Store,
+  StoredHash,
+  StoredValue,
+  StoreScript,
+} from './stores/store.ts'
 
 /** The phases of Kong that a plugin server can serve. */
 export type Phase = 'certificate' | 'rewrite' | 'access' | 'response' | 'preread' | 'log'

@@ -1,0 +1,98 @@
+import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../plugin-server/sdk.ts'
+import { Board, type BreakerEntry, type Configured, type Decision } from './board.ts'
+import { classify, MARK } from './classify.ts'
+import { configSchema, readConfig } from './config.ts'
+import { BREAKER_EVENTS } from './events.ts'
+import { respond } from './respond.ts'
+
+/** What an instance keeps beside its configuration. */
+interface Instance extends Configured {
+  /** The breaker's key where the entry in Kong is bound to what the breaker protects; else it depends on the request. */
+  readonly key: string | undefined
+}
+
+/** The circuit breaker: rejects at once what its upstream could not serve, and finds out gently when it can again. */
+export const plugin = definePlugin({
+  name: 'circuit-breaker',
+  version: '0.1.0',
+  priority: 900,
+  protocols: ['http', 'https', 'grpc', 'grpcs'],
+  noScope: ['consumer'],
+  onError: 'open',
+  config: configSchema,
+  events: BREAKER_EVENTS,
+  needs: { log: ['log.serialize'] },
+  memory: host => new Board(host).start(),
+  instance: (config, { memory, scope }): Instance => {
+    const settings = readConfig(config, scope)
+    return { ...memory.configure(settings), key: ownKey(settings.scope, scope) }
+  },
+  phases: {
+    access(kong, { memory, instance }) {
+      // Nothing is asked of Kong here while the breaker is closed: that is what makes it cheap.
+      if (instance.key === undefined) return accessByRequest(kong, memory, instance)
+      return access(kong, memory, instance, memory.open(instance.key, instance))
+    },
+    async log(kong, { memory, instance }) {
+      recordOutcome(await kong.log.serialize(), memory, instance)
+    },
+  },
+})
+
+function ownKey(kind: 'service' | 'route', scope: InstanceScope): string | undefined {
+  const id = kind === 'service' ? scope.serviceId : scope.routeId
+  return id === undefined ? undefined : `${kind}:${id}`
+}
+
+async function accessByRequest(kong: AccessKong, board: Board, instance: Instance): Promise<void> {
+  const kind = instance.settings.scope
+  const entity = await (kind === 'service' ? kong.router.getService() : kong.router.getRoute())
+  // A route without a service has no upstream to protect.
+  if (entity === undefined) return
+  await access(kong, board, instance, board.open(`${kind}:${entity.id}`, instance, entity.name))
+}
+
+function access(
+  kong: AccessKong,
+  board: Board,
+  instance: Instance,
+  breaker: BreakerEntry,
+): void | Promise<void> {
+  const decision = board.decide(breaker)
+  if (decision instanceof Promise) return decision.then(later => act(kong, board, instance, breaker, later))
+  act(kong, board, instance, breaker, decision)
+}
+
+function act(
+  kong: AccessKong,
+  board: Board,
+  { settings }: Instance,
+  breaker: BreakerEntry,
+  decision: Decision,
+): void {
+  if (decision.kind === 'pass') return
+  if (decision.kind === 'probe') {
+    kong.log.setSerializeValue(MARK, decision.mark)
+    return
+  }
+  if (settings.shadow || board.isObserving(breaker)) {
+    board.count(breaker, 'shadow')
+    return
+  }
+  board.count(breaker, settings.fallback ? 'fallback' : 'rejected')
+  respond(kong, settings.fallback, breaker.name, decision.retryAfterMs)
+}
+
+type Log = Awaited<ReturnType<LogKong['log']['serialize']>>
+
+function recordOutcome(log: Log, board: Board, instance: Instance): void {
+  const { settings } = instance
+  const entity = log[settings.scope] as { id?: unknown; name?: unknown } | undefined
+  const key = instance.key ?? (typeof entity?.id === 'string' ? `${settings.scope}:${entity.id}` : undefined)
+  if (key === undefined) return
+  const name = typeof entity?.name === 'string' ? entity.name : undefined
+  const call = classify(log, settings.failureStatuses)
+  const slow =
+    settings.slowCallMs !== undefined && call.outcome !== 'none' && call.upstreamMs > settings.slowCallMs
+  board.record(board.open(key, instance, name), call, slow)
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
+
+const times = async (n: number, act: () => unknown): Promise<void> => {
+  for (let i = 0; i < n; i++) await act()
+}
+
+const fail = (node: SimulatedNode, n: number) => times(n, () => node.request('failure'))
+const succeed = (node: SimulatedNode, n: number) => times(n, () => node.request('success'))
+
+describe('a breaker on one node', () => {
+  it('opens when the failure rate is reached, and not before the minimum of calls', async () => {
+    const node = await createNode({ config: { minimum_calls: 10, failure_rate: 50 } })
+    await succeed(node, 4)
+    await fail(node, 5)
+    assert.equal(node.phase(), 'closed')
+    await fail(node, 1)
+    assert.equal(node.phase(), 'open')
+    assert.equal((await node.request('success')).kind, 'reject')
+  })
+
+  it('opens when too many calls are slow', async () => {
+    const node = await createNode({ config: { minimum_calls: 10, slow_call_ms: 100, slow_call_rate: 80 } })
+    await times(2, () => node.request('success'))
+    await times(7, () => node.request('success', { slow: true }))
+    assert.equal(node.phase(), 'closed')
+    await node.request('success', { slow: true })
+    assert.equal(node.phase(), 'open')
+    await settled()
+    assert.equal(node.events.drafts[0]?.data.cause, 'slow-call-rate')
+  })
+
+  it('opens after connection failures in a row, whatever the minimum of calls', async () => {
+    const node = await createNode({ config: { connection_failures: 3 } })
+    await times(2, () => node.request('unreachable'))
+    await node.request('success')
+    await times(2, () => node.request('unreachable'))
+    assert.equal(node.phase(), 'closed')
+    await node.request('unreachable')
+    assert.equal(node.phase(), 'open')
+  })
+
+  it('does not count what says nothing about the upstream', async () => {
+    const node = await createNode({ config: { minimum_calls: 1 } })
+    await times(100, () => node.request('none'))
+    assert.equal(node.phase(), 'closed')
+    assert.equal(node.breaker.cell.window.calls, 0)
+  })
+
+  it('forgets what is older than its window', async () => {
+    const node = await createNode({ config: { minimum_calls: 10 } })
+    await fail(node, 9)
+    node.clock.advance(10_001)
+    await fail(node, 9)
+    assert.equal(node.phase(), 'closed')
+  })
+
+  it('says when to come back, never too early', async () => {
+    const node = await createNode({ config: { minimum_calls: 2, open_ms: 5000, open_jitter: 0 } })
+    await fail(node, 2)
+    node.clock.advance(1200)
+    const decision = await node.request('success')
+    assert.equal(decision.kind === 'reject' && decision.retryAfterMs, 3800)
+  })
+
+  it('lets as many probes through as it has permits, then a growing share, then all', async () => {
+    const config = {
+      minimum_calls: 2,
+      open_ms: 1000,
+      open_jitter: 0,
+      half_open_permits: 3,
+      recovery_ms: 10_000,
+    }
+    const node = await createNode({ config })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const decisions = []
+    for (let i = 0; i < 10; i++) decisions.push(await node.board.decide(node.breaker))
+    assert.deepEqual(
+      decisions.map(d => d.kind),
+      [...Array(3).fill('probe'), ...Array(7).fill('reject')],
+    )
+    for (const decision of decisions.slice(0, 3)) node.finish(decision, 'success')
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+
+    const admitted = async () => {
+      let passed = 0
+      for (let i = 0; i < 100; i++) if ((await node.request('success')).kind === 'pass') passed += 1
+      return passed
+    }
+    assert.ok(Math.abs((await admitted()) - 10) <= 1)
+    node.clock.advance(5000)
+    assert.ok(Math.abs((await admitted()) - 55) <= 1)
+    node.clock.advance(5000)
+    assert.equal(await admitted(), 100)
+    await node.board.flush()
+    assert.equal(node.phase(), 'closed')
+    await settled()
+    assert.deepEqual(
+      node.events.drafts.map(e => e.type),
+      ['circuit.opened.v1', 'circuit.half-opened.v1', 'circuit.recovering.v1', 'circuit.closed.v1'],
+    )
+  })
+
+  it('opens again, for twice as long, when the probes fail', async () => {
+    const config = { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 2 }
+    const node = await createNode({ config })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    assert.equal((await node.request('failure')).kind, 'probe')
+    await settled()
+    assert.equal(node.phase(), 'open')
+    node.clock.advance(1999)
+    assert.equal((await node.request('success')).kind, 'reject')
+    node.clock.advance(1)
+    assert.equal((await node.request('success')).kind, 'probe')
+  })
+
+  it('takes a probe that never ends for a failure, and probes again', async () => {
+    const config = {
+      minimum_calls: 2,
+      open_ms: 1000,
+      open_jitter: 0,
+      half_open_permits: 1,
+      probe_timeout_ms: 3000,
+    }
+    const node = await createNode({ config })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    assert.equal((await node.request('success', { lost: true })).kind, 'probe')
+    node.clock.advance(3000)
+    await node.board.flush()
+    assert.equal(node.phase(), 'open')
+    node.clock.advance(2000)
+    await node.request('success')
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+    assert.ok(node.events.of('circuit.probe-lost.v1').some(e => e.data.lost === 1))
+  })
+
+  it('gives the permit of a probe back that told nothing', async () => {
+    const node = await createNode({
+      config: { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
+    })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    assert.equal((await node.request('none')).kind, 'probe')
+    await settled()
+    assert.equal((await node.request('success')).kind, 'probe')
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+  })
+
+  it('does not close on a slow success of before it opened', async () => {
+    const node = await createNode({
+      config: { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
+    })
+    const early = await node.board.decide(node.breaker)
+    const startedAtMs = node.clock.now()
+    node.clock.advance(10)
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const probe = await node.board.decide(node.breaker)
+    node.finish(early, 'success', { startedAtMs })
+    await settled()
+    assert.equal(node.phase(), 'half-open')
+    node.finish(probe, 'failure')
+    await settled()
+    assert.equal(node.phase(), 'open')
+    // The same probe again: Kong can deliver a log event twice.
+    node.finish(probe, 'success')
+    await settled()
+    assert.equal(node.phase(), 'open')
+  })
+
+  it('counts again after the wall clock was set back', async () => {
+    const node = await createNode({ config: { minimum_calls: 5 } })
+    node.clock.step(-3_600_000)
+    await node.board.flush()
+    await node.request('success')
+    await node.board.flush()
+    await fail(node, 5)
+    assert.equal(node.phase(), 'open')
+  })
+})

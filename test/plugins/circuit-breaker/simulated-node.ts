@@ -1,0 +1,99 @@
+import { Create } from 'typebox/value'
+import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
+import type { Store } from '../../../plugin-server/stores/store.ts'
+import {
+  Board,
+  type BoardHost,
+  type BreakerEntry,
+  type Decision,
+} from '../../../plugins/circuit-breaker/board.ts'
+import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
+import { type Config, configSchema, readConfig } from '../../../plugins/circuit-breaker/config.ts'
+import { BREAKER_EVENTS } from '../../../plugins/circuit-breaker/events.ts'
+import { type RecordedEvents, recordEvents } from '../../support/events.ts'
+import { createTestClock, type TestClock } from '../../support/test-clock.ts'
+
+const silent = (): void => {}
+const log = {
+  fatal: silent,
+  error: silent,
+  warn: silent,
+  info: silent,
+  debug: silent,
+  trace: silent,
+  level: 'silent',
+}
+
+export const configOf = (values: Partial<Config> = {}): Config => ({
+  ...(Create(configSchema) as Config),
+  ...values,
+})
+
+export interface SimulatedNode {
+  readonly board: Board
+  readonly clock: TestClock
+  readonly events: RecordedEvents
+  readonly breaker: BreakerEntry
+  /** One request whose upstream does as it is told; undefined: it was rejected. */
+  request(outcome: Outcome, options?: { slow?: boolean; lost?: boolean }): Promise<Decision>
+  /** The end of a request that was admitted. */
+  finish(decision: Decision, outcome: Outcome, options?: { slow?: boolean; startedAtMs?: number }): void
+  phase(): string
+}
+
+/** A node of the plugin server with one breaker, without Kong. */
+export async function createNode(
+  options: {
+    config?: Partial<Config>
+    store?: Store
+    clock?: TestClock
+    name?: string
+    random?: () => number
+  } = {},
+): Promise<SimulatedNode> {
+  const clock = options.clock ?? createTestClock()
+  const metrics = createMetrics()
+  const events = recordEvents(BREAKER_EVENTS)
+  const host = {
+    node: options.name ?? 'n1',
+    clock,
+    random: options.random ?? (() => 0.5),
+    log: { ...log, child: () => log },
+    metrics,
+    store: options.store ?? new MemoryStore({ clock, metrics }),
+    events,
+  } as unknown as BoardHost
+  const board = new Board(host)
+  const configured = board.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
+  const breaker = board.open('service:s', configured, 'echo')
+  await breaker.loading
+
+  const finish: SimulatedNode['finish'] = (
+    decision,
+    outcome,
+    { slow = false, startedAtMs = clock.now() } = {},
+  ) => {
+    const mark = decision.kind === 'probe' ? decision.mark : undefined
+    board.record(breaker, { outcome, upstreamMs: 1, startedAtMs, mark }, slow)
+  }
+  return {
+    board,
+    clock,
+    events,
+    breaker,
+    finish,
+    async request(outcome, { slow = false, lost = false } = {}) {
+      const decision = await board.decide(breaker)
+      if (decision.kind !== 'reject' && !lost) finish(decision, outcome, { slow })
+      return decision
+    },
+    phase: () => {
+      const { shared, own } = breaker.cell
+      return shared.phase === 'closed' ? own.phase : shared.phase
+    },
+  }
+}
+
+/** Lets promises that are under way come to an end. */
+export const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
