@@ -10,7 +10,14 @@ interface Entry {
 }
 
 /** One line a command; its file has the same name. */
-const COMMANDS: Readonly<Record<string, Entry>> = {}
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  serve: { summary: 'runs the plugin server', load: () => import('./serve.ts') },
+  dump: { summary: "prints plugin information for Kong's query_cmd", load: () => import('./dump.ts') },
+  'kong-conf': {
+    summary: 'prints the settings that make a Kong load the plugins',
+    load: () => import('./kong-conf.ts'),
+  },
+}
 
 function usage(): string {
   const width = Math.max(0, ...Object.keys(COMMANDS).map(name => name.length))

@@ -1,0 +1,56 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command, Option } from 'commander'
+import { readSettings } from '../plugin-server/config.ts'
+import { SluiceError } from '../plugin-server/errors.ts'
+import { loadShippedPlugins } from '../plugin-server/plugins.ts'
+import { createDump, type Dump } from '../plugin-server/runtime/info.ts'
+import type { Protocol } from '../plugin-server/transport/calls.ts'
+
+interface DumpFlags {
+  readonly plugin?: string
+  readonly out?: string
+  readonly protocol: Protocol
+}
+
+export const command = new Command()
+  .option('--plugin <name>', 'only this plugin; Kong 3.9 reads only the first of a dump')
+  .option('--out <folder>', 'write one file a plugin, for a Kong whose query_cmd is `cat FILE`')
+  .addOption(
+    new Option('--protocol <protocol>', 'how Kong shall speak')
+      .choices(['ProtoBuf:1', 'MsgPack:1'])
+      .default('ProtoBuf:1'),
+  )
+  .action(async (flags: DumpFlags) => {
+    const { socket } = readSettings()
+    const all = await loadShippedPlugins()
+    const chosen = flags.plugin === undefined ? all : all.filter(({ name }) => name === flags.plugin)
+    if (flags.plugin !== undefined && chosen.length === 0)
+      throw new SluiceError(
+        'SLUICE_PLUGIN_UNKNOWN',
+        `there is no plugin ${JSON.stringify(flags.plugin)}, only ${all.map(({ name }) => name).join(', ')}`,
+      )
+    if (flags.out === undefined) {
+      await print(createDump(chosen, flags.protocol, socket))
+      return
+    }
+    mkdirSync(flags.out, { recursive: true })
+    for (const plugin of chosen)
+      replaceFile(path.join(flags.out, `${plugin.name}.json`), createDump([plugin], flags.protocol, socket))
+  })
+
+const toText = (dump: Dump) => `${JSON.stringify(dump)}\n`
+
+/** Waits until the pipe has taken all of it: the process may end at once. */
+function print(dump: Dump): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(toText(dump), error => (error ? reject(error) : resolve()))
+  })
+}
+
+/** Kong may read the file while it is written, so it appears whole. */
+function replaceFile(file: string, dump: Dump): void {
+  const beside = `${file}.${process.pid}`
+  writeFileSync(beside, toText(dump))
+  renameSync(beside, file)
+}

@@ -1,0 +1,53 @@
+import { Command } from 'commander'
+import { parseAddress, readSettings, type Settings } from '../plugin-server/config.ts'
+import { messageOf, SluiceError } from '../plugin-server/errors.ts'
+import { createLogger } from '../plugin-server/observe/log.ts'
+
+interface ServeFlags {
+  readonly socket?: string
+  readonly http?: string
+  readonly takeOver?: boolean
+}
+
+export const command = new Command()
+  .option('--socket <path>', 'unix socket on which Kong finds the server (SLUICE_SOCKET)')
+  .option('--http <host:port>', 'metrics and health; `off` for none (SLUICE_HTTP)')
+  .option('--take-over', 'replace a server that listens there, without a failed request')
+  .action(async (flags: ServeFlags) => {
+    const settings = withFlags(readSettings(), flags)
+    const log = createLogger(settings.logLevel)
+    // A plugin's stray rejection or timer must not end the process that serves all the others.
+    process.on('unhandledRejection', reason =>
+      log.error({ reason: messageOf(reason), stack: stackOf(reason) }, 'a promise was rejected unheard'),
+    )
+    process.on('uncaughtException', error =>
+      log.error({ reason: error.message, stack: error.stack }, 'an exception was not caught'),
+    )
+    const { startServer } = await import('../plugin-server/main.ts')
+    const server = await startServer(settings, { log, takeOver: flags.takeOver ?? false })
+    let asked = false
+    const stop = () => {
+      // Asked twice, it goes at once.
+      if (asked) process.exit(1)
+      asked = true
+      void server.close()
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+    await server.ended
+    process.exit(0)
+  })
+
+function withFlags(settings: Settings, flags: ServeFlags): Settings {
+  try {
+    return {
+      ...settings,
+      ...(flags.socket !== undefined && { socket: readSettings({ SLUICE_SOCKET: flags.socket }).socket }),
+      ...(flags.http !== undefined && { http: flags.http === 'off' ? undefined : parseAddress(flags.http) }),
+    }
+  } catch (error) {
+    throw new SluiceError('SLUICE_CLI_USAGE', `--http: ${messageOf(error)}`)
+  }
+}
+
+const stackOf = (reason: unknown) => (reason instanceof Error ? reason.stack : undefined)

@@ -1,0 +1,176 @@
+/** The composition root of the plugin server: settings → wiring → start → drain. */
+import { randomInt } from 'node:crypto'
+import { createEventPath } from '../events/path.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Settings } from './config.ts'
+import { messageOf } from './errors.ts'
+import { type Health, type ObserveServer, serveObservations } from './observe/http.ts'
+import { createLogger, type Logger } from './observe/log.ts'
+import { createMetrics } from './observe/metrics.ts'
+import { loadShippedPlugins } from './plugins.ts'
+import { type AnyPlugin, createRegistry } from './runtime/registry.ts'
+import { createRuntime } from './runtime/runtime.ts'
+import type { Host } from './sdk.ts'
+import { createStore } from './stores/create.ts'
+import { createSocketServer } from './transport/server.ts'
+
+/** Kong closes its idle connections after 60 s; none is left then. */
+const LEAVE_AFTER_MS = 65_000
+/** How often a server looks whether a successor has taken its path over. */
+const SUCCESSOR_CHECK_MS = 250
+
+export interface ServerOptions {
+  /** Instead of those that Sluice ships. */
+  readonly plugins?: readonly AnyPlugin[]
+  /** Replace a server that listens on the socket. */
+  readonly takeOver?: boolean
+  readonly log?: Logger
+  readonly clock?: Clock
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+}
+
+export interface Server {
+  readonly socket: string
+  /** Of the HTTP endpoints; undefined when they are switched off. */
+  readonly httpPort: number | undefined
+  /** Resolves when the server has ended, by `close` or because a successor has taken over and all of Kong's connections are gone. */
+  readonly ended: Promise<void>
+  /** Finishes the events in flight, passes Kong on to a successor where there is one, and ends. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the plugin server; resolves when Kong can connect.
+ *
+ * @throws SluiceError for a plugin, a socket or a port that can't be used; what had been started is ended again.
+ */
+export async function startServer(settings: Settings, options: ServerOptions = {}): Promise<Server> {
+  const startedAt = performance.now()
+  const log = options.log ?? createLogger(settings.logLevel)
+  const clock = options.clock ?? systemClock
+  const random = options.random ?? Math.random
+  const metrics = createMetrics({ process: true })
+  const definitions = options.plugins ?? (await loadShippedPlugins())
+
+  const ending: (() => Promise<void> | void)[] = []
+  const unwind = async () => {
+    for (const end of ending.splice(0).reverse()) {
+      try {
+        await end()
+      } catch (error) {
+        log.error({ reason: messageOf(error) }, 'a part did not end well')
+      }
+    }
+  }
+  try {
+    const store = createStore(settings, { clock, log, metrics })
+    ending.push(() => store.close())
+    const events = createEventPath(settings, {
+      clock,
+      log,
+      metrics,
+      random,
+      types: definitions.flatMap(plugin => plugin.events ?? []),
+    })
+    await events.start()
+    ending.push(() => events.close())
+
+    const hostFor = (plugin: string): Host => ({
+      node: settings.node,
+      settings,
+      clock,
+      random,
+      log: log.child({ plugin }),
+      metrics,
+      store,
+      events: events.publisher,
+    })
+    const registry = createRegistry(definitions, hostFor)
+    ending.push(() => registry.close())
+    const runtime = createRuntime({
+      registry,
+      clock,
+      log,
+      metrics,
+      firstInstanceId: randomInt(1, 0x7fff_ffff),
+    })
+    ending.push(() => runtime.close())
+
+    let draining = false
+    const health = (): Health => {
+      const { problems } = events.ready()
+      const all = [...problems, ...(draining ? ['the server is draining'] : [])]
+      return { ready: all.length === 0, problems: all }
+    }
+    let http: ObserveServer | undefined
+    if (settings.http) {
+      http = await serveObservations(settings.http, metrics, health)
+      ending.push(() => http?.close())
+    }
+    const sockets = await createSocketServer({
+      path: settings.socket,
+      group: settings.socketGroup,
+      takeOver: options.takeOver ?? false,
+      handler: runtime.handler,
+      log,
+      firstEventId: randomInt(0, 0x7fff_ffff),
+    })
+    ending.push(() => sockets.close())
+
+    let end: Promise<void> | undefined
+    let resolveEnded: () => void
+    const ended = new Promise<void>(resolve => {
+      resolveEnded = resolve
+    })
+    const leave = async () => {
+      draining = true
+      clearInterval(successorCheck)
+      const succeeded = !sockets.current()
+      log.info({ connections: sockets.connections, running: runtime.running, succeeded }, 'draining')
+      sockets.stopAccepting()
+      const deadline = clock.monotonic() + LEAVE_AFTER_MS
+      await within(runtime.drain(), LEAVE_AFTER_MS)
+      // Kong moves each connection's next event to the successor by itself, unless there is none to move to.
+      while (succeeded && sockets.connections > 0 && clock.monotonic() < deadline) await pause(50)
+      await unwind()
+      log.info('ended')
+      resolveEnded()
+    }
+    const close = () => {
+      end ??= leave()
+      return end
+    }
+    const successorCheck = setInterval(() => {
+      if (!sockets.current()) void close()
+    }, SUCCESSOR_CHECK_MS)
+    successorCheck.unref()
+
+    log.info(
+      {
+        socket: settings.socket,
+        plugins: [...registry.plugins.keys()],
+        store: store.kind,
+        http: http?.port,
+        pid: process.pid,
+        startMs: Math.round(performance.now() - startedAt),
+      },
+      'serving',
+    )
+    return { socket: settings.socket, httpPort: http?.port, ended, close }
+  } catch (error) {
+    await unwind()
+    throw error
+  }
+}
+
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,73 @@
+/** `/metrics`, `/healthz` and `/readyz`. Bound to loopback unless told otherwise; nothing here changes anything. */
+import { createServer, type ServerResponse } from 'node:http'
+import { messageOf, SluiceError } from '../errors.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface Health {
+  readonly ready: boolean
+  /** One sentence each. */
+  readonly problems: readonly string[]
+}
+
+export interface ObserveServer {
+  /** As bound: the port is a real one where 0 was asked for. */
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** @throws SLUICE_PORT_IN_USE */
+export async function serveObservations(
+  address: { readonly host: string; readonly port: number },
+  metrics: Metrics,
+  health: () => Health,
+): Promise<ObserveServer> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return send(response, 405, { error: 'only GET' })
+    switch (request.url?.split('?')[0]) {
+      case '/healthz':
+        return send(response, 200, { status: 'ok' })
+      case '/readyz': {
+        const { ready, problems } = health()
+        return send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems })
+      }
+      case '/metrics':
+        metrics.text().then(
+          text => {
+            response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+            response.end(text)
+          },
+          (error: unknown) => send(response, 500, { error: messageOf(error) }),
+        )
+        return
+      default:
+        return send(response, 404, { error: 'there are /metrics, /healthz and /readyz' })
+    }
+  })
+  server.requestTimeout = 5_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new SluiceError('SLUICE_PORT_IN_USE', `SLUICE_HTTP: ${address.host}:${address.port} is taken`)
+          : error,
+      ),
+    )
+    server.listen(address.port, address.host, resolve)
+  })
+  server.unref()
+  const bound = server.address()
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify(body)}\n`)
+}

@@ -1,0 +1,116 @@
+/** Turns a reply of either protocol into what the PDK promises: the same value from both. */
+import { SluiceError } from '../errors.ts'
+import { METHODS, type Method } from '../transport/methods.ts'
+import type { Consumer, Credential, HeaderMap, Route, Service } from './entities.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** @throws SLUICE_PROTOCOL_FRAME where Kong answered with something else than its documentation says. */
+export function decodeReply(method: Method, value: unknown): unknown {
+  switch (method) {
+    case 'kong.client.get_consumer':
+    case 'kong.client.load_consumer':
+      return consumer(value)
+    case 'kong.client.get_credential':
+      return credential(value)
+    case 'kong.router.get_service':
+      return service(value)
+    case 'kong.router.get_route':
+      return route(value)
+    case 'kong.request.get_headers':
+    case 'kong.response.get_headers':
+    case 'kong.service.response.get_headers':
+      return headers(value)
+    case 'kong.log.serialize':
+      return serialized(value)
+    case 'kong.ip.is_trusted':
+      return value === true
+  }
+  if (METHODS[method]?.[1] === 'String') return value === '' || value === null ? undefined : value
+  return value ?? undefined
+}
+
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
+const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
+const list = (value: unknown): readonly string[] => (Array.isArray(value) ? value : [])
+const object = (value: unknown): Fields | undefined =>
+  typeof value === 'object' && value !== null ? (value as Fields) : undefined
+
+/** MsgPack has Kong's own snake_case names, ProtoBuf those of the message. */
+function consumer(value: unknown): Consumer | undefined {
+  const fields = object(value)
+  const id = text(fields?.id)
+  if (!fields || id === undefined) return undefined
+  const username = text(fields.username)
+  const customId = text(fields.customId ?? fields.custom_id)
+  const createdAt = number(fields.createdAt ?? fields.created_at)
+  return {
+    id,
+    ...(username !== undefined && { username }),
+    ...(customId !== undefined && { customId }),
+    tags: list(fields.tags),
+    ...(createdAt !== undefined && { createdAt }),
+  }
+}
+
+function credential(value: unknown): Credential | undefined {
+  const fields = object(value)
+  const id = text(fields?.id)
+  if (!fields || id === undefined) return undefined
+  const consumerId = text(fields.consumerId ?? fields.consumer_id ?? object(fields.consumer)?.id)
+  return { id, ...(consumerId !== undefined && { consumerId }) }
+}
+
+function service(value: unknown): Service | undefined {
+  const fields = object(value)
+  const id = text(fields?.id)
+  if (!fields || id === undefined) return undefined
+  const name = text(fields.name)
+  const path = text(fields.path)
+  const retries = number(fields.retries)
+  return {
+    id,
+    ...(name !== undefined && { name }),
+    host: text(fields.host) ?? '',
+    port: number(fields.port) ?? 0,
+    protocol: text(fields.protocol) ?? '',
+    ...(path !== undefined && { path }),
+    ...(retries !== undefined && { retries }),
+    tags: list(fields.tags),
+  }
+}
+
+function route(value: unknown): Route | undefined {
+  const fields = object(value)
+  const id = text(fields?.id)
+  if (!fields || id === undefined) return undefined
+  const name = text(fields.name)
+  const serviceId = text(object(fields.service)?.id)
+  return {
+    id,
+    ...(name !== undefined && { name }),
+    protocols: list(fields.protocols),
+    methods: list(fields.methods),
+    hosts: list(fields.hosts),
+    paths: list(fields.paths),
+    ...(serviceId !== undefined && { serviceId }),
+    tags: list(fields.tags),
+  }
+}
+
+/** MsgPack gives every header as a list; a header that came once is a string here. */
+function headers(value: unknown): HeaderMap {
+  const map: Record<string, string | readonly string[]> = {}
+  for (const [name, item] of Object.entries(object(value) ?? {})) {
+    if (Array.isArray(item)) map[name] = item.length === 1 ? String(item[0]) : item.map(String)
+    else map[name] = item === true ? '' : String(item)
+  }
+  return map
+}
+
+function serialized(value: unknown): Fields {
+  if (typeof value !== 'string')
+    throw new SluiceError('SLUICE_PROTOCOL_FRAME', 'kong.log.serialize gave no text')
+  return JSON.parse(value) as Fields
+}

@@ -1,0 +1,209 @@
+/**
+ * Runs one event: the phase handlers of an instance's members, in order, until one exits; within their deadlines, and
+ * by their failure policies. Whatever a handler does, its event ends once, and no other event is touched.
+ */
+import { messageOf } from '../errors.ts'
+import { Conversation, EXIT } from '../pdk/conversation.ts'
+import { Pdk, prefetch } from '../pdk/pdk.ts'
+import type { Phase } from '../sdk.ts'
+import type { EventListener, Exchange } from '../transport/calls.ts'
+import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
+import type { Instance, Member } from './instances.ts'
+import type { EventMeter } from './meter.ts'
+
+const DEFAULT_DEADLINE_MS = 1000
+/** Kong drops log events when their timers pile up, so a log phase is answered by then, always. */
+const LOG_DEADLINE_MS = 100
+
+/** Phases that can still answer the client. */
+const CAN_EXIT: ReadonlySet<string> = new Set(['rewrite', 'access', 'response'])
+
+const UNAVAILABLE = {
+  status: 503,
+  body: JSON.stringify({
+    type: 'about:blank',
+    title: 'Service Unavailable',
+    status: 503,
+    detail: 'A gateway plugin failed, and is configured to let no request pass then.',
+  }),
+  headers: { 'content-type': 'application/problem+json' },
+}
+
+export interface DispatchParts {
+  readonly deadlines: Deadlines
+  readonly meter: EventMeter
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Called when an event that had begun is over. */
+  readonly ended: () => void
+}
+
+/** How an event ended; a label of its metric. */
+export type Outcome = 'ok' | 'exit' | 'error' | 'late' | 'abandoned'
+
+/** Begins the event; the handlers' first steps have run when it returns. */
+export function dispatch(
+  instance: Instance,
+  phase: Phase,
+  exchange: Exchange,
+  parts: DispatchParts,
+): EventListener {
+  const run = new EventRun(instance, phase, exchange, parts)
+  run.begin()
+  return run
+}
+
+class EventRun implements EventListener, Expiring {
+  readonly #instance: Instance
+  readonly #phase: Phase
+  readonly #parts: DispatchParts
+  readonly #conversation: Conversation
+  readonly #pdk: Pdk
+  readonly #startedAt: number
+  #index = 0
+  #mark: readonly [number, number] = [0, 0]
+  #deadline: Deadline | undefined
+  #outcome: Outcome = 'ok'
+  #over = false
+
+  constructor(instance: Instance, phase: Phase, exchange: Exchange, parts: DispatchParts) {
+    this.#instance = instance
+    this.#phase = phase
+    this.#parts = parts
+    this.#startedAt = parts.now()
+    this.#conversation = new Conversation(exchange, this.#resumed)
+    this.#pdk = new Pdk(this.#conversation)
+  }
+
+  begin(): void {
+    for (const member of this.#instance.members)
+      for (const need of member.plugin.definition.needs?.[this.#phase] ?? []) prefetch(this.#pdk, need)
+    this.#next()
+  }
+
+  /** Runs member after member, without a promise as long as their handlers are synchronous. */
+  #next(): void {
+    const { members } = this.#instance
+    while (this.#index < members.length) {
+      const member = members[this.#index]!
+      const handler = member.plugin.definition.phases[this.#phase]
+      if (handler) {
+        this.#mark = this.#conversation.mark()
+        this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+        let result: unknown
+        try {
+          result = handler(this.#pdk as never, member.context as never)
+        } catch (error) {
+          if (!this.#failed(member, error)) return
+        }
+        if (isThenable(result)) {
+          this.#await(member, result)
+          return
+        }
+        // A handler that swallowed the exit has exited all the same.
+        if (this.#conversation.exited) {
+          this.#finish('exit')
+          return
+        }
+      }
+      this.#index++
+    }
+    this.#finish(this.#outcome)
+  }
+
+  #await(member: Member, result: PromiseLike<unknown>): void {
+    this.#deadline ??= this.#parts.deadlines.start(this.#deadlineMs(member), this)
+    result.then(
+      () => {
+        if (this.#over) return
+        if (this.#conversation.exited) return this.#finish('exit')
+        this.#index++
+        this.#next()
+      },
+      (error: unknown) => {
+        if (this.#over) {
+          if (error !== EXIT)
+            member.plugin.host.log.debug(
+              { reason: messageOf(error) },
+              'a handler failed after its event had ended',
+            )
+        } else if (this.#failed(member, error)) {
+          this.#index++
+          this.#next()
+        }
+      },
+    )
+  }
+
+  #deadlineMs(member: Member): number {
+    const own = member.plugin.definition.deadlineMs?.[this.#phase]
+    if (this.#phase === 'log') return Math.min(own ?? LOG_DEADLINE_MS, LOG_DEADLINE_MS)
+    return own ?? DEFAULT_DEADLINE_MS
+  }
+
+  /** @returns whether the next member runs; false when the event has been ended. */
+  #failed(member: Member, error: unknown): boolean {
+    if (error === EXIT) {
+      this.#finish('exit')
+      return false
+    }
+    const { definition, host } = member.plugin
+    this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', error)
+    return this.#applyPolicy(member, 'error')
+  }
+
+  expired(): void {
+    if (this.#over) return
+    const member = this.#instance.members[this.#index]!
+    const { definition, host } = member.plugin
+    this.#parts.meter.failure(host.log, definition.name, this.#phase, 'late', undefined)
+    this.#applyPolicy(member, 'late')
+    // The late handler may still run; the members behind it are not started, or they would run beside it.
+    if (!this.#over) this.#finish('late')
+  }
+
+  #applyPolicy(member: Member, outcome: 'error' | 'late'): boolean {
+    this.#outcome = outcome
+    this.#conversation.rollback(this.#mark)
+    if (member.onError === 'open' || !CAN_EXIT.has(this.#phase)) {
+      this.#conversation.replaceExit(undefined)
+      return true
+    }
+    this.#conversation.replaceExit(UNAVAILABLE)
+    this.#finish(outcome)
+    return false
+  }
+
+  abandoned(reason: string): void {
+    if (this.#over) return
+    this.#conversation.abandon(reason)
+    this.#finish('abandoned')
+  }
+
+  readonly #resumed = () => {
+    const member = this.#instance.members[this.#index]
+    if (member && !this.#over)
+      this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#over) return
+    this.#over = true
+    this.#deadline?.cancel()
+    this.#conversation.end()
+    this.#parts.meter.event(
+      this.#instance.plugin.definition.name,
+      this.#phase,
+      outcome,
+      this.#parts.now() - this.#startedAt,
+      this.#conversation.roundTrips,
+    )
+    this.#parts.ended()
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
+}

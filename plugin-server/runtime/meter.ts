@@ -1,0 +1,128 @@
+/** What is counted and logged about events: their outcomes, durations and round trips, failures, a blocked loop. */
+import { messageOf } from '../errors.ts'
+import type { Logger } from '../observe/log.ts'
+import type { BoundCounter, BoundHistogram, Metrics } from '../observe/metrics.ts'
+import type { Phase } from '../sdk.ts'
+import type { Outcome } from './dispatch.ts'
+
+/** A handler that holds the loop for longer is named in the log. */
+const BLOCKED_MS = 100
+const TICK_MS = 50
+const LOG_EVERY_MS = 1000
+const DURATION_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5]
+
+interface PhaseMetrics {
+  readonly outcomes: Map<Outcome, BoundCounter>
+  readonly duration: BoundHistogram
+  readonly roundTrips: BoundCounter
+}
+
+export interface EventMeter {
+  /** A handler of the plugin runs from now on, until the loop turns or another one does. */
+  running(plugin: string, phase: Phase, nowMs: number): void
+  event(plugin: string, phase: Phase, outcome: Outcome, durationMs: number, roundTrips: number): void
+  /** Counts always; logs each kind of failure of a plugin once a second at most. */
+  failure(log: Logger, plugin: string, phase: Phase, kind: 'error' | 'late', error: unknown): void
+  close(): void
+}
+
+/** @param now monotonic milliseconds. */
+export function createEventMeter(metrics: Metrics, log: Logger, now: () => number): EventMeter {
+  const events = metrics.counter('sluice_events_total', 'Events by how they ended.', [
+    'plugin',
+    'phase',
+    'outcome',
+  ])
+  const durations = metrics.histogram(
+    'sluice_event_duration_seconds',
+    'From the arrival of an event to its end.',
+    DURATION_SECONDS,
+    ['plugin', 'phase'],
+  )
+  const trips = metrics.counter('sluice_event_round_trips_total', 'Writes of events that waited for Kong.', [
+    'plugin',
+    'phase',
+  ])
+  const blocks = metrics.counter('sluice_loop_blocked_total', 'Handlers that held the event loop for long.', [
+    'plugin',
+  ])
+  const lag = metrics
+    .gauge('sluice_loop_lag_seconds', 'How late the event loop was at its last tick.')
+    .with({})
+
+  const byPhase = new Map<string, PhaseMetrics>()
+  const phaseMetrics = (plugin: string, phase: Phase): PhaseMetrics => {
+    const key = `${plugin} ${phase}`
+    let found = byPhase.get(key)
+    if (!found) {
+      found = {
+        outcomes: new Map(),
+        duration: durations.with({ plugin, phase }),
+        roundTrips: trips.with({ plugin, phase }),
+      }
+      byPhase.set(key, found)
+    }
+    return found
+  }
+
+  // Between two turns of the loop the last handler that was resumed is the one that runs, so a late turn is its doing.
+  let running: { plugin: string; phase: Phase; atMs: number } | undefined
+  let suspect: { plugin: string; phase: Phase; forMs: number } | undefined
+  let tickedAt = now()
+  const tick = setInterval(() => {
+    const at = now()
+    const lateMs = Math.max(0, at - tickedAt - TICK_MS)
+    tickedAt = at
+    lag.set(lateMs / 1000)
+    if (lateMs > BLOCKED_MS && (suspect || running)) {
+      const { plugin, phase } = (suspect ?? running)!
+      blocks.with({ plugin }).add()
+      log.warn(
+        { plugin, phase, blockedMs: Math.round(suspect?.forMs ?? lateMs) },
+        'a plugin held the event loop',
+      )
+    }
+    running = undefined
+    suspect = undefined
+  }, TICK_MS)
+  tick.unref()
+
+  const loggedAt = new Map<string, number>()
+  return {
+    running(plugin, phase, atMs) {
+      if (running && atMs - running.atMs > BLOCKED_MS && atMs - running.atMs > (suspect?.forMs ?? 0))
+        suspect = { plugin: running.plugin, phase: running.phase, forMs: atMs - running.atMs }
+      running = { plugin, phase, atMs }
+    },
+    event(plugin, phase, outcome, durationMs, roundTrips) {
+      const found = phaseMetrics(plugin, phase)
+      let counter = found.outcomes.get(outcome)
+      if (!counter) {
+        counter = events.with({ plugin, phase, outcome })
+        found.outcomes.set(outcome, counter)
+      }
+      counter.add()
+      found.duration.observe(durationMs / 1000)
+      if (roundTrips > 0) found.roundTrips.add(roundTrips)
+    },
+    failure(own, plugin, phase, kind, error) {
+      const key = `${plugin} ${phase} ${kind}`
+      const at = now()
+      const last = loggedAt.get(key)
+      if (last !== undefined && at - last < LOG_EVERY_MS) return
+      loggedAt.set(key, at)
+      if (kind === 'late') own.error({ plugin, phase }, 'a phase was not done by its deadline')
+      else
+        own.error(
+          {
+            plugin,
+            phase,
+            reason: messageOf(error),
+            stack: error instanceof Error ? error.stack : undefined,
+          },
+          'a phase failed',
+        )
+    },
+    close: () => clearInterval(tick),
+  }
+}

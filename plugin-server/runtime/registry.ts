@@ -1,0 +1,84 @@
+/** The plugins of this process, each with what it remembers. */
+import { messageOf, SluiceError } from '../errors.ts'
+import type { Closeable, Host, PluginDefinition } from '../sdk.ts'
+import { describePlugin, type PluginDump } from './info.ts'
+
+/** A plugin whose types of configuration, memory and instance nobody here knows. */
+// biome-ignore lint/suspicious/noExplicitAny: handlers take their own plugin's types, which differ from plugin to plugin
+export type AnyPlugin = PluginDefinition<any, any, any>
+
+export interface RegisteredPlugin {
+  readonly definition: AnyPlugin
+  readonly dump: PluginDump
+  readonly host: Host
+  /** Outlives every instance. */
+  readonly memory: unknown
+}
+
+export interface Registry {
+  readonly plugins: ReadonlyMap<string, RegisteredPlugin>
+  /** @throws SLUICE_PLUGIN_UNKNOWN */
+  find(name: string): RegisteredPlugin
+  /** Closes what the plugins remember. */
+  close(): Promise<void>
+}
+
+/**
+ * @param hostFor gives a plugin what the process offers, with a logger of its own.
+ * @throws SLUICE_PLUGIN_INVALID for a wrong definition or a name that is taken.
+ */
+export function createRegistry(
+  definitions: readonly AnyPlugin[],
+  hostFor: (plugin: string) => Host,
+): Registry {
+  const plugins = new Map<string, RegisteredPlugin>()
+  for (const definition of definitions) {
+    checkDefinition(definition)
+    if (plugins.has(definition.name))
+      throw new SluiceError('SLUICE_PLUGIN_INVALID', `two plugins are named ${definition.name}`)
+    const host = hostFor(definition.name)
+    plugins.set(definition.name, {
+      definition,
+      dump: describePlugin(definition),
+      host,
+      memory: definition.memory?.(host),
+    })
+  }
+  return {
+    plugins,
+    find(name) {
+      const plugin = plugins.get(name)
+      if (!plugin)
+        throw new SluiceError('SLUICE_PLUGIN_UNKNOWN', `there is no plugin ${JSON.stringify(name)}`)
+      return plugin
+    },
+    async close() {
+      for (const { memory, host } of plugins.values()) {
+        try {
+          await (memory as Closeable | undefined)?.close?.()
+        } catch (error) {
+          host.log.error({ reason: messageOf(error) }, 'the memory of a plugin did not close')
+        }
+      }
+    },
+  }
+}
+
+const PHASES = new Set(['certificate', 'rewrite', 'access', 'response', 'preread', 'log'])
+
+/** @throws SLUICE_PLUGIN_INVALID */
+export function checkDefinition(definition: AnyPlugin): void {
+  const wrong = (what: string) =>
+    new SluiceError('SLUICE_PLUGIN_INVALID', `plugin ${JSON.stringify(definition.name)}: ${what}`)
+  if (typeof definition.name !== 'string' || !/^[a-z0-9][a-z0-9-]*$/.test(definition.name))
+    throw wrong('the name must be of lower-case letters, digits and dashes')
+  if (typeof definition.version !== 'string' || !/^\d+\.\d+\.\d+/.test(definition.version))
+    throw wrong('the version must be like 1.2.3')
+  if (!Number.isInteger(definition.priority)) throw wrong('the priority must be a whole number')
+  const phases = Object.entries(definition.phases ?? {})
+  if (phases.length === 0) throw wrong('it has no phase')
+  for (const [phase, handler] of phases) {
+    if (!PHASES.has(phase)) throw wrong(`${phase} is not a phase of Kong`)
+    if (typeof handler !== 'function') throw wrong(`the phase ${phase} is not a function`)
+  }
+}

@@ -1,0 +1,129 @@
+/** Answers Kong's calls: plugins, instances, events. The transport brings the calls, whatever their protocol. */
+import type { Clock } from '../clock.ts'
+import { messageOf, SluiceError } from '../errors.ts'
+import type { Logger } from '../observe/log.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Phase } from '../sdk.ts'
+import type { CallHandler } from '../transport/calls.ts'
+import { Deadlines } from './deadlines.ts'
+import { type DispatchParts, dispatch } from './dispatch.ts'
+import { createInstances, type Instances } from './instances.ts'
+import { createEventMeter } from './meter.ts'
+import type { Registry } from './registry.ts'
+
+const COLLECT_EVERY_MS = 60_000
+
+export interface RuntimeParts {
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** A random int32 above 0. */
+  readonly firstInstanceId: number
+}
+
+export interface Runtime {
+  readonly handler: CallHandler
+  readonly instances: Instances
+  /** Events under way. */
+  readonly running: number
+  /** From now on no event begins; `handleEvent` answers as for an unknown instance. Resolves when none is running. */
+  drain(): Promise<void>
+  close(): void
+}
+
+export function createRuntime(parts: RuntimeParts): Runtime {
+  const { registry, clock, log, metrics } = parts
+  const instances = createInstances(registry, clock, parts.firstInstanceId)
+  const now = () => clock.monotonic()
+  const meter = createEventMeter(metrics, log, now)
+  const instanceGauge = metrics.gauge('sluice_instances', 'Instances that are kept.').with({})
+  const refused = metrics.counter('sluice_instances_refused_total', 'Instances that could not start.', [
+    'plugin',
+  ])
+  const unknown = metrics.counter(
+    'sluice_events_unknown_instance_total',
+    'Events for an instance that is not known.',
+  )
+  const unknownInstance = unknown.with({})
+  const loadedAt = Math.floor(clock.now() / 1000)
+
+  let running = 0
+  let drained: (() => void) | undefined
+  let draining = false
+  const dispatchParts: DispatchParts = {
+    deadlines: new Deadlines(now),
+    meter,
+    now,
+    ended: () => {
+      running--
+      if (running === 0) drained?.()
+    },
+  }
+  const collecting = setInterval(() => {
+    instances.collect()
+    instanceGauge.set(instances.size)
+  }, COLLECT_EVERY_MS)
+  collecting.unref()
+
+  const handler: CallHandler = {
+    pluginNames: () => [...registry.plugins.keys()],
+    pluginInfo(name) {
+      const plugin = registry.plugins.get(name)
+      if (!plugin) return undefined
+      const { dump } = plugin
+      return {
+        name,
+        version: dump.Version,
+        priority: dump.Priority,
+        phases: dump.Phases,
+        schema: JSON.stringify(dump.Schema),
+        loadedAt,
+      }
+    },
+    async startInstance(name, config) {
+      try {
+        const status = instances.start(name, config)
+        instanceGauge.set(instances.size)
+        log.debug({ plugin: name, instance: status.id }, 'an instance started')
+        return status
+      } catch (error) {
+        refused.with({ plugin: registry.plugins.has(name) ? name : 'unknown' }).add()
+        const code = error instanceof SluiceError ? error.code : undefined
+        log.error({ plugin: name, code, reason: messageOf(error) }, 'an instance was refused')
+        throw error
+      }
+    },
+    instanceStatus: id => instances.status(id),
+    closeInstance: id => instances.close(id),
+    handleEvent(instanceId, phase, exchange) {
+      if (draining) return undefined
+      const instance = instances.find(instanceId)
+      if (!instance) {
+        unknownInstance.add()
+        return undefined
+      }
+      running++
+      return dispatch(instance, phase as Phase, exchange, dispatchParts)
+    },
+  }
+
+  return {
+    handler,
+    instances,
+    get running() {
+      return running
+    },
+    drain() {
+      draining = true
+      if (running === 0) return Promise.resolve()
+      return new Promise(resolve => {
+        drained = resolve
+      })
+    },
+    close() {
+      clearInterval(collecting)
+      meter.close()
+    },
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What a connection asks of the server, in words that both protocols share: the codecs and connections of this
+ * folder turn bytes into these calls, and the runtime answers them.
+ */
+import type { Method } from './methods.ts'
+
+export type Protocol = 'ProtoBuf:1' | 'MsgPack:1'
+
+export interface InstanceStatus {
+  readonly name: string
+  /** int32. */
+  readonly id: number
+  /** Seconds since the epoch. */
+  readonly startedAt: number
+}
+
+export interface PluginInfo {
+  readonly name: string
+  readonly version: string
+  readonly priority: number
+  readonly phases: readonly string[]
+  /** The schema as JSON. */
+  readonly schema: string
+  /** Seconds since the epoch. */
+  readonly loadedAt: number
+}
+
+/** What the server answers. */
+export interface CallHandler {
+  pluginNames(): readonly string[]
+  pluginInfo(name: string): PluginInfo | undefined
+  /**
+   * @param config JSON as Kong sent it.
+   * @returns a promise whose rejection refuses the instance; its message reaches Kong's log over MsgPack.
+   */
+  startInstance(name: string, config: string): Promise<InstanceStatus>
+  instanceStatus(id: number): InstanceStatus | undefined
+  closeInstance(id: number): InstanceStatus | undefined
+  /**
+   * Begins an event. The handler speaks through the exchange until it has called `end`.
+   *
+   * @returns what the exchange tells when Kong goes away; undefined where the instance is unknown or the server
+   * drains: nothing has been done then, and Kong repeats the event elsewhere.
+   */
+  handleEvent(instanceId: number, phase: string, exchange: Exchange): EventListener | undefined
+}
+
+/** One event's way to Kong. */
+export interface Exchange {
+  readonly protocol: Protocol
+  /**
+   * Adds a PDK call to what is to be written; `flush` or `end` sends it. Replies come in the order of the calls.
+   *
+   * @param reply is left out where the answer is of no interest.
+   */
+  call(method: Method, args: readonly unknown[], reply?: ReplySink): void
+  /** Sends the calls that were added. */
+  flush(): void
+  /** Sends the calls that were added, and the end of the event. Nothing may follow. */
+  end(): void
+}
+
+export interface ReplySink {
+  /** The reply's value, as its type's codec gives it; `undefined` for nothing. */
+  reply(value: unknown): void
+}
+
+export interface EventListener {
+  /** Kong closed the connection, or will never answer: the event is over, whatever the handler still does. */
+  abandoned(reason: string): void
+}
+
+export type { Method }

@@ -1,0 +1,169 @@
+/**
+ * One connection of ProtoBuf:1.
+ *
+ * Kong has at most one call under way on a connection. During an event the direction turns round: the server calls,
+ * Kong replies in order, and a zero-length frame with the RpcReturn behind it ends the event. Replies to calls that
+ * were written together with the end arrive behind it, before Kong's next call.
+ */
+
+import { messageOf, SluiceError } from '../errors.ts'
+import type { CallHandler, EventListener, Exchange, ReplySink } from './calls.ts'
+import { FrameSplitter } from './frames.ts'
+import { METHODS, type Method } from './methods.ts'
+import { type RpcCall, type RpcReturn, readRpcCall, writeRpcReturn } from './rpc.ts'
+import { TYPES, type TypeCodec } from './types.ts'
+import { WireReader, WireWriter } from './wire.ts'
+
+export interface Link {
+  write(bytes: Buffer): void
+  /** Closes at once; Kong reads "closed" and repeats an event elsewhere. */
+  destroy(): void
+}
+
+/** A reply that Kong still owes. An exit's may never come: Kong leaves the connection instead. */
+interface Owed {
+  readonly codec: TypeCodec
+  readonly sink: ReplySink | undefined
+  readonly optional: boolean
+}
+
+export class ProtobufConnection implements Exchange {
+  readonly protocol = 'ProtoBuf:1'
+  readonly #link: Link
+  readonly #handler: CallHandler
+  readonly #frames: FrameSplitter
+  readonly #reader = new WireReader(Buffer.alloc(0))
+  readonly #writer = new WireWriter(512)
+  readonly #owed: Owed[] = []
+  #event: EventListener | undefined
+  /** Between HandleEvent and `end`. */
+  #inEvent = false
+  #sequence = 0
+  #closed = false
+
+  constructor(link: Link, handler: CallHandler, maxFrameBytes: number) {
+    this.#link = link
+    this.#handler = handler
+    this.#frames = new FrameSplitter(maxFrameBytes)
+  }
+
+  /** @throws SLUICE_PROTOCOL_FRAME; the connection is of no use then. */
+  push(chunk: Buffer): void {
+    this.#frames.push(chunk, this.#take)
+  }
+
+  /** The peer is gone. */
+  closed(): void {
+    this.#closed = true
+    this.#owed.length = 0
+    const event = this.#event
+    this.#event = undefined
+    this.#inEvent = false
+    event?.abandoned('Kong closed the connection')
+  }
+
+  call(method: Method, args: readonly unknown[], sink?: ReplySink): void {
+    if (!this.#inEvent) return
+    const signature = METHODS[method]
+    if (signature === null)
+      throw new SluiceError('SLUICE_PDK_PHASE', `${method} does not exist in ProtoBuf:1, only in MsgPack:1`)
+    const writer = this.#writer
+    const before = writer.length
+    try {
+      let mark = writer.openFrame()
+      writer.text(method)
+      writer.closeFrame(mark)
+      mark = writer.openFrame()
+      TYPES[signature[0]].write(writer, args)
+      writer.closeFrame(mark)
+    } catch (error) {
+      writer.length = before
+      throw new SluiceError('SLUICE_PDK_ARGUMENT', `${method}: ${messageOf(error)}`, { cause: error })
+    }
+    this.#owed.push({ codec: TYPES[signature[1]], sink, optional: method === 'kong.response.exit' })
+  }
+
+  flush(): void {
+    if (this.#writer.length > 0 && !this.#closed) this.#link.write(this.#writer.take())
+  }
+
+  end(): void {
+    if (!this.#inEvent) return
+    this.#inEvent = false
+    this.#event = undefined
+    const writer = this.#writer
+    writer.closeFrame(writer.openFrame())
+    this.#answer({ sequence: this.#sequence })
+  }
+
+  readonly #take = (bytes: Buffer, start: number, end: number): boolean => {
+    const reader = this.#reader
+    reader.bytes = bytes
+    reader.position = start
+    reader.end = end
+    const owed = this.#owed[0]
+    if (owed !== undefined && !(owed.optional && end > start)) {
+      this.#owed.shift()
+      const value = owed.codec.read(reader)[0]
+      owed.sink?.reply(end === start ? undefined : value)
+    } else {
+      if (owed !== undefined) this.#owed.shift()
+      if (this.#inEvent) throw new SluiceError('SLUICE_PROTOCOL_FRAME', 'a frame that nothing had asked for')
+      this.#serve(readRpcCall(reader))
+    }
+    return !this.#closed
+  }
+
+  #serve(call: RpcCall): void {
+    const handler = this.#handler
+    const { sequence } = call
+    switch (call.kind) {
+      case 'handle_event': {
+        this.#inEvent = true
+        this.#sequence = sequence
+        const event = handler.handleEvent(call.instanceId, call.phase, this)
+        if (event === undefined) this.#refuse()
+        else if (this.#inEvent && sequence === this.#sequence) this.#event = event
+        return
+      }
+      case 'start_instance': {
+        handler.startInstance(call.name, call.config).then(
+          status => this.#answer({ sequence, status }),
+          () => this.#refuse(),
+        )
+        return
+      }
+      case 'close_instance': {
+        const status = handler.closeInstance(call.instanceId)
+        this.#answer(status ? { sequence, status } : { sequence })
+        return
+      }
+      case 'instance_status': {
+        const status = handler.instanceStatus(call.instanceId)
+        this.#answer(status ? { sequence, status } : { sequence })
+        return
+      }
+      case 'plugin_names':
+        this.#answer({ sequence, names: handler.pluginNames() })
+        return
+      case 'plugin_info': {
+        const info = handler.pluginInfo(call.name)
+        this.#answer(info ? { sequence, info } : { sequence })
+      }
+    }
+  }
+
+  #answer(answer: RpcReturn): void {
+    const mark = this.#writer.openFrame()
+    writeRpcReturn(this.#writer, answer)
+    this.#writer.closeFrame(mark)
+    this.flush()
+  }
+
+  /** There is no error in this protocol: a call that can't be served ends its connection. */
+  #refuse(): void {
+    this.#inEvent = false
+    this.#closed = true
+    this.#link.destroy()
+  }
+}

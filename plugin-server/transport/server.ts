@@ -1,0 +1,147 @@
+/** Accepts Kong's connections, finds out which protocol each speaks, and keeps their count. */
+import type { Socket } from 'node:net'
+import { messageOf } from '../errors.ts'
+import type { Logger } from '../observe/log.ts'
+import type { CallHandler, Protocol } from './calls.ts'
+import { type Listener, listen } from './listener.ts'
+import type { MsgpackCodec, MsgpackEvents } from './msgpack-connection.ts'
+import { type Link, ProtobufConnection } from './protobuf-connection.ts'
+
+/** Kong's largest request body in a frame, and room for what is around it. */
+export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+export interface SocketServerOptions {
+  readonly path: string
+  readonly group: string | undefined
+  readonly takeOver: boolean
+  readonly handler: CallHandler
+  readonly log: Logger
+  /** A first id for MsgPack's events, random. */
+  readonly firstEventId: number
+  readonly maxFrameBytes?: number
+}
+
+export interface SocketServer {
+  /** Open connections. */
+  readonly connections: number
+  /** False once a successor has taken the path over. */
+  current(): boolean
+  /** Stops accepting; open connections are served on. */
+  stopAccepting(): void
+  /** Ends every connection, and resolves when they are gone. */
+  close(): Promise<void>
+}
+
+interface Speaker {
+  push(chunk: Buffer): void
+  closed(): void
+}
+
+export async function createSocketServer(options: SocketServerOptions): Promise<SocketServer> {
+  const { handler, log } = options
+  const maxBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
+  const sockets = new Set<Socket>()
+  // Loaded when the first connection speaks it: most servers never need MessagePack.
+  let msgpack: Promise<MsgpackParts> | undefined
+  const loadMsgpack = async (): Promise<MsgpackParts> => {
+    const module = await import('./msgpack-connection.ts')
+    const events = new module.MsgpackEvents(options.firstEventId)
+    const codec = module.createMsgpackCodec()
+    return { module, events, codec }
+  }
+
+  const accept = (socket: Socket) => {
+    sockets.add(socket)
+    const link: Link = {
+      write: bytes => socket.write(bytes),
+      destroy: () => socket.destroy(),
+    }
+    let speaker: Speaker | undefined
+    /** What came before the protocol was known. */
+    let early: Buffer | undefined
+
+    const feed = (chunk: Buffer) => {
+      try {
+        speaker!.push(chunk)
+      } catch (error) {
+        log.warn({ reason: messageOf(error) }, 'closed a connection that does not speak the protocol')
+        socket.destroy()
+      }
+    }
+    const begin = (chunk: Buffer) => {
+      early = early ? Buffer.concat([early, chunk]) : chunk
+      const protocol = detect(early)
+      if (protocol === undefined) return
+      socket.off('data', begin)
+      const first = early
+      early = undefined
+      if (protocol === 'ProtoBuf:1') {
+        speaker = new ProtobufConnection(link, handler, maxBytes)
+        socket.on('data', feed)
+        feed(first)
+        return
+      }
+      socket.pause()
+      msgpack ??= loadMsgpack()
+      msgpack.then(({ module, events, codec }) => {
+        speaker = new module.MsgpackConnection(link, handler, events, codec, maxBytes)
+        socket.on('data', feed)
+        feed(first)
+        socket.resume()
+      }, socket.destroy.bind(socket))
+    }
+    socket.on('data', begin)
+    socket.on('error', error => log.debug({ reason: error.message }, 'a connection broke'))
+    socket.on('close', () => {
+      sockets.delete(socket)
+      speaker?.closed()
+    })
+  }
+
+  const listener: Listener = await listen({
+    path: options.path,
+    group: options.group,
+    takeOver: options.takeOver,
+    accept,
+  })
+
+  return {
+    get connections() {
+      return sockets.size
+    },
+    current: () => listener.current(),
+    stopAccepting: () => listener.close(),
+    async close() {
+      listener.close()
+      await Promise.all(
+        [...sockets].map(
+          socket =>
+            new Promise<void>(resolve => {
+              socket.once('close', resolve)
+              socket.destroy()
+            }),
+        ),
+      )
+    },
+  }
+}
+
+interface MsgpackParts {
+  readonly module: typeof import('./msgpack-connection.ts')
+  readonly events: MsgpackEvents
+  readonly codec: MsgpackCodec
+}
+
+/**
+ * Tells the protocols apart by a connection's first bytes. MsgPack's call is a list of four (0x94) that begins with
+ * the type 0, a message id and a string "plugin.…". In ProtoBuf the same bytes would be a length.
+ *
+ * @returns undefined while too few bytes have come.
+ */
+export function detect(first: Buffer): Protocol | undefined {
+  if (first.length === 0) return undefined
+  if (first[0] !== 0x94) return 'ProtoBuf:1'
+  // A frame of ProtoBuf whose length begins with this byte has at least 148 bytes.
+  if (first.length < 24) return undefined
+  return first.subarray(0, 24).includes('plugin.') && first[1] === 0 ? 'MsgPack:1' : 'ProtoBuf:1'
+}
