@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createDeclarativeConfig } from '../../kong/gateway/admin/config.ts'
 import { createAdminServer } from '../../kong/gateway/admin/server.ts'
 import { randomAuto } from '../../kong/gateway/entities/auto.ts'
 import { createEntitySchemas } from '../../kong/gateway/entities/schemas.ts'
@@ -15,21 +16,30 @@ export interface RunningAdmin {
   close(): Promise<void>
 }
 
+export interface AdminServerOptions {
+  /** Schemas of plugins besides the gateway's own. */
+  readonly plugins?: Readonly<Record<string, SchemaSpec>>
+  /** Without a database: the state comes from `/config` only. */
+  readonly declarative?: boolean
+}
+
 /** The Admin API alone, without a proxy, on a free port. */
-export async function startAdminServer(
-  plugins: Readonly<Record<string, SchemaSpec>> = {},
-): Promise<RunningAdmin> {
+export async function startAdminServer(options: AdminServerOptions = {}): Promise<RunningAdmin> {
+  const { plugins = {}, declarative = false } = options
   const now = () => performance.timeOrigin + performance.now()
   const state = createMemoryState(now)
   const builtin = Object.fromEntries(
     Object.entries(BUILTIN_PLUGINS).map(([name, { schema }]) => [name, schema]),
   )
-  const store = createEntityStore(state, createEntitySchemas({ ...builtin, ...plugins }), randomAuto(now))
+  const auto = randomAuto(now)
+  const schemas = createEntitySchemas({ ...builtin, ...plugins })
+  const store = createEntityStore(state, schemas, auto, { readOnly: declarative })
   const errors: unknown[] = []
   const server = createServer(
     createAdminServer({
       state,
       store,
+      ...(declarative && { config: createDeclarativeConfig(state, store, auto) }),
       node: {
         nodeId: '00000000-0000-4000-8000-000000000000',
         version: '3.9.3',

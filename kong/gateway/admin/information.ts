@@ -24,7 +24,12 @@ export interface NodeInformation {
 }
 
 /** `/`, `/status`, `/schemas/…`, `/plugins/enabled`, `/tags`, `/endpoints`. */
-export function createInformation(store: EntityStore, lookup: Lookup, node: NodeInformation): Resolve {
+export function createInformation(
+  store: EntityStore,
+  lookup: Lookup,
+  node: NodeInformation,
+  config?: { readonly hash: string },
+): Resolve {
   const only = (GET: () => Answer): Methods => ({ GET })
   return path => {
     const [first, second, third] = path
@@ -32,7 +37,7 @@ export function createInformation(store: EntityStore, lookup: Lookup, node: Node
       case undefined:
         return only(() => root(lookup, node))
       case 'status':
-        return path.length === 1 ? only(() => status(node)) : undefined
+        return path.length === 1 ? only(() => status(node, config)) : undefined
       case 'tags':
         return path.length === 1 ? only(() => tags(lookup, undefined)) : tagged(path, lookup)
       case 'plugins':
@@ -67,11 +72,11 @@ function root(lookup: Lookup, node: NodeInformation): Answer {
   })
 }
 
-function status(node: NodeInformation): Answer {
+function status(node: NodeInformation, config: { readonly hash: string } | undefined): Answer {
   const { totalRequests, activeConnections } = node.traffic()
   const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2)} MiB`
   return ok({
-    database: { reachable: true },
+    ...(config ? { configuration_hash: config.hash } : { database: { reachable: true } }),
     memory: {
       workers_lua_vms: [{ http_allocated_gc: mebibytes(process.memoryUsage().heapUsed), pid: process.pid }],
       lua_shared_dicts: {},

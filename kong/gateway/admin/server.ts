@@ -4,6 +4,7 @@ import { EntityError } from '../state/errors.ts'
 import type { State } from '../state/state.ts'
 import type { EntityStore } from '../state/store.ts'
 import { type AdminRequest, type Answer, message, notAllowed, notFoundAnswer } from './answer.ts'
+import { type DeclarativeConfig, withoutDeclarativeConfig } from './config.ts'
 import { nest } from './form.ts'
 import { createInformation, type NodeInformation } from './information.ts'
 import { createResources, type Methods, type Resolve } from './resources.ts'
@@ -12,6 +13,8 @@ export interface AdminOptions {
   readonly state: State
   readonly store: EntityStore
   readonly node: NodeInformation
+  /** Serves `/config`, for a gateway without a database. */
+  readonly config?: DeclarativeConfig
   /** Told of failures that are nobody's fault but ours; the client gets a plain 500. */
   readonly onError: (error: unknown) => void
   /** Body of a request at most; Kong's own limit is 10 MB. */
@@ -25,7 +28,11 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
 /** Serves the Admin API: mount the result in an HTTP server that listens on the loopback interface. */
 export function createAdminServer(options: AdminOptions): RequestListener {
   const { state, store, node } = options
-  const resolvers: readonly Resolve[] = [createInformation(store, state, node), createResources(store)]
+  const resolvers: readonly Resolve[] = [
+    createInformation(store, state, node, options.config),
+    options.config?.resolve ?? withoutDeclarativeConfig,
+    createResources(store),
+  ]
   const resolve: Resolve = path => {
     for (const resolver of resolvers) {
       const methods = resolver(path)
@@ -62,7 +69,7 @@ function serve(request: IncomingMessage, text: string, resolve: Resolve): Answer
   if (!path || !methods) return notFoundAnswer
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
   if (method === 'OPTIONS') return allowed(methods)
-  const parsed = parseBody(method, request.headers['content-type'], text)
+  const parsed = parseBody(method, request.headers['content-type'], text, path[0] === 'config')
   if ('status' in parsed) return parsed
   const handler = methods[method as keyof Methods]
   if (!handler) return notAllowed
@@ -85,7 +92,12 @@ function decodePath(pathname: string): readonly string[] | undefined {
 
 type ParsedBody = Pick<AdminRequest, 'body' | 'isForm'>
 
-function parseBody(method: string, contentType: string | undefined, text: string): ParsedBody | Answer {
+function parseBody(
+  method: string,
+  contentType: string | undefined,
+  text: string,
+  acceptsYaml: boolean,
+): ParsedBody | Answer {
   const none: ParsedBody = { body: {}, isForm: false }
   if (!BODY_METHODS.has(method)) return none
   const type = contentType?.toLowerCase() ?? ''
@@ -96,6 +108,7 @@ function parseBody(method: string, contentType: string | undefined, text: string
   if (type.startsWith('application/x-www-form-urlencoded'))
     return { body: nest(new URLSearchParams(text)), isForm: true }
   if (type.startsWith('multipart/form-data')) return { body: nest(multipartPairs(type, text)), isForm: true }
+  if (acceptsYaml && /^(application|text)\/yaml/.test(type)) return none
   if (contentType === undefined && text === '') return none
   return message(415, 'Unsupported media type')
 }
@@ -116,7 +129,7 @@ function* multipartPairs(contentType: string, text: string): Generator<readonly 
   const parts = text.split(new RegExp(`(?:\\r\\n)?--${escapeRegex(boundary)}(?:--)?(?:\\r\\n)?`, 'i'))
   for (const part of parts) {
     const end = part.indexOf('\r\n\r\n')
-    const name = /name="([^"]*)"/i.exec(part.slice(0, Math.max(0, end)))?.[1]
+    const name = /[;\s]name="([^"]*)"/i.exec(part.slice(0, Math.max(0, end)))?.[1]
     if (end >= 0 && name !== undefined) yield [name, part.slice(end + 4)]
   }
 }

@@ -17,6 +17,7 @@ import {
   uniqueViolation,
   unknownReference,
   unresolvedReferences,
+  unsupported,
 } from './errors.ts'
 import { cutPage, type Page, type PageOptions } from './page.ts'
 import { checkProtocolsMatch } from './protocols.ts'
@@ -51,7 +52,21 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** The longest time to live, seconds. */
 const MAX_TTL = 100_000_000
 
-export function createEntityStore(state: State, schemas: EntitySchemas, auto: AutoValues): EntityStore {
+/** What a gateway without a database says to writes. */
+function refuseWrite(operation: string, collection: Collection, key?: Key): never {
+  const by = key && 'field' in key ? ` by '${key.field}'` : ''
+  throw unsupported(`cannot ${operation} '${collection}' entities${by} when not using a database`)
+}
+
+/**
+ * @param options.readOnly checks writes as ever, but refuses them at last: the state comes from a declarative file.
+ */
+export function createEntityStore(
+  state: State,
+  schemas: EntitySchemas,
+  auto: AutoValues,
+  options: { readonly readOnly?: boolean } = {},
+): EntityStore {
   const fill = (collection: Collection, data: Data, context: Context) => {
     const wrong = schemas[collection].checkShorthands(data)
     if (wrong) throw schemaViolation(wrong)
@@ -91,6 +106,7 @@ export function createEntityStore(state: State, schemas: EntitySchemas, auto: Au
       resolveReferences(state, schemas[collection], filled)
       const wrong = schemas[collection].check(filled)
       if (wrong) throw schemaViolation(wrong)
+      if (options.readOnly) refuseWrite('create', collection)
       const row = finished(schemas[collection], filled, data, ttl ?? null)
       return state.transact(tx => {
         if (tx.get(collection, row.id)) throw primaryKeyViolation({ id: row.id })
@@ -114,6 +130,7 @@ export function createEntityStore(state: State, schemas: EntitySchemas, auto: Au
       resolveReferences(state, schemas[collection], merged)
       const wrong = schemas[collection].check(merged, { full: false, updating: true })
       if (wrong) throw schemaViolation(wrong)
+      if (options.readOnly) refuseWrite('update', collection, key)
       const row = { ...finished(schemas[collection], merged, data, ttl ?? left ?? null), id: present.id }
       return state.transact(tx => write(tx, schemas, collection, row))
     },
@@ -127,6 +144,7 @@ export function createEntityStore(state: State, schemas: EntitySchemas, auto: Au
       resolveReferences(state, schemas[collection], filled)
       const wrong = schemas[collection].check(filled)
       if (wrong) throw schemaViolation(wrong)
+      if (options.readOnly) refuseWrite('create or update', collection, key)
       const id = present?.id ?? ('id' in key ? key.id : (filled.id as string))
       const row = { ...finished(schemas[collection], filled, data, ttl ?? null), id }
       return state.transact(tx => write(tx, schemas, collection, row))
@@ -134,6 +152,7 @@ export function createEntityStore(state: State, schemas: EntitySchemas, auto: Au
 
     delete(collection, key) {
       const row = select(collection, key)
+      if (row && options.readOnly) refuseWrite('remove', collection, key)
       if (row) state.transact(tx => remove(tx, schemas, collection, row.id))
     },
 
@@ -187,7 +206,7 @@ function resolveReferences(from: Lookup, schema: Schema, data: Record<string, un
 }
 
 /** The entity as it is stored: its schema's fields only, null where unset, references by id, passwords hashed. */
-function finished(schema: Schema, data: Data, given: Data, ttl: unknown): Row {
+export function finished(schema: Schema, data: Data, given: Data, ttl: unknown): Row {
   const row: Record<string, unknown> = {}
   for (const [name, field] of schema.fieldsFor(data)) {
     const value = data[name] ?? null
