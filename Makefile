@@ -23,7 +23,8 @@ lint: install ## checks style and common mistakes
 
 .PHONY: test
 test: build lint ## installs what is missing and runs every test
-	@npx mocha
+	@node dist/ops/local/obtain.js
+	@npx mocha 'dist/test/**/*.test.js'
 
 .PHONY: clean
 clean: ## removes what was built; keeps what runs

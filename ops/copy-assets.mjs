@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 
 const ROOTS = ['plugins', 'plugin-server', 'events', 'kong', 'cli', 'ops', 'test', 'bench']
-const ASSET = /\.(lua|sql|json|jsonl|html|css|proto|yaml|tmpl)$/
+const ASSET = /\.(lua|sql|json|jsonl|html|css|proto|yaml|tmpl|sh)$/
 
 function copy(folder) {
   for (const name of readdirSync(folder)) {

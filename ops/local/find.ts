@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { confirm } from './confirm.ts'
+import { hasDocker, startContainer } from './docker.ts'
+import { giveToService, lastingFolder, temporaryFolder, writePrivate } from './folders.ts'
+import { findPrograms, type Installation } from './installation.ts'
+import { type Kept, keep } from './keeper.ts'
+import { SYSTEM, unpackPackages } from './packages.ts'
+import { freePorts } from './ports.ts'
+import { RECIPES, type Recipe } from './recipe.ts'
+import { NAMES, type Service, type ServiceKind, type Way } from './service.ts'
+
+const VARIABLES: Readonly<Record<ServiceKind, string>> = {
+  redis: 'REDIS_URL',
+  postgres: 'POSTGRES_URL',
+  rabbit: 'AMQP_URL',
+}
+
+/** How long a service may take from its start to its first answer, milliseconds. */
+const READY_MS = 60_000
+
+export interface FindOptions {
+  /** Before the names of the variables with URLs: `SLUICE_` or `SLUICE_TEST_`. */
+  readonly variables: 'SLUICE_' | 'SLUICE_TEST_'
+  /** Whether it must be ours alone, so that it may be paused and killed: then a given URL does not serve. */
+  readonly alone?: boolean
+  /** A folder of this name under `.sluice/data` keeps its files for the next time; else they go with it. */
+  readonly lasting?: string
+  readonly ways?: readonly Way[]
+  readonly say?: (line: string) => void
+}
+
+/**
+ * Finds a service in the first way that works: its URL in the environment, Docker, the program on this machine,
+ * its Debian package.
+ *
+ * @throws SluiceError SLUICE_SERVICE_UNAVAILABLE that says for each way why it did not work
+ */
+export async function findService(kind: ServiceKind, options: FindOptions): Promise<Service> {
+  const reasons: string[] = []
+  for (const way of options.ways ?? (['environment', 'docker', 'program', 'package'] as const)) {
+    try {
+      return await WAYS[way](kind, RECIPES[kind], options)
+    } catch (error) {
+      reasons.push(`${way}: ${messageOf(error)}`)
+      // A URL that was given and a program that is there are meant to be used: their failure is the answer.
+      if (error instanceof SluiceError) throw error
+    }
+  }
+  throw new SluiceError(
+    'SLUICE_SERVICE_UNAVAILABLE',
+    `${NAMES[kind]} can be had in no way:\n  ${reasons.join('\n  ')}`,
+  )
+}
+
+/** Has the program of the service at hand, fetching it where it is missing; starts nothing. */
+export async function obtain(kind: ServiceKind, say: (line: string) => void): Promise<void> {
+  if (process.env[`SLUICE_TEST_${VARIABLES[kind]}`] || (await hasDocker())) return
+  const { source } = RECIPES[kind]
+  if (!findPrograms(source)) await unpackPackages(source, lastingFolder('cache'), { say, confirm })
+}
+
+const WAYS: Readonly<
+  Record<Way, (kind: ServiceKind, recipe: Recipe, options: FindOptions) => Promise<Service>>
+> = {
+  async environment(kind, recipe, { variables, alone }) {
+    const name = `${variables}${VARIABLES[kind]}`
+    const url = process.env[name]
+    if (!url) throw new Error(`${name} is not set`)
+    if (alone) throw new Error(`the one at ${name} must not be paused or killed`)
+    try {
+      await recipe.probe(url)
+    } catch (error) {
+      throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} at ${name}: ${messageOf(error)}`)
+    }
+    const refuse = async () => {
+      throw new Error(`${NAMES[kind]} at ${name} is not ours to stop`)
+    }
+    return {
+      kind,
+      way: 'environment',
+      url,
+      pause: refuse,
+      resume: refuse,
+      kill: refuse,
+      restart: refuse,
+      async close() {},
+    }
+  },
+
+  async docker(kind, recipe) {
+    if (!(await hasDocker())) throw new Error('no Docker engine answers')
+    const service = await startContainer(kind, recipe)
+    await untilReady(kind, recipe, service.url)
+    return {
+      ...service,
+      async restart() {
+        await service.restart()
+        await untilReady(kind, recipe, service.url)
+      },
+    }
+  },
+
+  async program(kind, recipe, options) {
+    const programs = findPrograms(recipe.source)
+    if (!programs) throw new Error(`${recipe.source.programs.join(', ')} not found on this machine`)
+    return startProgram('program', kind, recipe, { programs, env: SYSTEM }, options)
+  },
+
+  async package(kind, recipe, options) {
+    const say = options.say ?? (line => process.stderr.write(`${NAMES[kind]}: ${line}\n`))
+    const installation = await unpackPackages(recipe.source, lastingFolder('cache'), { say, confirm })
+    return startProgram('package', kind, recipe, installation, options)
+  },
+}
+
+async function startProgram(
+  way: Way,
+  kind: ServiceKind,
+  recipe: Recipe,
+  installation: Installation,
+  { lasting }: FindOptions,
+): Promise<Service> {
+  const folder = lasting === undefined ? temporaryFolder(kind) : dataFolder(lasting)
+  const launch = await recipe.prepare(installation, {
+    folder,
+    ports: await freePorts(recipe.ports),
+    password: lasting === undefined ? newPassword() : keptPassword(folder),
+    lasting: lasting !== undefined,
+    cache: lastingFolder('cache'),
+  })
+  const kept = keep(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
+  const start = async () => {
+    await kept.start()
+    await untilReady(kind, recipe, launch.url, kept, folder)
+  }
+  try {
+    await start()
+  } catch (error) {
+    await kept.close()
+    throw error
+  }
+  return {
+    kind,
+    way,
+    url: launch.url,
+    get pid() {
+      return kept.pid
+    },
+    async pause() {
+      kept.pause()
+    },
+    async resume() {
+      kept.resume()
+    },
+    kill: () => kept.kill(),
+    async restart() {
+      await kept.kill()
+      await start()
+    },
+    close: () => kept.close(),
+  }
+}
+
+async function untilReady(
+  kind: ServiceKind,
+  recipe: Recipe,
+  url: string,
+  kept?: Kept,
+  folder?: string,
+): Promise<void> {
+  const deadline = performance.now() + READY_MS
+  for (;;) {
+    try {
+      return await recipe.probe(url)
+    } catch (error) {
+      const log = folder === undefined ? '' : endOf(path.join(folder, 'log'))
+      if (kept && !kept.isRunning())
+        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
+      if (performance.now() > deadline)
+        throw new SluiceError(
+          'SLUICE_SERVICE_UNAVAILABLE',
+          `${NAMES[kind]} did not answer in ${READY_MS / 1_000} s: ${messageOf(error)}\n${log}`,
+        )
+      await sleep(20)
+    }
+  }
+}
+
+/** The last lines of a log that may not be there yet. */
+function endOf(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-15).join('\n') : ''
+}
+
+const newPassword = () => randomBytes(18).toString('base64url')
+
+function dataFolder(name: string): string {
+  const folder = path.join(lastingFolder('data'), name)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  giveToService(folder)
+  return folder
+}
+
+function keptPassword(folder: string): string {
+  const file = path.join(folder, 'password')
+  if (!existsSync(file)) writePrivate(file, newPassword())
+  return readFileSync(file, 'utf8')
+}

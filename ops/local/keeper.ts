@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { freeze, isAlive, killFamily, thaw } from './processes.ts'
+import { serviceUser } from './user.ts'
+
+/** A command that runs until it is ended. */
+export interface Launch {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** The signal that ends it in order. */
+  readonly endSignal: 'TERM' | 'INT' | 'QUIT' | 'KILL'
+}
+
+/** A command together with the small process that watches over it. */
+export interface Kept {
+  readonly pid: number | undefined
+  isRunning(): boolean
+  start(): Promise<void>
+  pause(): void
+  resume(): void
+  kill(): Promise<void>
+  /** Ends it in order, or after `graceMs` by force. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a keeper for the command: a shell whose standard input is a pipe from this process. The kernel closes
+ * the pipe however this process ends, so the service never outlives it. The keeper leads its own session, which
+ * keeps a Ctrl-C on the terminal from reaching the service first.
+ *
+ * @param folder gets the `log` of the command; removed at the end unless `keepFolder`
+ */
+export function keep(
+  launch: Launch,
+  folder: string,
+  { graceMs = 3_000, keepFolder = false }: { graceMs?: number; keepFolder?: boolean } = {},
+): Kept {
+  const script = readFileSync(new URL('./keeper.sh', import.meta.url), 'utf8')
+  // Passed as text, because the service's user may not be able to read the project.
+  const keeper = spawn(
+    'sh',
+    [
+      '-c',
+      script,
+      'keeper',
+      folder,
+      launch.endSignal,
+      String(Math.ceil(graceMs / 100)),
+      keepFolder ? 'keep' : 'remove',
+      launch.command,
+      ...launch.args,
+    ],
+    { cwd: folder, env: launch.env, detached: true, stdio: ['pipe', 'pipe', 'ignore'], ...serviceUser() },
+  )
+  const ended = once(keeper, 'exit')
+  ended.catch(() => {})
+  const pids = createInterface({ input: keeper.stdout })
+  let pid: number | undefined
+
+  const ifRunning = (act: (pid: number) => void) => {
+    if (pid !== undefined) act(pid)
+  }
+  return {
+    get pid() {
+      return pid
+    },
+    isRunning: () => pid !== undefined && isAlive(pid),
+    async start() {
+      const line = once(pids, 'line')
+      keeper.stdin.write('start\n')
+      const [first] = (await Promise.race([line, ended.then(() => ['']), failure(keeper)])) as [string]
+      if (first === '') throw new Error(`the shell that starts ${launch.command} ended`)
+      pid = Number(first)
+    },
+    pause: () => ifRunning(freeze),
+    resume: () => ifRunning(thaw),
+    async kill() {
+      if (pid !== undefined) await killFamily(pid)
+    },
+    async close() {
+      keeper.stdin.end()
+      await ended
+      pids.close()
+    },
+  }
+}
+
+async function failure(keeper: ReturnType<typeof spawn>): Promise<never> {
+  const [error] = (await once(keeper, 'error')) as [Error]
+  throw error
+}

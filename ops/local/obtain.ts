@@ -1,0 +1,10 @@
+/** `node dist/ops/local/obtain.js`: has the programs of all services at hand, so that no test waits for a download. */
+import { messageOf } from '../../plugin-server/errors.ts'
+import { obtain } from './find.ts'
+import { NAMES, type ServiceKind } from './service.ts'
+
+for (const kind of Object.keys(NAMES) as ServiceKind[]) {
+  const say = (line: string) => process.stderr.write(`${NAMES[kind]}: ${line}\n`)
+  // Not the place to fail: the tests that need it say what they lack, the others run.
+  await obtain(kind, say).catch((error: unknown) => say(messageOf(error)))
+}

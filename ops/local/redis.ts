@@ -1,0 +1,54 @@
+import path from 'node:path'
+import { writePrivate } from './folders.ts'
+import type { Recipe } from './recipe.ts'
+
+const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`
+
+export const redis: Recipe = {
+  source: {
+    programs: ['redis-server'],
+    folders: ['usr/bin', 'usr/local/bin'],
+    // Debian's redis-server is a link to a program in redis-tools.
+    packages: ['redis-server', 'redis-tools'],
+  },
+  container: {
+    image: 'redis:7.4-alpine',
+    port: 6379,
+    env: () => ({}),
+    command: password => ['redis-server', '--requirepass', password, '--save', ''],
+    url: urlOf,
+  },
+  ports: 1,
+
+  async prepare(installation, { folder, ports, password, lasting }) {
+    const settings = [
+      `port ${ports[0]}`,
+      'bind 127.0.0.1',
+      `dir ${folder}`,
+      'save ""',
+      `appendonly ${lasting ? 'yes' : 'no'}`,
+      `requirepass ${password}`,
+    ]
+    const file = path.join(folder, 'redis.conf')
+    writePrivate(file, `${settings.join('\n')}\n`)
+    return {
+      command: installation.programs['redis-server']!,
+      args: [file],
+      env: installation.env,
+      endSignal: 'TERM',
+      url: urlOf(ports[0]!, password),
+    }
+  },
+
+  async probe(url) {
+    const { Redis } = await import('ioredis')
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      await client.ping()
+    } finally {
+      client.disconnect()
+    }
+  },
+}

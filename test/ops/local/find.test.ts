@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readlinkSync, statSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { connect as connectAmqp } from 'amqplib'
+import pg from 'pg'
+import { findService } from '../../../ops/local/find.ts'
+import { family, isAlive } from '../../../ops/local/processes.ts'
+import type { Service } from '../../../ops/local/service.ts'
+import {
+  START_MS,
+  sharedPostgres,
+  sharedRabbit,
+  sharedRedis,
+  usePostgres,
+  useRabbit,
+  useRedis,
+} from '../../support/services.ts'
+
+async function pingRedis(url: string): Promise<string> {
+  return askRedis(url, `AUTH ${new URL(url).password}\r\nPING\r\n`)
+}
+
+/** Resolves with the answer, or with `silent` after 150 ms without one. */
+async function askRedis(url: string, question: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = createConnection(Number(port), hostname)
+  try {
+    socket.write(question)
+    const answer = once(socket, 'data', { signal: AbortSignal.timeout(150) })
+    return await answer.then(([data]) => String(data)).catch(() => 'silent')
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The numbers of the users that run the process and its children. */
+const usersOf = (pid: number) => new Set(family(pid).map(member => statSync(`/proc/${member}`).uid))
+
+describe('real services', function () {
+  this.timeout(START_MS)
+
+  it('has each of them once for the whole run', async () => {
+    const [redis, postgres, rabbit] = await Promise.all([sharedRedis(), sharedPostgres(), sharedRabbit()])
+    assert.equal((await sharedRedis()).url, redis.url)
+    assert.equal((await sharedPostgres()).url, postgres.url)
+    assert.equal((await sharedRabbit()).url, rabbit.url)
+  })
+
+  it('gives every caller of createDatabase a database of its own', async () => {
+    const postgres = await sharedPostgres()
+    const urls = await Promise.all([postgres.createDatabase(), postgres.createDatabase()])
+    for (const url of urls) {
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      await client.query('CREATE TABLE only_here (id int)')
+      await client.end()
+    }
+    assert.notEqual(urls[0], urls[1])
+  })
+
+  describe('of its own', () => {
+    const started: Service[] = []
+    const mine = async (service: Promise<Service>) => {
+      started.push(await service)
+      return started.at(-1)!
+    }
+    afterEach(async () => {
+      await Promise.all(started.splice(0).map(service => service.close()))
+    })
+
+    it('runs as another user than root, and only on the loopback', async () => {
+      const services = await Promise.all([mine(useRedis()), mine(usePostgres()), mine(useRabbit())])
+      for (const { kind, pid, url } of services) {
+        assert.equal(new URL(url).hostname, '127.0.0.1', kind)
+        if (pid !== undefined && process.getuid?.() === 0)
+          assert.ok(!usersOf(pid).has(0), `${kind} runs as root`)
+      }
+    })
+
+    it('asks for a password', async () => {
+      const redis = await mine(useRedis())
+      assert.match(await askRedis(redis.url, 'PING\r\n'), /NOAUTH/)
+    })
+
+    it('is silent while paused, and answers what waited when it is resumed', async () => {
+      const redis = await mine(useRedis())
+      assert.match(await pingRedis(redis.url), /PONG/)
+      await redis.pause()
+      assert.equal(await pingRedis(redis.url), 'silent')
+      await redis.resume()
+      assert.match(await pingRedis(redis.url), /PONG/)
+    })
+
+    it('pauses every session of PostgreSQL, though each leads a process group', async () => {
+      const postgres = await mine(usePostgres())
+      const client = new pg.Client({ connectionString: postgres.url })
+      await client.connect()
+      await postgres.pause()
+      let answered = false
+      const query = client.query('SELECT 1').then(() => {
+        answered = true
+      })
+      await new Promise(resolve => setTimeout(resolve, 150))
+      assert.equal(answered, false)
+      await postgres.resume()
+      await query
+      await client.end()
+    })
+
+    it('keeps what PostgreSQL committed over a kill, at the same URL', async () => {
+      const postgres = await mine(usePostgres())
+      const write = new pg.Client({ connectionString: postgres.url })
+      write.on('error', () => {})
+      await write.connect()
+      await write.query('CREATE TABLE kept AS SELECT 7 AS number')
+      const members = postgres.pid === undefined ? [] : family(postgres.pid)
+      await postgres.kill()
+      assert.deepEqual(members.filter(isAlive), [])
+      await postgres.restart()
+      const read = new pg.Client({ connectionString: postgres.url })
+      await read.connect()
+      assert.deepEqual((await read.query('SELECT number FROM kept')).rows, [{ number: 7 }])
+      await read.end()
+    })
+
+    it('keeps the durable messages of RabbitMQ over a kill, at the same URL', async () => {
+      const rabbit = await mine(useRabbit())
+      const write = await connectAmqp(rabbit.url)
+      write.on('error', () => {})
+      const channel = await write.createConfirmChannel()
+      channel.on('error', () => {})
+      await channel.assertQueue('kept', { durable: true })
+      channel.sendToQueue('kept', Buffer.from('seven'), { persistent: true })
+      await channel.waitForConfirms()
+      await rabbit.kill()
+      await rabbit.restart()
+      const read = await connectAmqp(rabbit.url)
+      const message = await (await read.createChannel()).get('kept', { noAck: true })
+      assert.ok(message && message.content.toString() === 'seven')
+      await read.close()
+    })
+
+    it('leaves no process and no file behind when it is closed', async () => {
+      const services = await Promise.all([useRedis(), usePostgres(), useRabbit()])
+      const pids = services.flatMap(({ pid }) => (pid === undefined ? [] : family(pid)))
+      const folders = services.flatMap(folderOf)
+      await Promise.all(services.map(service => service.close()))
+      assert.deepEqual(pids.filter(isAlive), [])
+      assert.deepEqual(folders.filter(existsSync), [])
+    })
+  })
+
+  for (const signal of ['SIGKILL', 'SIGINT'] as const)
+    it(`ends them with the process that started them: ${signal}`, async () => {
+      const find = new URL('../../../ops/local/find.js', import.meta.url).href
+      const code = `import { findService } from '${find}'
+        const kinds = ['redis', 'postgres', 'rabbit']
+        const options = { variables: 'SLUICE_TEST_', alone: true, ways: ['program', 'package'] }
+        const all = await Promise.all(kinds.map(kind => findService(kind, options)))
+        await all[0].pause()
+        console.log(JSON.stringify(all.map(({ pid }) => pid)))`
+      const parent = spawn(process.execPath, ['--input-type=module', '--eval', code], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+      const pids = JSON.parse(line.toString()) as number[]
+      const everything = pids.flatMap(family)
+      const folders = pids.flatMap(pid => folderOf({ pid }))
+      parent.kill(signal)
+      assert.equal(folders.length, 3)
+      assert.ok(everything.length > 8)
+      await once(parent, 'exit')
+      while (everything.some(isAlive) || folders.some(existsSync)) await new Promise(r => setTimeout(r, 20))
+    })
+
+  it('says for each way why it did not work', async () => {
+    await assert.rejects(
+      findService('redis', { variables: 'SLUICE_TEST_', alone: true, ways: ['environment'] }),
+      /Redis can be had in no way:\n {2}environment: SLUICE_TEST_REDIS_URL is not set/,
+    )
+  })
+})
+
+/** The temporary folder of a service, in or below which it works. */
+function folderOf({ pid }: { pid?: number | undefined }): string[] {
+  if (pid === undefined) return []
+  const folder = /^.*\/sluice-(?:redis|postgres|rabbit)-\w+/.exec(readlinkSync(`/proc/${pid}/cwd`))?.[0]
+  return folder ? [folder] : []
+}

@@ -1,0 +1,67 @@
+/**
+ * Real services for tests. `useX` starts an instance of the caller's own, which it may pause and kill and must
+ * close; `sharedX` gives the one instance of the mocha process, ended behind the last test.
+ *
+ * A first start on a machine may fetch the program, so give the hook that calls it `START_MS`.
+ */
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { findService } from '../../ops/local/find.ts'
+import type { Service, ServiceKind } from '../../ops/local/service.ts'
+
+export type { Service } from '../../ops/local/service.ts'
+
+/** Time-out for a hook that starts a service, milliseconds. */
+export const START_MS = 180_000
+
+const use = (kind: ServiceKind) => findService(kind, { variables: 'SLUICE_TEST_', alone: true })
+
+export const useRedis = (): Promise<Service> => use('redis')
+export const usePostgres = (): Promise<Service> => use('postgres')
+export const useRabbit = (): Promise<Service> => use('rabbit')
+
+export interface SharedPostgres extends Service {
+  /** A new, empty database; resolves with its URL. */
+  createDatabase(): Promise<string>
+}
+
+const shared = new Map<ServiceKind, Promise<Service>>()
+
+function share(kind: ServiceKind): Promise<Service> {
+  const found = shared.get(kind) ?? findService(kind, { variables: 'SLUICE_TEST_' })
+  shared.set(kind, found)
+  return found
+}
+
+/** Others use it too: keep to keys with a prefix of your own, and never flush, pause or kill it. */
+export const sharedRedis = (): Promise<Service> => share('redis')
+/** Others use it too: keep to a virtual set of exchange and queue names of your own. */
+export const sharedRabbit = (): Promise<Service> => share('rabbit')
+
+export async function sharedPostgres(): Promise<SharedPostgres> {
+  const service = await share('postgres')
+  return { ...service, createDatabase: () => createDatabase(service.url) }
+}
+
+async function createDatabase(server: string): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  try {
+    await client.query(`CREATE DATABASE ${name}`)
+  } finally {
+    await client.end()
+  }
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+// A root hook of mocha: runs behind the last test, in whichever file that is.
+after('ends the shared services', async function () {
+  this.timeout(30_000)
+  const services = await Promise.allSettled(shared.values())
+  await Promise.all(
+    services.map(result => (result.status === 'fulfilled' ? result.value.close() : undefined)),
+  )
+})
