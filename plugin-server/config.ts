@@ -80,12 +80,27 @@ export const SETTINGS = {
     min: 1_048_576,
     doc: 'size of the event spool, bytes; above it the newest events are dropped and counted',
   },
+  eventRetentionDays: {
+    env: 'SLUICE_EVENT_RETENTION_DAYS',
+    kind: 'integer',
+    default: 90,
+    min: 1,
+    max: 36_500,
+    doc: 'how long PostgreSQL keeps events, days; older partitions are dropped',
+  },
   fingerprintSecret: {
     env: 'SLUICE_FINGERPRINT_SECRET',
     kind: 'text',
     default: undefined,
     secret: true,
     doc: 'HMAC key for credentials in audit events; key-auth-audit requires it',
+  },
+  fingerprintOldSecrets: {
+    env: 'SLUICE_FINGERPRINT_OLD_SECRETS',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
   },
   http: {
     env: 'SLUICE_HTTP',
@@ -122,7 +137,9 @@ export interface Settings {
   readonly amqpUrl: string | undefined
   readonly spoolDir: string
   readonly spoolMaxBytes: number
+  readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
+  readonly fingerprintOldSecrets: string | undefined
   /** Undefined when switched off. */
   readonly http: Address | undefined
   readonly logLevel: string

@@ -3,7 +3,10 @@ import type { AnyPlugin } from './runtime/registry.ts'
 
 type Load = () => Promise<{ readonly plugin: AnyPlugin }>
 
-const SHIPPED: readonly Load[] = [() => import('../plugins/circuit-breaker/plugin.ts')]
+const SHIPPED: readonly Load[] = [
+  () => import('../plugins/circuit-breaker/plugin.ts'),
+  () => import('../plugins/key-auth-audit/plugin.ts'),
+]
 
 export async function loadShippedPlugins(): Promise<AnyPlugin[]> {
   const modules = await Promise.all(SHIPPED.map(load => load()))
