@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { createSteadyTime } from './steady-time.ts'
-import type { Store, StoredHash, StoredValue, StoreScript } from './store.ts'
+import type { Store, StoredHash, StoreScript } from './store.ts'
 
 interface Entry {
   readonly key: string
@@ -55,7 +55,7 @@ export class MemoryStore implements Store {
     return this.#entries.size
   }
 
-  run<Result>(script: StoreScript<Result>, key: string, args: readonly StoredValue[]): Result {
+  run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Result {
     const now = this.#nowMicros()
     this.#sweepSome(now)
     let entry = this.#entries.get(key)

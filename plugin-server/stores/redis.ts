@@ -67,8 +67,9 @@ export class RedisStore implements Store {
     return this.#connected && this.#down === 0
   }
 
-  run<Result>(script: StoreScript<Result>, key: string, args: readonly StoredValue[]): Promise<Result> {
-    return this.#call(key, script.name, () => this.#evaluate(script, key, args)).then(reply =>
+  run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Promise<Result> {
+    const list = script.encode ? script.encode(args) : (args as readonly StoredValue[])
+    return this.#call(key, script.name, () => this.#evaluate(script.lua, key, list)).then(reply =>
       script.decode(reply as ScriptReply),
     )
   }
@@ -168,21 +169,17 @@ export class RedisStore implements Store {
     })
   }
 
-  async #evaluate<Result>(
-    script: StoreScript<Result>,
-    key: string,
-    args: readonly StoredValue[],
-  ): Promise<unknown> {
-    let digest = this.#digests.get(script.lua)
+  async #evaluate(lua: string, key: string, args: readonly StoredValue[]): Promise<unknown> {
+    let digest = this.#digests.get(lua)
     if (digest === undefined) {
-      digest = createHash('sha1').update(script.lua).digest('hex')
-      this.#digests.set(script.lua, digest)
+      digest = createHash('sha1').update(lua).digest('hex')
+      this.#digests.set(lua, digest)
     }
     try {
       return await this.#connection.evalsha(digest, 1, key, ...args)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return await this.#connection.eval(script.lua, 1, key, ...args)
+      return await this.#connection.eval(lua, 1, key, ...args)
     }
   }
 

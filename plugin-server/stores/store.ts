@@ -4,13 +4,15 @@
  * A script exists in two forms that give the same answers: Lua for Redis, and `apply` for memory. One key is one
  * hash in Redis, so a script touches one slot and runs on Redis Cluster as it is.
  */
-export interface StoreScript<Result> {
+export interface StoreScript<Result, Args = readonly StoredValue[]> {
   /** Unique, lower case with dashes: the name of the script in logs. */
   readonly name: string
   /** KEYS[1] is the key, ARGV the arguments. Takes its time from Redis (`TIME`), not from a node. */
   readonly lua: string
+  /** Turns arguments that are not a list of texts and numbers into ARGV. */
+  encode?(args: Args): readonly StoredValue[]
   /** The same in memory. `nowMicros` is in microseconds since the epoch, as the Lua form has it. */
-  apply(hash: StoredHash, args: readonly StoredValue[], nowMicros: number): ScriptOutcome
+  apply(hash: StoredHash, args: Args, nowMicros: number): ScriptOutcome
   /** Turns the reply of either form into the result. Redis gives numbers as text where the script says so. */
   decode(reply: ScriptReply): Result
 }
@@ -41,11 +43,7 @@ export interface Store {
    * @throws SluiceError SLUICE_STORE_TIMEOUT after the deadline, SLUICE_STORE_UNAVAILABLE at once while Redis is
    * known to be away (as a rejected promise). In both cases the script may still run.
    */
-  run<Result>(
-    script: StoreScript<Result>,
-    key: string,
-    args: readonly StoredValue[],
-  ): Result | Promise<Result>
+  run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Result | Promise<Result>
   /** Sends a message to every node that watches the channel, this one too; lost where nobody listens. */
   publish(channel: string, message: string): Promise<void>
   /** Hears a channel until the returned function is called. */

@@ -1,0 +1,109 @@
+import type { Limit, Stored } from './limit.ts'
+import { type Demand, REFUSED, take } from './limiter.ts'
+import { overridden, type Plan } from './plan.ts'
+import { NOTHING_REMEMBERED, type Remembered, type Taken } from './script.ts'
+import { admit, refuse, type Verdict } from './verdict.ts'
+
+/** A request that waits for tokens. */
+export interface Waiter {
+  readonly cost: number
+  readonly plan: Plan
+  settle(verdict: Verdict): void
+}
+
+/** What this process knows of one subject. It outlives plugin instances, and is lost with the process. */
+export interface Account {
+  readonly key: string
+  plan: Plan
+  /** The limits in force, overrides applied. */
+  limits: readonly Limit[]
+  overrides: string
+  /** What the store said last. */
+  remembered: Remembered
+  /** The count of outages when it said so. */
+  outages: number
+  /** Until when, and from what cost on, a request would be refused again; in the time of the store, microseconds. */
+  refusedUntilMicros: number
+  refusedCost: number
+  /** Tokens taken ahead, and until when they may be used. */
+  tokens: number
+  tokensUntilMicros: number
+  /** Requests that wait for tokens, while one call asks for all of them. */
+  readonly waiters: Waiter[]
+  isAsking: boolean
+  /** While the store is away: states of this node's share, and the cost it has admitted. */
+  local: { states: readonly Stored[]; used: number } | undefined
+  usedMicros: number
+}
+
+export function createAccount(key: string, plan: Plan): Account {
+  return {
+    key,
+    plan,
+    limits: plan.limits,
+    overrides: '',
+    remembered: NOTHING_REMEMBERED,
+    outages: 0,
+    refusedUntilMicros: 0,
+    refusedCost: 0,
+    tokens: 0,
+    tokensUntilMicros: 0,
+    waiters: [],
+    isAsking: false,
+    local: undefined,
+    usedMicros: 0,
+  }
+}
+
+/** Follows a change of the limits: another tier, another configuration, a new calendar period. */
+export function usePlan(account: Account, plan: Plan): void {
+  if (account.plan === plan) return
+  if (account.plan.text !== plan.text) {
+    const known = new Map(account.plan.fields.map((field, i) => [field, account.remembered.states[i]]))
+    const states = plan.fields.map(field => known.get(field))
+    account.remembered = { generation: account.remembered.generation, states }
+    account.local = undefined
+    account.refusedUntilMicros = 0
+    account.limits = plan.limits
+    account.overrides = ''
+  }
+  account.plan = plan
+}
+
+/** Takes in what the store answered. */
+export function learn(account: Account, taken: Taken, plan: Plan, outages: number): void {
+  if (plan !== account.plan) return
+  account.remembered = taken
+  account.outages = outages
+  if (taken.overrides !== account.overrides || taken.overrides !== '') {
+    account.overrides = taken.overrides
+    account.limits = overridden(plan.limits, taken.overrides, taken.nowMicros)
+  }
+}
+
+/** A refusal is remembered for this long at most, lest a change elsewhere go unnoticed. */
+const REFUSAL_MEMORY_MICROS = 10_000_000
+
+export function rememberRefusal(account: Account, verdict: Verdict, cost: number): void {
+  if (verdict.retryMicros === undefined) return
+  account.refusedUntilMicros = verdict.nowMicros + Math.min(verdict.retryMicros, REFUSAL_MEMORY_MICROS)
+  account.refusedCost = cost
+}
+
+/**
+ * Decides on this node's share while the store is away: each request weighs as many times its cost as there are
+ * nodes, on the states that the store told last. So the share is L/N, and the change of hands grants no new burst.
+ */
+export function decideLocally(account: Account, cost: number, sharers: number, nowMicros: number): Verdict {
+  const { limits } = account
+  const states = account.local?.states ?? account.remembered.states
+  const capacity = Math.min(
+    ...limits.filter(l => !l.shadow).map(l => (l.kind === 'gcra' ? l.burst : l.requests)),
+  )
+  const weighed = Math.min(cost * sharers, Math.max(capacity, cost))
+  const demand: Demand = { cost: weighed, wanted: weighed, ahead: 0, reserve: 0 }
+  const { granted, states: after, overrun } = take(limits, states, demand, nowMicros)
+  if (granted === REFUSED) return refuse('local', limits, states, weighed, nowMicros, sharers)
+  account.local = { states: after, used: (account.local?.used ?? 0) + cost }
+  return admit('local', limits, after, nowMicros, { sharers, overrun })
+}

@@ -1,0 +1,331 @@
+import { type Clock, messageOf, type Store } from '../../plugin-server/sdk.ts'
+import {
+  type Account,
+  createAccount,
+  decideLocally,
+  learn,
+  rememberRefusal,
+  usePlan,
+  type Waiter,
+} from './account.ts'
+import { type Every, everySystem, Heartbeat } from './heartbeat.ts'
+import type { Limit } from './limit.ts'
+import { type Demand, REFUSED } from './limiter.ts'
+import type { Plan } from './plan.ts'
+import { capacityOfAll, type OnStoreError } from './policy.ts'
+import { type TakeArguments, type Taken, takeScript } from './script.ts'
+import { admit, refuse, type Verdict } from './verdict.ts'
+
+/** One request, as far as it matters to its limits. */
+export interface Request {
+  readonly key: string
+  readonly plan: Plan
+  readonly cost: number
+  readonly onStoreError: OnStoreError
+  /** Share of a limit that all nodes together may hold ahead; undefined for strict. */
+  readonly leaseTolerance: number | undefined
+}
+
+export interface DeciderOptions {
+  readonly store: Store
+  readonly clock: Clock
+  /** Unique among all nodes, workers of one machine included. */
+  readonly id: string
+  readonly onDegraded?: (degraded: boolean, reason: string) => void
+  readonly every?: Every
+  readonly maxAccounts?: number
+}
+
+/** Tokens that lie unused for this long go back. */
+const LEASE_MICROS = 1_000_000
+const SWEEP_MS = 250
+/** Operators announce here that a subject was changed; the message is its key. */
+export const CHANGES_CHANNEL = 'sluice:qos:changed'
+
+/** Decides requests: from tokens at hand, from a remembered refusal, by the store, or alone while that is away. */
+export class Decider {
+  readonly #options: DeciderOptions
+  readonly #store: Store
+  readonly #heartbeat: Heartbeat
+  readonly #accounts = new Map<string, Account>()
+  readonly #leased = new Set<Account>()
+  readonly #stops: (() => void)[]
+  /** Difference between the store's clock and our monotonic one, microseconds. */
+  #offsetMicros: number
+  #outages = 0
+  #isDegraded = false
+
+  constructor(options: DeciderOptions) {
+    const { store, clock, every = everySystem } = options
+    this.#options = options
+    this.#store = store
+    this.#offsetMicros = Math.floor((clock.now() - clock.monotonic()) * 1000)
+    this.#heartbeat = new Heartbeat(store, options.id, every, () => {})
+    this.#stops = [
+      every(SWEEP_MS, () => this.sweep()),
+      store.onAvailability(available => (available ? this.#whenBack() : this.#outages++)),
+      store.watch(CHANGES_CHANNEL, key => this.#forget(key)),
+    ]
+  }
+
+  /** How many nodes share the store. */
+  get nodes(): number {
+    return this.#heartbeat.nodes
+  }
+
+  /** Decides at once where it can, so that most requests need not wait for a turn of the event loop. */
+  decide(request: Request): Verdict | Promise<Verdict> {
+    const { plan, cost } = request
+    const account = this.#accountOf(request.key, plan)
+    const now = this.#nowMicros()
+    account.usedMicros = now
+    const { limits } = account
+    if (account.overrides === '' && cost > capacityOfAll(plan.limits))
+      return refuse('memory', limits, account.remembered.states, cost, now)
+    if (account.refusedUntilMicros > now && cost >= account.refusedCost)
+      return refuse('memory', limits, account.remembered.states, cost, now)
+    if (request.leaseTolerance === undefined || this.#store.kind === 'memory')
+      return this.#decideByStore(account, request)
+    if (account.tokens >= cost && account.tokensUntilMicros > now && account.waiters.length === 0) {
+      account.tokens -= cost
+      return admit('lease', limits, account.remembered.states, now, { tokens: account.tokens })
+    }
+    return this.#wait(account, request)
+  }
+
+  /** Takes a debit back: the request was not served after all. */
+  giveBack(request: Request): void {
+    const account = this.#accountOf(request.key, request.plan)
+    if (account.local)
+      account.local = { ...account.local, used: Math.max(0, account.local.used - request.cost) }
+    else void this.#add(account, -request.cost).catch(() => {})
+  }
+
+  /** Gives tokens back that lie unused, and forgets subjects that have long been quiet. */
+  sweep(): void {
+    const now = this.#nowMicros()
+    for (const account of this.#leased) if (account.tokensUntilMicros <= now) void this.#returnTokens(account)
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop()
+    const last: Promise<unknown>[] = []
+    for (const account of this.#leased) last.push(this.#returnTokens(account))
+    for (const account of this.#accounts.values()) if (account.local) last.push(this.#commitLocal(account))
+    last.push(this.#heartbeat.close())
+    await Promise.allSettled(last)
+  }
+
+  // --- by the store ---
+
+  #decideByStore(account: Account, request: Request): Verdict | Promise<Verdict> {
+    const { cost, plan } = request
+    const answer = this.#take(account, plan, { cost, wanted: cost, ahead: 0, reserve: 0 })
+    if (!(answer instanceof Promise)) return this.#conclude(account, plan, cost, answer)
+    return answer.then(
+      taken => this.#conclude(account, plan, cost, taken),
+      (error: unknown) => this.#decideAlone(account, request, error),
+    )
+  }
+
+  #conclude(account: Account, plan: Plan, cost: number, taken: Taken): Verdict {
+    const limits = account.plan === plan ? account.limits : plan.limits
+    if (taken.granted !== REFUSED)
+      return admit('store', limits, taken.states, taken.nowMicros, { overrun: taken.overrun })
+    const verdict = refuse('store', limits, taken.states, cost, taken.nowMicros)
+    rememberRefusal(account, verdict, cost)
+    return verdict
+  }
+
+  #take(account: Account, plan: Plan, demand: Demand): Taken | Promise<Taken> {
+    if (account.local) void this.#commitLocal(account).catch(() => {})
+    return this.#run(account, { ...demand, plan, operation: 'take', ...this.#memoryOf(account) })
+  }
+
+  #add(account: Account, cost: number): Promise<Taken> {
+    const { plan } = account
+    const demand = { cost, wanted: cost, ahead: 0, reserve: 0 }
+    return Promise.resolve(
+      this.#run(account, { ...demand, plan, operation: 'add', ...this.#memoryOf(account) }),
+    )
+  }
+
+  #memoryOf(account: Account): Pick<TakeArguments, 'remembered' | 'forced'> {
+    return { remembered: account.remembered, forced: account.outages !== this.#outages }
+  }
+
+  #run(account: Account, args: TakeArguments): Taken | Promise<Taken> {
+    const outages = this.#outages
+    const answer = this.#store.run(takeScript, account.key, args)
+    if (!(answer instanceof Promise)) {
+      learn(account, answer, args.plan, outages)
+      return answer
+    }
+    return answer.then(taken => {
+      this.#offsetMicros = taken.nowMicros - this.#options.clock.monotonic() * 1000
+      learn(account, taken, args.plan, outages)
+      if (this.#isDegraded) this.#degrade(false, 'the store answers again')
+      return taken
+    })
+  }
+
+  // --- tokens ahead ---
+
+  #wait(account: Account, request: Request): Promise<Verdict> {
+    return new Promise(settle => {
+      account.waiters.push({ cost: request.cost, plan: request.plan, settle })
+      if (!account.isAsking) void this.#ask(account, request)
+    })
+  }
+
+  /** Asks for all that wait, in one call, until nobody waits; requests that come meanwhile join the next call. */
+  async #ask(account: Account, request: Request): Promise<void> {
+    const { waiters } = account
+    account.isAsking = true
+    while (waiters.length > 0) {
+      const { plan, cost } = waiters[0]!
+      const wanted = waiters.reduce((sum, waiter) => sum + (waiter.plan === plan ? waiter.cost : 0), 0)
+      try {
+        const taken = await this.#take(account, plan, { cost, wanted, ...this.#leaseSize(account, request) })
+        if (taken.granted === REFUSED) this.#refuseWaiters(account, cost, taken)
+        else this.#serveWaiters(account, taken)
+      } catch (error) {
+        for (const waiter of waiters.splice(0))
+          waiter.settle(this.#decideAlone(account, { ...request, cost: waiter.cost }, error))
+      }
+    }
+    account.isAsking = false
+  }
+
+  /** ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes. */
+  #leaseSize(account: Account, { leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
+    if (!this.#heartbeat.isSettled) return { ahead: 0, reserve: 0 }
+    const held = Math.floor(leaseTolerance * smallest(account.limits))
+    const ahead = Math.floor(held / this.#heartbeat.nodes) - account.tokens
+    return { ahead: Math.max(0, ahead), reserve: held }
+  }
+
+  #serveWaiters(account: Account, taken: Taken): void {
+    account.tokens += taken.granted
+    account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
+    while (account.waiters.length > 0 && account.waiters[0]!.cost <= account.tokens) {
+      const waiter = account.waiters.shift()!
+      account.tokens -= waiter.cost
+      const { tokens } = account
+      waiter.settle(
+        admit('store', account.limits, taken.states, taken.nowMicros, { tokens, overrun: taken.overrun }),
+      )
+    }
+    if (account.tokens > 0) this.#leased.add(account)
+  }
+
+  #refuseWaiters(account: Account, cost: number, taken: Taken): void {
+    const verdict = refuse('store', account.limits, taken.states, cost, taken.nowMicros)
+    rememberRefusal(account, verdict, cost)
+    const rest: Waiter[] = []
+    for (const waiter of account.waiters.splice(0)) {
+      if (waiter.cost < cost) rest.push(waiter)
+      else waiter.settle(refuse('store', account.limits, taken.states, waiter.cost, taken.nowMicros))
+    }
+    account.waiters.push(...rest)
+  }
+
+  #returnTokens(account: Account): Promise<unknown> {
+    this.#leased.delete(account)
+    const { tokens } = account
+    account.tokens = 0
+    // Lost when the store is away: the tokens stay debited, which admits less, never more.
+    return tokens > 0 ? this.#add(account, -tokens).catch(() => {}) : Promise.resolve()
+  }
+
+  // --- alone ---
+
+  #decideAlone(account: Account, request: Request, error: unknown): Verdict {
+    this.#degrade(true, messageOf(error))
+    const now = this.#nowMicros()
+    const { limits, remembered } = account
+    switch (request.onStoreError) {
+      case 'open':
+        return admit('open', limits, [], now)
+      case 'closed':
+        return {
+          ...admit('closed', limits, remembered.states, now),
+          outcome: 'unavailable',
+          retryMicros: 1_000_000,
+        }
+      case 'local':
+        return decideLocally(account, request.cost, this.#heartbeat.nodes, now)
+    }
+  }
+
+  #whenBack(): void {
+    for (const account of this.#accounts.values())
+      if (account.local) void this.#commitLocal(account).catch(() => {})
+  }
+
+  /** Debits, once, what was admitted while the store was away. */
+  async #commitLocal(account: Account): Promise<void> {
+    const { local } = account
+    if (!local) return
+    account.local = undefined
+    if (local.used === 0) return
+    try {
+      await this.#add(account, local.used)
+    } catch (error) {
+      const now = (account as Account).local
+      account.local = { states: now?.states ?? local.states, used: local.used + (now?.used ?? 0) }
+      throw error
+    }
+  }
+
+  #degrade(degraded: boolean, reason: string): void {
+    if (this.#isDegraded === degraded) return
+    this.#isDegraded = degraded
+    this.#options.onDegraded?.(degraded, reason)
+  }
+
+  // --- accounts ---
+
+  #accountOf(key: string, plan: Plan): Account {
+    const known = this.#accounts.get(key)
+    if (known) {
+      usePlan(known, plan)
+      return known
+    }
+    if (this.#accounts.size >= (this.#options.maxAccounts ?? 50_000)) this.#dropOldest()
+    const account = createAccount(key, plan)
+    account.outages = this.#outages
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  #dropOldest(): void {
+    for (const [key, account] of this.#accounts) {
+      if (account.isAsking || account.local) continue
+      void this.#returnTokens(account)
+      this.#accounts.delete(key)
+      return
+    }
+  }
+
+  #forget(key: string): void {
+    const account = this.#accounts.get(key)
+    if (!account) return
+    account.refusedUntilMicros = 0
+    account.tokens = 0
+    account.remembered = { generation: '', states: [] }
+  }
+
+  #nowMicros(): number {
+    return Math.floor(this.#offsetMicros + this.#options.clock.monotonic() * 1000)
+  }
+}
+
+/** The smallest of all that the limits admit at once or in a window. */
+function smallest(limits: readonly Limit[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const limit of limits)
+    if (!limit.shadow)
+      least = Math.min(least, limit.requests, limit.kind === 'gcra' ? limit.burst : limit.requests)
+  return least
+}

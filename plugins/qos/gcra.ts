@@ -1,0 +1,47 @@
+import type { GcraLimit, Stored } from './limit.ts'
+
+/*
+ * GCRA as ITU-T I.371 defines it for cells, in its virtual scheduling form: the state is one number, the theoretical
+ * arrival time (tat) of the next request of a client that uses its rate exactly.
+ *
+ *   T = per / requests          one request every T
+ *   τ = T · burst               how far tat may run ahead of now
+ *   allowed if max(now, tat) + cost·T − τ ≤ now
+ *
+ * All times are microseconds. T is rounded up to a quarter: until 2041 a double holds quarters of microseconds since
+ * the epoch exactly, so sums have no rounding errors, cost n is n costs of 1, and the Lua form agrees to the last bit.
+ */
+
+/** The time between two requests at the exact rate, microseconds. */
+export function intervalMicros(limit: GcraLimit): number {
+  return Math.ceil((4 * limit.perMicros) / limit.requests) / 4
+}
+
+/** The theoretical arrival time at `now`. One from further ahead than τ can only come from a clock that stepped. */
+export function readGcra(limit: GcraLimit, stored: Stored | undefined, now: number): number {
+  if (stored === undefined) return now
+  const tat = Number(stored)
+  return tat > now ? Math.min(tat, now + intervalMicros(limit) * limit.burst) : now
+}
+
+/** The highest cost that would be admitted now: ⌊(now + τ − tat) / T⌋. */
+export function gcraAvailable(limit: GcraLimit, tat: number, now: number): number {
+  const interval = intervalMicros(limit)
+  return Math.floor((now + interval * limit.burst - tat) / interval)
+}
+
+/** Debits (or, when negative, gives back) without asking; the bucket is never more than full or less than empty. */
+export function addGcra(limit: GcraLimit, tat: number, amount: number, now: number): number {
+  const interval = intervalMicros(limit)
+  return Math.max(now, Math.min(tat + amount * interval, now + interval * limit.burst))
+}
+
+/** How long until a request of this cost is admitted, when no other comes: tat + cost·T − τ − now. */
+export function gcraRetryMicros(limit: GcraLimit, tat: number, cost: number, now: number): number {
+  return Math.ceil(tat + (cost - limit.burst) * intervalMicros(limit) - now)
+}
+
+/** How long until the bucket is full again. */
+export function gcraResetMicros(tat: number, now: number): number {
+  return Math.ceil(tat - now)
+}

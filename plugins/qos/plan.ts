@@ -1,0 +1,68 @@
+import { policyField } from './fields.ts'
+import { fieldOf, type Limit } from './limit.ts'
+
+/** The limits of a tier as the script takes them: made once, since their text is the larger part of a call. */
+export interface Plan {
+  readonly limits: readonly Limit[]
+  readonly fields: readonly string[]
+  /** ARGV[1] of take.lua. */
+  readonly text: string
+  /** The field RateLimit-Policy. */
+  readonly policyField: string
+}
+
+export function createPlan(limits: readonly Limit[]): Plan {
+  return {
+    limits,
+    fields: limits.map(fieldOf),
+    text: JSON.stringify(limits.map(listOf)),
+    policyField: policyField(limits),
+  }
+}
+
+function listOf(limit: Limit): readonly (string | number)[] {
+  const head = [limit.kind, fieldOf(limit), limit.shadow ? 1 : 0, limit.requests]
+  switch (limit.kind) {
+    case 'gcra':
+      return [...head, limit.burst, limit.perMicros]
+    case 'sliding':
+      return [...head, limit.perMicros]
+    case 'calendar':
+      return [...head, ...limit.bounds]
+  }
+}
+
+/** The limits of one subject that an operator has changed for a while, as the field `o` of its hash holds them. */
+export interface Override {
+  readonly field: string
+  readonly requests: number
+  /** Of no meaning but for a GCRA limit. */
+  readonly burst: number
+  /** Microseconds since the epoch. */
+  readonly untilMicros: number
+}
+
+export function parseOverrides(text: string): readonly Override[] {
+  return [...text.matchAll(/(\S+) (\d+) (\d+) (\d+);/g)].map(([, field, requests, burst, until]) => ({
+    field: field!,
+    requests: Number(requests),
+    burst: Number(burst),
+    untilMicros: Number(until),
+  }))
+}
+
+export function formatOverrides(overrides: readonly Override[]): string {
+  return overrides.map(o => `${o.field} ${o.requests} ${o.burst} ${o.untilMicros};`).join('')
+}
+
+/** The limits that are in force now for a subject with these overrides. */
+export function overridden(limits: readonly Limit[], text: string, now: number): readonly Limit[] {
+  if (text === '') return limits
+  const overrides = parseOverrides(text).filter(override => override.untilMicros > now)
+  return limits.map(limit => {
+    const override = overrides.findLast(o => o.field === fieldOf(limit))
+    if (!override) return limit
+    const { requests, burst } = override
+    return limit.kind === 'gcra' ? { ...limit, requests, burst } : { ...limit, requests }
+  })
+}

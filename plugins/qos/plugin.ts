@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { type AccessKong, definePlugin, type Host, type InstanceScope } from '../../plugin-server/sdk.ts'
+import { refusalOf, unavailable } from './answer.ts'
+import { readCaller, scopeName } from './caller.ts'
+import { type Config, configSchema } from './config.ts'
+import { Decider } from './decider.ts'
+import { QOS_EVENTS } from './events.ts'
+import { limitFields, policyField, retryAfterSeconds } from './fields.ts'
+import { everySystem } from './heartbeat.ts'
+import { createPolicy, type Policy } from './policy.ts'
+import { Reporter } from './reporter.ts'
+import { remainingOf, type Verdict } from './verdict.ts'
+
+/** What the plugin remembers in a process: accounts, tokens, refusals; never bound to an instance. */
+export interface QosMemory {
+  readonly host: Host
+  readonly decider: Decider
+  readonly reporter: Reporter
+  close(): Promise<void>
+}
+
+/** One configuration at one place in Kong. */
+interface QosInstance {
+  readonly policy: Policy
+  readonly scope: string
+}
+
+function createMemory(host: Host): QosMemory {
+  const reporter = new Reporter(host, everySystem)
+  const decider = new Decider({
+    store: host.store,
+    clock: host.clock,
+    id: `${host.node}/${process.pid}/${randomUUID()}`,
+    onDegraded: (degraded, reason) => {
+      host.log.warn(
+        { degraded, reason },
+        degraded ? 'limits are decided without Redis' : 'Redis decides again',
+      )
+      reporter.storeDegraded(degraded, reason, decider.nodes)
+    },
+  })
+  return {
+    host,
+    decider,
+    reporter,
+    async close() {
+      reporter.close()
+      await decider.close()
+    },
+  }
+}
+
+/** Rate limiting: tiers, several limits at once, shared by all nodes. Two PDK calls a request, see README.md. */
+export const plugin = definePlugin({
+  name: 'qos',
+  version: '1.0.0',
+  priority: 905,
+  config: configSchema,
+  protocols: ['grpc', 'grpcs', 'http', 'https'],
+  onError: 'open',
+  events: QOS_EVENTS,
+  needs: { access: ['client.getConsumer'] },
+  memory: createMemory,
+  instance: (config: Config, { scope }: { scope: InstanceScope }): QosInstance => ({
+    policy: createPolicy(config),
+    scope: scopeName(scope),
+  }),
+  phases: {
+    async access(kong, { config, scope, memory, instance }) {
+      const { policy } = instance
+      const { clock, random } = memory.host
+      const caller = await readCaller(kong, policy, scope)
+      const plan = caller.tier.plan(clock.now())
+      const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
+      const decided = memory.decider.decide({
+        key,
+        plan,
+        cost: caller.cost,
+        onStoreError: caller.tier.onStoreError,
+        leaseTolerance: config.sync === 'leased' ? config.lease_tolerance : undefined,
+      })
+      const verdict = decided instanceof Promise ? await decided : decided
+      const isKnown = verdict.states.length > 0
+      const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
+      const { shadow, near_limit: nearLimit } = config
+      memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
+      if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
+      else if (isKnown && !config.hide_client_headers)
+        kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
+    },
+  },
+})
+
+function answer(
+  kong: AccessKong,
+  config: Config,
+  verdict: Verdict,
+  remaining: readonly number[],
+  random: () => number,
+): never {
+  const { retryMicros } = verdict
+  const retrySeconds =
+    retryMicros === undefined ? undefined : retryAfterSeconds(retryMicros, config.retry_jitter, random)
+  const { status, body, contentType } =
+    verdict.outcome === 'unavailable'
+      ? unavailable(config.error_format)
+      : refusalOf(verdict, retrySeconds, config.error_format)
+  return kong.response.exit(status, body, {
+    'Content-Type': contentType,
+    ...(retrySeconds === undefined ? {} : { 'Retry-After': retrySeconds }),
+    ...(verdict.outcome === 'refused' && remaining.length > 0 ? fieldsOf(verdict, remaining, config) : {}),
+  })
+}
+
+function fieldsOf(
+  verdict: Verdict,
+  remaining: readonly number[],
+  config: Config,
+  plan?: { readonly limits: Verdict['limits']; readonly policyField: string },
+): Record<string, string | number> {
+  const policy = plan && plan.limits === verdict.limits ? plan.policyField : policyField(verdict.limits)
+  return limitFields(verdict, policy, remaining, config.kong_headers)
+}

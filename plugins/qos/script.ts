@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import type { ScriptReply, StoreScript } from '../../plugin-server/sdk.ts'
+import type { Stored } from './limit.ts'
+import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
+import { overridden, type Plan, parseOverrides } from './plan.ts'
+
+/** What a node remembers of a subject's hash: enough to bring it back when the store loses it. */
+export interface Remembered {
+  /** Tells one life of the hash from the next; empty while it is not known. */
+  readonly generation: string
+  readonly states: readonly (Stored | undefined)[]
+}
+
+export const NOTHING_REMEMBERED: Remembered = { generation: '', states: [] }
+
+export interface TakeArguments extends Demand {
+  readonly plan: Plan
+  /** `add` debits the cost without asking; a negative cost gives back. */
+  readonly operation: 'take' | 'add'
+  readonly remembered: Remembered
+  /** Honour what is remembered even where the hash seems to be the same: a replica may have missed the last writes. */
+  readonly forced: boolean
+}
+
+export interface Taken extends Remembered {
+  /** Tokens debited, or REFUSED. */
+  readonly granted: number
+  /** The clock of the store, microseconds since the epoch. */
+  readonly nowMicros: number
+  /** Places of the shadow limits that would have refused. */
+  readonly overrun: readonly number[]
+  /** Empty, or the overrides of the subject; see `overridden`. */
+  readonly overrides: string
+}
+
+/** A key outlives the use of its limits by this much. */
+const EXPIRY_MARGIN_MS = 1000
+
+/** Decides, debits, gives back and re-seeds, in Redis (take.lua) and in memory. */
+export const takeScript: StoreScript<Taken, TakeArguments> = {
+  name: 'qos-take',
+  lua: readFileSync(new URL('./take.lua', import.meta.url), 'utf8'),
+
+  encode({ plan, operation, cost, wanted, ahead, reserve, remembered, forced }) {
+    let states = ''
+    for (let i = 0; i < plan.limits.length; i++) states += `,"${remembered.states[i] ?? ''}"`
+    const head = `"${operation}",${cost},${wanted},${ahead},${reserve}`
+    return [plan.text, `[${head},"${remembered.generation}",${forced ? 1 : 0}${states}]`]
+  },
+
+  apply(hash, args, now) {
+    const { plan, operation, cost, remembered } = args
+    let generation = String(hash.get('b') ?? '')
+    const overrides = String(hash.get('o') ?? '')
+    const limits = overridden(plan.limits, overrides, now)
+    const reseeds = isLost(generation, args)
+    const known = limits.map((limit, i) => {
+      const stored = hash.get(plan.fields[i]!)
+      return reseeds ? stricter(limit, stored, remembered.states[i], now) : stored
+    })
+    let granted: number
+    let states: readonly Stored[]
+    let overrun: readonly number[] = []
+    if (operation === 'take') ({ granted, states, overrun } = take(limits, known, args, now))
+    else {
+      // Tokens of a lost or reset key are gone: nothing to give back.
+      granted = cost < 0 && remembered.generation !== generation ? 0 : cost
+      states = limits.map((limit, i) => add(limit, known[i], granted, now))
+    }
+    if (granted > 0 || reseeds || (operation === 'add' && granted < 0)) {
+      if (generation === '') generation = String(now)
+      hash.set('b', generation)
+      for (let i = 0; i < states.length; i++) hash.set(plan.fields[i]!, states[i]!)
+    }
+    return {
+      reply: [granted, now, generation, overrides, overrun.map(place => `${place + 1},`).join(''), ...states],
+      expireInMs: hash.size === 0 ? 0 : livesForMs(limits, states, overrides, now),
+    }
+  },
+
+  decode(reply: ScriptReply): Taken {
+    const [granted, now, generation, overrides, overrun, ...states] = reply
+    return {
+      granted: Number(granted),
+      nowMicros: Number(now),
+      generation: String(generation ?? ''),
+      overrides: String(overrides ?? ''),
+      overrun: overrun
+        ? String(overrun)
+            .split(',')
+            .slice(0, -1)
+            .map(place => Number(place) - 1)
+        : [],
+      states: states as readonly Stored[],
+    }
+  },
+}
+
+/**
+ * A hash that is not the one this node last saw was lost: flushed, failed over, or expired after its last use. One
+ * that an operator reset (`r…`) stays reset.
+ */
+function isLost(generation: string, { remembered, forced }: TakeArguments): boolean {
+  if (remembered.generation === '') return false
+  return remembered.generation === generation ? forced : !generation.startsWith('r')
+}
+
+function livesForMs(
+  limits: TakeArguments['plan']['limits'],
+  states: readonly Stored[],
+  overrides: string,
+  now: number,
+): number {
+  let micros = 0
+  for (let i = 0; i < limits.length; i++) micros = Math.max(micros, resetMicros(limits[i]!, states[i], now))
+  if (overrides !== '')
+    for (const { untilMicros } of parseOverrides(overrides)) micros = Math.max(micros, untilMicros - now)
+  return Math.ceil(micros / 1000) + EXPIRY_MARGIN_MS
+}

@@ -1,0 +1,84 @@
+import type { SlidingLimit, Stored } from './limit.ts'
+
+/*
+ * Sliding window counter: the count of the window before, weighted by the share of it that a window ending now would
+ * still cover, plus the count of the present one. Described by Cloudflare ("How we built rate limiting capable of
+ * scaling to millions of domains", 2017).
+ *
+ *   estimate = current + previous · (1 − elapsed share)
+ */
+
+export interface SlidingState {
+  /** Number of the window since the epoch. */
+  readonly index: number
+  readonly current: number
+  readonly previous: number
+}
+
+/** The counts at `now`. A window from the future means a clock that stepped back: its counts stay in force. */
+export function readSliding(limit: SlidingLimit, stored: Stored | undefined, now: number): SlidingState {
+  const index = Math.floor(now / limit.perMicros)
+  if (stored === undefined) return { index, current: 0, previous: 0 }
+  const [storedIndex = 0, current = 0, previous = 0] = String(stored).split(' ').map(Number)
+  if (storedIndex >= index) return { index: storedIndex, current, previous }
+  return { index, current: 0, previous: storedIndex === index - 1 ? current : 0 }
+}
+
+export function formatSliding({ index, current, previous }: SlidingState): string {
+  return `${index} ${current} ${previous}`
+}
+
+/** How much of the previous window still counts at `now`, in microseconds of it. */
+function remainderMicros(limit: SlidingLimit, state: SlidingState, now: number): number {
+  return Math.min(limit.perMicros, (state.index + 1) * limit.perMicros - now)
+}
+
+export function slidingAvailable(limit: SlidingLimit, state: SlidingState, now: number): number {
+  const carried = Math.ceil((state.previous * remainderMicros(limit, state, now)) / limit.perMicros)
+  return limit.requests - state.current - carried
+}
+
+export function addSliding(limit: SlidingLimit, state: SlidingState, amount: number): SlidingState {
+  const current = Math.max(0, Math.min(state.current + amount, Math.max(limit.requests, state.current)))
+  return { ...state, current }
+}
+
+/** How long until a request of this cost is admitted, when no other comes. */
+export function slidingRetryMicros(
+  limit: SlidingLimit,
+  state: SlidingState,
+  cost: number,
+  now: number,
+): number {
+  const windowEnd = (state.index + 1) * limit.perMicros
+  const free = limit.requests - cost
+  if (state.current <= free) {
+    const wait = windowEnd - coveredMicros(limit, state.previous, free - state.current) - now
+    return settle(limit, state, cost, now, wait)
+  }
+  const next = { index: state.index + 1, current: 0, previous: state.current }
+  const wait = windowEnd + limit.perMicros - coveredMicros(limit, state.current, free) - now
+  return settle(limit, next, cost, now, wait)
+}
+
+/** How many microseconds of a window with this count fit into what is free. */
+function coveredMicros(limit: SlidingLimit, count: number, free: number): number {
+  return count === 0 ? limit.perMicros : Math.floor((free * limit.perMicros) / count)
+}
+
+/** Corrects the last microsecond, which division may have missed. */
+function settle(limit: SlidingLimit, state: SlidingState, cost: number, now: number, wait: number): number {
+  let micros = Math.max(0, wait)
+  while (slidingAvailable(limit, state, now + micros) < cost) micros++
+  while (micros > 0 && now + micros - 1 >= state.index * limit.perMicros) {
+    if (slidingAvailable(limit, state, now + micros - 1) < cost) break
+    micros--
+  }
+  return micros
+}
+
+/** How long until nothing counts any more. */
+export function slidingResetMicros(limit: SlidingLimit, state: SlidingState, now: number): number {
+  if (state.current === 0 && state.previous === 0) return 0
+  return (state.index + (state.current > 0 ? 2 : 1)) * limit.perMicros - now
+}

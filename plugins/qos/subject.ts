@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+
+/** One part of what a request is counted under. */
+export type SubjectPart =
+  | { readonly by: 'consumer' | 'credential' | 'ip' | 'path' | 'service' | 'route' }
+  | { readonly by: 'header'; readonly header: string }
+
+const WORDS = ['consumer', 'credential', 'ip', 'path', 'service', 'route'] as const
+
+/** Reads an entry of `limit_by`; undefined when it means nothing. */
+export function parseSubject(text: string): SubjectPart | undefined {
+  const word = WORDS.find(known => known === text)
+  if (word) return { by: word }
+  const header = /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/.exec(text)?.[1]
+  return header ? { by: 'header', header: header.toLowerCase() } : undefined
+}
+
+/**
+ * The network that an address is counted under: an IPv4 address itself, an IPv6 address by its prefix, since one
+ * client commonly holds a whole /64. What is no address stands for itself.
+ */
+export function networkOf(address: string, ipv6Prefix: number): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  if (!isIPv6(plain)) return safe(plain)
+  const groups = expand(plain)
+  const kept = groups.map((group, i) => {
+    const bits = Math.max(0, Math.min(16, ipv6Prefix - 16 * i))
+    return (group & (0xffff << (16 - bits)) & 0xffff).toString(16)
+  })
+  return `${kept.join(':').replace(/(?::0)+$/, '::')}/${ipv6Prefix}`
+}
+
+function expand(address: string): number[] {
+  const tail = /:(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
+  const text = tail
+    ? address.replace(tail[0], `:${hexPair(tail[1]!, tail[2]!)}:${hexPair(tail[3]!, tail[4]!)}`)
+    : address
+  const [head = '', rest] = text.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = rest === undefined || rest === '' ? [] : rest.split(':')
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
+  return [...left, ...(rest === undefined ? [] : zeros), ...right].map(group => Number.parseInt(group, 16))
+}
+
+const hexPair = (high: string, low: string) => ((Number(high) << 8) | Number(low)).toString(16)
+
+/** A value as part of a key: as it is when it is short and harmless, else 128 bits of its hash. */
+export function safe(value: string): string {
+  return /^[\w.:@/-]{1,64}$/.test(value) ? value : digest(value)
+}
+
+/** Header values may be credentials: they enter no key, log or event but as a hash. */
+export function digest(value: string): string {
+  return createHash('sha256').update(value).digest('base64url').slice(0, 22)
+}
