@@ -140,7 +140,7 @@ export class Reporter {
     const { limits, states, nowMicros, sharers } = verdict
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i]!
-      if (remaining[i]! * sharers > (1 - reported.nearLimit) * capacityOf(limit)) continue
+      if (capacityOf(limit) - remaining[i]! * sharers < reported.nearLimit * capacityOf(limit)) continue
       const name = `${limit.name} ${reported.key}`
       if (this.#near.has(name) || this.#near.size >= MAX_SUBJECTS) continue
       // Every node may see it: the same window gives the same event.

@@ -182,7 +182,8 @@ describe('the limiter', () => {
         const then = START + stepSeconds * SECOND
         assert.ok(availableAt(limit, full, then) <= 0)
         // And it is not locked out for as long as the clock went back, where time alone refills.
-        if (limit.kind === 'gcra') assert.ok(retryMicros(limit, full, 1, then)! <= Math.ceil(intervalMicros(limit)))
+        if (limit.kind === 'gcra')
+          assert.ok(retryMicros(limit, full, 1, then)! <= Math.ceil(intervalMicros(limit)))
       }),
     )
   })

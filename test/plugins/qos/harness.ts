@@ -1,0 +1,137 @@
+import type { Clock } from '../../../plugin-server/clock.ts'
+import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { readConfiguration } from '../../../plugin-server/runtime/configuration.ts'
+import type { AccessKong, Host } from '../../../plugin-server/sdk.ts'
+import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
+import type { Store } from '../../../plugin-server/stores/store.ts'
+import type { Config } from '../../../plugins/qos/config.ts'
+import { QOS_EVENTS } from '../../../plugins/qos/events.ts'
+import { plugin } from '../../../plugins/qos/plugin.ts'
+import { recordEvents } from '../../support/events.ts'
+import { createTestClock } from '../../support/test-clock.ts'
+
+/** What is known of a request; all optional. */
+export interface Asked {
+  readonly consumer?: { id: string; username?: string; customId?: string; tags?: readonly string[] }
+  readonly credentialId?: string
+  readonly ip?: string
+  readonly forwardedIp?: string
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly serviceId?: string
+  readonly routeId?: string
+}
+
+export interface Answered {
+  /** 200 where the request went on. */
+  readonly status: number
+  readonly body: Record<string, unknown> | undefined
+  readonly headers: Readonly<Record<string, string | number>>
+  /** PDK calls, in order. */
+  readonly calls: readonly string[]
+}
+
+const SILENT = { info() {}, debug() {}, warn() {}, error() {}, fatal() {}, trace() {} }
+
+/** One process with the plugin, on a clock that the test moves. */
+export function createNode(options: { store?: Store; clock?: Clock; maker?: typeof createMetrics } = {}) {
+  const clock = createTestClock()
+  const metrics = createMetrics()
+  const events = recordEvents(QOS_EVENTS)
+  const store = options.store ?? new MemoryStore({ clock, metrics })
+  const host = {
+    node: 'node-1',
+    clock: options.clock ?? clock,
+    random: () => 0,
+    log: SILENT,
+    metrics,
+    store,
+    events,
+  } as unknown as Host
+  const memory = plugin.memory!(host)
+  return {
+    clock,
+    events,
+    metrics,
+    memory,
+    store,
+    /** Puts a configuration in force, as Kong would send it. */
+    configure(sent: Readonly<Record<string, unknown>>) {
+      const { config, scope } = readConfiguration('qos', plugin.config, JSON.stringify(sent))
+      const instance = plugin.instance!(config as Config, { host, memory, scope })
+      return async (asked: Asked = {}): Promise<Answered> => {
+        const seen = createKong(asked)
+        try {
+          await plugin.phases.access!(seen.kong, { config: config as Config, scope, memory, instance })
+          return { status: 200, body: undefined, headers: seen.headers, calls: seen.calls }
+        } catch (error) {
+          if (!(error instanceof Exited)) throw error
+          return { ...error.answer, calls: seen.calls }
+        }
+      }
+    },
+    close: () => memory.close(),
+  }
+}
+
+class Exited extends Error {
+  readonly answer: Omit<Answered, 'calls'>
+  constructor(answer: Omit<Answered, 'calls'>) {
+    super('exit')
+    this.answer = answer
+  }
+}
+
+function createKong(asked: Asked) {
+  const calls: string[] = []
+  const headers: Record<string, string | number> = {}
+  const give =
+    <T>(name: string, value: T) =>
+    async () => {
+      calls.push(name)
+      return value
+    }
+  const kong = {
+    client: {
+      getConsumer: give('getConsumer', asked.consumer && { tags: [], ...asked.consumer }),
+      getCredential: give('getCredential', asked.credentialId && { id: asked.credentialId }),
+      getIp: give('getIp', asked.ip ?? '192.0.2.1'),
+      getForwardedIp: give('getForwardedIp', asked.forwardedIp ?? asked.ip ?? '192.0.2.1'),
+    },
+    request: {
+      getMethod: give('getMethod', asked.method ?? 'GET'),
+      getPath: give('getPath', asked.path ?? '/'),
+      getHeader: async (name: string) => {
+        calls.push('getHeader')
+        return asked.headers?.[name]
+      },
+    },
+    router: {
+      getService: give('getService', asked.serviceId && { id: asked.serviceId }),
+      getRoute: give('getRoute', asked.routeId && { id: asked.routeId }),
+    },
+    response: {
+      setHeaders(values: Record<string, string | number>) {
+        calls.push('setHeaders')
+        Object.assign(headers, values)
+      },
+      exit(status: number, body: string, values: Record<string, string | number>): never {
+        calls.push('exit')
+        throw new Exited({ status, body: JSON.parse(body), headers: values })
+      },
+    },
+  } as unknown as AccessKong
+  return { kong, calls, headers }
+}
+
+export const ALICE = { consumer: { id: 'c-alice', username: 'alice' } }
+export const GOLDIE = { consumer: { id: 'c-goldie', username: 'goldie', tags: ['tier:gold'] } }
+
+/** A configuration with one tier `free` of one limit. */
+export function oneLimit(
+  limit: Readonly<Record<string, unknown>>,
+  more: Readonly<Record<string, unknown>> = {},
+) {
+  return { tiers: { free: { limits: [{ name: 'minute', ...limit }] } }, default_tier: 'free', ...more }
+}

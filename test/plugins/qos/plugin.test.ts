@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import { ALICE, type Asked, createNode, GOLDIE, oneLimit } from './harness.ts'
+
+describe('the plugin qos', () => {
+  let node: ReturnType<typeof createNode>
+  beforeEach(() => {
+    node = createNode()
+  })
+  afterEach(() => node.close())
+
+  it('makes two PDK calls for a request, and one when the fields are hidden', async () => {
+    const shown = await node.configure(oneLimit({ requests: 5, per: 60 }))(ALICE)
+    assert.deepEqual(shown.calls, ['getConsumer', 'setHeaders'])
+    const hidden = await node.configure(oneLimit({ requests: 5, per: 60 }, { hide_client_headers: true }))(
+      ALICE,
+    )
+    assert.deepEqual(hidden.calls, ['getConsumer'])
+  })
+
+  it('tells the limits in the fields of the IETF and of Kong', async () => {
+    const ask = node.configure({
+      tiers: {
+        free: {
+          limits: [
+            { name: 'minute', requests: 100, per: 60 },
+            { name: 'hour', requests: 5, per: 3600, algorithm: 'sliding' },
+          ],
+        },
+      },
+      default_tier: 'free',
+    })
+    const { headers } = await ask(ALICE)
+    assert.equal(headers['RateLimit-Policy'], '"minute";q=100;w=60, "hour";q=5;w=3600')
+    assert.equal(headers.RateLimit, '"minute";r=99;t=1, "hour";r=4;t=7200')
+    assert.equal(headers['X-RateLimit-Limit-Minute'], 100)
+    assert.equal(headers['X-RateLimit-Remaining-Minute'], 99)
+    assert.equal(headers['X-RateLimit-Remaining-Hour'], 4)
+    assert.equal(headers['RateLimit-Limit'], 5)
+    assert.equal(headers['RateLimit-Remaining'], 4)
+  })
+
+  it('answers 429 with Retry-After and problem details, and admits again after that time', async () => {
+    const ask = node.configure(oneLimit({ requests: 2, per: 60 }))
+    await ask(ALICE)
+    await ask(ALICE)
+    const { status, body, headers, calls } = await ask(ALICE)
+    assert.equal(status, 429)
+    assert.deepEqual(calls, ['getConsumer', 'exit'])
+    assert.equal(headers['Retry-After'], 30)
+    assert.equal(headers['Content-Type'], 'application/problem+json')
+    assert.equal(headers.RateLimit, '"minute";r=0;t=60')
+    assert.deepEqual(body?.['violated-policies'], ['minute'])
+    assert.equal(body?.status, 429)
+    node.clock.advance(29_999)
+    assert.equal((await ask(ALICE)).status, 429)
+    node.clock.advance(1)
+    assert.equal((await ask(ALICE)).status, 200)
+  })
+
+  it('answers as Kong does when asked to', async () => {
+    const ask = node.configure(oneLimit({ requests: 1, per: 60 }, { error_format: 'kong' }))
+    await ask(ALICE)
+    assert.deepEqual((await ask(ALICE)).body, { message: 'API rate limit exceeded' })
+  })
+
+  it('debits no limit for a request that one of them refuses', async () => {
+    const ask = node.configure({
+      tiers: {
+        free: {
+          limits: [
+            { name: 'minute', requests: 2, per: 60 },
+            { name: 'day', requests: 10, per: 86_400 },
+          ],
+        },
+      },
+      default_tier: 'free',
+    })
+    for (let i = 0; i < 5; i++) await ask(ALICE)
+    node.clock.advance(60_000)
+    assert.equal((await ask(ALICE)).headers['X-RateLimit-Remaining-Day'], 7)
+  })
+
+  it('finds the tier by tag, then by map, then by default', async () => {
+    const ask = node.configure({
+      tiers: {
+        gold: { limits: [{ name: 'minute', requests: 1000, per: 60 }] },
+        silver: { limits: [{ name: 'minute', requests: 100, per: 60 }] },
+        free: { limits: [{ name: 'minute', requests: 10, per: 60 }] },
+      },
+      default_tier: 'free',
+      tier_by: { source: 'username', map: { alice: 'silver', goldie: 'silver' } },
+    })
+    const limitOf = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Limit-Minute']
+    assert.equal(await limitOf(GOLDIE), 1000)
+    assert.equal(await limitOf(ALICE), 100)
+    assert.equal(await limitOf({ consumer: { id: 'c', username: 'carl', tags: ['tier:platinum'] } }), 10)
+    assert.equal(await limitOf({}), 10)
+  })
+
+  it('believes a header only from a trusted source', async () => {
+    const ask = node.configure({
+      tiers: {
+        gold: { limits: [{ name: 'minute', requests: 1000, per: 60 }] },
+        free: { limits: [{ name: 'minute', requests: 10, per: 60 }] },
+      },
+      default_tier: 'free',
+      tier_by: { source: 'header', header: 'x-plan', map: { premium: 'gold' } },
+      cost: { header: 'x-cost' },
+      trusted_sources: ['10.0.0.0/8', '2001:db8::/32'],
+    })
+    const from = async (ip: string, cost = '1') =>
+      (await ask({ ip, headers: { 'x-plan': 'premium', 'x-cost': cost } })).headers[
+        'X-RateLimit-Remaining-Minute'
+      ]
+    assert.equal(await from('10.1.2.3', '7'), 993)
+    assert.equal(await from('2001:db8::7', '7'), 993)
+    assert.equal(await from('192.0.2.7', '7'), 9)
+    assert.equal(await from('no address', '7'), 9)
+  })
+
+  it('takes a cost that is absurd for a common one', async () => {
+    const ask = node.configure(
+      oneLimit({ requests: 100, per: 60 }, { cost: { header: 'x-cost' }, trusted_sources: ['0.0.0.0/0'] }),
+    )
+    let left = 100
+    for (const cost of ['-5', '1e9', '0x10', '', 'many', '3.5', '99999999', '5, 1', 'NaN']) {
+      const { headers } = await ask({ ...ALICE, headers: { 'x-cost': cost } })
+      assert.equal(headers['X-RateLimit-Remaining-Minute'], --left, `cost ${JSON.stringify(cost)}`)
+    }
+  })
+
+  it('weighs by method', async () => {
+    const ask = node.configure(
+      oneLimit({ requests: 10, per: 60 }, { cost: { methods: { post: 4, HEAD: 0 } } }),
+    )
+    const left = async (method: string) =>
+      (await ask({ ...ALICE, method })).headers['X-RateLimit-Remaining-Minute']
+    assert.equal(await left('POST'), 6)
+    assert.equal(await left('HEAD'), 6)
+    assert.equal(await left('GET'), 5)
+  })
+
+  it('refuses a cost above the burst for good, without Retry-After', async () => {
+    const ask = node.configure(oneLimit({ requests: 10, per: 60 }, { cost: { methods: { POST: 11 } } }))
+    const { status, headers, body } = await ask({ ...ALICE, method: 'POST' })
+    assert.equal(status, 429)
+    assert.equal(headers['Retry-After'], undefined)
+    assert.match(String(body?.detail), /more than its limit can ever admit/)
+    assert.equal((await ask(ALICE)).headers['X-RateLimit-Remaining-Minute'], 9)
+  })
+
+  it('counts by each kind of subject, alone and together', async () => {
+    const cases: [limitBy: string[], same: [Asked, Asked], other: Asked][] = [
+      [['consumer'], [ALICE, { ...ALICE, ip: '192.0.2.9' }], GOLDIE],
+      [
+        ['credential'],
+        [
+          { ...ALICE, credentialId: 'k1' },
+          { ...ALICE, credentialId: 'k1', ip: '192.0.2.9' },
+        ],
+        { ...ALICE, credentialId: 'k2' },
+      ],
+      [['ip'], [{ ip: '192.0.2.1' }, { ...ALICE, ip: '192.0.2.1' }], { ip: '192.0.2.2' }],
+      [['ip'], [{ ip: '2001:db8:1:2::1' }, { ip: '2001:DB8:1:2:ffff::1' }], { ip: '2001:db8:1:3::1' }],
+      [['ip'], [{ ip: '192.0.2.1' }, { ip: '::ffff:192.0.2.1' }], { ip: '::ffff:192.0.2.2' }],
+      [
+        ['header:X-Tenant'],
+        [{ headers: { 'x-tenant': 'a' } }, { headers: { 'x-tenant': 'a' }, ip: '192.0.2.9' }],
+        { headers: { 'x-tenant': 'b' } },
+      ],
+      [['path'], [{ path: '/a' }, { path: '/a', ip: '192.0.2.9' }], { path: '/b' }],
+      [['service'], [{ serviceId: 's1' }, { serviceId: 's1', ip: '192.0.2.9' }], { serviceId: 's2' }],
+      [['route'], [{ routeId: 'r1' }, { routeId: 'r1', ip: '192.0.2.9' }], { routeId: 'r2' }],
+      [
+        ['consumer', 'path'],
+        [
+          { ...ALICE, path: '/a' },
+          { ...ALICE, path: '/a' },
+        ],
+        { ...ALICE, path: '/b' },
+      ],
+    ]
+    for (const [limit_by, [first, second], other] of cases) {
+      const fresh = createNode()
+      const ask = fresh.configure(oneLimit({ requests: 10, per: 60 }, { limit_by }))
+      const left = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Remaining-Minute']
+      assert.deepEqual([await left(first), await left(second), await left(other)], [9, 8, 9], limit_by.join())
+      await fresh.close()
+    }
+  })
+
+  it('falls back to the address where there is no such subject, never to one bucket', async () => {
+    for (const limit_by of [['consumer'], ['credential'], ['header:x-tenant'], ['service'], ['route']]) {
+      const fresh = createNode()
+      const ask = fresh.configure(oneLimit({ requests: 10, per: 60 }, { limit_by }))
+      const left = async (ip: string) => (await ask({ ip })).headers['X-RateLimit-Remaining-Minute']
+      assert.deepEqual([await left('192.0.2.1'), await left('192.0.2.2')], [9, 9], limit_by.join())
+      await fresh.close()
+    }
+  })
+
+  it('takes an anonymous consumer for nobody', async () => {
+    const ask = node.configure(
+      oneLimit({ requests: 10, per: 60 }, { anonymous_consumers: ['guest', 'c-id'] }),
+    )
+    const guest = { id: 'c-guest', username: 'guest', tags: ['tier:free'] }
+    const left = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Remaining-Minute']
+    assert.equal(await left({ consumer: guest, ip: '192.0.2.1' }), 9)
+    assert.equal(await left({ consumer: guest, ip: '192.0.2.2' }), 9)
+    assert.equal(await left({ consumer: { id: 'c-id' }, ip: '192.0.2.2' }), 8)
+  })
+
+  it('puts no header value into a key or an event', async () => {
+    const ask = node.configure(oneLimit({ requests: 1, per: 60 }, { limit_by: ['header:apikey'] }))
+    for (let i = 0; i < 3; i++) await ask({ headers: { apikey: 'planted-secret' } })
+    const keys: string[] = []
+    for await (const key of node.store.keys('{sluice:qos:')) keys.push(key)
+    const written = JSON.stringify([keys, node.events.drafts, await node.metrics.text()])
+    assert.equal(node.events.of('qos.rejected.v1').length, 1)
+    assert.ok(keys.length > 0)
+    assert.ok(!written.includes('planted-secret'))
+  })
+
+  it('keeps its counts when Kong replaces the instance, and apart for each place it is bound to', async () => {
+    const sent = oneLimit({ requests: 10, per: 60 })
+    const left = async (more: object) =>
+      (await node.configure({ ...sent, ...more })(ALICE)).headers['X-RateLimit-Remaining-Minute']
+    assert.equal(await left({ route_id: 'r1', __seq__: 1, __plugin_id: 'p1' }), 9)
+    assert.equal(await left({ route_id: 'r1', __seq__: 2, __plugin_id: 'p2' }), 8)
+    assert.equal(await left({ route_id: 'r2' }), 9)
+    assert.equal(await left({}), 9)
+  })
+
+  it('lets all pass in shadow mode, and says what it would have refused', async () => {
+    const ask = node.configure(oneLimit({ requests: 1, per: 60 }, { shadow: true }))
+    for (let i = 0; i < 3; i++) assert.equal((await ask(ALICE)).status, 200)
+    node.memory.reporter.flush()
+    const counts = node.events.of('qos.rejected.v1').map(({ data }) => [data.shadow, data.count])
+    assert.deepEqual(counts, [
+      [true, 1],
+      [true, 1],
+    ])
+    assert.match(
+      await node.metrics.text(),
+      /decisions_total\{tier="free",outcome="shadow",reason="memory"\} 1/,
+    )
+  })
+
+  it('jitters Retry-After upward only', async () => {
+    for (const random of [0, 0.3, 0.999]) {
+      const fresh = createNode()
+      Object.assign(fresh.memory.host, { random: () => random })
+      const ask = fresh.configure(oneLimit({ requests: 1, per: 100 }, { retry_jitter: 0.5 }))
+      await ask(ALICE)
+      assert.equal((await ask(ALICE)).headers['Retry-After'], Math.ceil(100 * (1 + 0.5 * random)))
+      await fresh.close()
+    }
+  })
+
+  it('publishes near-limit once a window, and one event for many rejections', async () => {
+    const ask = node.configure(oneLimit({ requests: 10, per: 60 }))
+    for (let i = 0; i < 30; i++) await ask(ALICE)
+    const near = node.events.of('qos.near-limit.v1')
+    assert.deepEqual(
+      near.map(({ data }) => [data.limit, data.remaining, data.consumer]),
+      [['minute', 2, 'alice']],
+    )
+    assert.equal(node.events.of('qos.rejected.v1').length, 1)
+    node.memory.reporter.flush()
+    assert.equal(node.events.of('qos.rejected.v1')[1]?.data.count, 19)
+  })
+
+  it('follows a calendar day of a time zone', async () => {
+    const ask = node.configure(
+      oneLimit({ name: 'day', requests: 1, algorithm: 'calendar', period: 'day', time_zone: 'Asia/Tokyo' }),
+    )
+    // 12:00 UTC is 21:00 in Tokyo: the day ends in three hours.
+    assert.equal((await ask(ALICE)).headers.RateLimit, '"day";r=0;t=10800')
+    assert.equal((await ask(ALICE)).headers['Retry-After'], 10_800)
+    node.clock.advance(10_800_000)
+    assert.equal((await ask(ALICE)).status, 200)
+  })
+})
