@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import type { StoredHash } from '../../../plugin-server/stores/store.ts'
+import { fieldOf, type Stored } from '../../../plugins/qos/limit.ts'
+import { add, take } from '../../../plugins/qos/limiter.ts'
+import { createPlan, formatOverrides, type Plan } from '../../../plugins/qos/plan.ts'
+import {
+  NOTHING_REMEMBERED,
+  type TakeArguments,
+  type Taken,
+  takeScript,
+} from '../../../plugins/qos/script.ts'
+import { START_MS, sharedRedis } from '../../support/services.ts'
+import { calendar, gcra, SECOND, START, sliding, someLimits } from './limits.ts'
+
+/** The script with its clock in our hands: everything but TIME is as it will run. */
+const LUA = takeScript.lua.replace("redis.call('TIME')", '{ARGV[3], ARGV[4]}')
+
+const once = (cost: number) => ({ cost, wanted: cost, ahead: 0, reserve: 0 })
+const PREFIX = `{test:qos-script:${process.pid}}`
+
+describe('the script of the limiter', () => {
+  let redis: Redis
+  let sha: string
+  let keys = 0
+
+  before(async function () {
+    this.timeout(START_MS)
+    const { url } = await sharedRedis()
+    redis = new Redis(url)
+    sha = (await redis.script('LOAD', LUA)) as string
+  })
+  after(() => redis.disconnect())
+
+  const freshKey = () => `${PREFIX}:${keys++}`
+
+  async function inRedis(key: string, args: TakeArguments, now: number): Promise<Taken> {
+    const argv = takeScript.encode!(args)
+    const time = [Math.floor(now / SECOND), now % SECOND]
+    return takeScript.decode((await redis.evalsha(sha, 1, key, ...argv, ...time)) as (string | number)[])
+  }
+
+  function inMemory(hash: StoredHash, args: TakeArguments, now: number) {
+    const { reply, expireInMs } = takeScript.apply(hash, args, now)
+    return { ...takeScript.decode(reply), expireInMs }
+  }
+
+  it('answers as the pure limiter does and as memory does, whatever comes', async () => {
+    const step = fc.record({
+      gap: fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: 0, max: 100_000 }),
+        fc.integer({ min: 0, max: 100 * SECOND }),
+      ),
+      cost: fc.integer({ min: 0, max: 30 }),
+      more: fc.integer({ min: 0, max: 10 }),
+      ahead: fc.integer({ min: 0, max: 10 }),
+      reserve: fc.integer({ min: 0, max: 20 }),
+      operation: fc.constantFrom('take', 'take', 'take', 'add'),
+      back: fc.boolean(),
+    })
+    const steps = fc.array(step, { minLength: 1, maxLength: 25 })
+    await fc.assert(
+      fc.asyncProperty(someLimits, steps, async (limits, list) => {
+        const plan = createPlan(limits)
+        const key = freshKey()
+        const hash: StoredHash = new Map()
+        let states: readonly (Stored | undefined)[] = []
+        let remembered = NOTHING_REMEMBERED
+        let now = START
+        for (const { gap, cost, more, ahead, reserve, operation, back } of list) {
+          now += gap
+          const demand =
+            operation === 'take'
+              ? { cost, wanted: cost + more, ahead, reserve }
+              : once(back ? 0 - cost : cost)
+          const args = { ...demand, plan, operation, remembered, forced: false } as TakeArguments
+          const { expireInMs, ...memory } = inMemory(hash, args, now)
+          const lua = await inRedis(key, args, now)
+          assert.deepEqual(comparable(lua), comparable(memory))
+          if (operation === 'take') {
+            const pure = take(limits, states, demand, now)
+            assert.equal(lua.granted, pure.granted)
+            assert.deepEqual(lua.overrun, pure.overrun)
+            states = pure.states
+          } else if (cost < 0 === back || cost === 0 || lua.granted !== 0)
+            states = limits.map((limit, i) => add(limit, states[i], lua.granted, now))
+          assert.deepEqual(
+            lua.states.map(numbersOf),
+            limits.map((limit, i) => numbersOf(add(limit, states[i], 0, now))),
+          )
+          if (lua.granted > 0) {
+            const ttl = await redis.pttl(key)
+            assert.ok(ttl > expireInMs - 5000 && ttl <= expireInMs, `lives ${ttl}, not ${expireInMs} ms`)
+          }
+          remembered = lua
+        }
+        await redis.del(key)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('takes its time from Redis, and has it in every answer', async () => {
+    const plan = createPlan([gcra(10, 60)])
+    const args = {
+      ...once(1),
+      plan,
+      operation: 'take',
+      remembered: NOTHING_REMEMBERED,
+      forced: false,
+    } as const
+    const before = Date.now()
+    const reply = await redis.eval(takeScript.lua, 1, freshKey(), ...takeScript.encode!(args))
+    const { nowMicros } = takeScript.decode(reply as string[])
+    assert.ok(nowMicros / 1000 >= before - 5 && nowMicros / 1000 <= Date.now() + 5)
+  })
+
+  const plan = createPlan([gcra(10, 60), sliding(20, 3600), calendar(50)])
+  const ask = (more: Partial<TakeArguments> = {}): TakeArguments => ({
+    ...once(1),
+    plan,
+    operation: 'take',
+    remembered: NOTHING_REMEMBERED,
+    forced: false,
+    ...more,
+  })
+
+  /** Runs in both stores and demands the same answer. */
+  function both() {
+    const key = freshKey()
+    const hash: StoredHash = new Map()
+    return {
+      async run(args: TakeArguments, now: number): Promise<Taken> {
+        const lua = await inRedis(key, args, now)
+        const { expireInMs, ...memory } = inMemory(hash, args, now)
+        assert.deepEqual(comparable(lua), comparable(memory))
+        return lua
+      },
+      async lose() {
+        await redis.del(key)
+        hash.clear()
+      },
+      async set(field: string, value: string) {
+        await redis.hset(key, field, value)
+        hash.set(field, value)
+      },
+    }
+  }
+
+  it('brings a lost hash back from what a node remembers, the strictest memory first', async () => {
+    const { run, lose } = both()
+    await run(ask({ ...once(3) }), START)
+    const earlier = await run(ask({ ...once(2) }), START + 1000)
+    const later = await run(ask({ ...once(4), remembered: earlier }), START + 2000)
+    await lose()
+    const stranger = await run(ask(), START + 3000)
+    assert.equal(left(stranger, plan, 0), 9)
+    const first = await run(ask({ remembered: earlier }), START + 4000)
+    assert.equal(left(first, plan, 0), 4)
+    const second = await run(ask({ remembered: later }), START + 5000)
+    assert.equal(left(second, plan, 0), 0)
+    assert.equal(left(second, plan, 2), 40)
+  })
+
+  it('lets the stored counts stand while the hash is the same', async () => {
+    const { run } = both()
+    const before = await run(ask({ ...once(8) }), START)
+    await run(ask({ ...once(-6), operation: 'add', remembered: before }), START)
+    const after = await run(ask({ remembered: before }), START)
+    assert.equal(left(after, plan, 0), 7)
+  })
+
+  it('raises the stored counts where the node was told that writes may be lost', async () => {
+    const { run } = both()
+    const before = await run(ask({ ...once(8) }), START)
+    await run(ask({ ...once(-6), operation: 'add', remembered: before }), START)
+    const after = await run(ask({ remembered: before, forced: true }), START)
+    assert.equal(left(after, plan, 0), 1)
+  })
+
+  it('gives nothing back to a hash that is not the one it was taken from', async () => {
+    const { run, lose } = both()
+    const before = await run(ask({ ...once(5) }), START)
+    await lose()
+    await run(ask({ ...once(4) }), START + 1000)
+    const after = await run(
+      ask({ ...once(-5), operation: 'add', remembered: { ...before, states: [] } }),
+      START + 1000,
+    )
+    assert.equal(after.granted, 0)
+    assert.equal(left(after, plan, 0), 6)
+  })
+
+  it('lets a reset stand against every memory of before', async () => {
+    const { run, lose, set } = both()
+    const before = await run(ask({ ...once(10) }), START)
+    await lose()
+    await set('b', 'r123')
+    for (const forced of [false, true]) {
+      const after = await run(ask({ cost: 0, wanted: 0, remembered: before, forced }), START)
+      assert.equal(left(after, plan, 0), 10)
+      assert.equal(after.generation, 'r123')
+    }
+  })
+
+  it('follows an override until its time is over', async () => {
+    const { run, set } = both()
+    const until = START + 100 * SECOND
+    const change = [{ field: fieldOf(plan.limits[0]!), requests: 100, burst: 15, untilMicros: until }]
+    await set('o', formatOverrides(change))
+    assert.equal((await run(ask({ ...once(15) }), START)).granted, 15)
+    assert.equal((await run(ask(), START)).granted, -1)
+    // At 100 a minute another one comes in 0.6 s; after the override, at 10 a minute.
+    assert.equal((await run(ask(), START + 0.6 * SECOND)).granted, 1)
+    assert.equal((await run(ask({ ...once(4) }), until)).granted, 4)
+    assert.equal((await run(ask({ ...once(7) }), until)).granted, -1)
+  })
+})
+
+/** States are text in Redis and may be numbers in memory. */
+function comparable(taken: Taken) {
+  return { ...taken, states: taken.states.map(numbersOf) }
+}
+
+function numbersOf(state: Stored | undefined): number[] {
+  return String(state).split(' ').map(Number)
+}
+
+function left(taken: Taken, plan: Plan, place: number): number {
+  const probe = { cost: 0, wanted: Number.POSITIVE_INFINITY, ahead: 0, reserve: 0 }
+  return take([plan.limits[place]!], [taken.states[place]], probe, taken.nowMicros).granted
+}
