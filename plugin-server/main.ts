@@ -8,7 +8,7 @@ import { type Health, type ObserveServer, serveObservations } from './observe/ht
 import { createLogger, type Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { loadShippedPlugins } from './plugins.ts'
-import { type AnyPlugin, createRegistry } from './runtime/registry.ts'
+import { type AnyPlugin, createRegistry, eventTypesOf } from './runtime/registry.ts'
 import { createRuntime } from './runtime/runtime.ts'
 import type { Host } from './sdk.ts'
 import { createStore } from './stores/create.ts'
@@ -71,7 +71,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       log,
       metrics,
       random,
-      types: definitions.flatMap(plugin => plugin.events ?? []),
+      types: eventTypesOf(definitions),
     })
     await events.start()
     ending.push(() => events.close())

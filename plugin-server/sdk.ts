@@ -29,6 +29,7 @@ export { type ErrorCode, messageOf, SluiceError } from './errors.ts'
 export type { Logger } from './observe/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from './observe/metrics.ts'
 export type { AccessKong, LogKong, PhaseKong } from './pdk/kong.ts'
+export { composePlugins } from './runtime/compose.ts'
 export type {
   ScriptOutcome,
   ScriptReply,
@@ -79,10 +80,20 @@ export interface PhaseContext<Config, Memory, Instance> {
   readonly instance: Instance
 }
 
+/**
+ * Takes back what a handler did, such as the debit of a limit. Called when a later member of a composed plugin ends
+ * the request; must not throw, and can ask Kong nothing any more.
+ */
+export type Undo = () => void
+
+/** May return how to undo what it did. */
 export type PhaseHandler<P extends Phase, Config, Memory, Instance> = (
   kong: PhaseKong<P>,
   context: PhaseContext<Config, Memory, Instance>,
-) => void | Promise<void>
+) => HandlerResult | Promise<HandlerResult>
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one
+export type HandlerResult = Undo | undefined | void
 
 /** Resources that a plugin's memory may own. */
 export interface Closeable {

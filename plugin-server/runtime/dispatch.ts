@@ -5,7 +5,7 @@
 import { messageOf } from '../errors.ts'
 import { Conversation, EXIT } from '../pdk/conversation.ts'
 import { Pdk, prefetch } from '../pdk/pdk.ts'
-import type { Phase } from '../sdk.ts'
+import type { Phase, Undo } from '../sdk.ts'
 import type { EventListener, Exchange } from '../transport/calls.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
 import type { Instance, Member } from './instances.ts'
@@ -63,6 +63,9 @@ class EventRun implements EventListener, Expiring {
   #index = 0
   #mark: readonly [number, number] = [0, 0]
   #deadline: Deadline | undefined
+  #memberDeadline: Deadline | undefined
+  /** What the members before can take back, should a later one end the request. */
+  #undos: Undo[] | undefined
   #outcome: Outcome = 'ok'
   #over = false
 
@@ -100,6 +103,7 @@ class EventRun implements EventListener, Expiring {
           this.#await(member, result)
           return
         }
+        this.#keepUndo(result)
         // A handler that swallowed the exit has exited all the same.
         if (this.#conversation.exited) {
           this.#finish('exit')
@@ -112,10 +116,11 @@ class EventRun implements EventListener, Expiring {
   }
 
   #await(member: Member, result: PromiseLike<unknown>): void {
-    this.#deadline ??= this.#parts.deadlines.start(this.#deadlineMs(member), this)
+    this.#watchTime(member)
     result.then(
-      () => {
+      value => {
         if (this.#over) return
+        this.#keepUndo(value)
         if (this.#conversation.exited) return this.#finish('exit')
         this.#index++
         this.#next()
@@ -133,6 +138,23 @@ class EventRun implements EventListener, Expiring {
         }
       },
     )
+  }
+
+  #keepUndo(value: unknown): void {
+    if (typeof value !== 'function' || this.#index + 1 >= this.#instance.members.length) return
+    this.#undos ??= []
+    this.#undos.push(value as Undo)
+  }
+
+  /** The event may take as long as its slowest member may; within that, each member has its own deadline. */
+  #watchTime(member: Member): void {
+    const { deadlines } = this.#parts
+    this.#memberDeadline?.cancel()
+    this.#memberDeadline = undefined
+    const ownMs = this.#deadlineMs(member)
+    const eventMs = Math.max(...this.#instance.members.map(one => this.#deadlineMs(one)))
+    this.#deadline ??= deadlines.start(eventMs, this)
+    if (ownMs < eventMs) this.#memberDeadline = deadlines.start(ownMs, this)
   }
 
   #deadlineMs(member: Member): number {
@@ -186,11 +208,26 @@ class EventRun implements EventListener, Expiring {
       this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
+  /** After the answer has left: the request was ended by the member at the index, so what those before it did is void. */
+  #undo(): void {
+    for (const undo of this.#undos?.reverse() ?? []) {
+      try {
+        undo()
+      } catch (error) {
+        const { definition, host } = this.#instance.plugin
+        this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', error)
+      }
+    }
+  }
+
   #finish(outcome: Outcome): void {
     if (this.#over) return
     this.#over = true
     this.#deadline?.cancel()
+    this.#memberDeadline?.cancel()
+    const ended = this.#conversation.exited
     this.#conversation.end()
+    if (ended) this.#undo()
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,
       this.#phase,

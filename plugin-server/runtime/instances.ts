@@ -98,7 +98,7 @@ export function createInstances(registry: Registry, clock: Clock, firstId: numbe
         known.superseded = false
         return statusOf(known)
       }
-      const members = [createMember(plugin, config, scope)]
+      const members = createMembers(plugin, config, scope)
       for (const held of byId.values()) if (held.entity === entity) held.superseded = true
       const held: Held = {
         id: takeId(),
@@ -144,6 +144,22 @@ export function createInstances(registry: Registry, clock: Clock, firstId: numbe
       return collected
     },
   }
+}
+
+function createMembers(
+  plugin: RegisteredPlugin,
+  config: Readonly<Record<string, unknown>>,
+  scope: InstanceScope,
+): Member[] {
+  if (plugin.members.length === 0) return [createMember(plugin, config, scope)]
+  const configured = plugin.members.filter(({ field }) => config[field] !== undefined)
+  if (configured.length === 0) {
+    const fields = plugin.members.map(({ field }) => `config.${field}`).join(', ')
+    throw new SluiceError('SLUICE_PLUGIN_CONFIG', `${plugin.definition.name}: give at least one of ${fields}`)
+  }
+  return configured.map(({ field, plugin: member }) =>
+    createMember(member, config[field] as Readonly<Record<string, unknown>>, scope),
+  )
 }
 
 /** @throws SLUICE_PLUGIN_CONFIG where the plugin refuses the configuration. */

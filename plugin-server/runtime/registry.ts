@@ -1,6 +1,7 @@
 /** The plugins of this process, each with what it remembers. */
 import { messageOf, SluiceError } from '../errors.ts'
-import type { Closeable, Host, PluginDefinition } from '../sdk.ts'
+import type { Closeable, EventType, Host, PluginDefinition } from '../sdk.ts'
+import { membersOf } from './compose.ts'
 import { describePlugin, type PluginDump } from './info.ts'
 
 /** A plugin whose types of configuration, memory and instance nobody here knows. */
@@ -13,6 +14,8 @@ export interface RegisteredPlugin {
   readonly host: Host
   /** Outlives every instance. */
   readonly memory: unknown
+  /** Of a composed plugin: who acts in its events, and where each finds its configuration. */
+  readonly members: readonly { readonly field: string; readonly plugin: RegisteredPlugin }[]
 }
 
 export interface Registry {
@@ -32,17 +35,30 @@ export function createRegistry(
   hostFor: (plugin: string) => Host,
 ): Registry {
   const plugins = new Map<string, RegisteredPlugin>()
-  for (const definition of definitions) {
+  // By their definitions: a plugin remembers the same alone and as a member.
+  const registered = new Map<AnyPlugin, RegisteredPlugin>()
+  const register = (definition: AnyPlugin): RegisteredPlugin => {
+    const known = registered.get(definition)
+    if (known) return known
     checkDefinition(definition)
-    if (plugins.has(definition.name))
-      throw new SluiceError('SLUICE_PLUGIN_INVALID', `two plugins are named ${definition.name}`)
     const host = hostFor(definition.name)
-    plugins.set(definition.name, {
+    const plugin = {
       definition,
       dump: describePlugin(definition),
       host,
       memory: definition.memory?.(host),
-    })
+      members: membersOf(definition).map(member => ({
+        field: member.field,
+        plugin: register(member.definition),
+      })),
+    }
+    registered.set(definition, plugin)
+    return plugin
+  }
+  for (const definition of definitions) {
+    if (plugins.has(definition.name))
+      throw new SluiceError('SLUICE_PLUGIN_INVALID', `two plugins are named ${definition.name}`)
+    plugins.set(definition.name, register(definition))
   }
   return {
     plugins,
@@ -53,7 +69,7 @@ export function createRegistry(
       return plugin
     },
     async close() {
-      for (const { memory, host } of plugins.values()) {
+      for (const { memory, host } of registered.values()) {
         try {
           await (memory as Closeable | undefined)?.close?.()
         } catch (error) {
@@ -81,4 +97,10 @@ export function checkDefinition(definition: AnyPlugin): void {
     if (!PHASES.has(phase)) throw wrong(`${phase} is not a phase of Kong`)
     if (typeof handler !== 'function') throw wrong(`the phase ${phase} is not a function`)
   }
+}
+
+/** The types of events that the plugins publish, each once, those of members included. */
+export function eventTypesOf(definitions: readonly AnyPlugin[]): EventType[] {
+  const all = definitions.flatMap(plugin => [plugin, ...membersOf(plugin).map(member => member.definition)])
+  return [...new Set(all.flatMap(plugin => plugin.events ?? []))]
 }
