@@ -17,6 +17,9 @@ export const ERRORS = {
   // the PDK
   SLUICE_PDK_PHASE: 'Make the call in a phase that allows it; the documentation of the PDK lists them.',
   SLUICE_PDK_ARGUMENT: 'Pass arguments of the documented types.',
+  SLUICE_PDK_PROTOCOL: 'Let Kong speak the protocol that has the call: `sluice dump --protocol`.',
+  SLUICE_PDK_BODY:
+    "Share nginx's temporary folder with the plugin server, or raise nginx's client_body_buffer_size.",
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',

@@ -1,44 +1,109 @@
-/** Checks of arguments before they reach Kong, where a wrong one would answer the client 500. */
+/**
+ * Checks of arguments before they reach Kong, where a wrong one answers the client 500. The rules are those of Kong's
+ * PDK at 3.9.3, and two more: no empty names, and no line breaks in headers.
+ */
 import { SluiceError } from '../errors.ts'
-import type { HeaderValue } from './conversation.ts'
 
-const refuse = (call: string, what: string): never => {
-  throw new SluiceError('SLUICE_PDK_ARGUMENT', `${call}: ${what}`)
+export type Check = (value: unknown, what: string) => unknown
+
+const refuse = (what: string): never => {
+  throw new SluiceError('SLUICE_PDK_ARGUMENT', what)
 }
 
-export function checkText(call: string, name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') refuse(call, `${name} must be a text that is not empty`)
-  return value as string
+export const text: Check = (value, what) =>
+  typeof value === 'string' && value !== '' ? value : refuse(`${what} must be a text that is not empty`)
+
+export const anyText: Check = (value, what) =>
+  typeof value === 'string' ? value : refuse(`${what} must be a text`)
+
+export const bytes: Check = (value, what) =>
+  typeof value === 'string' || value instanceof Uint8Array ? value : refuse(`${what} must be a text or bytes`)
+
+export const flag: Check = (value, what) =>
+  value === undefined || typeof value === 'boolean' ? value === true : refuse(`${what} must be true or false`)
+
+export const wholeNumber =
+  (min: number, max: number): Check =>
+  (value, what) =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? value
+      : refuse(`${what} must be a whole number from ${min} to ${max}, not ${String(value)}`)
+
+export const oneOf =
+  (...choices: readonly string[]): Check =>
+  (value, what) =>
+    choices.includes(value as string) ? value : refuse(`${what} must be one of ${choices.join(', ')}`)
+
+export const path: Check = (value, what) =>
+  typeof value === 'string' && value.startsWith('/')
+    ? value
+    : refuse(`${what} must be a path that starts with /`)
+
+/** An object with an id, or nothing. */
+export const entity: Check = (value, what) =>
+  value === undefined || (typeof value === 'object' && value !== null)
+    ? value
+    : refuse(`${what} must be an object or undefined`)
+
+/** JSON without what Kong can't take. */
+export const json: Check = (value, what) => {
+  checkJson(value, what, 0)
+  return value
 }
 
-export function checkStatus(call: string, status: unknown): number {
-  if (!Number.isInteger(status) || (status as number) < 100 || (status as number) > 599)
-    refuse(call, `the status must be a whole number from 100 to 599, not ${String(status)}`)
-  return status as number
+function checkJson(value: unknown, what: string, depth: number): void {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return
+  if (typeof value === 'number' && Number.isFinite(value)) return
+  if (typeof value !== 'object' || depth > 30) refuse(`${what} must be a JSON value`)
+  for (const item of Object.values(value as object)) checkJson(item, what, depth + 1)
 }
 
-export function checkPort(call: string, port: unknown): number {
-  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535)
-    refuse(call, `the port must be a whole number from 0 to 65535, not ${String(port)}`)
-  return port as number
+/** Kong wants texts in a list, and writes a number as Lua does (1e+15), so all are turned into texts here. */
+export const headerValue: Check = (value, what) => {
+  if (Array.isArray(value)) return value.map(item => headerText(item, what))
+  return headerText(value, what)
 }
 
-/** A line break in a header would let a value forge further headers. */
-export function checkHeaderValue(call: string, name: string, value: unknown): string | string[] {
-  if (Array.isArray(value)) return value.map(item => checkHeaderValue(call, name, item) as string)
+function headerText(value: unknown, what: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
-    refuse(call, `the value of ${name} must be a text, a number or a list of them`)
-  const text = String(value)
-  if (/[\r\n\0]/.test(text)) refuse(call, `the value of ${name} must not hold a line break or a NUL`)
-  return text
+    refuse(`${what} must be a text, a number or a list of them`)
+  const written = String(value)
+  // A line break would let a value forge further headers.
+  if (/[\r\n\0]/.test(written)) refuse(`${what} must not hold a line break or a NUL`)
+  return written
 }
 
-export function checkHeaders(
-  call: string,
-  headers: Readonly<Record<string, HeaderValue>>,
-): Record<string, string | string[]> {
-  const checked: Record<string, string | string[]> = {}
-  for (const name of Object.keys(headers))
-    checked[checkText(call, 'a header name', name)] = checkHeaderValue(call, name, headers[name])
+export const headers: Check = (value, what) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`${what} must be an object`)
+  const checked: Record<string, unknown> = {}
+  for (const [name, item] of Object.entries(value as object))
+    checked[text(name, 'a header name') as string] = headerValue(item, `the value of ${name}`)
   return checked
 }
+
+export const queryArgs: Check = (value, what) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`${what} must be an object`)
+  for (const [name, item] of Object.entries(value as object))
+    for (const one of Array.isArray(item) ? item : [item])
+      if (typeof one !== 'string' && typeof one !== 'number' && typeof one !== 'boolean')
+        refuse(`the argument ${name} must be a text, a number, true or a list of texts`)
+  return value
+}
+
+export const METHODS_ACCEPTED = [
+  'GET',
+  'HEAD',
+  'PUT',
+  'POST',
+  'DELETE',
+  'OPTIONS',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'PROPFIND',
+  'PROPPATCH',
+  'LOCK',
+  'UNLOCK',
+  'PATCH',
+  'TRACE',
+] as const

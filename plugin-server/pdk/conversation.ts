@@ -2,25 +2,28 @@
  * What one event says to Kong: reads are asked for together and remembered, writes are gathered and go out with the
  * event's end.
  */
+import { STATUS_CODES } from 'node:http'
 import { SluiceError } from '../errors.ts'
+import type { Phase } from '../sdk.ts'
 import type { Exchange, Method, ReplySink } from '../transport/calls.ts'
+import { METHODS } from '../transport/methods.ts'
+import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
+import { callsOf, phasesOf } from './phases.ts'
 import { decodeReply } from './replies.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */
 export const EXIT = Object.assign(new Error('kong.response.exit ended the handler'), { name: 'KongExit' })
 
-export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]
-
-interface ExitAnswer {
+export interface ExitAnswer {
+  /** `kong.response.exit` or `kong.response.error`. */
+  readonly method: Method
   readonly status: number
   readonly body: string | Uint8Array
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly headers: HeaderFields
 }
 
-interface Write {
-  readonly method: Method
-  readonly args: readonly unknown[]
-}
+/** How far the writes of an event have come, to undo those behind it. */
+export type WriteMark = readonly [writes: number, responseWrites: number]
 
 class Ask implements ReplySink {
   readonly promise: Promise<unknown>
@@ -40,34 +43,51 @@ class Ask implements ReplySink {
 
   reply(value: unknown): void {
     this.#conversation.answered(this)
-    if (value instanceof Error) this.#reject(value)
-    else this.#resolve(decodeReply(this.#method, value))
+    try {
+      if (value instanceof Error) throw value
+      this.#resolve(decodeReply(this.#method, value))
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
-  fail(error: Error): void {
+  fail(error: unknown): void {
     // The handler may not be waiting for it.
     this.promise.catch(() => {})
     this.#reject(error)
   }
 }
 
+const CALLS_OF: Readonly<Record<Phase, ReadonlySet<Method>>> = {
+  certificate: callsOf('certificate'),
+  rewrite: callsOf('rewrite'),
+  access: callsOf('access'),
+  response: callsOf('response'),
+  preread: callsOf('preread'),
+  log: callsOf('log'),
+}
+
 export class Conversation {
-  /** PDK calls of which the answer was awaited by Kong's side of the event: each write that waits is a round trip. */
+  /** Writes after which the event waited for Kong. */
   roundTrips = 0
   readonly #exchange: Exchange
+  readonly #phase: Phase
+  readonly #allowed: ReadonlySet<Method>
   readonly #onResume: () => void
-  #memo: Map<string, Promise<unknown>> | undefined
-  #asked: Ask[] = []
+  #remembered: Map<string, Promise<unknown>> | undefined
+  readonly #asked: Ask[] = []
   #writes: Write[] = []
-  /** Response headers, apart from the other writes: no read of the access phase can see them. */
-  #headers: Write[] = []
+  /** Apart from the other writes: before the response phase no read can see them. */
+  #responseWrites: Write[] = []
   #exit: ExitAnswer | undefined
   #over = false
   #flushing = false
 
   /** @param onResume is told before the handler goes on with an answer. */
-  constructor(exchange: Exchange, onResume: () => void) {
+  constructor(exchange: Exchange, phase: Phase, onResume: () => void) {
     this.#exchange = exchange
+    this.#phase = phase
+    this.#allowed = CALLS_OF[phase]
     this.#onResume = onResume
   }
 
@@ -75,38 +95,46 @@ export class Conversation {
     return this.#exit !== undefined
   }
 
-  /** True once Kong has been given, or has taken, the end of the event. */
-  get over(): boolean {
-    return this.#over
+  /** Whether the phase can still answer the client. */
+  get canExit(): boolean {
+    return this.#allowed.has('kong.response.exit')
   }
 
   /** Asks Kong, once: what was asked before with the same arguments is answered from memory. */
   read<T>(method: Method, args: readonly unknown[]): Promise<T> {
-    const key = args.length === 0 ? method : `${method} ${JSON.stringify(args)}`
-    const known = this.#memo?.get(key)
+    const key = keyOf(method, args)
+    const known = this.#remembered?.get(key)
     if (known) return known as Promise<T>
     const asked = this.ask<T>(method, args)
     if (this.#over) return asked
-    this.#memo ??= new Map()
-    this.#memo.set(key, asked)
+    this.#remembered ??= new Map()
+    this.#remembered.set(key, asked)
     return asked
   }
 
-  /** Forgets the reads that a write may have changed. */
-  forget(...methods: readonly Method[]): void {
-    if (!this.#memo) return
-    for (const key of this.#memo.keys())
-      if (methods.some(method => key === method || key.startsWith(`${method} `))) this.#memo.delete(key)
+  remembers(method: Method, args: readonly unknown[]): boolean {
+    return this.#remembered?.has(keyOf(method, args)) === true
   }
 
-  /** Asks Kong every time. */
+  /** How many different reads of these methods are remembered. */
+  readsOf(...methods: readonly Method[]): number {
+    let count = 0
+    for (const key of this.#remembered?.keys() ?? [])
+      if (methods.includes(key.split(' ')[0] as Method)) count++
+    return count
+  }
+
+  /** After a change of what was read. */
+  forgetReads(): void {
+    this.#remembered?.clear()
+  }
+
+  /** Asks Kong every time. Several asks in one turn go out in one write. */
   ask<T>(method: Method, args: readonly unknown[]): Promise<T> {
-    if (this.#exit) throw EXIT
-    if (this.#over)
-      return Promise.reject(
-        new SluiceError('SLUICE_PDK_CLOSED', `${method} was called after its event had ended`),
-      )
+    this.#permit(method)
+    if (this.#over) return Promise.reject(this.#closed(method))
     this.#sendWrites()
+    if (this.#phase === 'response') this.#sendResponseWrites()
     const ask = new Ask(method, this)
     this.#exchange.call(method, args, ask)
     this.#asked.push(ask)
@@ -117,7 +145,6 @@ export class Conversation {
     return ask.promise as Promise<T>
   }
 
-  /** Sends what was asked so far at once, for reads that are asked for before the handler runs. */
   readonly #flush = () => {
     this.#flushing = false
     if (this.#over) return
@@ -132,35 +159,38 @@ export class Conversation {
 
   /** A call whose answer is of no interest; goes out with the next read, or with the end. */
   tell(method: Method, args: readonly unknown[]): void {
-    this.#refuseIfOver(method)
+    this.#permit(method)
+    if (this.#over) throw this.#closed(method)
     this.#writes.push({ method, args })
   }
 
-  /** A change of the response's headers; all of them go out with the end. */
-  tellHeaders(method: Method, args: readonly unknown[]): void {
-    this.#refuseIfOver(method)
-    this.#headers.push({ method, args })
+  /** A change of the response; all of them go out with the end. */
+  tellResponse(method: Method, args: readonly unknown[]): void {
+    this.#permit(method)
+    if (this.#over) throw this.#closed(method)
+    this.#responseWrites.push({ method, args })
+    if (this.#phase === 'response') this.forgetReads()
   }
 
-  /** Where the writes stand, for `rollback`. */
-  mark(): readonly [writes: number, headers: number] {
-    return [this.#writes.length, this.#headers.length]
+  mark(): WriteMark {
+    return [this.#writes.length, this.#responseWrites.length]
   }
 
-  /** Forgets writes that were not sent yet, those of a handler that failed. */
-  rollback([writes, headers]: readonly [number, number]): void {
+  /** Forgets the writes behind the mark that were not sent yet: those of a handler that failed. */
+  rollback([writes, responseWrites]: WriteMark): void {
     this.#writes.length = Math.min(this.#writes.length, writes)
-    this.#headers.length = Math.min(this.#headers.length, headers)
+    this.#responseWrites.length = Math.min(this.#responseWrites.length, responseWrites)
   }
 
   /** Ends the request with this answer once the handler is left. */
   exit(answer: ExitAnswer): never {
-    this.#refuseIfOver('kong.response.exit')
+    this.#permit(answer.method)
+    if (this.#over) throw this.#closed(answer.method)
     this.#exit = answer
     throw EXIT
   }
 
-  /** Takes an exit back, or replaces it, when the failure policy decides otherwise. */
+  /** Sets the answer, or takes an exit back, as a failure policy wants it. */
   replaceExit(answer: ExitAnswer | undefined): void {
     this.#exit = answer
   }
@@ -170,16 +200,10 @@ export class Conversation {
     if (this.#over) return
     this.#over = true
     this.#sendWrites()
-    const exchange = this.#exchange
-    const headers = mergeHeaders(this.#headers)
     const exit = this.#exit
-    if (exit) {
-      const only = headers.length === 1 && headers[0]!.method === 'kong.response.set_headers'
-      if (!only) for (const write of headers) exchange.call(write.method, write.args)
-      const before = only ? (headers[0]!.args[0] as ExitAnswer['headers']) : {}
-      exchange.call('kong.response.exit', [exit.status, exit.body, overlay(before, exit.headers)])
-    } else for (const write of headers) exchange.call(write.method, write.args)
-    exchange.end()
+    if (exit) this.#sendExit(exit)
+    else this.#sendResponseWrites()
+    this.#exchange.end()
     this.#failAsked('its event has ended')
   }
 
@@ -202,46 +226,44 @@ export class Conversation {
     this.#writes = []
   }
 
-  #refuseIfOver(method: Method): void {
+  #sendResponseWrites(): void {
+    if (this.#responseWrites.length === 0) return
+    for (const write of mergeHeaderWrites(this.#responseWrites)) this.#exchange.call(write.method, write.args)
+    this.#responseWrites = []
+  }
+
+  /** Headers that were set before belong to the answer: they travel with it where one call can say both. */
+  #sendExit(exit: ExitAnswer): void {
+    const merged = mergeHeaderWrites(this.#responseWrites)
+    let { headers } = exit
+    if (merged.length === 1 && merged[0]!.method === 'kong.response.set_headers')
+      headers = overlayHeaders(merged[0]!.args[0] as HeaderFields, headers)
+    else for (const write of merged) this.#exchange.call(write.method, write.args)
+    // A nil in the middle would cut the arguments off, so an error without a message gets the status's own words.
+    const isError = exit.method === 'kong.response.error'
+    const body = isError && exit.body === '' ? (STATUS_CODES[exit.status] ?? 'Error') : exit.body
+    this.#exchange.call(exit.method, [exit.status, body, headers])
+  }
+
+  #permit(method: Method): void {
     if (this.#exit) throw EXIT
-    if (this.#over)
-      throw new SluiceError('SLUICE_PDK_CLOSED', `${method} was called after its event had ended`)
+    if (!this.#allowed.has(method))
+      throw new SluiceError(
+        'SLUICE_PDK_PHASE',
+        `${method} is not allowed in the ${this.#phase} phase, only in: ${phasesOf(method).join(', ') || 'none'}`,
+      )
+    if (METHODS[method] === null && this.#exchange.protocol === 'ProtoBuf:1')
+      throw new SluiceError(
+        'SLUICE_PDK_PROTOCOL',
+        `${method} does not exist in ProtoBuf:1, only in MsgPack:1`,
+      )
+  }
+
+  #closed(method: Method): SluiceError {
+    return new SluiceError('SLUICE_PDK_CLOSED', `${method} was called after its event had ended`)
   }
 }
 
-/** Joins neighbouring `set_header` and `set_headers` calls into one; a later value replaces an earlier one. */
-function mergeHeaders(writes: readonly Write[]): Write[] {
-  if (writes.length === 0) return []
-  const merged: Write[] = []
-  let names: Map<string, [name: string, value: unknown]> | undefined
-  const close = () => {
-    if (names)
-      merged.push({ method: 'kong.response.set_headers', args: [Object.fromEntries(names.values())] })
-    names = undefined
-  }
-  for (const write of writes) {
-    const { method, args } = write
-    if (method === 'kong.response.set_header') {
-      names ??= new Map()
-      names.set(String(args[0]).toLowerCase(), [String(args[0]), args[1]])
-    } else if (method === 'kong.response.set_headers') {
-      names ??= new Map()
-      for (const [name, value] of Object.entries(args[0] as object))
-        names.set(name.toLowerCase(), [name, value])
-    } else {
-      close()
-      merged.push(write)
-    }
-  }
-  close()
-  return merged
-}
-
-/** Header names are one whatever their case; `above` wins. */
-function overlay(below: ExitAnswer['headers'], above: ExitAnswer['headers']): ExitAnswer['headers'] {
-  const names = Object.keys(below)
-  if (names.length === 0) return above
-  const taken = new Set(Object.keys(above).map(name => name.toLowerCase()))
-  const kept = names.filter(name => !taken.has(name.toLowerCase())).map(name => [name, below[name]!] as const)
-  return { ...Object.fromEntries(kept), ...above }
+function keyOf(method: Method, args: readonly unknown[]): string {
+  return args.length === 0 ? method : `${method} ${JSON.stringify(args)}`
 }

@@ -4,6 +4,23 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** Lower-case names; a header that came several times has several values. */
 export type HeaderMap = Readonly<Record<string, string | readonly string[]>>
 
+/** An argument without a value is true. */
+export type QueryMap = Readonly<Record<string, string | true | readonly (string | true)[]>>
+
+/** What the path's regular expression captured. */
+export interface UriCaptures {
+  readonly unnamed: readonly string[]
+  readonly named: Readonly<Record<string, string>>
+}
+
+/** Bytes. */
+export interface MemoryStats {
+  readonly luaSharedDicts: Readonly<
+    Record<string, { readonly allocatedSlabs: number; readonly capacity: number }>
+  >
+  readonly workersLuaVms: readonly { readonly httpAllocatedGc: number; readonly pid: number }[]
+}
+
 export interface Consumer {
   readonly id: string
   readonly username?: string

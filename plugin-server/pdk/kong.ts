@@ -1,91 +1,220 @@
 /**
  * The Plugin Development Kit as plugins see it, typed by phase: what Kong refuses in a phase does not compile there.
  *
- * Names follow Kong's own JavaScript PDK. Which call is allowed where is recorded from Kong 3.9.3 (`test/contract`).
+ * Names follow Kong's own JavaScript PDK. Which call is allowed where stands in phases.ts. Reads are asked of Kong once
+ * an event; writes are gathered, and go out with the event's end in one go.
  */
 import type { Phase } from '../sdk.ts'
-import type { Consumer, Credential, HeaderMap, Json, Route, Service } from './entities.ts'
+import type {
+  Consumer,
+  Credential,
+  HeaderMap,
+  Json,
+  MemoryStats,
+  QueryMap,
+  Route,
+  Service,
+  UriCaptures,
+} from './entities.ts'
+import type { CALLS } from './phases.ts'
 
-/** What can be asked in the access phase, as far as the plugins here need it. */
-export interface AccessKong {
-  readonly client: ClientRead & {
+/** Numbers and booleans are sent as texts. */
+export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]
+export type HeaderWrites = Readonly<Record<string, HeaderValue>>
+
+/** Everything, whatever the phase. Calls marked MsgPack:1 do not exist in ProtoBuf:1. */
+export interface FullKong {
+  readonly client: {
+    /** The address of the peer, which may be a load balancer. */
     getIp(): Promise<string>
+    /** The client's address, by `X-Forwarded-For` where the peer is trusted. */
     getForwardedIp(): Promise<string>
-  }
-  readonly request: {
-    getMethod(): Promise<string>
-    getPath(): Promise<string>
-    getHost(): Promise<string>
-    getHeader(name: string): Promise<string | undefined>
-    getHeaders(max?: number): Promise<HeaderMap>
-  }
-  readonly router: RouterRead
-  readonly response: {
-    /** Header writes are gathered and sent with the end of the event. */
-    setHeader(name: string, value: string | number): void
-    setHeaders(headers: Readonly<Record<string, string | number | readonly string[]>>): void
-    /** Ends the request with this answer; never returns (the handler is unwound). */
-    exit(
-      status: number,
-      body?: string | Uint8Array,
-      headers?: Readonly<Record<string, string | number>>,
-    ): never
-  }
-  readonly service: {
-    setTarget(host: string, port: number): void
-    readonly request: {
-      setScheme(scheme: string): void
-      setPath(path: string): void
-      setHeader(name: string, value: string | number): void
+    getPort(): Promise<number>
+    getForwardedPort(): Promise<number>
+    getCredential(): Promise<Credential | undefined>
+    /** Reads a consumer by its id, or by its name where `byUsername` is set. */
+    loadConsumer(id: string, byUsername?: boolean): Promise<Consumer | undefined>
+    getConsumer(): Promise<Consumer | undefined>
+    /** Sets who the client is; at least one of the two is needed. */
+    authenticate(consumer: { readonly id: string } | undefined, credential?: { readonly id: string }): void
+    getProtocol(allowTerminated?: boolean): Promise<string | undefined>
+    readonly tls: {
+      /** PEM. MsgPack:1. */
+      getFullClientCertificateChain(): Promise<string | undefined>
     }
   }
-  readonly ctx: { readonly shared: SharedContext }
-  readonly log: LogWrite
-}
-
-/** What can be asked in the log phase: the request is over, and nothing can be changed. */
-export interface LogKong {
-  readonly client: ClientRead
-  readonly router: RouterRead
-  readonly response: {
-    getStatus(): Promise<number>
-    getSource(): Promise<'service' | 'exit' | 'error'>
-    getHeader(name: string): Promise<string | undefined>
-    getHeaders(max?: number): Promise<HeaderMap>
+  readonly cluster: {
+    /** MsgPack:1. */
+    getId(): Promise<string | undefined>
   }
-  readonly request: {
-    getHeader(name: string): Promise<string | undefined>
-    getHeaders(max?: number): Promise<HeaderMap>
+  readonly ctx: {
+    /** Values that live as long as the request, shared with other plugins. */
+    readonly shared: {
+      get(key: string): Promise<Json | undefined>
+      /** Over ProtoBuf:1 a `false` arrives as nothing. */
+      set(key: string, value: Json): void
+    }
   }
-  readonly ctx: { readonly shared: SharedContext }
-  readonly log: LogWrite & {
+  readonly ip: {
+    isTrusted(address: string): Promise<boolean>
+  }
+  readonly log: {
+    alert(...values: Json[]): void
+    crit(...values: Json[]): void
+    err(...values: Json[]): void
+    warn(...values: Json[]): void
+    notice(...values: Json[]): void
+    info(...values: Json[]): void
+    debug(...values: Json[]): void
+    /** Adds a value to what `log.serialize` gives in the log phase of the same request. */
+    setSerializeValue(key: string, value: Json): void
     /** Everything that Kong knows about the request. Parsed; Kong redacts only `authorization`. */
     serialize(): Promise<Readonly<Record<string, unknown>>>
   }
+  readonly nginx: {
+    getVar(name: string): Promise<string | undefined>
+    getTls1VersionStr(): Promise<string | undefined>
+    setCtx(key: string, value: Json): void
+    getCtx(key: string): Promise<Json | undefined>
+    /** Seconds since the epoch, with fractions. */
+    reqStartTime(): Promise<number>
+    getSubsystem(): Promise<string>
+    /** MsgPack:1. */
+    getStatistics(): Promise<Readonly<Record<string, number>>>
+  }
+  readonly node: {
+    getId(): Promise<string>
+    /** MsgPack:1. */
+    getHostname(): Promise<string>
+    getMemoryStats(): Promise<MemoryStats>
+  }
+  readonly plugin: {
+    /** Id of the plugin entity. MsgPack:1; over both, `scope.pluginId` has it without a call. */
+    getId(): Promise<string>
+  }
+  readonly request: {
+    getScheme(): Promise<string>
+    getHost(): Promise<string>
+    getPort(): Promise<number>
+    getForwardedScheme(): Promise<string>
+    getForwardedHost(): Promise<string>
+    getForwardedPort(): Promise<number>
+    /** MsgPack:1. */
+    getForwardedPath(): Promise<string>
+    /** MsgPack:1. */
+    getForwardedPrefix(): Promise<string>
+    getHttpVersion(): Promise<number>
+    getMethod(): Promise<string>
+    /** Without the query. */
+    getPath(): Promise<string>
+    /** As the client sent it, not normalised. MsgPack:1. */
+    getRawPath(): Promise<string>
+    getPathWithQuery(): Promise<string>
+    /** Without the question mark; empty for none. */
+    getRawQuery(): Promise<string>
+    /** The first value of an argument. */
+    getQueryArg(name: string): Promise<string | undefined>
+    /** @param max 1 to 1,000; 100 where left out. */
+    getQuery(max?: number): Promise<QueryMap>
+    /** The first value of a header. From the second name on, all headers are read at once and remembered. */
+    getHeader(name: string): Promise<string | undefined>
+    /** @param max 1 to 1,000; 100 where left out. */
+    getHeaders(max?: number): Promise<HeaderMap>
+    /**
+     * The body's bytes. A large one that nginx keeps in a file is read from there.
+     *
+     * @throws SluiceError SLUICE_PDK_BODY where the file can't be read here.
+     */
+    getRawBody(): Promise<Uint8Array>
+    /** The body as Kong parsed it, undefined where it can't. MsgPack:1. */
+    getBody(): Promise<Json | undefined>
+    /** Milliseconds since the epoch. MsgPack:1. */
+    getStartTime(): Promise<number>
+    getUriCaptures(): Promise<UriCaptures>
+  }
+  readonly response: {
+    getStatus(): Promise<number>
+    /** The first value of a header. */
+    getHeader(name: string): Promise<string | undefined>
+    getHeaders(max?: number): Promise<HeaderMap>
+    getSource(): Promise<'service' | 'exit' | 'error'>
+    setStatus(status: number): void
+    /** Header writes are gathered and sent with the end of the event. */
+    setHeader(name: string, value: HeaderValue): void
+    addHeader(name: string, value: HeaderValue): void
+    clearHeader(name: string): void
+    setHeaders(headers: HeaderWrites): void
+    /** Ends the request with this answer; never returns (the handler is unwound). */
+    exit(status: number, body?: string | Uint8Array, headers?: HeaderWrites): never
+    /** As `exit`, with Kong's own error body in the type that the client accepts. MsgPack:1. */
+    error(status: number, message?: string, headers?: HeaderWrites): never
+  }
+  readonly router: {
+    getRoute(): Promise<Route | undefined>
+    getService(): Promise<Service | undefined>
+  }
+  readonly service: {
+    /** @returns false where there is no upstream of that name. */
+    setUpstream(name: string): Promise<boolean>
+    setTarget(host: string, port: number): void
+    /** MsgPack:1. */
+    setRetries(retries: number): void
+    /** Milliseconds. MsgPack:1. */
+    setTimeouts(connectMs: number, writeMs: number, readMs: number): void
+    readonly request: {
+      /** MsgPack:1. */
+      enableBuffering(): void
+      setScheme(scheme: 'http' | 'https'): void
+      setPath(path: string): void
+      setRawQuery(query: string): void
+      setMethod(method: string): void
+      setQuery(args: Readonly<Record<string, string | number | boolean | readonly string[]>>): void
+      setHeader(name: string, value: HeaderValue): void
+      addHeader(name: string, value: HeaderValue): void
+      clearHeader(name: string): void
+      setHeaders(headers: HeaderWrites): void
+      setRawBody(body: string | Uint8Array): void
+    }
+    readonly response: {
+      getStatus(): Promise<number>
+      getHeader(name: string): Promise<string | undefined>
+      getHeaders(max?: number): Promise<HeaderMap>
+      getRawBody(): Promise<Uint8Array>
+    }
+  }
+  readonly vault: {
+    /** MsgPack:1. */
+    get(reference: string): Promise<string | undefined>
+    /** MsgPack:1. */
+    isReference(reference: string): Promise<boolean>
+  }
 }
 
-export type PhaseKong<P extends Phase> = P extends 'log' ? LogKong : AccessKong
+// biome-ignore lint/suspicious/noExplicitAny: any function at all
+type AnyFunction = (...args: any) => unknown
 
-interface ClientRead {
-  getConsumer(): Promise<Consumer | undefined>
-  getCredential(): Promise<Credential | undefined>
+type AllowedIn<P extends Phase, Path extends string> = Path extends keyof typeof CALLS
+  ? P extends (typeof CALLS)[Path][number]
+    ? true
+    : false
+  : false
+
+/** Leaves out the functions that the phase does not allow, and the namespaces that are empty without them. */
+type Phased<P extends Phase, Api, Path extends string = ''> = {
+  readonly [Name in keyof Api & string as Api[Name] extends AnyFunction
+    ? AllowedIn<P, `${Path}${Name}`> extends true
+      ? Name
+      : never
+    : keyof Phased<P, Api[Name], `${Path}${Name}.`> extends never
+      ? never
+      : Name]: Api[Name] extends AnyFunction ? Api[Name] : Phased<P, Api[Name], `${Path}${Name}.`>
 }
 
-interface RouterRead {
-  getService(): Promise<Service | undefined>
-  getRoute(): Promise<Route | undefined>
-}
+/** What can be called in a phase. */
+export type PhaseKong<P extends Phase> = Phased<P, FullKong>
 
-interface SharedContext {
-  get(key: string): Promise<Json | undefined>
-  set(key: string, value: Json): void
-}
+/** What can be asked in the access phase. */
+export type AccessKong = PhaseKong<'access'>
 
-interface LogWrite {
-  warn(...values: Json[]): void
-  notice(...values: Json[]): void
-  info(...values: Json[]): void
-  err(...values: Json[]): void
-  /** Adds a value to what `log.serialize` gives in the log phase of the same request. */
-  setSerializeValue(key: string, value: Json): void
-}
+/** What can be asked in the log phase: the request is over, and nothing can be changed. */
+export type LogKong = PhaseKong<'log'>

@@ -1,214 +1,233 @@
-/** The PDK object that a handler gets: one small class a namespace, made when it is first used. */
+/** The PDK object that a handler gets: one object a namespace, made when it is first used. */
+import { readFile } from 'node:fs/promises'
+import { messageOf, SluiceError } from '../errors.ts'
+import type { Need } from '../sdk.ts'
+import type { Method } from '../transport/methods.ts'
+import * as check from './arguments.ts'
+import type { Conversation } from './conversation.ts'
+import {
+  CONVERSATION,
+  exit,
+  type Form,
+  header,
+  logLine,
+  read,
+  readEachTime,
+  readOf,
+  readUpTo,
+  type Speaking,
+  write,
+  writeRequest,
+  writeResponse,
+} from './forms.ts'
+import type { FullKong } from './kong.ts'
+import { CALLS, type CallName, methodOf } from './phases.ts'
 
-import { checkHeaders, checkHeaderValue, checkPort, checkStatus, checkText } from './arguments.ts'
-import type { Conversation, HeaderValue } from './conversation.ts'
-import type { Consumer, Credential, HeaderMap, Json, Route, Service } from './entities.ts'
+const milliseconds = check.wholeNumber(1, 2_147_483_646)
+const named = { 'the name': check.text }
+const headerPair = { 'the name': check.text, 'the value': check.headerValue }
+const headerSet = { 'the headers': check.headers }
 
-/** Kong caps the number of headers and query arguments that it gives at once; it wants a positive number. */
-const DEFAULT_MAX = 100
-const NONE: readonly unknown[] = []
+/** How each call behaves. */
+const FORMS: Readonly<Record<CallName, Form>> = {
+  'client.getIp': read,
+  'client.getForwardedIp': read,
+  'client.getPort': read,
+  'client.getForwardedPort': read,
+  'client.getCredential': read,
+  'client.loadConsumer': loadConsumer,
+  'client.getConsumer': read,
+  'client.authenticate': authenticate,
+  'client.getProtocol': readOf({ allowTerminated: check.flag }),
+  'client.tls.getFullClientCertificateChain': read,
 
-export class Pdk {
-  readonly #conversation: Conversation
-  #client: Client | undefined
-  #request: Request | undefined
-  #response: Response | undefined
-  #router: Router | undefined
-  #service: ServiceWrites | undefined
-  #log: Log | undefined
-  #ctx: { readonly shared: Shared } | undefined
+  'cluster.getId': read,
 
-  constructor(conversation: Conversation) {
-    this.#conversation = conversation
-  }
+  'ctx.shared.get': readOf({ 'the key': check.text }, 'each time'),
+  'ctx.shared.set': write({ 'the key': check.text, 'the value': check.json }),
 
-  get client(): Client {
-    this.#client ??= new Client(this.#conversation)
-    return this.#client
-  }
-  get request(): Request {
-    this.#request ??= new Request(this.#conversation)
-    return this.#request
-  }
-  get response(): Response {
-    this.#response ??= new Response(this.#conversation)
-    return this.#response
-  }
-  get router(): Router {
-    this.#router ??= new Router(this.#conversation)
-    return this.#router
-  }
-  get service(): ServiceWrites {
-    this.#service ??= new ServiceWrites(this.#conversation)
-    return this.#service
-  }
-  get log(): Log {
-    this.#log ??= new Log(this.#conversation)
-    return this.#log
-  }
-  get ctx(): { readonly shared: Shared } {
-    this.#ctx ??= { shared: new Shared(this.#conversation) }
-    return this.#ctx
+  'ip.isTrusted': readOf({ 'the address': check.text }),
+
+  'log.alert': logLine,
+  'log.crit': logLine,
+  'log.err': logLine,
+  'log.warn': logLine,
+  'log.notice': logLine,
+  'log.info': logLine,
+  'log.debug': logLine,
+  'log.setSerializeValue': write({ 'the key': check.text, 'the value': check.json }),
+  'log.serialize': read,
+
+  'nginx.getVar': readOf(named, 'each time'),
+  'nginx.getTls1VersionStr': read,
+  'nginx.setCtx': write({ 'the key': check.text, 'the value': check.json }),
+  'nginx.getCtx': readOf({ 'the key': check.text }, 'each time'),
+  'nginx.reqStartTime': read,
+  'nginx.getSubsystem': read,
+  'nginx.getStatistics': readEachTime,
+
+  'node.getId': read,
+  'node.getHostname': read,
+  'node.getMemoryStats': readEachTime,
+
+  'plugin.getId': read,
+
+  'request.getScheme': read,
+  'request.getHost': read,
+  'request.getPort': read,
+  'request.getForwardedScheme': read,
+  'request.getForwardedHost': read,
+  'request.getForwardedPort': read,
+  'request.getForwardedPath': read,
+  'request.getForwardedPrefix': read,
+  'request.getHttpVersion': read,
+  'request.getMethod': read,
+  'request.getPath': read,
+  'request.getRawPath': read,
+  'request.getPathWithQuery': read,
+  'request.getRawQuery': read,
+  'request.getQueryArg': readOf(named),
+  'request.getQuery': readUpTo,
+  'request.getHeader': header('kong.request.get_headers'),
+  'request.getHeaders': readUpTo,
+  'request.getRawBody': rawBody,
+  'request.getBody': read,
+  'request.getStartTime': read,
+  'request.getUriCaptures': read,
+
+  'response.getStatus': read,
+  'response.getHeader': header('kong.response.get_headers'),
+  'response.getHeaders': readUpTo,
+  'response.getSource': read,
+  'response.setStatus': writeResponse({ 'the status': check.wholeNumber(100, 599) }),
+  'response.setHeader': writeResponse(headerPair),
+  'response.addHeader': writeResponse(headerPair),
+  'response.clearHeader': writeResponse(named),
+  'response.setHeaders': writeResponse(headerSet),
+  'response.exit': exit,
+  'response.error': exit,
+
+  'router.getRoute': read,
+  'router.getService': read,
+
+  'service.setUpstream': readOf(named, 'each time'),
+  'service.setTarget': write({ 'the host': check.text, 'the port': check.wholeNumber(0, 65_535) }),
+  'service.setRetries': write({ 'the number': check.wholeNumber(0, 32_767) }),
+  'service.setTimeouts': write({ connect: milliseconds, write: milliseconds, read: milliseconds }),
+
+  'service.request.enableBuffering': writeRequest({}),
+  'service.request.setScheme': writeRequest({ 'the scheme': check.oneOf('http', 'https') }),
+  'service.request.setPath': writeRequest({ 'the path': check.path }),
+  'service.request.setRawQuery': writeRequest({ 'the query': check.anyText }),
+  'service.request.setMethod': writeRequest({ 'the method': check.oneOf(...check.METHODS_ACCEPTED) }),
+  'service.request.setQuery': writeRequest({ 'the arguments': check.queryArgs }),
+  'service.request.setHeader': writeRequest(headerPair),
+  'service.request.addHeader': writeRequest(headerPair),
+  'service.request.clearHeader': writeRequest(named),
+  'service.request.setHeaders': writeRequest(headerSet),
+  'service.request.setRawBody': writeRequest({ 'the body': check.bytes }),
+
+  'service.response.getStatus': read,
+  'service.response.getHeader': header('kong.service.response.get_headers'),
+  'service.response.getHeaders': readUpTo,
+  'service.response.getRawBody': read,
+
+  'vault.get': readOf({ 'the reference': check.text }, 'each time'),
+  'vault.isReference': readOf({ 'the reference': check.text }),
+}
+
+/** Kong raises for an id that is no UUID, unless it may be a name. */
+function loadConsumer(method: Method): ReturnType<Form> {
+  return function (id: unknown, byUsername: unknown) {
+    check.text(id, 'client.loadConsumer: the id')
+    const byName = check.flag(byUsername, 'client.loadConsumer: byUsername')
+    if (!byName && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id as string))
+      throw new SluiceError(
+        'SLUICE_PDK_ARGUMENT',
+        'client.loadConsumer: the id must be a UUID, or byUsername set',
+      )
+    return this[CONVERSATION].read(method, [id, byName])
   }
 }
 
-abstract class Namespace {
-  protected readonly conversation: Conversation
-
-  constructor(conversation: Conversation) {
-    this.conversation = conversation
+function authenticate(method: Method): ReturnType<Form> {
+  return function (consumer: unknown, credential: unknown) {
+    if (consumer === undefined && credential === undefined)
+      throw new SluiceError(
+        'SLUICE_PDK_ARGUMENT',
+        'client.authenticate: a consumer or a credential is needed',
+      )
+    check.entity(consumer, 'client.authenticate: the consumer')
+    check.entity(credential, 'client.authenticate: the credential')
+    this[CONVERSATION].forgetReads()
+    this[CONVERSATION].tell(method, [consumer ?? null, credential ?? null])
   }
 }
 
-class Client extends Namespace {
-  getIp(): Promise<string> {
-    return this.conversation.read('kong.client.get_ip', NONE)
-  }
-  getForwardedIp(): Promise<string> {
-    return this.conversation.read('kong.client.get_forwarded_ip', NONE)
-  }
-  getConsumer(): Promise<Consumer | undefined> {
-    return this.conversation.read('kong.client.get_consumer', NONE)
-  }
-  getCredential(): Promise<Credential | undefined> {
-    return this.conversation.read('kong.client.get_credential', NONE)
+interface RawBody {
+  readonly content?: Uint8Array
+  readonly bodyFilepath?: string
+  readonly error?: string
+}
+
+function rawBody(method: Method): ReturnType<Form> {
+  return async function () {
+    const found = await this[CONVERSATION].read<RawBody>(method, [])
+    if (found.bodyFilepath === undefined) {
+      if (found.content === undefined && found.error !== undefined)
+        throw new SluiceError('SLUICE_PDK_BODY', `Kong can't read the request's body: ${found.error}`)
+      return found.content ?? new Uint8Array(0)
+    }
+    try {
+      return await readFile(found.bodyFilepath)
+    } catch (error) {
+      throw new SluiceError('SLUICE_PDK_BODY', `the body is in a file of nginx: ${messageOf(error)}`)
+    }
   }
 }
 
-class Request extends Namespace {
-  getMethod(): Promise<string> {
-    return this.conversation.read('kong.request.get_method', NONE)
-  }
-  getPath(): Promise<string> {
-    return this.conversation.read('kong.request.get_path', NONE)
-  }
-  getHost(): Promise<string> {
-    return this.conversation.read('kong.request.get_host', NONE)
-  }
-  getHeader(name: string): Promise<string | undefined> {
-    checkText('request.getHeader', 'the name', name)
-    return this.conversation.read('kong.request.get_header', [name.toLowerCase()])
-  }
-  getHeaders(max = DEFAULT_MAX): Promise<HeaderMap> {
-    return this.conversation.read('kong.request.get_headers', [max])
-  }
-}
+type NamespaceClass = new (conversation: Conversation) => Speaking
 
-class Response extends Namespace {
-  getStatus(): Promise<number> {
-    return this.conversation.read('kong.response.get_status', NONE)
+/** Makes the class of one namespace: its calls on the prototype, its inner namespaces behind getters. */
+function createNamespace(prefix: string): NamespaceClass {
+  class Namespace implements Speaking {
+    readonly [CONVERSATION]: Conversation
+    constructor(conversation: Conversation) {
+      this[CONVERSATION] = conversation
+    }
   }
-  getSource(): Promise<'service' | 'exit' | 'error'> {
-    return this.conversation.read('kong.response.get_source', NONE)
+  const inner = new Set<string>()
+  for (const call of Object.keys(CALLS) as CallName[]) {
+    if (!call.startsWith(prefix)) continue
+    const [name, ...rest] = call.slice(prefix.length).split('.') as [string, ...string[]]
+    if (rest.length > 0) inner.add(name)
+    else Object.defineProperty(Namespace.prototype, name, { value: FORMS[call](methodOf(call), call) })
   }
-  getHeader(name: string): Promise<string | undefined> {
-    checkText('response.getHeader', 'the name', name)
-    return this.conversation.read('kong.response.get_header', [name.toLowerCase()])
-  }
-  getHeaders(max = DEFAULT_MAX): Promise<HeaderMap> {
-    return this.conversation.read('kong.response.get_headers', [max])
-  }
-  setHeader(name: string, value: HeaderValue): void {
-    checkText('response.setHeader', 'the name', name)
-    this.conversation.tellHeaders('kong.response.set_header', [
-      name,
-      checkHeaderValue('response.setHeader', name, value),
-    ])
-  }
-  setHeaders(headers: Readonly<Record<string, HeaderValue>>): void {
-    this.conversation.tellHeaders('kong.response.set_headers', [checkHeaders('response.setHeaders', headers)])
-  }
-  exit(
-    status: number,
-    body?: string | Uint8Array,
-    headers?: Readonly<Record<string, string | number>>,
-  ): never {
-    return this.conversation.exit({
-      status: checkStatus('response.exit', status),
-      body: body ?? '',
-      headers: headers ? checkHeaders('response.exit', headers) : {},
+  for (const name of inner) {
+    const Inner = createNamespace(`${prefix}${name}.`)
+    const slot = Symbol(name)
+    Object.defineProperty(Namespace.prototype, name, {
+      get(this: Speaking & { [slot: symbol]: Speaking | undefined }) {
+        const made = this[slot]
+        if (made) return made
+        const fresh = new Inner(this[CONVERSATION])
+        this[slot] = fresh
+        return fresh
+      },
     })
   }
+  return Namespace
 }
 
-class Router extends Namespace {
-  getService(): Promise<Service | undefined> {
-    return this.conversation.read('kong.router.get_service', NONE)
-  }
-  getRoute(): Promise<Route | undefined> {
-    return this.conversation.read('kong.router.get_route', NONE)
-  }
+const Root = createNamespace('')
+
+/** All calls are there in every phase; one that the phase does not allow is refused when it is made. */
+export function createPdk(conversation: Conversation): FullKong {
+  return new Root(conversation) as unknown as FullKong
 }
 
-class ServiceWrites extends Namespace {
-  #request: ServiceRequest | undefined
-
-  get request(): ServiceRequest {
-    this.#request ??= new ServiceRequest(this.conversation)
-    return this.#request
-  }
-  setTarget(host: string, port: number): void {
-    checkText('service.setTarget', 'the host', host)
-    this.conversation.tell('kong.service.set_target', [host, checkPort('service.setTarget', port)])
-  }
-}
-
-class ServiceRequest extends Namespace {
-  setScheme(scheme: string): void {
-    this.conversation.tell('kong.service.request.set_scheme', [
-      checkText('service.request.setScheme', 'the scheme', scheme),
-    ])
-  }
-  setPath(path: string): void {
-    this.conversation.tell('kong.service.request.set_path', [
-      checkText('service.request.setPath', 'the path', path),
-    ])
-  }
-  setHeader(name: string, value: HeaderValue): void {
-    checkText('service.request.setHeader', 'the name', name)
-    this.conversation.forget('kong.request.get_header', 'kong.request.get_headers')
-    this.conversation.tell('kong.service.request.set_header', [
-      name,
-      checkHeaderValue('service.request.setHeader', name, value),
-    ])
-  }
-}
-
-class Shared extends Namespace {
-  get(key: string): Promise<Json | undefined> {
-    checkText('ctx.shared.get', 'the key', key)
-    return this.conversation.ask('kong.ctx.shared.get', [key])
-  }
-  set(key: string, value: Json): void {
-    checkText('ctx.shared.set', 'the key', key)
-    this.conversation.tell('kong.ctx.shared.set', [key, value])
-  }
-}
-
-class Log extends Namespace {
-  err(...values: Json[]): void {
-    this.conversation.tell('kong.log.err', values)
-  }
-  warn(...values: Json[]): void {
-    this.conversation.tell('kong.log.warn', values)
-  }
-  notice(...values: Json[]): void {
-    this.conversation.tell('kong.log.notice', values)
-  }
-  info(...values: Json[]): void {
-    this.conversation.tell('kong.log.info', values)
-  }
-  setSerializeValue(key: string, value: Json): void {
-    checkText('log.setSerializeValue', 'the key', key)
-    this.conversation.tell('kong.log.set_serialize_value', [key, value])
-  }
-  serialize(): Promise<Readonly<Record<string, unknown>>> {
-    return this.conversation.read('kong.log.serialize', NONE)
-  }
-}
-
-/** Makes the read of a declared need, so that its answer is under way before the handler asks. */
-export function prefetch(pdk: Pdk, need: string): void {
+/** Makes the read of a declared need, so that its answer is under way before the handler asks for it. */
+export function prefetch(pdk: FullKong, need: Need): void {
   const [namespace, name] = need.split('.') as ['client', 'getConsumer']
   void pdk[namespace][name]()
 }

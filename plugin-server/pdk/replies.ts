@@ -1,7 +1,16 @@
 /** Turns a reply of either protocol into what the PDK promises: the same value from both. */
 import { SluiceError } from '../errors.ts'
 import { METHODS, type Method } from '../transport/methods.ts'
-import type { Consumer, Credential, HeaderMap, Route, Service } from './entities.ts'
+import type {
+  Consumer,
+  Credential,
+  HeaderMap,
+  MemoryStats,
+  QueryMap,
+  Route,
+  Service,
+  UriCaptures,
+} from './entities.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -21,9 +30,26 @@ export function decodeReply(method: Method, value: unknown): unknown {
     case 'kong.response.get_headers':
     case 'kong.service.response.get_headers':
       return headers(value)
+    case 'kong.request.get_query':
+      return query(value)
+    case 'kong.request.get_uri_captures':
+      return uriCaptures(value)
+    case 'kong.request.get_raw_body':
+      // MsgPack gives the bytes alone.
+      return value instanceof Uint8Array || typeof value === 'string'
+        ? { content: bytes(value) }
+        : (value ?? {})
+    case 'kong.service.response.get_raw_body':
+      return bytes(value)
+    case 'kong.node.get_memory_stats':
+      return memoryStats(value)
     case 'kong.log.serialize':
       return serialized(value)
+    case 'kong.request.get_raw_query':
+      return value ?? ''
     case 'kong.ip.is_trusted':
+    case 'kong.service.set_upstream':
+    case 'kong.vault.is_reference':
       return value === true
   }
   if (METHODS[method]?.[1] === 'String') return value === '' || value === null ? undefined : value
@@ -107,6 +133,59 @@ function headers(value: unknown): HeaderMap {
     else map[name] = item === true ? '' : String(item)
   }
   return map
+}
+
+/** MsgPack gives every argument as a list, an empty one for an argument without a value. */
+function query(value: unknown): QueryMap {
+  const one = (item: unknown): string | true => (item === true ? true : String(item))
+  return Object.fromEntries(
+    Object.entries(object(value) ?? {}).map(([name, item]) => {
+      if (!Array.isArray(item)) return [name, one(item)]
+      if (item.length === 0) return [name, true]
+      return [name, item.length === 1 ? one(item[0]) : item.map(one)]
+    }),
+  )
+}
+
+/** ProtoBuf gives bytes, and a map as a list of entries. */
+function uriCaptures(value: unknown): UriCaptures {
+  const { unnamed, named } = object(value) ?? {}
+  const entries = Array.isArray(named)
+    ? (named as { key?: string; value?: unknown }[]).map(entry => [entry.key ?? '', entry.value] as const)
+    : Object.entries(object(named) ?? {})
+  return {
+    unnamed: (Array.isArray(unnamed) ? unnamed : []).map(written),
+    named: Object.fromEntries(entries.map(([name, item]) => [name, written(item)])),
+  }
+}
+
+const written = (item: unknown): string =>
+  item instanceof Uint8Array ? Buffer.from(item).toString() : String(item ?? '')
+
+const bytes = (value: unknown): Uint8Array =>
+  value instanceof Uint8Array ? value : Buffer.from(typeof value === 'string' ? value : '')
+
+/** Over MsgPack names are in snake_case, and sizes may come as texts. */
+function memoryStats(value: unknown): MemoryStats {
+  const fields = object(value) ?? {}
+  const dicts = object(fields.luaSharedDicts ?? fields.lua_shared_dicts) ?? {}
+  const vms = (fields.workersLuaVms ?? fields.workers_lua_vms) as Fields[] | undefined
+  return {
+    luaSharedDicts: Object.fromEntries(
+      Object.entries(dicts).map(([name, item]) => {
+        const dict = object(item) ?? {}
+        const allocated = Number(dict.allocatedSlabs ?? dict.allocated_slabs ?? 0)
+        return [
+          name === 'kongDbCache' ? 'kong_db_cache' : name,
+          { allocatedSlabs: allocated, capacity: Number(dict.capacity ?? 0) },
+        ]
+      }),
+    ),
+    workersLuaVms: (Array.isArray(vms) ? vms : []).map(vm => ({
+      httpAllocatedGc: Number(vm.httpAllocatedGc ?? vm.http_allocated_gc ?? 0),
+      pid: Number(vm.pid ?? 0),
+    })),
+  }
 }
 
 function serialized(value: unknown): Fields {

@@ -3,8 +3,9 @@
  * by their failure policies. Whatever a handler does, its event ends once, and no other event is touched.
  */
 import { messageOf } from '../errors.ts'
-import { Conversation, EXIT } from '../pdk/conversation.ts'
-import { Pdk, prefetch } from '../pdk/pdk.ts'
+import { Conversation, EXIT, type ExitAnswer, type WriteMark } from '../pdk/conversation.ts'
+import type { FullKong } from '../pdk/kong.ts'
+import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Phase, Undo } from '../sdk.ts'
 import type { EventListener, Exchange } from '../transport/calls.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
@@ -15,10 +16,8 @@ const DEFAULT_DEADLINE_MS = 1000
 /** Kong drops log events when their timers pile up, so a log phase is answered by then, always. */
 const LOG_DEADLINE_MS = 100
 
-/** Phases that can still answer the client. */
-const CAN_EXIT: ReadonlySet<string> = new Set(['rewrite', 'access', 'response'])
-
-const UNAVAILABLE = {
+const UNAVAILABLE: ExitAnswer = {
+  method: 'kong.response.exit',
   status: 503,
   body: JSON.stringify({
     type: 'about:blank',
@@ -58,10 +57,10 @@ class EventRun implements EventListener, Expiring {
   readonly #phase: Phase
   readonly #parts: DispatchParts
   readonly #conversation: Conversation
-  readonly #pdk: Pdk
+  readonly #pdk: FullKong
   readonly #startedAt: number
   #index = 0
-  #mark: readonly [number, number] = [0, 0]
+  #mark: WriteMark = [0, 0]
   #deadline: Deadline | undefined
   #memberDeadline: Deadline | undefined
   /** What the members before can take back, should a later one end the request. */
@@ -74,8 +73,8 @@ class EventRun implements EventListener, Expiring {
     this.#phase = phase
     this.#parts = parts
     this.#startedAt = parts.now()
-    this.#conversation = new Conversation(exchange, this.#resumed)
-    this.#pdk = new Pdk(this.#conversation)
+    this.#conversation = new Conversation(exchange, phase, this.#resumed)
+    this.#pdk = createPdk(this.#conversation)
   }
 
   begin(): void {
@@ -187,7 +186,7 @@ class EventRun implements EventListener, Expiring {
   #applyPolicy(member: Member, outcome: 'error' | 'late'): boolean {
     this.#outcome = outcome
     this.#conversation.rollback(this.#mark)
-    if (member.onError === 'open' || !CAN_EXIT.has(this.#phase)) {
+    if (member.onError === 'open' || !this.#conversation.canExit) {
       this.#conversation.replaceExit(undefined)
       return true
     }

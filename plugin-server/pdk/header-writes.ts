@@ -1,0 +1,43 @@
+import type { Method } from '../transport/calls.ts'
+
+export interface Write {
+  readonly method: Method
+  readonly args: readonly unknown[]
+}
+
+export type HeaderFields = Readonly<Record<string, string | readonly string[]>>
+
+/** Joins neighbouring `set_header` and `set_headers` calls into one; a later value replaces an earlier one. */
+export function mergeHeaderWrites(writes: readonly Write[]): Write[] {
+  const merged: Write[] = []
+  /** By lower-case name: names are one whatever their case. */
+  let fields: Map<string, readonly [name: string, value: unknown]> | undefined
+  const close = () => {
+    if (fields)
+      merged.push({ method: 'kong.response.set_headers', args: [Object.fromEntries(fields.values())] })
+    fields = undefined
+  }
+  const set = (name: string, value: unknown) => {
+    fields ??= new Map()
+    fields.set(name.toLowerCase(), [name, value])
+  }
+  for (const write of writes) {
+    const [first, second] = write.args
+    if (write.method === 'kong.response.set_header') set(first as string, second)
+    else if (write.method === 'kong.response.set_headers')
+      for (const [name, value] of Object.entries(first as object)) set(name, value)
+    else {
+      close()
+      merged.push(write)
+    }
+  }
+  close()
+  return merged
+}
+
+/** Both sets of headers; `above` wins. */
+export function overlayHeaders(below: HeaderFields, above: HeaderFields): HeaderFields {
+  const taken = new Set(Object.keys(above).map(name => name.toLowerCase()))
+  const kept = Object.entries(below).filter(([name]) => !taken.has(name.toLowerCase()))
+  return { ...Object.fromEntries(kept), ...above }
+}
