@@ -164,7 +164,8 @@ class EventRun implements EventListener, Expiring {
 
   /** @returns whether the next member runs; false when the event has been ended. */
   #failed(member: Member, error: unknown): boolean {
-    if (error === EXIT) {
+    // Whatever a handler makes of the exit that unwinds it, it has exited.
+    if (error === EXIT || this.#conversation.exited) {
       this.#finish('exit')
       return false
     }
