@@ -47,13 +47,10 @@ export function buildRecord(spec: FieldSpec, options: BuildOptions): RecordSchem
   }
 }
 
-/** Replaces shorthand fields by those that they stand for, then fills in automatic values and defaults. */
-export function fillFields(
-  fields: ReadonlyMap<string, Field>,
+/** Replaces shorthand fields by those that they stand for. */
+export function expandShorthands(
   shorthands: readonly Readonly<Record<string, ShorthandSpec>>[],
   data: Row,
-  context: Context,
-  auto: AutoValues | undefined,
 ): Record<string, unknown> {
   const out: Record<string, unknown> = { ...data }
   for (const shorthand of shorthands) {
@@ -65,6 +62,18 @@ export function fillFields(
     for (const [field, part] of Object.entries(values))
       out[field] = isObject(part) && isObject(out[field]) ? { ...out[field], ...part } : part
   }
+  return out
+}
+
+/** Replaces shorthand fields by those that they stand for, then fills in automatic values and defaults. */
+export function fillFields(
+  fields: ReadonlyMap<string, Field>,
+  shorthands: readonly Readonly<Record<string, ShorthandSpec>>[],
+  data: Row,
+  context: Context,
+  auto: AutoValues | undefined,
+): Record<string, unknown> {
+  const out = expandShorthands(shorthands, data)
   for (const [name, field] of fields) {
     let value = out[name]
     if (auto && field.spec.auto) value = automatic(name, field.spec, value, context, auto)

@@ -1,20 +1,31 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { freePort } from '../support/ports.ts'
 
-const REFERENCE = path.resolve(import.meta.dirname, '../../../test/contract/kong-reference')
+const CONTRACT = path.resolve(import.meta.dirname, '../../../test/contract')
+
+/** The recorded scenarios that need no proxy, by their folder. */
+const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
+  'kong-reference': ['admin-services', 'admin-routes', 'admin-consumers', 'admin-plugins'],
+  'kong-admin': readdirSync(path.join(CONTRACT, 'kong-admin/scenarios')).map(file => path.parse(file).name),
+}
 
 /** Replays one recorded scenario; gives what differs. */
-async function replay(adminUrl: string, scenario: string): Promise<{ code: number | null; output: string }> {
+async function replay(
+  adminUrl: string,
+  folder: string,
+  scenario: string,
+): Promise<{ code: number | null; output: string }> {
   const child = spawn(
     process.execPath,
     [
-      path.join(REFERENCE, 'replay.mjs'),
+      path.join(CONTRACT, 'kong-reference/replay.mjs'),
       '--compare',
-      path.join(REFERENCE, 'answers'),
-      path.join(REFERENCE, 'scenarios', `${scenario}.json`),
+      path.join(CONTRACT, folder, 'answers'),
+      path.join(CONTRACT, folder, 'scenarios', `${scenario}.json`),
     ],
     {
       env: {
@@ -41,10 +52,11 @@ describe('the Admin API answers as a recorded Kong', () => {
   })
   after(() => admin.close())
 
-  for (const scenario of ['admin-services', 'admin-routes', 'admin-consumers', 'admin-plugins'])
-    it(`in ${scenario}`, async () => {
-      const { code, output } = await replay(admin.url, scenario)
-      assert.deepEqual(admin.errors, [])
-      assert.equal(code, 0, output)
-    })
+  for (const [folder, scenarios] of Object.entries(SCENARIOS))
+    for (const scenario of scenarios)
+      it(`in ${scenario}`, async () => {
+        const { code, output } = await replay(admin.url, folder, scenario)
+        assert.deepEqual(admin.errors, [])
+        assert.equal(code, 0, output)
+      })
 })

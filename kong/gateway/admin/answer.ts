@@ -3,6 +3,10 @@ export interface Answer {
   readonly status: number
   /** Sent as JSON; none for 204 and 304. */
   readonly body?: unknown
+  /** Sent instead of a body: the answers that Kong leaves to nginx. */
+  readonly html?: string
+  /** Refused by nginx before Kong saw it, so without Kong's headers. */
+  readonly beforeKong?: true
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -28,3 +32,16 @@ export const noContent: Answer = { status: 204 }
 export const message = (status: number, text: string): Answer => ({ status, body: { message: text } })
 export const notFoundAnswer: Answer = message(404, 'Not found')
 export const notAllowed: Answer = message(405, 'Method not allowed')
+
+/** As nginx answers where Kong has no words of its own. */
+export function htmlAnswer(status: number, title: string): Answer {
+  const heading = `${status} ${title}`
+  const html = `<html>\r\n<head><title>${heading}</title></head>\r\n<body>\r\n<center><h1>${heading}</h1></center>\r\n</body>\r\n</html>\r\n`
+  return { status, html }
+}
+
+/** As Kong's proxy would say it, with an id to look for in the logs. */
+export const notFoundWithId = (requestId: string): Answer => ({
+  status: 404,
+  body: { message: 'Not found', request_id: requestId },
+})

@@ -18,7 +18,7 @@ export function nest(pairs: Iterable<readonly [name: string, value: string]>): T
   for (const [name, value] of pairs) grouped.set(name, [...(grouped.get(name) ?? []), value])
   const tree: Tree = Object.create(null)
   for (const [name, values] of grouped) put(tree, keysOf(name), values.length > 1 ? values : values[0]!)
-  return { ...tree }
+  return structuredClone(tree)
 }
 
 /** `config.key_names[]` → `config`, `key_names`, ``. A key in brackets may hold dots. */

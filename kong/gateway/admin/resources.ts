@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Collection } from '../entities/entities.ts'
 import { COLLECTIONS } from '../entities/entities.ts'
 import { COLLECTION_INFO } from '../entities/schemas.ts'
@@ -10,6 +11,7 @@ import {
   noContent,
   notAllowed,
   notFoundAnswer,
+  notFoundWithId,
   ok,
 } from './answer.ts'
 import { inferTypes } from './form.ts'
@@ -30,7 +32,7 @@ interface Relation {
  * The paths of all entities: `/routes`, `/routes/r1`, `/routes/r1/service`, `/services/s1/routes`,
  * `/services/s1/routes/r1`.
  */
-export function createResources(store: EntityStore): Resolve {
+export function createResources(store: EntityStore, nodeId: string): Resolve {
   const byPath = new Map(COLLECTIONS.map(collection => [COLLECTION_INFO[collection].path, collection]))
   const relations: readonly Relation[] = COLLECTIONS.flatMap(child =>
     [...store.schemas[child].fieldsFor({})].flatMap(([field, { spec }]) =>
@@ -49,6 +51,10 @@ export function createResources(store: EntityStore): Resolve {
     if (path.length === 2) return entityMethods(store, collection, key)
     const own = relations.find(r => r.child === collection && r.field === path[2])
     if (own && path.length === 3) return foreignMethods(store, own, key)
+    if (collection === 'upstreams' && path[3] === 'all' && path[2] === 'targets')
+      return path.length === 4 ? allTargets(store, key, path) : undefined
+    if (collection === 'upstreams' && path[2] === 'health' && path.length === 3)
+      return health(store, key, nodeId, path)
     const nested = relations.find(
       r => r.parent === collection && COLLECTION_INFO[r.child].nestedPath === path[2],
     )
@@ -171,7 +177,9 @@ function nestedCollectionMethods(
     GET(request) {
       const owner = store.select(parent, key)
       if (!owner) return notFoundAnswer
-      const { data, offset } = store.page(child, { ...pageOptions(request), scope: { field, id: owner.id } })
+      // Tags choose among all entities only.
+      const { tags: _tags, ...options } = pageOptions(request)
+      const { data, offset } = store.page(child, { ...options, scope: { field, id: owner.id } })
       return pageAnswer(data, offset, `/${path.join('/')}?offset=${encodeURIComponent(offset ?? '')}`)
     },
     POST(request) {
@@ -193,14 +201,16 @@ function nestedEntityMethods(
     const row = store.select(child, nestedKey(store, child, owner, text))
     return row && (row[field] as { id: string } | null)?.id === owner.id ? row : undefined
   }
+  // Kong looks for a membership in a place of its own, whose answer bears an id.
+  const nothing = () => (child === 'acls' ? notFoundWithId(randomUUID().replaceAll('-', '')) : notFoundAnswer)
   const within = (serve: (row: Row, owner: Row) => Answer): Answer => {
     const owner = store.select(parent, key)
     const row = owner && belonging(owner)
-    return row && owner ? serve(row, owner) : notFoundAnswer
+    return row && owner ? serve(row, owner) : nothing()
   }
   const patch: Handler = request =>
     within((row, owner) => {
-      const rowKey = { id: row.id }
+      const rowKey = child === 'plugins' ? store.keyOf(child, text) : { id: row.id }
       const data = patchData(store, child, rowKey, request) ?? {}
       return ok(store.update(child, rowKey, { ...data, [field]: data[field] ?? { id: owner.id } }))
     })
@@ -210,7 +220,7 @@ function nestedEntityMethods(
       // The one way to make a target is POST: PUT changes a present one.
       if (child === 'targets') return patch(request)
       const owner = store.select(parent, key)
-      if (!owner) return notFoundAnswer
+      if (!owner) return nothing()
       const data = { ...dataOf(store, child, request), [field]: { id: owner.id } }
       if (child === 'acls') return putAcl(store, owner, text, data)
       return ok(store.upsert(child, store.keyOf(child, text), data))
@@ -221,6 +231,35 @@ function nestedEntityMethods(
         store.delete(child, { id: row.id })
         return noContent
       }),
+  }
+}
+
+/** `/upstreams/u1/targets/all`: the targets, with those that take no traffic. */
+function allTargets(store: EntityStore, key: Key, path: readonly string[]): Methods {
+  const { GET } = nestedCollectionMethods(
+    store,
+    { child: 'targets', field: 'upstream', parent: 'upstreams' },
+    key,
+    path,
+  )
+  return GET ? { GET } : {}
+}
+
+/** `/upstreams/u1/health`: nothing here probes targets, so Kong's word for that is given. */
+function health(store: EntityStore, key: Key, nodeId: string, path: readonly string[]): Methods {
+  return {
+    GET(request) {
+      const owner = store.select('upstreams', key)
+      if (!owner) return notFoundAnswer
+      const { tags: _tags, ...options } = pageOptions(request)
+      const { data, offset } = store.page('targets', {
+        ...options,
+        scope: { field: 'upstream', id: owner.id },
+      })
+      const next = offset === undefined ? null : `/${path.join('/')}?offset=${encodeURIComponent(offset)}`
+      const rows = data.map(target => ({ ...target, health: 'HEALTHCHECKS_OFF' }))
+      return ok({ data: rows, ...(offset !== undefined && { offset }), next, node_id: nodeId })
+    },
   }
 }
 

@@ -3,7 +3,7 @@ import { isObject } from '../../schema/spec.ts'
 import { EntityError } from '../state/errors.ts'
 import type { State } from '../state/state.ts'
 import type { EntityStore } from '../state/store.ts'
-import { type AdminRequest, type Answer, message, notAllowed, notFoundAnswer } from './answer.ts'
+import { type AdminRequest, type Answer, htmlAnswer, message, notAllowed, notFoundAnswer } from './answer.ts'
 import { type DeclarativeConfig, withoutDeclarativeConfig } from './config.ts'
 import { nest } from './form.ts'
 import { createInformation, type NodeInformation } from './information.ts'
@@ -31,7 +31,7 @@ export function createAdminServer(options: AdminOptions): RequestListener {
   const resolvers: readonly Resolve[] = [
     createInformation(store, state, node, options.config),
     options.config?.resolve ?? withoutDeclarativeConfig,
-    createResources(store),
+    createResources(store, node.nodeId),
   ]
   const resolve: Resolve = path => {
     for (const resolver of resolvers) {
@@ -65,8 +65,9 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
 function serve(request: IncomingMessage, text: string, resolve: Resolve): Answer {
   const url = new URL(request.url ?? '/', BASE_URL)
   const path = decodePath(url.pathname)
-  const methods = path && resolve(path)
-  if (!path || !methods) return notFoundAnswer
+  if (!path) return { ...htmlAnswer(400, 'Bad Request'), beforeKong: true }
+  const methods = resolve(path)
+  if (!methods) return notFoundAnswer
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
   if (method === 'OPTIONS') return allowed(methods)
   const parsed = parseBody(method, request.headers['content-type'], text, path[0] === 'config')
@@ -103,6 +104,9 @@ function parseBody(
   const type = contentType?.toLowerCase() ?? ''
   if (type.startsWith('application/json')) {
     const body = parseJson(text)
+    // Lua's tables make no difference between a list and a record.
+    if (Array.isArray(body))
+      return { body: Object.fromEntries(body.map((v, i) => [i + 1, v])), isForm: false }
     return isObject(body) ? { body, isForm: false } : message(400, 'Cannot parse JSON body')
   }
   if (type.startsWith('application/x-www-form-urlencoded'))
@@ -110,7 +114,7 @@ function parseBody(
   if (type.startsWith('multipart/form-data')) return { body: nest(multipartPairs(type, text)), isForm: true }
   if (acceptsYaml && /^(application|text)\/yaml/.test(type)) return none
   if (contentType === undefined && text === '') return none
-  return message(415, 'Unsupported media type')
+  return htmlAnswer(415, 'Unsupported Media Type')
 }
 
 function parseJson(text: string): unknown {
@@ -156,13 +160,16 @@ function failed(error: unknown, onError: (error: unknown) => void): Answer {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer, version: string): void {
-  const text = answer.body === undefined ? '' : JSON.stringify(answer.body)
+  const text = answer.html ?? (answer.body === undefined ? '' : JSON.stringify(answer.body))
+  const type = answer.html ? 'text/html; charset=UTF-8' : 'application/json; charset=utf-8'
   response.writeHead(answer.status, {
-    'Access-Control-Allow-Origin': request.headers.origin ?? '*',
-    'Access-Control-Allow-Credentials': 'true',
+    ...(!answer.beforeKong && {
+      'Access-Control-Allow-Origin': request.headers.origin ?? '*',
+      'Access-Control-Allow-Credentials': 'true',
+    }),
     Server: `kong/${version}`,
-    ...(answer.body !== undefined && {
-      'Content-Type': 'application/json; charset=utf-8',
+    ...(text !== '' && {
+      'Content-Type': type,
       'Content-Length': String(Buffer.byteLength(text)),
     }),
     ...answer.headers,

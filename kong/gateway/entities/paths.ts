@@ -1,3 +1,5 @@
+import { pcreComplaint } from './regex.ts'
+
 /** Paths of services and routes, with Kong's checks and messages. */
 
 export function checkUriPath(value: string): string | undefined {
@@ -19,7 +21,7 @@ function badEscape(value: string): string | undefined {
 export function checkRouterPath(value: string): string | undefined {
   const wrongEscape = badCharacters(value) === undefined ? badEscape(value) : undefined
   if (wrongEscape) return wrongEscape
-  if (value.startsWith('~')) return checkRegex(value.slice(1))
+  if (value.startsWith('~')) return pcreComplaint(value.slice(1))
   const normal = normalizePath(value)
   return value === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
@@ -41,28 +43,4 @@ export function normalizePath(path: string): string {
     if (last && (segment === '.' || segment === '..')) out.push('')
   })
   return `/${out.join('/')}`
-}
-
-/** What PCRE2 calls the faults that JavaScript finds. */
-const PCRE_MESSAGES: readonly (readonly [javascript: RegExp, pcre: string])[] = [
-  [/Unterminated group/, 'missing closing parenthesis'],
-  [/Unmatched '\)'/, 'unmatched closing parenthesis'],
-  [/Unterminated character class/, 'missing terminating ] for character class'],
-  [/Nothing to repeat/, 'quantifier does not follow a repeatable item'],
-  [/numbers out of order in \{\} quantifier/, 'numbers out of order in {} quantifier'],
-  [/Range out of order in character class/, 'range out of order in character class'],
-  [/\\ at end of pattern/, '\\ at end of pattern'],
-  [/Invalid group/, 'unrecognized character after (? or (?-'],
-]
-
-function checkRegex(regex: string): string | undefined {
-  try {
-    // Flags at the front are PCRE's, and JavaScript does not know them.
-    new RegExp(regex.replace(/^\/?\(\?[a-z]+\)/, ''))
-    return undefined
-  } catch (error) {
-    const text = error instanceof Error ? error.message : ''
-    const reason = PCRE_MESSAGES.find(([javascript]) => javascript.test(text))?.[1] ?? 'internal error'
-    return `invalid regex: '${regex}' (PCRE returned: pcre2_compile() failed: ${reason} in "${regex}")`
-  }
 }

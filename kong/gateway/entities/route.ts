@@ -1,4 +1,5 @@
 import type { FieldSpec, SchemaSpec } from '../../schema/spec.ts'
+import { checkRouteExpression } from './expression.ts'
 import {
   addressRanges,
   headerName,
@@ -84,6 +85,27 @@ export const route: SchemaSpec = {
         then_field: 'snis',
         then_match: { len_eq: 0 },
         then_err: "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
+      },
+    },
+    { custom_entity_check: { field_sources: ['path_handling'] } },
+    {
+      custom_entity_check: {
+        run_with_missing_fields: true,
+        field_sources: [
+          'id',
+          'protocols',
+          'snis',
+          'sources',
+          'destinations',
+          'methods',
+          'hosts',
+          'paths',
+          'headers',
+          'expression',
+          'regex_priority',
+          'priority',
+        ],
+        fn: checkRouteExpression,
       },
     },
   ],

@@ -2,17 +2,19 @@ import type { SchemaSpec } from '../../schema/spec.ts'
 import { host, name, path, port, protocol, seconds, tags, timeoutMs, uuid } from './typedefs.ts'
 
 /** The parts of a URL that a service is made of, as Kong (luasocket) takes them apart. */
-function partsOfUrl(url: string): Record<string, unknown> {
+function partsOfUrl(given: string | null): Record<string, unknown> {
+  // Lua's text of a null is read as a URL with a scheme and a path, and told as such.
+  const url = given ?? 'userdata: NULL'
   const match = /^(?:([A-Za-z0-9][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)/.exec(url)
   const authority = match?.[2]?.replace(/^[^@]*@/, '')
   const portText = /:([^:\]]*)$/.exec(authority ?? '')?.[1]
   const hostText = authority?.replace(/:[^:\]]*$/, '').replace(/^\[(.*)\]$/, '$1')
-  const given = portText ? Number(portText) : undefined
-  const scheme = match?.[1] ?? (given === 443 ? 'https' : 'http')
+  const portNumber = portText ? Number(portText) : undefined
+  const scheme = match?.[1] ?? (portNumber === 443 ? 'https' : 'http')
   return {
     protocol: scheme,
     host: hostText || null,
-    port: given ?? (scheme === 'https' ? 443 : 80),
+    port: portNumber ?? (scheme === 'https' ? 443 : 80),
     path: match?.[3]?.replace(/;.*$/, '') || null,
   }
 }

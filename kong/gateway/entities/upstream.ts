@@ -67,10 +67,9 @@ const when = (field: string, value: string, thenField: string, then: FieldSpec) 
   },
 })
 
-const all = ['none', 'consumer', 'ip', 'header', 'cookie', 'path', 'query_arg', 'uri_capture']
 /** A fallback that hashes on the same thing again would be of no use. */
-const otherThan = (value: string) =>
-  when('hash_on', value, 'hash_fallback', { one_of: all.filter(other => other !== value) })
+const fallbacks = (value: string, others: readonly string[]) =>
+  when('hash_on', value, 'hash_fallback', { one_of: others })
 
 const hashChecks = [
   when('hash_on', 'header', 'hash_on_header', { required: true }),
@@ -79,9 +78,9 @@ const hashChecks = [
   when('hash_fallback', 'cookie', 'hash_on_cookie', { required: true }),
   when('hash_on', 'none', 'hash_fallback', { one_of: ['none'] }),
   when('hash_on', 'cookie', 'hash_fallback', { one_of: ['none'] }),
-  otherThan('consumer'),
-  otherThan('ip'),
-  otherThan('path'),
+  fallbacks('consumer', ['none', 'ip', 'header', 'cookie', 'path', 'query_arg', 'uri_capture']),
+  fallbacks('ip', ['none', 'consumer', 'header', 'cookie', 'path', 'query_arg', 'uri_capture']),
+  fallbacks('path', ['none', 'consumer', 'header', 'cookie', 'query_arg', 'ip', 'uri_capture']),
   { distinct: ['hash_on_header', 'hash_fallback_header'] },
   when('hash_on', 'query_arg', 'hash_on_query_arg', { required: true }),
   when('hash_fallback', 'query_arg', 'hash_fallback_query_arg', { required: true }),

@@ -23,6 +23,7 @@ const MAX_SIZE = 1000
 
 /** @param rows in the order of their ids. */
 export function cutPage(rows: readonly Row[], { size = DEFAULT_SIZE, offset, tags }: PageOptions): Page {
+  if (Number.isNaN(size)) throw invalidSize('size must be a number')
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
     throw invalidSize(`size must be an integer between 1 and ${MAX_SIZE}`)
   const matches = tags === undefined ? undefined : tagFilter(tags)
@@ -55,12 +56,17 @@ function decodeOffset(offset: string): string {
   throw invalidOffset(offset, 'bad json encoding')
 }
 
-/** @throws EntityError for more than five tags, or for commas and slashes mixed. */
+/** Printable ASCII without comma and slash, and anything beyond ASCII. */
+const TAG = String.raw`(?:[ -+\-.0-~]|\P{ASCII})+`
+const ALL_OF = new RegExp(`^(?:${TAG}(?:,|$))+$`, 'u')
+const ANY_OF = new RegExp(`^(?:${TAG}(?:/|$))+$`, 'u')
+
+/** @throws EntityError for no tag, for more than five, or for commas and slashes mixed. */
 export function tagFilter(text: string): (tags: readonly string[]) => boolean {
-  if (text.includes(',') && text.includes('/')) throw invalidOption('tags', 'invalid filter syntax')
-  const any = text.includes('/')
-  const wanted = text.split(any ? '/' : ',').filter(tag => tag !== '')
-  if (wanted.length === 0) throw invalidOption('tags', 'cannot be null')
+  if (text === '') throw invalidOption('tags', 'cannot be null')
+  const all = ALL_OF.test(text)
+  if (!all && !ANY_OF.test(text)) throw invalidOption('tags', 'invalid filter syntax')
+  const wanted = text.split(all ? ',' : '/').filter(tag => tag !== '')
   if (wanted.length > 5) throw invalidOption('tags', 'cannot query more than 5 tags')
-  return tags => (any ? wanted.some(tag => tags.includes(tag)) : wanted.every(tag => tags.includes(tag)))
+  return tags => (all ? wanted.every(tag => tags.includes(tag)) : wanted.some(tag => tags.includes(tag)))
 }

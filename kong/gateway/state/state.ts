@@ -97,7 +97,8 @@ export function createMemoryState(now: () => number): State {
       try {
         result = change({
           ...lookup(tables, now),
-          put: (collection, entity) => put(collection, stamped(entity as unknown as Row, now)),
+          put: (collection, entity) =>
+            put(collection, stamped(entity as unknown as Row, tables[collection].get(entity.id), now)),
           delete(collection, id) {
             const before = tables[collection].delete(id)
             if (!before) return
@@ -137,8 +138,11 @@ function lookup(tables: Tables, now: () => number): Lookup {
   }
 }
 
-function stamped(row: Row, now: () => number): Row {
+/** An entity whose `ttl` is undefined keeps the time that it has. */
+function stamped(row: Row, before: Row | undefined, now: () => number): Row {
   const { ttl } = row as unknown as Expiring
+  if (ttl === undefined && before && 'expiresAtMs' in before)
+    return { ...row, ttl: before.ttl, expiresAtMs: before.expiresAtMs }
   return typeof ttl === 'number' && ttl > 0
     ? ({ ...row, expiresAtMs: now() + ttl * 1000 } as unknown as Row)
     : row

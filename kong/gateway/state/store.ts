@@ -117,7 +117,8 @@ export function createEntityStore(
     update(collection, key, given) {
       const { data, ttl } = takeTtl(schemas[collection], prepared(collection, given))
       const present = select(collection, key)
-      if (collection === 'plugins' && (data.protocols || data.service || data.route))
+      // Kong looks at the routes only when the plugin is named by its id.
+      if ('id' in key && collection === 'plugins' && (data.protocols || data.service || data.route))
         checkProtocolsMatch(state, collection, {
           protocols: data.protocols ?? present?.protocols,
           service: data.service ?? present?.service,
@@ -125,19 +126,19 @@ export function createEntityStore(
         })
       const changes = fill(collection, data, 'update')
       if (!present) throw 'id' in key ? notFound({ id: key.id }) : notFoundBy({ [key.field]: key.value })
-      const { ttl: left, ...bottom } = present
+      const { ttl: _left, ...bottom } = present
       const merged = schemas[collection].merge(changes, bottom)
       resolveReferences(state, schemas[collection], merged)
       const wrong = schemas[collection].check(merged, { full: false, updating: true })
       if (wrong) throw schemaViolation(wrong)
       if (options.readOnly) refuseWrite('update', collection, key)
-      const row = { ...finished(schemas[collection], merged, data, ttl ?? left ?? null), id: present.id }
+      const row = { ...finished(schemas[collection], merged, data, ttl), id: present.id }
       return state.transact(tx => write(tx, schemas, collection, row))
     },
 
     upsert(collection, key, given) {
       const { data, ttl } = takeTtl(schemas[collection], prepared(collection, given))
-      checkProtocolsMatch(state, collection, data)
+      if ('id' in key) checkProtocolsMatch(state, collection, data)
       const present = select(collection, key)
       const filled = fill(collection, data, 'upsert')
       if ('field' in key) filled[key.field] = key.value
@@ -212,10 +213,10 @@ export function finished(schema: Schema, data: Data, given: Data, ttl: unknown):
     const value = data[name] ?? null
     row[name] = field.spec.type === 'foreign' && isObject(value) ? { id: value.id } : value
   }
-  if (schema.spec.ttl) row.ttl = ttl === 0 ? null : ttl
+  if (schema.spec.ttl && ttl !== undefined) row.ttl = ttl === 0 ? null : ttl
   if (schema.spec.name === 'basicauth_credentials' && typeof given.password === 'string')
     row.password = hashPassword(given.password, (row.consumer as { id: string }).id)
-  return row as Row
+  return schema.expand(row) as Row
 }
 
 function write(tx: Transaction, schemas: EntitySchemas, collection: Collection, row: Row): Row {
@@ -228,7 +229,8 @@ function write(tx: Transaction, schemas: EntitySchemas, collection: Collection, 
   if (uniqueTogether && hasTwin(tx, collection, row, uniqueTogether))
     throw uniqueViolation(Object.fromEntries(uniqueTogether.map(field => [field, row[field]])))
   for (const [field, parent, id] of references(schemas, collection, row))
-    if (!tx.get(parent, id)) throw unknownReference(field, { id }, parent)
+    if (!(parent in COLLECTION_INFO) || !tx.get(parent as Collection, id))
+      throw unknownReference(field, { id }, parent)
   tx.put(collection, row as unknown as Entity)
   return tx.get(collection, row.id) as unknown as Row
 }
@@ -237,11 +239,11 @@ function references(
   schemas: EntitySchemas,
   collection: Collection,
   row: Row,
-): (readonly [field: string, parent: Collection, id: string])[] {
+): (readonly [field: string, parent: string, id: string])[] {
   return [...schemas[collection].fieldsFor(row)].flatMap(([field, { spec }]) => {
     const value = row[field]
-    return spec.type === 'foreign' && isObject(value) && spec.reference! in COLLECTION_INFO
-      ? [[field, spec.reference as Collection, value.id as string] as const]
+    return spec.type === 'foreign' && isObject(value)
+      ? [[field, spec.reference!, value.id as string] as const]
       : []
   })
 }
