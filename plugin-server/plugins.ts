@@ -7,6 +7,7 @@ const SHIPPED: readonly Load[] = [
   () => import('../plugins/circuit-breaker/plugin.ts'),
   () => import('../plugins/qos/plugin.ts'),
   () => import('../plugins/key-auth-audit/plugin.ts'),
+  () => import('../plugins/sluice/plugin.ts'),
 ]
 
 export async function loadShippedPlugins(): Promise<AnyPlugin[]> {

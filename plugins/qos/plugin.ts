@@ -72,13 +72,14 @@ export const plugin = definePlugin({
       const caller = await readCaller(kong, policy, scope)
       const plan = caller.tier.plan(clock.now())
       const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
-      const decided = memory.decider.decide({
+      const request = {
         key,
         plan,
         cost: caller.cost,
         onStoreError: caller.tier.onStoreError,
         leaseTolerance: config.sync === 'leased' ? config.lease_tolerance : undefined,
-      })
+      }
+      const decided = memory.decider.decide(request)
       const verdict = decided instanceof Promise ? await decided : decided
       const isKnown = verdict.states.length > 0
       const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
@@ -87,6 +88,9 @@ export const plugin = definePlugin({
       if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
       else if (isKnown && !config.hide_client_headers)
         kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
+      return () => {
+        if (verdict.outcome === 'admitted') memory.decider.giveBack(request)
+      }
     },
   },
 })
