@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { confirm } from './confirm.ts'
 import { hasDocker, startContainer } from './docker.ts'
-import { giveToService, lastingFolder, temporaryFolder, writePrivate } from './folders.ts'
+import { endOfLog, giveToService, lastingFolder, temporaryFolder, writePrivate } from './folders.ts'
 import { findPrograms, type Installation } from './installation.ts'
 import { type Kept, keep } from './keeper.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
@@ -177,7 +177,7 @@ async function untilReady(
     try {
       return await recipe.probe(url)
     } catch (error) {
-      const log = folder === undefined ? '' : endOf(path.join(folder, 'log'))
+      const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
       if (kept && !kept.isRunning())
         throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
       if (performance.now() > deadline)
@@ -188,11 +188,6 @@ async function untilReady(
       await sleep(20)
     }
   }
-}
-
-/** The last lines of a log that may not be there yet. */
-function endOf(file: string): string {
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-15).join('\n') : ''
 }
 
 const newPassword = () => randomBytes(18).toString('base64url')

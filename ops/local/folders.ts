@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { serviceUser } from './user.ts'
@@ -44,7 +44,13 @@ export function giveToService(file: string): void {
   if (user) chownSync(file, user.uid, user.gid)
 }
 
-function isOpen(folder: string): boolean {
+/** The last lines of a log that may not be there yet. */
+export function endOfLog(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-15).join('\n') : ''
+}
+
+/** Whether the service's user may enter the folder. */
+export function isOpen(folder: string): boolean {
   if (!serviceUser()) return true
   for (let at = folder; ; at = path.dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false

@@ -1,6 +1,7 @@
 /** `node dist/ops/local/obtain.js`: has the programs of all services at hand, so that no test waits for a download. */
 import { messageOf } from '../../plugin-server/errors.ts'
 import { obtain } from './find.ts'
+import { obtainSample } from './sample.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
 for (const kind of Object.keys(NAMES) as ServiceKind[]) {
@@ -8,3 +9,6 @@ for (const kind of Object.keys(NAMES) as ServiceKind[]) {
   // Not the place to fail: the tests that need it say what they lack, the others run.
   await obtain(kind, say).catch((error: unknown) => say(messageOf(error)))
 }
+await obtainSample(line => process.stderr.write(`sample service: ${line}\n`)).catch((error: unknown) =>
+  process.stderr.write(`sample service: ${messageOf(error)}\n`),
+)

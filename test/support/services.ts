@@ -7,8 +7,10 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { findService } from '../../ops/local/find.ts'
+import { type Sample, startSample } from '../../ops/local/sample.ts'
 import type { Service, ServiceKind } from '../../ops/local/service.ts'
 
+export type { Sample } from '../../ops/local/sample.ts'
 export type { Service } from '../../ops/local/service.ts'
 
 /** Time-out for a hook that starts a service, milliseconds. */
@@ -19,6 +21,9 @@ const use = (kind: ServiceKind) => findService(kind, { variables: 'SLUICE_TEST_'
 export const useRedis = (): Promise<Service> => use('redis')
 export const usePostgres = (): Promise<Service> => use('postgres')
 export const useRabbit = (): Promise<Service> => use('rabbit')
+
+/** The dictionary of flask-sample/, on free ports, with its failure switch. */
+export const useSample = (): Promise<Sample> => startSample()
 
 export interface SharedPostgres extends Service {
   /** A new, empty database; resolves with its URL. */
