@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { Redis } from 'ioredis'
+import { systemClock } from '../../../plugin-server/clock.ts'
+import { SluiceError } from '../../../plugin-server/errors.ts'
+import { createLogger } from '../../../plugin-server/observe/log.ts'
+import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { RedisStore } from '../../../plugin-server/stores/redis.ts'
+import { counterScript } from '../../support/counter-script.ts'
+import { type Service, START_MS, useRedis } from '../../support/services.ts'
+
+const DEADLINE_MS = 200
+
+describe('the Redis store', () => {
+  let redis: Service
+  let store: RedisStore
+
+  before(async function () {
+    this.timeout(START_MS)
+    redis = await useRedis()
+  })
+  after(() => redis.close())
+
+  beforeEach(async () => {
+    store = createStore(redis.url)
+    assert.ok(await store.ready(5000))
+  })
+  afterEach(() => store.close())
+
+  const add = (key: string) => store.run(counterScript, key, [1, 60_000])
+
+  it('runs a script, and says that it cannot before it is connected', async () => {
+    const early = createStore(redis.url)
+    await assert.rejects(early.run(counterScript, '{a}', [1, 1000]), isError('SLUICE_STORE_UNAVAILABLE'))
+    assert.equal(early.available, false)
+    assert.ok(await early.ready(5000))
+    assert.equal(await early.run(counterScript, '{a}', [1, 1000]), 1)
+    await early.close()
+  })
+
+  it('brings a script back that Redis has forgotten', async () => {
+    assert.equal(await add('{flush}'), 1)
+    await withRedis(redis.url, client => client.script('FLUSH'))
+    const counts = await Promise.all(Array.from({ length: 20 }, () => add('{flush}')))
+    assert.deepEqual(
+      counts.sort((a, b) => a - b),
+      Array.from({ length: 20 }, (_, i) => i + 2),
+    )
+  })
+
+  it('lets requests in flight wait for the deadline, and later ones not at all, while Redis is paused', async () => {
+    const changes: boolean[] = []
+    store.onAvailability(available => changes.push(available))
+    await add('{pause}')
+    await redis.pause()
+    try {
+      const inFlight = await Promise.allSettled(Array.from({ length: 10 }, () => add('{pause}')))
+      for (const result of inFlight) {
+        assert.equal(result.status, 'rejected')
+        assert.ok(isError('SLUICE_STORE_TIMEOUT')((result as PromiseRejectedResult).reason))
+      }
+      assert.equal(store.available, false)
+      // A promise that is rejected already is settled before a timer of 0 ms.
+      const first = await Promise.race([add('{pause}').catch(e => e.code), turns(1)])
+      assert.equal(first, 'SLUICE_STORE_UNAVAILABLE')
+    } finally {
+      await redis.resume()
+    }
+    assert.ok(await store.ready(5000))
+    assert.deepEqual(changes, [false, true])
+    // What was in flight was late, not lost: it ran when Redis went on.
+    assert.equal(await add('{pause}'), 12)
+  })
+
+  it('comes back by itself after Redis was killed and started again', async () => {
+    await add('{kill}')
+    await redis.kill()
+    await assert.rejects(add('{kill}'), isError('SLUICE_STORE_UNAVAILABLE'))
+    await redis.restart()
+    assert.ok(await store.ready(10_000))
+    assert.equal(typeof (await add('{kill}')), 'number')
+  }).timeout(30_000)
+
+  it('takes a Redis that refuses writes for away, though it answers PING', async () => {
+    await withRedis(redis.url, async client => {
+      await client.config('SET', 'maxmemory', '1')
+      await assert.rejects(add('{full}'), isError('SLUICE_STORE_UNAVAILABLE'))
+      assert.equal(store.available, false)
+      await client.config('SET', 'maxmemory', '0')
+    })
+    assert.ok(await store.ready(5000))
+    assert.equal(await add('{full}'), 1)
+  })
+
+  it('does not take Redis for away because of one wrong call', async () => {
+    await withRedis(redis.url, client => client.set('{wrong}', 'text'))
+    await assert.rejects(add('{wrong}'), isError('SLUICE_STORE_UNAVAILABLE'))
+    assert.equal(store.available, true)
+  })
+
+  it('brings messages to every watcher, also after the connection was lost', async () => {
+    const heard: string[] = []
+    const stop = store.watch('news', message => heard.push(message))
+    await until(async () => {
+      await store.publish('news', 'before')
+      return heard.includes('before')
+    })
+    await withRedis(redis.url, client => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
+    await until(async () => {
+      await store.publish('news', 'after')
+      return heard.includes('after')
+    })
+    stop()
+  })
+
+  it('lists keys by their prefix, taken literally', async () => {
+    await add('{list*}:1')
+    await add('{list*}:2')
+    await add('{listing}:3')
+    const keys: string[] = []
+    for await (const key of store.keys('{list*}')) keys.push(key)
+    assert.deepEqual(keys.sort(), ['{list*}:1', '{list*}:2'])
+  })
+
+  it('names no password in an error', async () => {
+    const wrong = createStore(redis.url.replace('redis://', 'redis://user:planted-secret@'))
+    const error = await wrong.run(counterScript, '{a}', [1, 1000]).catch(e => e)
+    await wrong.ready(300)
+    const later = await wrong.run(counterScript, '{a}', [1, 1000]).catch(e => e)
+    await wrong.close()
+    for (const each of [error, later]) assert.ok(!`${each.stack}${each.cause}`.includes('planted-secret'))
+  })
+})
+
+function createStore(url: string): RedisStore {
+  const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') }
+  return new RedisStore({ urls: [url], deadlineMs: DEADLINE_MS, ...parts })
+}
+
+async function withRedis<T>(url: string, act: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(url)
+  try {
+    return await act(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+const isError = (code: string) => (error: unknown) => error instanceof SluiceError && error.code === code
+
+/** Resolves after some turns of the event loop. */
+async function turns(count: number): Promise<'later'> {
+  for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
+  return 'later'
+}
+
+async function until(isDone: () => Promise<boolean>): Promise<void> {
+  const endMs = Date.now() + 10_000
+  while (Date.now() < endMs) {
+    try {
+      if (await isDone()) return
+    } catch {
+      // Not connected yet.
+    }
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  throw new Error('it did not happen within 10 s')
+}
