@@ -2,7 +2,7 @@ import { type InstanceScope, SluiceError, type Static, Type } from '../../plugin
 import type { Policy } from './breaker.ts'
 
 const percent = (description: string, standard: number) =>
-  Type.Number({ exclusiveMinimum: 0, maximum: 100, default: standard, description })
+  Type.Number({ minimum: 0.1, maximum: 100, default: standard, description })
 
 const milliseconds = (description: string, standard: number, minimum: number, maximum: number) =>
   Type.Integer({ minimum, maximum, default: standard, description })
@@ -109,7 +109,10 @@ export const configSchema = Type.Object({
   fallback: Type.Optional(
     Type.Object(
       { static: Type.Optional(staticAnswer), upstream: Type.Optional(otherUpstream) },
-      { description: 'what a rejected request gets instead of 503: a static answer or another upstream' },
+      {
+        description: 'what a rejected request gets instead of 503: a static answer or another upstream',
+        kong: { entity_checks: [{ only_one_of: ['static', 'upstream'] }] },
+      },
     ),
   ),
   on_error: Type.Union([Type.Literal('open'), Type.Literal('closed')], {

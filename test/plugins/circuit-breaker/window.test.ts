@@ -10,7 +10,7 @@ interface Sample {
 
 const samples = fc.array(
   fc.record({ waitMs: fc.integer({ min: 0, max: 3000 }), failure: fc.boolean(), slow: fc.boolean() }),
-  { maxLength: 200 },
+  { maxLength: 200, size: 'max' },
 )
 
 const sum = (calls: readonly Sample[]) => ({

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import type { StoredHash } from '../../../plugin-server/stores/store.ts'
+import type { Policy } from '../../../plugins/circuit-breaker/breaker.ts'
+import { AUTO, type ModeSetting } from '../../../plugins/circuit-breaker/mode.ts'
+import {
+  breakerScript,
+  encodeCall,
+  type Known,
+  type Operation,
+} from '../../../plugins/circuit-breaker/script.ts'
+import { type Service, START_MS, sharedRedis } from '../../support/services.ts'
+
+/** The script with the time as a further argument, so that both forms see the same. */
+const LUA = breakerScript.lua.replace("redis.call('TIME')", '{ ARGV[#ARGV - 1], ARGV[#ARGV] }')
+
+const policies: fc.Arbitrary<Policy> = fc.record({
+  failureRate: fc.constantFrom(0.01, 0.3, 0.5, 1),
+  slowCallRate: fc.constantFrom(0.1, 0.8, 1),
+  minimumCalls: fc.integer({ min: 1, max: 20 }),
+  connectionFailures: fc.integer({ min: 0, max: 3 }),
+  quorumNodes: fc.integer({ min: 1, max: 3 }),
+  openMs: fc.integer({ min: 1, max: 500 }),
+  maxOpenMs: fc.integer({ min: 500, max: 2000 }),
+  openJitter: fc.constantFrom(0, 0.2, 1),
+  permits: fc.integer({ min: 1, max: 4 }),
+  probeMs: fc.integer({ min: 1, max: 500 }),
+  recoveryMs: fc.constantFrom(0, 1, 300),
+  liveMs: fc.constantFrom(100, 2000),
+})
+
+const nodes = fc.constantFrom('n1', 'n2', 'n3', 'n4', 'n5')
+const tokens = fc.constantFrom('a', 'b', 'c')
+
+interface Call {
+  readonly node: string
+  readonly waitMs: number
+  readonly draw: number
+  readonly make: (generation: number, granted: string) => Operation
+  readonly known: 'fresh' | 'none' | 'ahead'
+  readonly mode: ModeSetting
+}
+
+const operations: fc.Arbitrary<Call['make']> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({
+        calls: fc.nat(20),
+        failed: fc.double({ min: 0, max: 1, noNaN: true }),
+        slow: fc.nat(3),
+        connectionFailures: fc.nat(4),
+        late: fc.integer({ min: 0, max: 1 }),
+      })
+      .map(
+        r =>
+          (generation: number): Operation => ({
+            op: 'report',
+            seen: {
+              generation: Math.max(0, generation - r.late),
+              calls: r.calls,
+              failures: Math.round(r.calls * r.failed),
+              slow: Math.min(r.calls, r.slow),
+              connectionFailures: r.connectionFailures,
+            },
+          }),
+      ),
+  },
+  { weight: 4, arbitrary: tokens.map(token => (): Operation => ({ op: 'acquire', token })) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        tokens,
+        fc.constantFrom('success' as const, 'success' as const, 'failure' as const, 'none' as const),
+        fc.constantFrom(0, 0, 0, 1),
+      )
+      .map(
+        ([token, result, late]) =>
+          (generation: number, granted: string): Operation => ({
+            op: 'settle',
+            token: token === 'c' ? token : granted,
+            generation: generation - late,
+            result,
+          }),
+      ),
+  },
+  { weight: 1, arbitrary: fc.constant((): Operation => ({ op: 'read' })) },
+  { weight: 1, arbitrary: fc.constant((): Operation => ({ op: 'mode' })) },
+)
+
+const modes: fc.Arbitrary<ModeSetting> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(AUTO) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      sequence: fc.nat(3_000_000_000_000),
+      mode: fc.constantFrom('auto', 'forced-open', 'forced-closed', 'metrics-only', 'disabled'),
+      remainingMs: fc.nat(400),
+      actor: fc.constantFrom('', 'eddie', 'ünï ☃'),
+      reason: fc.constantFrom('', 'two  words'),
+    }),
+  },
+)
+
+const calls: fc.Arbitrary<Call[]> = fc.array(
+  fc.record({
+    node: nodes,
+    waitMs: fc.oneof(fc.nat(20), fc.nat(300), fc.nat(2000)),
+    draw: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+    make: operations,
+    known: fc.oneof(
+      { weight: 12, arbitrary: fc.constant('fresh' as const) },
+      { weight: 3, arbitrary: fc.constant('none' as const) },
+      { weight: 1, arbitrary: fc.constant('ahead' as const) },
+    ),
+    mode: modes,
+  }),
+  { minLength: 1, maxLength: 60, size: 'max' },
+)
+
+const NOTHING: Known = { phase: 'closed', generation: 0, attempt: 0, remainingMs: 0, cause: undefined }
+
+describe('the script of the breaker', () => {
+  let service: Service
+  let redis: Redis
+
+  before(async function () {
+    this.timeout(START_MS)
+    service = await sharedRedis()
+    redis = new Redis(service.url)
+  })
+  after(() => redis?.quit())
+
+  it('answers and stores the same in Redis as in memory', async function () {
+    this.timeout(60_000)
+    let run = 0
+    const reached = new Set<string>()
+    await fc.assert(
+      fc.asyncProperty(policies, calls, async (policy, sequence) => {
+        run += 1
+        const key = `{test:breaker:${process.pid}:${run}}`
+        const hash: StoredHash = new Map()
+        let nowMicros = 1_800_000_000_000_000 + run
+        let last: Known = NOTHING
+        let granted = 'a'
+        for (const call of sequence) {
+          nowMicros += call.waitMs * 1000
+          const known =
+            call.known === 'fresh'
+              ? last
+              : call.known === 'none'
+                ? NOTHING
+                : { ...last, phase: 'open' as const, generation: last.generation + 1, remainingMs: 40 }
+          const operation = call.make(last.generation, granted)
+          const args = encodeCall(operation, call.node, policy, known, call.mode, call.draw)
+          const time = [Math.floor(nowMicros / 1e6), nowMicros % 1e6]
+          const inMemory = breakerScript.apply(hash, args, nowMicros)
+          const inRedis = (await redis.eval(LUA, 1, key, ...args, ...padding(args), ...time)) as (
+            | string
+            | number
+          )[]
+          const context = JSON.stringify({ operation, known })
+          assert.deepEqual(inRedis.map(String), inMemory.reply.map(String), context)
+          const stored = await redis.hgetall(key)
+          assert.deepEqual(stored, Object.fromEntries([...hash].map(([k, v]) => [k, String(v)])), context)
+          const ttl = await redis.pttl(key)
+          assert.ok(
+            Math.abs(ttl - inMemory.expireInMs) < 1000,
+            `expires in ${ttl}, not ${inMemory.expireInMs}`,
+          )
+          const snapshot = breakerScript.decode(inRedis)
+          last = snapshot
+          if (snapshot.granted && operation.op === 'acquire') granted = operation.token
+          reached.add(last.phase)
+        }
+        await redis.del(key)
+      }),
+      { numRuns: 200 },
+    )
+    // The sequences are of use only if they go everywhere.
+    assert.deepEqual([...reached].sort(), ['closed', 'half-open', 'open', 'recovering'])
+  })
+
+  it('runs as it is, with the time of Redis', async () => {
+    const key = `{test:breaker:${process.pid}:real}`
+    const policy: Policy = {
+      failureRate: 0.5,
+      slowCallRate: 1,
+      minimumCalls: 1,
+      connectionFailures: 0,
+      quorumNodes: 3,
+      openMs: 1000,
+      maxOpenMs: 1000,
+      openJitter: 0,
+      permits: 1,
+      probeMs: 1000,
+      recoveryMs: 1000,
+      liveMs: 2000,
+    }
+    const seen = { generation: 0, calls: 1, failures: 1, slow: 0, connectionFailures: 0 }
+    const args = encodeCall({ op: 'report', seen }, 'n1', policy, NOTHING, AUTO, 0)
+    const reply = (await redis.eval(breakerScript.lua, 1, key, ...args)) as (string | number)[]
+    const snapshot = breakerScript.decode(reply)
+    assert.equal(snapshot.phase, 'open')
+    assert.equal(snapshot.remainingMs, 1000)
+    assert.deepEqual(snapshot.transitions, ['opened'])
+    assert.ok(Math.abs(snapshot.atMs - Date.now()) < 5000)
+    await redis.del(key)
+  })
+})
+
+/** The time stands behind all arguments that any operation has. */
+const padding = (args: readonly unknown[]): string[] => Array(Math.max(0, 30 - args.length)).fill('')
