@@ -48,7 +48,7 @@ export function buildRecord(spec: FieldSpec, options: BuildOptions): RecordSchem
 }
 
 /** Replaces shorthand fields by those that they stand for. */
-export function expandShorthands(
+function expandShorthands(
   shorthands: readonly Readonly<Record<string, ShorthandSpec>>[],
   data: Row,
 ): Record<string, unknown> {

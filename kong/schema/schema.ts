@@ -1,14 +1,6 @@
 import { type BuiltCheck, buildChecks, type CheckMode, runChecks } from './checks.ts'
 import type { AutoValues, BuildOptions, Context, Field, ForeignSchema, SchemaLookup } from './field.ts'
-import {
-  buildFields,
-  buildRecord,
-  checkFields,
-  checkRequired,
-  expandShorthands,
-  fillFields,
-  mergeFields,
-} from './record.ts'
+import { buildFields, buildRecord, checkFields, checkRequired, fillFields, mergeFields } from './record.ts'
 import { isObject, type SchemaSpec, type Violation, type Violations } from './spec.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -22,8 +14,6 @@ export interface Schema extends ForeignSchema {
   fieldsFor(data: Row): ReadonlyMap<string, Field>
   /** Replaces shorthands, and fills in automatic values and defaults (not for `update`). Does not change `data`. */
   fill(data: Row, context: Context, auto?: AutoValues): Record<string, unknown>
-  /** Only replaces shorthands: what is stored is read through them once more. */
-  expand(data: Row): Record<string, unknown>
   /** What is wrong with shorthand fields, before they are replaced. */
   checkShorthands(data: Row): Violations | undefined
   /** What is wrong with a filled entity, or nothing. */
@@ -67,7 +57,6 @@ export function createSchema(
     fieldsFor: data => variant(data).fields,
     fill: (data, context, auto) =>
       fillFields(variant(data).fields, spec.shorthand_fields ?? [], data, context, auto),
-    expand: data => expandShorthands(spec.shorthand_fields ?? [], data),
     checkShorthands(data) {
       const fields = buildFields({ fields: spec.shorthand_fields ?? [] }, options)
       const given = Object.fromEntries([...fields.keys()].map(name => [name, data[name]]))

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import type { SchemaSpec } from '../../kong/schema/spec.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { freePort } from '../support/ports.ts'
 
@@ -10,7 +11,18 @@ const CONTRACT = path.resolve(import.meta.dirname, '../../../test/contract')
 /** The recorded scenarios that need no proxy, by their folder. */
 const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   'kong-reference': ['admin-services', 'admin-routes', 'admin-consumers', 'admin-plugins'],
+  'kong-admin/plugin-server': ['admin-plugin-server'],
   'kong-admin': readdirSync(path.join(CONTRACT, 'kong-admin/scenarios')).map(file => path.parse(file).name),
+}
+
+/** The schema of a plugin as a plugin server told it to the Kong that was recorded. */
+function dumpedSchemas(): Record<string, SchemaSpec> {
+  const dump = JSON.parse(
+    readFileSync(path.join(CONTRACT, 'kong-admin/plugin-server/dump.json'), 'utf8'),
+  ) as {
+    Plugins: { Name: string; Schema: SchemaSpec }[]
+  }
+  return Object.fromEntries(dump.Plugins.map(plugin => [plugin.Name, plugin.Schema]))
 }
 
 /** Replays one recorded scenario; gives what differs. */
@@ -48,7 +60,7 @@ async function replay(
 describe('the Admin API answers as a recorded Kong', () => {
   let admin: RunningAdmin
   before(async () => {
-    admin = await startAdminServer()
+    admin = await startAdminServer({ plugins: dumpedSchemas() })
   })
   after(() => admin.close())
 

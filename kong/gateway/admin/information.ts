@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { SchemaSpec } from '../../schema/spec.ts'
+import { entryOf, type NamedField, type SchemaSpec } from '../../schema/spec.ts'
 import { COLLECTIONS, type Collection } from '../entities/entities.ts'
 import { COLLECTION_INFO } from '../entities/schemas.ts'
 import type { Lookup } from '../state/state.ts'
@@ -133,8 +133,15 @@ function endpoints(store: EntityStore): string[] {
 /** Functions are no JSON and fall away; a list of entity checks is always there. */
 const published = (spec: SchemaSpec): unknown => ({
   entity_checks: spec.entity_checks ?? [],
-  fields: spec.fields,
+  fields: spec.fields.map(requiredRecords),
 })
+
+/** Records within records are required unless they say otherwise. */
+function requiredRecords(field: NamedField): NamedField {
+  const [name, spec] = entryOf(field)
+  if (spec.type !== 'record' || spec.abstract || !spec.fields) return field
+  return { [name]: { ...spec, required: spec.required ?? true, fields: spec.fields.map(requiredRecords) } }
+}
 
 function schemas(
   store: EntityStore,

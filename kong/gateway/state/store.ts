@@ -216,7 +216,8 @@ export function finished(schema: Schema, data: Data, given: Data, ttl: unknown):
   if (schema.spec.ttl && ttl !== undefined) row.ttl = ttl === 0 ? null : ttl
   if (schema.spec.name === 'basicauth_credentials' && typeof given.password === 'string')
     row.password = hashPassword(given.password, (row.consumer as { id: string }).id)
-  return schema.expand(row) as Row
+  // Kong fills in once more what it reads: defaults within defaults, and what one field says about another.
+  return schema.fill(row, 'insert') as Row
 }
 
 function write(tx: Transaction, schemas: EntitySchemas, collection: Collection, row: Row): Row {
