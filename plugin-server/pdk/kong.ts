@@ -59,13 +59,13 @@ export interface FullKong {
     isTrusted(address: string): Promise<boolean>
   }
   readonly log: {
-    alert(...values: Json[]): void
-    crit(...values: Json[]): void
-    err(...values: Json[]): void
-    warn(...values: Json[]): void
-    notice(...values: Json[]): void
-    info(...values: Json[]): void
-    debug(...values: Json[]): void
+    alert(...values: unknown[]): void
+    crit(...values: unknown[]): void
+    err(...values: unknown[]): void
+    warn(...values: unknown[]): void
+    notice(...values: unknown[]): void
+    info(...values: unknown[]): void
+    debug(...values: unknown[]): void
     /** Adds a value to what `log.serialize` gives in the log phase of the same request. */
     setSerializeValue(key: string, value: Json): void
     /** Everything that Kong knows about the request. Parsed; Kong redacts only `authorization`. */

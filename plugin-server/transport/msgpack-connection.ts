@@ -128,7 +128,8 @@ export interface MsgpackCodec {
 export function createMsgpackCodec(): MsgpackCodec {
   return {
     packr: new Packr({ useRecords: false, encodeUndefinedAsNil: true, variableMapSize: true }),
-    unpackr: new Unpackr({ useRecords: false, mapsAsObjects: true }),
+    // Kong may send any number as 64 bits; a double holds what it counts.
+    unpackr: new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' }),
   }
 }
 

@@ -1,0 +1,324 @@
+import assert from 'node:assert/strict'
+import { Conversation, EXIT } from '../../../plugin-server/pdk/conversation.ts'
+import type { FullKong, PhaseKong } from '../../../plugin-server/pdk/kong.ts'
+import { createPdk } from '../../../plugin-server/pdk/pdk.ts'
+import { CALLS, phasesOf } from '../../../plugin-server/pdk/phases.ts'
+import { decodeReply } from '../../../plugin-server/pdk/replies.ts'
+import type { Phase } from '../../../plugin-server/sdk.ts'
+import type { Protocol } from '../../../plugin-server/transport/calls.ts'
+import { METHODS, type Method } from '../../../plugin-server/transport/methods.ts'
+import { TYPES } from '../../../plugin-server/transport/types.ts'
+import { WireReader } from '../../../plugin-server/transport/wire.ts'
+import { msgpackRecords, protobufRecords } from '../../contract/pdk-records.ts'
+import { ScriptedExchange } from '../../support/scripted-exchange.ts'
+
+const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log']
+
+function begin(
+  phase: Phase,
+  answers: Partial<Record<Method, unknown>> = {},
+  protocol: Protocol = 'ProtoBuf:1',
+): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
+  const exchange = new ScriptedExchange(answers, protocol)
+  const conversation = new Conversation(exchange, phase, () => {})
+  return { kong: createPdk(conversation), exchange, conversation }
+}
+
+/** Arguments with which each call that needs some passes its checks. */
+const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
+  'client.loadConsumer': ['eddie', true],
+  'client.authenticate': [{ id: 'x' }],
+  'ctx.shared.get': ['k'],
+  'ctx.shared.set': ['k', 1],
+  'ip.isTrusted': ['127.0.0.1'],
+  'log.setSerializeValue': ['k', 1],
+  'nginx.getVar': ['v'],
+  'nginx.setCtx': ['k', 1],
+  'nginx.getCtx': ['k'],
+  'request.getQueryArg': ['a'],
+  'request.getHeader': ['h'],
+  'response.getHeader': ['h'],
+  'response.setStatus': [201],
+  'response.setHeader': ['h', 'v'],
+  'response.addHeader': ['h', 'v'],
+  'response.clearHeader': ['h'],
+  'response.setHeaders': [{ h: 'v' }],
+  'response.exit': [200],
+  'response.error': [400],
+  'service.setUpstream': ['u'],
+  'service.setTarget': ['h', 80],
+  'service.setRetries': [1],
+  'service.setTimeouts': [1, 1, 1],
+  'service.request.setScheme': ['http'],
+  'service.request.setPath': ['/'],
+  'service.request.setRawQuery': [''],
+  'service.request.setMethod': ['GET'],
+  'service.request.setQuery': [{ a: '1' }],
+  'service.request.setHeader': ['h', 'v'],
+  'service.request.addHeader': ['h', 'v'],
+  'service.request.clearHeader': ['h'],
+  'service.request.setHeaders': [{ h: 'v' }],
+  'service.request.setRawBody': ['b'],
+  'service.response.getHeader': ['h'],
+  'vault.get': ['{vault://env/x}'],
+  'vault.isReference': ['x'],
+}
+
+async function make(kong: FullKong, call: string): Promise<unknown> {
+  const names = call.split('.')
+  const name = names.pop()!
+  let namespace = kong as unknown as Record<string, Record<string, unknown>>
+  for (const part of names) namespace = namespace[part] as never
+  return await (namespace[name] as unknown as (...args: unknown[]) => unknown)(...(ARGUMENTS[call] ?? []))
+}
+
+describe('the PDK', () => {
+  for (const phase of PHASES)
+    it(`refuses in the ${phase} phase what Kong refuses there, and says nothing to Kong`, async () => {
+      for (const [call, phases] of Object.entries(CALLS)) {
+        const { kong, exchange } = begin(phase, { 'kong.log.serialize': '{}' }, 'MsgPack:1')
+        if ((phases as readonly Phase[]).includes(phase)) {
+          if (/^response\.(exit|error)$/.test(call)) await assert.rejects(make(kong, call), EXIT)
+          else await make(kong, call)
+        } else {
+          await assert.rejects(make(kong, call), { code: 'SLUICE_PDK_PHASE' }, call)
+          assert.deepEqual(exchange.said, [])
+        }
+      }
+    })
+
+  it('has every method of Kong, but for two of the body filter', () => {
+    const missing = (Object.keys(METHODS) as Method[]).filter(method => phasesOf(method).length === 0)
+    assert.deepEqual(missing, ['kong.response.get_raw_body', 'kong.response.set_raw_body'])
+  })
+
+  it('refuses over ProtoBuf:1 the calls that exist in MsgPack:1 only', () => {
+    const { kong, exchange } = begin('access')
+    assert.throws(() => kong.request.getRawPath(), { code: 'SLUICE_PDK_PROTOCOL' })
+    assert.deepEqual(exchange.said, [])
+  })
+
+  it('does not compile in a phase that does not allow the call', () => {
+    const access = {} as PhaseKong<'access'>
+    const log = {} as PhaseKong<'log'>
+    const rewrite = {} as PhaseKong<'rewrite'>
+    // The compiler fails where one of these lines is right.
+    const wrong = [
+      // @ts-expect-error the answer is not there yet
+      () => access.response.getStatus(),
+      // @ts-expect-error only the log phase has it
+      () => access.log.serialize(),
+      // @ts-expect-error the request is over
+      () => log.response.setHeader('a', 'b'),
+      // @ts-expect-error nothing of the upstream can be changed any more
+      () => log.service.request,
+      // @ts-expect-error Kong's timer has no request
+      () => log.client.getIp(),
+      // @ts-expect-error nobody is authenticated yet
+      () => rewrite.client.getConsumer(),
+      // @ts-expect-error the route is not known yet
+      () => rewrite.router,
+    ]
+    const right = [
+      () => access.response.exit(200),
+      () => log.log.serialize(),
+      () => rewrite.request.getPath(),
+    ]
+    assert.equal(wrong.length + right.length, 10)
+  })
+
+  it('asks once for what was asked before, and puts calls of one turn in one write', async () => {
+    const { kong, exchange, conversation } = begin('access', {
+      'kong.client.get_consumer': { id: 'c', tags: [] },
+    })
+    const [first, , second] = await Promise.all([
+      kong.client.getConsumer(),
+      kong.router.getService(),
+      kong.client.getConsumer(),
+    ])
+    assert.equal(first, second)
+    await kong.client.getConsumer()
+    assert.deepEqual(exchange.methods, ['kong.client.get_consumer', 'kong.router.get_service', 'flush'])
+    assert.equal(conversation.roundTrips, 1)
+  })
+
+  it('asks again after a change of the request', async () => {
+    const { kong, exchange } = begin('access', { 'kong.request.get_header': 'old' })
+    await kong.request.getHeader('x-a')
+    kong.service.request.setHeader('x-a', 'new')
+    await kong.request.getHeader('x-a')
+    assert.deepEqual(
+      exchange.methods.filter(method => method !== 'flush'),
+      ['kong.request.get_header', 'kong.service.request.set_header', 'kong.request.get_header'],
+    )
+  })
+
+  it('reads all headers when a second one is asked for, and answers further ones from them', async () => {
+    const { kong, exchange } = begin('access', {
+      'kong.request.get_header': 'one',
+      'kong.request.get_headers': { 'x-b': ['two', 'zwei'], 'x-c': 'three' },
+    })
+    assert.equal(await kong.request.getHeader('X-A'), 'one')
+    assert.equal(await kong.request.getHeader('x_b'), 'two')
+    assert.equal(await kong.request.getHeader('x-c'), 'three')
+    assert.equal(await kong.request.getHeader('x-none'), undefined)
+    assert.deepEqual(
+      exchange.methods.filter(method => method !== 'flush'),
+      ['kong.request.get_header', 'kong.request.get_headers'],
+    )
+  })
+
+  it('gathers header writes into one, whatever their case, and keeps their order with other changes', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.response.setHeader('X-A', 1)
+    kong.response.setHeaders({ 'x-a': '2', 'x-b': ['p', 3] })
+    kong.response.clearHeader('x-a')
+    kong.response.setHeader('x-c', true)
+    kong.log.notice('x', new Error('text'))
+    conversation.end()
+    assert.deepEqual(exchange.said, [
+      ['kong.log.notice', 'x', 'text'],
+      ['kong.response.set_headers', { 'x-a': '2', 'x-b': ['p', '3'] }],
+      ['kong.response.clear_header', 'x-a'],
+      ['kong.response.set_headers', { 'x-c': 'true' }],
+      ['end'],
+    ])
+  })
+
+  it('lets a handler see in the response phase what it has set', async () => {
+    const { kong, exchange } = begin('response')
+    await kong.response.getHeader('x-a')
+    kong.response.setHeader('x-a', '1')
+    await kong.response.getHeader('x-a')
+    assert.deepEqual(
+      exchange.methods.filter(method => method !== 'flush'),
+      ['kong.response.get_header', 'kong.response.set_headers', 'kong.response.get_header'],
+    )
+  })
+
+  it('says nothing after an exit', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.response.setHeader('x-a', 'early')
+    assert.throws(() => kong.response.exit(403, 'no', { 'X-A': 'late' }), EXIT)
+    assert.throws(() => kong.response.setHeader('x-b', '1'), EXIT)
+    assert.throws(() => kong.client.getConsumer(), EXIT)
+    conversation.end()
+    assert.deepEqual(exchange.said, [['kong.response.exit', 403, 'no', { 'X-A': 'late' }], ['end']])
+  })
+
+  it('rejects calls that come after the end, and those that the end leaves unanswered', async () => {
+    const { kong, conversation } = begin('access')
+    const pending = kong.client.getConsumer()
+    conversation.end()
+    await assert.rejects(pending, { code: 'SLUICE_PDK_CLOSED' })
+    await assert.rejects(kong.client.getConsumer(), { code: 'SLUICE_PDK_CLOSED' })
+    assert.throws(() => kong.response.setHeader('a', 'b'), { code: 'SLUICE_PDK_CLOSED' })
+  })
+
+  it('is no promise by accident', async () => {
+    const { kong } = begin('access')
+    assert.equal(await kong, kong)
+    assert.equal('then' in kong, false)
+  })
+
+  it('refuses arguments for which Kong would answer the client 500', () => {
+    const { kong, exchange } = begin('access')
+    // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
+    const any = kong as any
+    const wrong: (() => unknown)[] = [
+      () => any.response.setHeader('', 'x'),
+      () => any.response.setHeader('x', undefined),
+      () => any.response.setHeader('x', 'a\r\nset-cookie: b'),
+      () => any.response.setHeaders(['x']),
+      () => any.response.setStatus(99),
+      () => any.response.exit('200'),
+      () => any.response.exit(200, { a: 1 }),
+      () => any.service.setTarget('h', 65_536),
+      () => any.service.request.setPath('no-slash'),
+      () => any.service.request.setScheme('ftp'),
+      () => any.service.request.setMethod('get'),
+      () => any.request.getHeaders(0),
+      () => any.request.getHeaders(1001),
+      () => any.client.loadConsumer('no-uuid'),
+      () => any.client.authenticate(),
+      () => any.ctx.shared.set('k', () => {}),
+      () => any.ctx.shared.set('k', Number.NaN),
+    ]
+    for (const call of wrong) assert.throws(call, { code: 'SLUICE_PDK_ARGUMENT' }, String(call))
+    assert.deepEqual(exchange.said, [])
+  })
+})
+
+/** What both protocols' recorded answers must come out as. Of the values that differ from run to run, their type. */
+const eddie = {
+  id: '9dd3613e-c08e-47fb-99cf-ac5b7efb25d8',
+  username: 'eddie',
+  customId: 'eid',
+  tags: ['gold'],
+  createdAt: 1795188387,
+}
+const EXPECTED: Readonly<Partial<Record<Method, unknown>>> = {
+  'kong.client.get_ip': '127.0.0.1',
+  'kong.client.get_port': 'a number',
+  'kong.client.get_consumer': eddie,
+  'kong.client.load_consumer': eddie,
+  'kong.client.get_protocol': 'http',
+  'kong.ip.is_trusted': false,
+  'kong.nginx.get_var': 'POST /pr/sub?a=1&a=2&b HTTP/1.1',
+  'kong.nginx.get_tls1_version_str': undefined,
+  'kong.nginx.req_start_time': 'a number',
+  'kong.request.get_http_version': 1.1,
+  'kong.request.get_method': 'POST',
+  'kong.request.get_path': '/pr/sub',
+  'kong.request.get_raw_query': 'a=1&a=2&b',
+  'kong.request.get_query': { a: ['1', '2'], b: true },
+  'kong.request.get_header': '1',
+  'kong.request.get_uri_captures': { unnamed: [], named: {} },
+  'kong.request.get_raw_body': { content: Buffer.from('body') },
+  'kong.router.get_service': {
+    id: 'e50bbf27-838a-428e-a1bf-fa6b8ef07ddc',
+    name: 'pr',
+    host: '127.0.0.1',
+    port: 19000,
+    protocol: 'http',
+    retries: 5,
+    tags: [],
+  },
+  'kong.router.get_route': {
+    id: 'd0c0c2ca-5eb6-4e1c-932f-a59cb777932e',
+    name: 'pr',
+    protocols: ['http', 'https'],
+    methods: [],
+    hosts: [],
+    paths: ['/pr'],
+    serviceId: 'e50bbf27-838a-428e-a1bf-fa6b8ef07ddc',
+    tags: [],
+  },
+  'kong.service.set_upstream': false,
+}
+
+describe('a recorded reply of Kong', () => {
+  for (const [method, expected] of Object.entries(EXPECTED) as [Method, unknown][])
+    it(`to ${method} gives the same value over both protocols`, () => {
+      const { replyHex } = protobufRecords.find(r => r.phase === 'access' && r.method === method)!
+      const [, output] = METHODS[method]!
+      const wire =
+        replyHex === '' ? undefined : TYPES[output].read(new WireReader(Buffer.from(replyHex!, 'hex')))[0]
+      const { data } = msgpackRecords.find(r => r.phase === 'access' && r.method === method)!
+      const packed =
+        typeof data === 'object' && data !== null && 'bytes' in data
+          ? Buffer.from(String(data.bytes), 'base64')
+          : data
+      for (const value of [decodeReply(method, wire), decodeReply(method, packed)])
+        if (expected === 'a number') assert.equal(typeof value, 'number')
+        else assert.deepEqual(value, expected)
+    })
+
+  it('to kong.request.get_headers has one string for a header that came once, and a list for one that came twice', () => {
+    for (const { data } of msgpackRecords.filter(r => r.method === 'kong.request.get_headers')) {
+      const headers = decodeReply('kong.request.get_headers', data) as Record<string, unknown>
+      assert.equal(headers['content-type'], 'text/plain')
+      assert.deepEqual(headers['x-multi'], ['1', '2'])
+    }
+  })
+})

@@ -1,0 +1,33 @@
+import type { Exchange, Method, Protocol, ReplySink } from '../../plugin-server/transport/calls.ts'
+
+/** An event's way to a Kong that answers from a table, in memory; `undefined` in it is Kong's nil. */
+export class ScriptedExchange implements Exchange {
+  readonly protocol: Protocol
+  /** Calls in their order, each with its arguments; `flush` and `end` are marked. */
+  readonly said: (readonly [method: string, ...args: unknown[]])[] = []
+  readonly #answers: Readonly<Partial<Record<Method, unknown>>>
+  readonly #waiting: (() => void)[] = []
+
+  constructor(answers: Readonly<Partial<Record<Method, unknown>>> = {}, protocol: Protocol = 'ProtoBuf:1') {
+    this.#answers = answers
+    this.protocol = protocol
+  }
+
+  get methods(): string[] {
+    return this.said.map(([method]) => method)
+  }
+
+  call(method: Method, args: readonly unknown[], sink?: ReplySink): void {
+    this.said.push([method, ...args])
+    if (sink) this.#waiting.push(() => sink.reply(this.#answers[method]))
+  }
+
+  flush(): void {
+    this.said.push(['flush'])
+    for (const answer of this.#waiting.splice(0)) answer()
+  }
+
+  end(): void {
+    this.said.push(['end'])
+  }
+}
