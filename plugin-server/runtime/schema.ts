@@ -47,6 +47,8 @@ export function kongFields(schema: TObject, where: string): Record<string, KongF
 function kongField(schema: Schema, where: string, required: boolean): KongField {
   const field: KongField = typeOf(schema, where)
   if (required) field.required = true
+  // Kong takes a record for required, and fills in its defaults, unless it says that it is not (db/schema/entity.lua).
+  else if (field.type === 'record') field.required = false
   if (schema.default !== undefined) field.default = schema.default
   for (const keyword of PASSED_ON) if (schema[keyword] !== undefined) field[keyword] = schema[keyword]
   // Anything else of Kong's: `kong: {entity_checks: […]}`.
