@@ -22,8 +22,9 @@ import {
 } from './cell.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
+import { BEAT_MS, Heartbeat } from './heartbeat.ts'
 import { createReporter, type Reporter } from './reporter.ts'
-import { breakerScript, encodeCall, type Operation, type Snapshot, storeKey } from './script.ts'
+import { breakerScript, type Operation, type Snapshot, storeKey } from './script.ts'
 
 export type BoardHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
 
@@ -82,16 +83,20 @@ export class Board {
   readonly #reporter: Reporter
   readonly #entries = new Map<string, Entry>()
   readonly #active = new Set<Entry>()
-  readonly #boot: string
+  readonly #id: string
+  readonly #heartbeat: Heartbeat
   readonly #stops: (() => void)[]
-  #timer: NodeJS.Timeout | undefined
+  #timers: NodeJS.Timeout[] = []
   #tokens = 0
   #configured = 0
 
   constructor(host: BoardHost) {
     this.#host = host
     this.#reporter = createReporter(host)
-    this.#boot = Math.floor(host.random() * 2 ** 32).toString(36)
+    this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
+    this.#heartbeat = new Heartbeat(host.store, this.#id, reason =>
+      host.log.debug({ reason }, 'no heartbeat'),
+    )
     this.#stops = [
       host.store.watch(CHANNEL, message => this.#hear(message)),
       host.store.onAvailability(available => {
@@ -102,8 +107,17 @@ export class Board {
 
   /** Begins to report by itself. */
   start(): this {
-    this.#timer = setInterval(() => void this.flush(), FLUSH_MS).unref()
+    this.#timers = [
+      setInterval(() => void this.flush(), FLUSH_MS).unref(),
+      setInterval(() => void this.beat(), BEAT_MS).unref(),
+    ]
+    void this.beat()
     return this
+  }
+
+  /** Tells the other processes that this one lives, and hears who else does. */
+  async beat(): Promise<void> {
+    await this.#heartbeat.beat()
   }
 
   configure(settings: Settings): Configured {
@@ -212,9 +226,10 @@ export class Board {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     for (const stop of this.#stops) stop()
     await this.flush()
+    await this.#heartbeat.close()
   }
 
   #use(entry: Entry, nowMs: number): void {
@@ -317,19 +332,29 @@ export class Board {
     }
     entry.isDirty = false
     const seen = seenBy(entry.cell, this.#host.clock.monotonic())
-    await this.#run(entry, { op: 'report', seen })
+    // Until all that live are known, the whole quorum is asked for.
+    const peers = this.#heartbeat.isSettled ? this.#heartbeat.peers.nodes : entry.cell.policy.quorumNodes * 2
+    await this.#run(entry, { op: 'report', seen, peers })
   }
 
   /** Undefined when the store did not answer. */
   async #run(entry: Entry, operation: Operation): Promise<Snapshot | undefined> {
-    const { store, node, clock, random, log } = this.#host
+    const { store, clock, random, log } = this.#host
     const { cell } = entry
     const nowMs = clock.monotonic()
     const mode =
       cell.modeUntilMs > 0 ? { ...cell.mode, remainingMs: Math.max(1, cell.modeUntilMs - nowMs) } : cell.mode
-    const args = encodeCall(operation, node, cell.policy, knownBy(cell, nowMs), mode, random())
+    cell.processes = this.#heartbeat.peers.processes
+    const call = {
+      operation,
+      node: this.#id,
+      policy: cell.policy,
+      known: knownBy(cell, nowMs),
+      mode,
+      draw: random(),
+    }
     try {
-      const snapshot = await store.run(breakerScript, storeKey(cell.key), args)
+      const snapshot = await store.run(breakerScript, storeKey(cell.key), call)
       entry.syncedAtMs = clock.monotonic()
       adopt(cell, snapshot, entry.syncedAtMs, clock.now())
       if (snapshot.transitions.length > 0) {
@@ -365,7 +390,7 @@ export class Board {
 
   #nextToken(): string {
     this.#tokens += 1
-    return `${this.#host.node}.${this.#boot}.${this.#tokens.toString(36)}`
+    return `${this.#id}/${this.#tokens.toString(36)}`
   }
 }
 

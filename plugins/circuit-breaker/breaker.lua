@@ -5,14 +5,14 @@
 -- ARGV     in the order of `names`; `known_*` is what the calling node last knew, which stands where it outranks
 --          what is stored here (Redis was away, or lost its data)
 -- Fields   phase generation attempt since until cause succeeded failed, lease:<token> = end of the lease,
---          node:<name> = generation at calls failures slow connection-failures, mode_*
+--          node:<node>/<process> = generation at calls failures slow connection-failures, mode_*
 local names = {
   'op', 'node', 'draw',
   'failure_rate', 'slow_call_rate', 'minimum_calls', 'connection_failures', 'quorum_nodes', 'open_ms', 'max_open_ms',
   'open_jitter', 'permits', 'probe_ms', 'recovery_ms', 'live_ms',
   'known_phase', 'known_generation', 'known_attempt', 'known_remaining', 'known_cause',
   'mode_sequence', 'mode', 'mode_remaining', 'mode_actor', 'mode_reason',
-  'a', 'b', 'c', 'd', 'e',
+  'a', 'b', 'c', 'd', 'e', 'f',
 }
 local text = { op = 1, node = 1, known_phase = 1, known_cause = 1, mode = 1, mode_actor = 1, mode_reason = 1 }
 local arg = {}
@@ -62,6 +62,7 @@ end
 local transitions = {}
 local lost = 0
 local granted = 0
+local opened_for
 
 local function enter(phase)
   s.phase = phase
@@ -141,21 +142,35 @@ local function in_a_row(r)
   return arg.connection_failures > 0 and r.connection_failures >= arg.connection_failures
 end
 
+-- The processes of a node have one voice.
 local function totals()
   local t = { calls = 0, failures = 0, slow = 0, nodes = 0, witnesses = 0, cut_off = 0 }
-  for _, r in pairs(reports) do
+  local nodes = {}
+  for id, r in pairs(reports) do
     if r.generation == s.generation and r.calls > 0 then
-      t.calls = t.calls + r.calls
-      t.failures = t.failures + r.failures
-      t.slow = t.slow + r.slow
-      t.nodes = t.nodes + 1
-      local row = in_a_row(r)
-      if row then
-        t.cut_off = t.cut_off + 1
+      local name = string.match(id, '^(.*)/[^/]*$') or id
+      local n = nodes[name]
+      if not n then
+        n = { calls = 0, failures = 0, slow = 0, connection_failures = 0 }
+        nodes[name] = n
       end
-      if row or rate_cause(r.calls, r.failures, r.slow) then
-        t.witnesses = t.witnesses + 1
-      end
+      n.calls = n.calls + r.calls
+      n.failures = n.failures + r.failures
+      n.slow = n.slow + r.slow
+      n.connection_failures = math.max(n.connection_failures, r.connection_failures)
+    end
+  end
+  for _, n in pairs(nodes) do
+    t.calls = t.calls + n.calls
+    t.failures = t.failures + n.failures
+    t.slow = t.slow + n.slow
+    t.nodes = t.nodes + 1
+    local row = in_a_row(n)
+    if row then
+      t.cut_off = t.cut_off + 1
+    end
+    if row or rate_cause(n.calls, n.failures, n.slow) then
+      t.witnesses = t.witnesses + 1
     end
   end
   return t
@@ -210,12 +225,13 @@ if arg.op == 'report' then
   }
   if s.phase == 'closed' or s.phase == 'recovering' then
     local t = totals()
-    local quorum = math.min(arg.quorum_nodes, math.floor(t.nodes / 2) + 1)
-    if t.nodes > 0 and t.witnesses >= quorum then
+    local quorum = math.min(arg.quorum_nodes, math.floor(math.max(arg.f, t.nodes) / 2) + 1)
+    if t.witnesses >= quorum then
       local cause = t.cut_off >= quorum and 'connection-failures'
         or (t.calls >= arg.minimum_calls and rate_cause(t.calls, t.failures, t.slow) or nil)
       if cause then
         open(cause)
+        opened_for = t
       end
     end
   end
@@ -294,7 +310,7 @@ if m.mode ~= 'auto' and m.until_ms > 0 then
 end
 redis.call('PEXPIRE', key, whole(keep))
 
-local t = totals()
+local t = opened_for or totals()
 return {
   s.phase, s.generation, s.attempt, now - s.since, math.max(0, s.until_ms - now), s.cause,
   lease_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,

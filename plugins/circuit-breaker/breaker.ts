@@ -30,7 +30,7 @@ export interface Policy {
   readonly minimumCalls: number
   /** Connection failures in a row at one node that trip it; 0 for never. */
   readonly connectionFailures: number
-  /** Nodes that must see the trouble before the cluster trips: more than half of those with traffic, at most this. */
+  /** Nodes that must see the trouble before the cluster trips: more than half of those that live, at most this. */
   readonly quorumNodes: number
   readonly openMs: number
   readonly maxOpenMs: number
@@ -74,13 +74,15 @@ export interface BreakerState {
   readonly leases: ReadonlyMap<string, number>
   readonly succeeded: number
   readonly failed: number
-  /** The latest report of each node. */
+  /** The latest report of each process, by `<node>/<process>`. */
   readonly reports: ReadonlyMap<string, DatedReport>
 }
 
 export interface Step {
   readonly state: BreakerState
   readonly transitions: readonly Transition[]
+  /** What the nodes had reported when it opened for that. */
+  readonly totals?: Totals
 }
 
 export interface Totals {
@@ -132,12 +134,17 @@ export function advance(state: BreakerState, policy: Policy, nowMs: number, draw
   return { state: step.state, transitions: [...Array(lost).fill('probe-lost'), ...step.transitions] }
 }
 
-/** Takes a node's view of its window, and trips when the nodes together show enough of it. */
+/**
+ * Takes a node's view of its window, and trips when the nodes together show enough of it.
+ *
+ * @param peers nodes that live, with traffic or without: a majority of them is asked for, up to the quorum.
+ */
 export function report(
   state: BreakerState,
   policy: Policy,
   node: string,
   seen: Report,
+  peers: number,
   nowMs: number,
   draw: number,
 ): Step {
@@ -145,9 +152,13 @@ export function report(
   const reports = new Map([...first.state.reports].filter(([, r]) => nowMs - r.atMs <= policy.liveMs))
   reports.set(node, { ...seen, atMs: nowMs })
   const next = { ...first.state, reports }
-  const cause = next.phase === 'closed' || next.phase === 'recovering' ? tripCause(next, policy) : undefined
+  if (next.phase !== 'closed' && next.phase !== 'recovering')
+    return { state: next, transitions: first.transitions }
+  const { cutOff, ...totals } = sumReports(next, policy)
+  const cause = tripCause(totals, cutOff, policy, peers)
   if (cause === undefined) return { state: next, transitions: first.transitions }
-  return { state: open(next, policy, cause, nowMs, draw), transitions: [...first.transitions, 'opened'] }
+  const opened = open(next, policy, cause, nowMs, draw)
+  return { state: opened, transitions: [...first.transitions, 'opened'], totals }
 }
 
 /** Asks for a lease to send one probe. Asking again with the same token gives the same lease. */
@@ -227,19 +238,11 @@ export const STRICTNESS: Readonly<Record<Phase, number>> = {
 
 /** Sums the reports of this generation. */
 export function totalsOf(state: BreakerState, policy: Policy): Totals {
-  const totals = { calls: 0, failures: 0, slow: 0, nodes: 0, witnesses: 0 }
-  for (const seen of state.reports.values()) {
-    if (seen.generation !== state.generation || seen.calls === 0) continue
-    totals.calls += seen.calls
-    totals.failures += seen.failures
-    totals.slow += seen.slow
-    totals.nodes += 1
-    if (rateCause(seen, policy) !== undefined || inARow(seen, policy)) totals.witnesses += 1
-  }
+  const { cutOff, ...totals } = sumReports(state, policy)
   return totals
 }
 
-/** How many nodes must see the trouble, of those with traffic. */
+/** How many nodes must see the trouble, of those that live. */
 export const quorumOf = (nodes: number, policy: Policy): number =>
   Math.min(policy.quorumNodes, Math.floor(nodes / 2) + 1)
 
@@ -268,17 +271,46 @@ function rateCause(
   return slow >= policy.slowCallRate * calls ? 'slow-call-rate' : undefined
 }
 
-function tripCause(state: BreakerState, policy: Policy): Cause | undefined {
-  const totals = totalsOf(state, policy)
-  if (totals.nodes === 0) return undefined
-  const quorum = quorumOf(totals.nodes, policy)
+function tripCause(totals: Totals, cutOff: number, policy: Policy, peers: number): Cause | undefined {
+  const quorum = quorumOf(Math.max(peers, totals.nodes), policy)
   if (totals.witnesses < quorum) return undefined
-  let cutOff = 0
-  for (const seen of state.reports.values())
-    if (seen.generation === state.generation && seen.calls > 0 && inARow(seen, policy)) cutOff += 1
   if (cutOff >= quorum) return 'connection-failures'
   return totals.calls >= policy.minimumCalls ? rateCause(totals, policy) : undefined
 }
+
+/** The processes of a node have one voice: one machine with a bad network must not outvote the others. */
+function sumReports(state: BreakerState, policy: Policy): Totals & { readonly cutOff: number } {
+  const nodes = new Map<string, Report>()
+  for (const [id, seen] of state.reports) {
+    if (seen.generation !== state.generation || seen.calls === 0) continue
+    const node = nodeOf(id)
+    const other = nodes.get(node)
+    nodes.set(node, other === undefined ? seen : addReports(seen, other))
+  }
+  const sums = { calls: 0, failures: 0, slow: 0, nodes: nodes.size, witnesses: 0, cutOff: 0 }
+  for (const seen of nodes.values()) {
+    sums.calls += seen.calls
+    sums.failures += seen.failures
+    sums.slow += seen.slow
+    const isCutOff = inARow(seen, policy)
+    if (isCutOff) sums.cutOff += 1
+    if (isCutOff || rateCause(seen, policy) !== undefined) sums.witnesses += 1
+  }
+  return sums
+}
+
+const nodeOf = (id: string): string => {
+  const end = id.lastIndexOf('/')
+  return end < 0 ? id : id.slice(0, end)
+}
+
+const addReports = (a: Report, b: Report): Report => ({
+  generation: a.generation,
+  calls: a.calls + b.calls,
+  failures: a.failures + b.failures,
+  slow: a.slow + b.slow,
+  connectionFailures: Math.max(a.connectionFailures, b.connectionFailures),
+})
 
 /** Ends a half-open generation as soon as its outcome is certain. */
 function judge(state: BreakerState, policy: Policy, nowMs: number, draw: number): Step {

@@ -37,8 +37,8 @@ export interface Cell {
   shared: BreakerState
   own: BreakerState
   alone: boolean
-  /** Nodes with traffic, as last heard. */
-  nodes: number
+  /** Processes that live, this one too, as last heard: they share the permits while the store is away. */
+  processes: number
   mode: ModeSetting
   /** When the mode ends; 0 for never. */
   modeUntilMs: number
@@ -77,7 +77,7 @@ export function createCell(key: string, policy: Policy, shape: WindowShape, wall
     shared: closedState(),
     own: closedState(),
     alone: false,
-    nodes: 1,
+    processes: 1,
     mode: AUTO,
     modeUntilMs: 0,
     sinceWallMs: wallMs,
@@ -187,6 +187,7 @@ export function record(
     cell.policy,
     SELF,
     { ...seen, generation: cell[layer].generation },
+    1,
     nowMs,
     draw,
   )
@@ -262,7 +263,6 @@ export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: num
     cause: snapshot.cause,
   }
   cell.alone = false
-  cell.nodes = Math.max(1, snapshot.totals.nodes)
   if (snapshot.mode.sequence >= cell.mode.sequence) {
     cell.mode = snapshot.mode
     cell.modeUntilMs = snapshot.mode.remainingMs > 0 ? nowMs + snapshot.mode.remainingMs : 0
@@ -287,7 +287,7 @@ export function knownBy(cell: Cell, nowMs: number): Known {
 /** This node's part of the permits while nobody can share them out; a single probe at the least. */
 function policyHere(cell: Cell, layer: Layer): Policy {
   if (layer === 'own') return cell.policy
-  return { ...cell.policy, permits: Math.max(1, Math.floor(cell.policy.permits / cell.nodes)) }
+  return { ...cell.policy, permits: Math.max(1, Math.floor(cell.policy.permits / cell.processes)) }
 }
 
 function take(cell: Cell, layer: Layer, step: Step, wallMs: number): Change {

@@ -163,7 +163,7 @@ describe('the phases of circuit-breaker', () => {
     const { calls, exit } = await h.access()
     assert.equal(exit, undefined)
     const mark = calls[0]!.replace('setSerializeValue sluice.breaker ', '')
-    assert.match(mark, /^probe shared \d+ n1\./)
+    assert.match(mark, /^probe shared \d+ n1\//)
     assert.equal((await h.access()).exit?.status, 503)
     await h.log(200, { sluice: { breaker: mark } })
     await settled()

@@ -4,16 +4,9 @@ import { Redis } from 'ioredis'
 import type { StoredHash } from '../../../plugin-server/stores/store.ts'
 import type { Policy } from '../../../plugins/circuit-breaker/breaker.ts'
 import { AUTO, type ModeSetting } from '../../../plugins/circuit-breaker/mode.ts'
-import {
-  breakerScript,
-  encodeCall,
-  type Known,
-  type Operation,
-} from '../../../plugins/circuit-breaker/script.ts'
+import { breakerScript, type Known, type Operation } from '../../../plugins/circuit-breaker/script.ts'
 import { type Service, START_MS, sharedRedis } from '../../support/services.ts'
-
-/** The script with the time as a further argument, so that both forms see the same. */
-const LUA = breakerScript.lua.replace("redis.call('TIME')", '{ ARGV[#ARGV - 1], ARGV[#ARGV] }')
+import { LUA_WITH_TIME, withTime } from './held-time-store.ts'
 
 const policies: fc.Arbitrary<Policy> = fc.record({
   failureRate: fc.constantFrom(0.01, 0.3, 0.5, 1),
@@ -30,7 +23,7 @@ const policies: fc.Arbitrary<Policy> = fc.record({
   liveMs: fc.constantFrom(100, 2000),
 })
 
-const nodes = fc.constantFrom('n1', 'n2', 'n3', 'n4', 'n5')
+const nodes = fc.constantFrom('n1/a', 'n1/b', 'n2/a', 'n3/a', 'n3/b', 'n/4/x', 'n5')
 const tokens = fc.constantFrom('a', 'b', 'c')
 
 interface Call {
@@ -52,11 +45,13 @@ const operations: fc.Arbitrary<Call['make']> = fc.oneof(
         slow: fc.nat(3),
         connectionFailures: fc.nat(4),
         late: fc.integer({ min: 0, max: 1 }),
+        peers: fc.integer({ min: 1, max: 6 }),
       })
       .map(
         r =>
           (generation: number): Operation => ({
             op: 'report',
+            peers: r.peers,
             seen: {
               generation: Math.max(0, generation - r.late),
               calls: r.calls,
@@ -154,10 +149,10 @@ describe('the script of the breaker', () => {
                 ? NOTHING
                 : { ...last, phase: 'open' as const, generation: last.generation + 1, remainingMs: 40 }
           const operation = call.make(last.generation, granted)
-          const args = encodeCall(operation, call.node, policy, known, call.mode, call.draw)
-          const time = [Math.floor(nowMicros / 1e6), nowMicros % 1e6]
-          const inMemory = breakerScript.apply(hash, args, nowMicros)
-          const inRedis = (await redis.eval(LUA, 1, key, ...args, ...padding(args), ...time)) as (
+          const request = { operation, node: call.node, policy, known, mode: call.mode, draw: call.draw }
+          const args = breakerScript.encode!(request)
+          const inMemory = breakerScript.apply(hash, request, nowMicros)
+          const inRedis = (await redis.eval(LUA_WITH_TIME, 1, key, ...withTime(args, nowMicros))) as (
             | string
             | number
           )[]
@@ -200,7 +195,9 @@ describe('the script of the breaker', () => {
       liveMs: 2000,
     }
     const seen = { generation: 0, calls: 1, failures: 1, slow: 0, connectionFailures: 0 }
-    const args = encodeCall({ op: 'report', seen }, 'n1', policy, NOTHING, AUTO, 0)
+    const operation = { op: 'report' as const, seen, peers: 1 }
+    const request = { operation, node: 'n1/1', policy, known: NOTHING, mode: AUTO, draw: 0 }
+    const args = breakerScript.encode!(request)
     const reply = (await redis.eval(breakerScript.lua, 1, key, ...args)) as (string | number)[]
     const snapshot = breakerScript.decode(reply)
     assert.equal(snapshot.phase, 'open')
@@ -210,6 +207,3 @@ describe('the script of the breaker', () => {
     await redis.del(key)
   })
 })
-
-/** The time stands behind all arguments that any operation has. */
-const padding = (args: readonly unknown[]): string[] => Array(Math.max(0, 30 - args.length)).fill('')

@@ -49,6 +49,7 @@ export async function createNode(
     store?: Store
     clock?: TestClock
     name?: string
+    key?: string
     random?: () => number
   } = {},
 ): Promise<SimulatedNode> {
@@ -65,8 +66,9 @@ export async function createNode(
     events,
   } as unknown as BoardHost
   const board = new Board(host)
+  for (let i = 0; i < 3; i++) await board.beat()
   const configured = board.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
-  const breaker = board.open('service:s', configured, 'echo')
+  const breaker = board.open(options.key ?? 'service:s', configured, 'echo')
   await breaker.loading
 
   const finish: SimulatedNode['finish'] = (
