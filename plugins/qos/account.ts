@@ -28,12 +28,13 @@ export interface Account {
   /** Tokens taken ahead, and until when they may be used. */
   tokens: number
   tokensUntilMicros: number
+  /** Costs asked for in this second and in the one before: nothing is taken ahead that would not be used. */
+  readonly demand: { second: number; present: number; before: number }
   /** Requests that wait for tokens, while one call asks for all of them. */
   readonly waiters: Waiter[]
   isAsking: boolean
   /** While the store is away: states of this node's share, and the cost it has admitted. */
   local: { states: readonly Stored[]; used: number } | undefined
-  usedMicros: number
 }
 
 export function createAccount(key: string, plan: Plan): Account {
@@ -48,10 +49,10 @@ export function createAccount(key: string, plan: Plan): Account {
     refusedCost: 0,
     tokens: 0,
     tokensUntilMicros: 0,
+    demand: { second: 0, present: 0, before: 0 },
     waiters: [],
     isAsking: false,
     local: undefined,
-    usedMicros: 0,
   }
 }
 
@@ -68,6 +69,16 @@ export function usePlan(account: Account, plan: Plan): void {
     account.overrides = ''
   }
   account.plan = plan
+}
+
+export function noteDemand({ demand }: Account, cost: number, nowMicros: number): void {
+  const second = Math.floor(nowMicros / 1_000_000)
+  if (second !== demand.second) {
+    demand.before = second === demand.second + 1 ? demand.present : 0
+    demand.second = second
+    demand.present = 0
+  }
+  demand.present += cost
 }
 
 /** Takes in what the store answered. */

@@ -4,6 +4,7 @@ import {
   createAccount,
   decideLocally,
   learn,
+  noteDemand,
   rememberRefusal,
   usePlan,
   type Waiter,
@@ -78,7 +79,6 @@ export class Decider {
     const { plan, cost } = request
     const account = this.#accountOf(request.key, plan)
     const now = this.#nowMicros()
-    account.usedMicros = now
     const { limits } = account
     if (account.overrides === '' && cost > capacityOfAll(plan.limits))
       return refuse('memory', limits, account.remembered.states, cost, now)
@@ -86,6 +86,7 @@ export class Decider {
       return refuse('memory', limits, account.remembered.states, cost, now)
     if (request.leaseTolerance === undefined || this.#store.kind === 'memory')
       return this.#decideByStore(account, request)
+    noteDemand(account, cost, now)
     if (account.tokens >= cost && account.tokensUntilMicros > now && account.waiters.length === 0) {
       account.tokens -= cost
       return admit('lease', limits, account.remembered.states, now, { tokens: account.tokens })
@@ -197,11 +198,16 @@ export class Decider {
     account.isAsking = false
   }
 
-  /** ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes. */
+  /**
+   * ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes, and no more than were asked for
+   * within a second.
+   */
   #leaseSize(account: Account, { leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
     if (!this.#heartbeat.isSettled) return { ahead: 0, reserve: 0 }
     const held = Math.floor(leaseTolerance * smallest(account.limits))
-    const ahead = Math.floor(held / this.#heartbeat.nodes) - account.tokens
+    const { present, before } = account.demand
+    const ahead =
+      Math.min(Math.floor(held / this.#heartbeat.nodes), Math.max(present, before) - 1) - account.tokens
     return { ahead: Math.max(0, ahead), reserve: held }
   }
 

@@ -1,0 +1,259 @@
+/**
+ * Simulated nodes that share one limit: the deciders are the real ones, time and network are not. What is counted is
+ * how much all of them together admit in a window that admits `limit`.
+ */
+import type { Clock } from '../plugin-server/clock.ts'
+import { createMetrics } from '../plugin-server/observe/metrics.ts'
+import { MemoryStore } from '../plugin-server/stores/memory.ts'
+import type { Store } from '../plugin-server/stores/store.ts'
+import { Decider } from '../plugins/qos/decider.ts'
+import { createPlan } from '../plugins/qos/plan.ts'
+import { takeScript } from '../plugins/qos/script.ts'
+
+export type Design = 'strict' | 'leased' | 'report-afterwards'
+
+export interface Scenario {
+  readonly design: Design
+  readonly nodes: number
+  /** Requests that one window admits. */
+  readonly limit: number
+  readonly windowSeconds: number
+  /** Arrivals in each second of the window, over all nodes. */
+  readonly arrivals: (second: number) => number
+  readonly windows: number
+  readonly tolerance: number
+  /** report-afterwards: how often a node tells its count and hears the total. */
+  readonly syncSeconds: number
+  readonly seed: number
+}
+
+export interface Outcome {
+  /** The most that was admitted in one window, as a multiple of the limit. */
+  readonly most: number
+  /** The least, likewise; the first window apart. */
+  readonly least: number
+  /** Calls to the store for each request; heartbeats, one a second and node whatever the load, apart. */
+  readonly callsPerRequest: number
+}
+
+const LATENCY_MS = 1
+
+export async function simulate(scenario: Scenario): Promise<Outcome> {
+  const { limit, windowSeconds, nodes, windows } = scenario
+  const time = new VirtualTime()
+  const random = createRandom(scenario.seed)
+  let calls = 0
+  const admitted = Array.from({ length: windows }, () => 0)
+  const count = (atMs: number) => {
+    const window = Math.floor((atMs - WARM_UP_MS) / (windowSeconds * 1000))
+    if (window >= 0 && window < windows) admitted[window]!++
+  }
+  const fleet =
+    scenario.design === 'report-afterwards'
+      ? reportAfterwards(scenario, time, () => calls++)
+      : deciders(scenario, time, () => calls++)
+
+  // The heartbeats settle first.
+  let requests = 0
+  for (let second = 0; second < windows * windowSeconds; second++) {
+    const number = scenario.arrivals(second % windowSeconds)
+    for (let i = 0; i < number; i++) {
+      requests++
+      const node = fleet.nodes[Math.floor(random() * nodes)]!
+      time.at(WARM_UP_MS + (second + random()) * 1000, async () => {
+        const startedMs = time.nowMs
+        if (await node()) count(startedMs)
+      })
+    }
+  }
+  await time.run(WARM_UP_MS)
+  calls = 0
+  await time.run(WARM_UP_MS + windows * windowSeconds * 1000)
+  fleet.stop()
+  return {
+    most: Math.max(...admitted) / limit,
+    least: Math.min(...admitted) / limit,
+    callsPerRequest: calls / requests,
+  }
+}
+
+/** A multiple of every window used, so that windows begin where they are counted. */
+const WARM_UP_MS = 3_600_000
+const START_MS = Date.UTC(2026, 0, 1)
+
+interface Fleet {
+  readonly nodes: readonly (() => Promise<boolean>)[]
+  stop(): void
+}
+
+/** The real deciders, on a store that answers after a while. */
+function deciders(scenario: Scenario, time: VirtualTime, onCall: () => void): Fleet {
+  const { design, limit, windowSeconds, tolerance } = scenario
+  const perMicros = windowSeconds * 1_000_000
+  const plan = createPlan([{ kind: 'sliding', name: 'window', shadow: false, requests: limit, perMicros }])
+  const shared = new MemoryStore({ clock: time, metrics: createMetrics() })
+  const store = remote(shared, time, onCall)
+  time.nowMs = WARM_UP_MS - 10_000
+  const fleet = Array.from(
+    { length: scenario.nodes },
+    (_, i) => new Decider({ store, clock: time, id: `node-${i}`, every: time.every }),
+  )
+  const request = {
+    key: '{s}',
+    plan,
+    cost: 1,
+    onStoreError: 'local',
+    leaseTolerance: design === 'leased' ? tolerance : undefined,
+  } as const
+  return {
+    nodes: fleet.map(decider => async () => (await decider.decide(request)).outcome === 'admitted'),
+    stop: () => time.stop(),
+  }
+}
+
+/** What leasing is compared with: each node admits by the last total it heard plus its own, and tells afterwards. */
+function reportAfterwards(scenario: Scenario, time: VirtualTime, onCall: () => void): Fleet {
+  const totals = new Map<number, number>()
+  const windowOf = () => Math.floor(time.nowMs / (scenario.windowSeconds * 1000))
+  time.nowMs = WARM_UP_MS - 10_000
+  const nodes = Array.from({ length: scenario.nodes }, (_, i) => {
+    let window = windowOf()
+    let heard = 0
+    let untold = 0
+    const follow = () => {
+      if (window === windowOf()) return
+      window = windowOf()
+      heard = 0
+      untold = 0
+    }
+    const syncMs = scenario.syncSeconds * 1000
+    time.at(time.nowMs + (syncMs * i) / scenario.nodes, () => {
+      time.every(syncMs, () => {
+        follow()
+        onCall()
+        heard = (totals.get(window) ?? 0) + untold
+        totals.set(window, heard)
+        untold = 0
+      })
+    })
+    return async () => {
+      follow()
+      if (heard + untold >= scenario.limit) return false
+      untold++
+      return true
+    }
+  })
+  return { nodes, stop: () => time.stop() }
+}
+
+function remote(shared: MemoryStore, time: VirtualTime, onCall: () => void): Store {
+  return {
+    kind: 'redis',
+    available: true,
+    run: (script, key, args) =>
+      new Promise(resolve => {
+        if (script.name === takeScript.name) onCall()
+        time.at(time.nowMs + LATENCY_MS / 2, () => {
+          const result = shared.run(script, key, args)
+          time.at(time.nowMs + LATENCY_MS / 2, () => resolve(result))
+        })
+      }),
+    publish: (channel, message) => shared.publish(channel, message),
+    watch: (channel, hear) => shared.watch(channel, hear),
+    onAvailability: () => () => {},
+    ready: async () => true,
+    keys: prefix => shared.keys(prefix),
+    close: () => shared.close(),
+  }
+}
+
+interface Task {
+  readonly atMs: number
+  readonly order: number
+  readonly act: () => unknown
+}
+
+/** Time that goes on only when nothing is left to do. */
+class VirtualTime implements Clock {
+  nowMs = 0
+  #tasks: Task[] = []
+  #order = 0
+  #isStopped = false
+
+  now = () => START_MS + this.nowMs
+  monotonic = () => this.nowMs
+  every = (ms: number, callback: () => void) => {
+    let isOn = true
+    const again = () => {
+      if (!isOn || this.#isStopped) return
+      callback()
+      this.at(this.nowMs + ms, again)
+    }
+    this.at(this.nowMs + ms, again)
+    return () => {
+      isOn = false
+    }
+  }
+
+  at(atMs: number, act: () => unknown): void {
+    push(this.#tasks, { atMs, order: this.#order++, act })
+  }
+
+  async run(untilMs: number): Promise<void> {
+    while (this.#tasks.length > 0 && this.#tasks[0]!.atMs <= untilMs) {
+      const task = pop(this.#tasks)
+      this.nowMs = Math.max(this.nowMs, task.atMs)
+      task.act()
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    this.nowMs = untilMs
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#tasks = []
+  }
+}
+
+const isBefore = (a: Task, b: Task) => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+
+/** A binary heap, earliest first. */
+function push(heap: Task[], task: Task): void {
+  let i = heap.push(task) - 1
+  while (i > 0) {
+    const parent = (i - 1) >> 1
+    if (!isBefore(task, heap[parent]!)) break
+    heap[i] = heap[parent]!
+    i = parent
+  }
+  heap[i] = task
+}
+
+function pop(heap: Task[]): Task {
+  const top = heap[0]!
+  const last = heap.pop()!
+  if (heap.length === 0) return top
+  let i = 0
+  for (;;) {
+    let child = 2 * i + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
+    if (!isBefore(heap[child]!, last)) break
+    heap[i] = heap[child]!
+    i = child
+  }
+  heap[i] = last
+  return top
+}
+
+/** mulberry32, so that a run can be repeated. */
+function createRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
