@@ -26,6 +26,31 @@ test: build lint ## installs what is missing and runs every test
 	@node dist/ops/local/obtain.js
 	@npx mocha 'dist/test/**/*.test.js'
 
+.PHONY: bench
+bench: build ## runs every benchmark, one table
+	@node dist/ops/local/obtain.js
+	@node dist/bench/run.js
+
+.PHONY: up
+up: build ## starts everything on this machine, and says what to try; installs what is missing
+	@node dist/ops/up/up.js up
+
+.PHONY: down
+down: build ## ends what `make up` started; its data stays
+	@node dist/ops/up/up.js down
+
+.PHONY: ps
+ps: build ## lists what runs
+	@node dist/ops/up/up.js ps
+
+.PHONY: logs
+logs: build ## the end of each log; NAME=gateway for one, FOLLOW=1 as they grow
+	@NAME='$(NAME)' FOLLOW='$(FOLLOW)' node dist/ops/up/up.js logs
+
+.PHONY: events
+events: build ## the latest events in PostgreSQL and on RabbitMQ's queue
+	@node dist/ops/up/up.js events
+
 .PHONY: clean
 clean: ## removes what was built; keeps what runs
 	rm -rf dist coverage

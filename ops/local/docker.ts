@@ -44,6 +44,7 @@ export async function startContainer(kind: ServiceKind, recipe: Recipe): Promise
     kind,
     way: 'docker',
     url: url(hostPort, password),
+    isRunning: () => true,
     async pause() {
       await container.pause()
     },

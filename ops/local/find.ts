@@ -57,8 +57,12 @@ export async function findService(kind: ServiceKind, options: FindOptions): Prom
 }
 
 /** Has the program of the service at hand, fetching it where it is missing; starts nothing. */
-export async function obtain(kind: ServiceKind, say: (line: string) => void): Promise<void> {
-  if (process.env[`SLUICE_TEST_${VARIABLES[kind]}`] || (await hasDocker())) return
+export async function obtain(
+  kind: ServiceKind,
+  variables: FindOptions['variables'],
+  say: (line: string) => void,
+): Promise<void> {
+  if (process.env[`${variables}${VARIABLES[kind]}`] || (await hasDocker())) return
   const { source } = RECIPES[kind]
   if (!findPrograms(source)) await unpackPackages(source, lastingFolder('cache'), { say, confirm })
 }
@@ -72,7 +76,8 @@ const WAYS: Readonly<
     if (!url) throw new Error(`${name} is not set`)
     if (alone) throw new Error(`the one at ${name} must not be paused or killed`)
     try {
-      await recipe.probe(url)
+      // Several URLs are the nodes of a Redis Cluster; one of them tells enough.
+      await recipe.probe(url.split(',')[0]!.trim())
     } catch (error) {
       throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} at ${name}: ${messageOf(error)}`)
     }
@@ -83,6 +88,7 @@ const WAYS: Readonly<
       kind,
       way: 'environment',
       url,
+      isRunning: () => true,
       pause: refuse,
       resume: refuse,
       kill: refuse,
@@ -150,6 +156,8 @@ async function startProgram(
     get pid() {
       return kept.pid
     },
+    logFile: path.join(folder, 'log'),
+    isRunning: () => kept.isRunning(),
     async pause() {
       kept.pause()
     },

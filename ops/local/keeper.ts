@@ -12,6 +12,8 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>
   /** The signal that ends it in order. */
   readonly endSignal: 'TERM' | 'INT' | 'QUIT' | 'KILL'
+  /** For what is our own and not a service. */
+  readonly asCurrentUser?: boolean
 }
 
 /** A command together with the small process that watches over it. */
@@ -53,7 +55,13 @@ export function keep(
       launch.command,
       ...launch.args,
     ],
-    { cwd: folder, env: launch.env, detached: true, stdio: ['pipe', 'pipe', 'ignore'], ...serviceUser() },
+    {
+      cwd: folder,
+      env: launch.env,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      ...(launch.asCurrentUser ? {} : serviceUser()),
+    },
   )
   const ended = once(keeper, 'exit')
   ended.catch(() => {})

@@ -7,7 +7,7 @@ import { NAMES, type ServiceKind } from './service.ts'
 for (const kind of Object.keys(NAMES) as ServiceKind[]) {
   const say = (line: string) => process.stderr.write(`${NAMES[kind]}: ${line}\n`)
   // Not the place to fail: the tests that need it say what they lack, the others run.
-  await obtain(kind, say).catch((error: unknown) => say(messageOf(error)))
+  await obtain(kind, 'SLUICE_TEST_', say).catch((error: unknown) => say(messageOf(error)))
 }
 await obtainSample(line => process.stderr.write(`sample service: ${line}\n`)).catch((error: unknown) =>
   process.stderr.write(`sample service: ${messageOf(error)}\n`),

@@ -12,6 +12,10 @@ export interface Service {
   readonly url: string
   /** Of the service's main process; undefined in a container or elsewhere. */
   readonly pid?: number | undefined
+  /** What it prints; undefined in a container or elsewhere. */
+  readonly logFile?: string | undefined
+  /** Whether its process runs; always true of one that is not ours to watch. */
+  isRunning(): boolean
   /** Stops every process of the service where it stands (SIGSTOP), so that connections stay open unanswered. */
   pause(): Promise<void>
   resume(): Promise<void>
