@@ -1,16 +1,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createDeclarativeConfig } from '../../kong/gateway/admin/config.ts'
-import { createAdminServer } from '../../kong/gateway/admin/server.ts'
-import { randomAuto } from '../../kong/gateway/entities/auto.ts'
-import { createEntitySchemas } from '../../kong/gateway/entities/schemas.ts'
+import { createControl } from '../../kong/gateway/control.ts'
 import { BUILTIN_PLUGINS } from '../../kong/gateway/plugins/plugins.ts'
-import { createMemoryState } from '../../kong/gateway/state/state.ts'
-import { createEntityStore } from '../../kong/gateway/state/store.ts'
+import type { State } from '../../kong/gateway/state/state.ts'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 
 export interface RunningAdmin {
   readonly url: string
+  readonly state: State
   /** Failures inside the server so far. */
   readonly errors: readonly unknown[]
   close(): Promise<void>
@@ -26,33 +23,27 @@ export interface AdminServerOptions {
 /** The Admin API alone, without a proxy, on a free port. */
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<RunningAdmin> {
   const { plugins = {}, declarative = false } = options
-  const now = () => performance.timeOrigin + performance.now()
-  const state = createMemoryState(now)
-  const builtin = Object.fromEntries(
-    Object.entries(BUILTIN_PLUGINS).map(([name, { schema }]) => [name, schema]),
-  )
-  const auto = randomAuto(now)
-  const schemas = createEntitySchemas({ ...builtin, ...plugins })
-  const store = createEntityStore(state, schemas, auto, { readOnly: declarative })
   const errors: unknown[] = []
-  const server = createServer(
-    createAdminServer({
-      state,
-      store,
-      ...(declarative && { config: createDeclarativeConfig(state, store, auto) }),
-      node: {
-        nodeId: '00000000-0000-4000-8000-000000000000',
-        version: '3.9.3',
-        plugins: BUILTIN_PLUGINS,
-        configuration: {},
-        traffic: () => ({ totalRequests: 0, activeConnections: 0 }),
-      },
-      onError: error => errors.push(error),
-    }),
+  const others = Object.entries(plugins).map(
+    ([name, schema]) => [name, { schema, priority: 1, version: '1.0.0' }] as const,
   )
+  const { state, admin } = createControl({
+    plugins: { ...BUILTIN_PLUGINS, ...Object.fromEntries(others) },
+    databaseLess: declarative,
+    node: {
+      nodeId: '00000000-0000-4000-8000-000000000000',
+      version: '3.9.3',
+      configuration: {},
+      traffic: () => ({ totalRequests: 0, activeConnections: 0 }),
+    },
+    now: () => performance.timeOrigin + performance.now(),
+    onError: error => errors.push(error),
+  })
+  const server = createServer(admin)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    state,
     errors,
     async close() {
       server.closeAllConnections()

@@ -41,10 +41,11 @@ export function createAdminServer(options: AdminOptions): RequestListener {
     return undefined
   }
   return (request, response) => {
+    const startMs = performance.now()
     readText(request, options.maxBodyBytes ?? 10 * 2 ** 20)
       .then(text => serve(request, text, resolve))
       .catch((error: unknown) => failed(error, options.onError))
-      .then(answer => send(request, response, answer, node.version))
+      .then(answer => send(request, response, answer, { version: node.version, startMs }))
       .catch(options.onError)
   }
 }
@@ -159,13 +160,19 @@ function failed(error: unknown, onError: (error: unknown) => void): Answer {
   return message(500, 'An unexpected error occurred')
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer, version: string): void {
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  { version, startMs }: { readonly version: string; readonly startMs: number },
+): void {
   const text = answer.html ?? (answer.body === undefined ? '' : JSON.stringify(answer.body))
   const type = answer.html ? 'text/html; charset=UTF-8' : 'application/json; charset=utf-8'
   response.writeHead(answer.status, {
     ...(!answer.beforeKong && {
       'Access-Control-Allow-Origin': request.headers.origin ?? '*',
       'Access-Control-Allow-Credentials': 'true',
+      'X-Kong-Admin-Latency': String(Math.round(performance.now() - startMs)),
     }),
     Server: `kong/${version}`,
     ...(text !== '' && {

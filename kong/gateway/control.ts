@@ -1,0 +1,79 @@
+import type { RequestListener } from 'node:http'
+import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { findSchemaFault } from '../schema/metaschema.ts'
+import type { SchemaSpec } from '../schema/spec.ts'
+import { createDeclarativeConfig } from './admin/config.ts'
+import type { NodeInformation } from './admin/information.ts'
+import { createAdminServer } from './admin/server.ts'
+import { randomAuto } from './entities/auto.ts'
+import { createEntitySchemas } from './entities/schemas.ts'
+import { createMemoryState, type State } from './state/state.ts'
+import { createEntityStore } from './state/store.ts'
+
+/** A plugin that may be configured: built in, or told by a plugin server. */
+export interface ConfigurablePlugin {
+  readonly schema: SchemaSpec
+  readonly priority: number
+  readonly version: string
+}
+
+export interface ControlOptions {
+  /** By name. */
+  readonly plugins: Readonly<Record<string, ConfigurablePlugin>>
+  /** `KONG_DATABASE=off`: the state comes from a declarative configuration, and single writes are refused. */
+  readonly databaseLess: boolean
+  /** The configuration to start with, JSON or YAML; only without a database. */
+  readonly declaration?: string
+  readonly node: Omit<NodeInformation, 'plugins'>
+  /** Milliseconds since the epoch, with fractions. */
+  readonly now: () => number
+  /** Told of failures inside the Admin API. */
+  readonly onError: (error: unknown) => void
+}
+
+/** The half of the gateway that knows what is configured. The other half, the proxy, reads the state. */
+export interface Control {
+  readonly state: State
+  /** The Admin API, to be mounted in an HTTP server. */
+  readonly admin: RequestListener
+}
+
+/**
+ * Joins state, schemas and Admin API.
+ *
+ * @throws SluiceError SLUICE_GATEWAY_CONFIG when the schema of a plugin or the declarative configuration is wrong.
+ */
+export function createControl(options: ControlOptions): Control {
+  const { plugins, databaseLess, declaration, node, now, onError } = options
+  for (const [name, { schema }] of Object.entries(plugins)) {
+    const fault = findSchemaFault(schema)
+    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
+  }
+  const state = createMemoryState(now)
+  const auto = randomAuto(now)
+  const schemas = createEntitySchemas(
+    Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, plugin.schema])),
+  )
+  const store = createEntityStore(state, schemas, auto, { readOnly: databaseLess })
+  const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
+  if (config && declaration !== undefined) {
+    try {
+      config.load(declaration)
+    } catch (error) {
+      throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
+    }
+  }
+  const summaries = Object.fromEntries(
+    Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
+  )
+  return {
+    state,
+    admin: createAdminServer({
+      state,
+      store,
+      ...(config && { config }),
+      node: { ...node, plugins: summaries },
+      onError,
+    }),
+  }
+}
