@@ -22,10 +22,12 @@ function write(value: unknown, indent: string, margin: string): string {
   const assign = indent === '' ? '=' : ' = '
   const lines: string[] = []
   if (Array.isArray(value)) {
-    const sparse = value.some(item => item === null)
+    // Behind a hole, elements are written with their numbers.
+    const hole = value.indexOf(null)
     value.forEach((item, i) => {
       if (item === null) return
-      lines.push(`${sparse ? `[${i + 1}]${assign}` : ''}${write(item, indent, inner)}`)
+      const key = hole >= 0 && i > hole ? `[${i + 1}]${assign}` : ''
+      lines.push(key + write(item, indent, inner))
     })
   } else {
     for (const key of Object.keys(value).sort())

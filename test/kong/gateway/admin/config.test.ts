@@ -119,6 +119,50 @@ describe('a gateway without a database', () => {
     assert.equal((await call('GET', '/services/s1')).status, 200)
   })
 
+  const FAULTS: readonly (readonly [what: string, tree: object, fields: object])[] = [
+    ['a version that is no text', { _format_version: 3 }, { _format_version: 'expected a string' }],
+    [
+      'a key that two consumers share',
+      { consumers: [{ username: 'u', keyauth_credentials: [{ key: 'k' }, { key: 'k' }] }] },
+      {
+        keyauth_credentials: [
+          null,
+          "uniqueness violation: 'keyauth_credentials' entity with key set to 'k' already declared",
+        ],
+      },
+    ],
+    [
+      'a custom id that two consumers share',
+      {
+        consumers: [
+          { username: 'u', custom_id: 'c' },
+          { username: 'v', custom_id: 'c' },
+        ],
+      },
+      {
+        consumers: {
+          v: "uniqueness violation: 'consumers' entity with custom_id set to 'c' already declared",
+        },
+      },
+    ],
+    [
+      'a reference that leads nowhere',
+      { routes: [{ name: 'r', paths: ['/x'], service: 'nope' }] },
+      { routes: { r: ["invalid reference 'service: nope' (no such entry in 'services')"] } },
+    ],
+    [
+      'a wrong entity beneath another',
+      { services: [{ name: 's', host: 'h', routes: [{ paths: ['/ok'] }, { paths: ['x'] }] }] },
+      { services: [{ routes: [null, { paths: ['should start with: / (fixed path) or ~/ (regex path)'] }] }] },
+    ],
+  ]
+  for (const [what, tree, fields] of FAULTS)
+    it(`refuses ${what} in Kong's words`, async () => {
+      const { status, body } = await call('POST', '/config', { _format_version: '3.0', ...tree })
+      assert.equal(status, 400)
+      assert.deepEqual(body.fields, fields)
+    })
+
   it('refuses writes, but only those that would be right with a database', async () => {
     await load(FILE)
     const refused = async (method: string, path: string, body: unknown, text: string) => {
