@@ -58,7 +58,7 @@ export class MsgpackStream {
       return
     }
     const needed = this.#filled + chunk.length
-    if (needed > this.#buffer.length || this.#buffer.byteOffset !== 0) {
+    if (needed > this.#buffer.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#filled * 2))
       this.#buffer.copy(grown, 0, 0, this.#filled)
       this.#buffer = grown
