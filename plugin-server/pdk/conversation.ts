@@ -246,7 +246,7 @@ export class Conversation {
   }
 
   #permit(method: Method): void {
-    if (this.#exit) throw EXIT
+    if (this.#exit && !this.#over) throw EXIT
     if (!this.#allowed.has(method))
       throw new SluiceError(
         'SLUICE_PDK_PHASE',

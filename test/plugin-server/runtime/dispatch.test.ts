@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
+import { systemClock } from '../../../plugin-server/clock.ts'
+import type { Logger } from '../../../plugin-server/observe/log.ts'
+import { createMetrics, type Metrics } from '../../../plugin-server/observe/metrics.ts'
+import { type AnyPlugin, createRegistry } from '../../../plugin-server/runtime/registry.ts'
+import { createRuntime, type Runtime } from '../../../plugin-server/runtime/runtime.ts'
+import type { AccessKong } from '../../../plugin-server/sdk.ts'
+import { definePlugin, type FailurePolicy, type Host, type Phase, Type } from '../../../plugin-server/sdk.ts'
+import { ScriptedExchange } from '../../support/scripted-exchange.ts'
+
+type Line = readonly [level: string, fields: Record<string, unknown>, message: string]
+
+interface Bench {
+  readonly runtime: Runtime
+  readonly metrics: Metrics
+  readonly logged: Line[]
+  /** Runs a phase against a Kong that answers; resolves when the event has ended. */
+  run(phase?: Phase, answers?: Record<string, unknown>): Promise<ScriptedExchange>
+}
+
+const running: Runtime[] = []
+afterEach(() => {
+  for (const runtime of running.splice(0)) runtime.close()
+})
+
+async function bench(plugin: AnyPlugin): Promise<Bench> {
+  const logged: Line[] = []
+  const write = (level: string) => (fields: Record<string, unknown>, message: string) =>
+    logged.push([level, fields, message])
+  const log = { child: () => log } as unknown as Logger
+  for (const level of ['error', 'warn', 'info'] as const) Object.assign(log, { [level]: write(level) })
+  Object.assign(log, { debug: () => {} })
+  const metrics = createMetrics()
+  const host = { clock: systemClock, log, metrics } as unknown as Host
+  const registry = createRegistry([plugin], () => host)
+  const runtime = createRuntime({ registry, clock: systemClock, log, metrics, firstInstanceId: 1 })
+  running.push(runtime)
+  const { id } = await runtime.handler.startInstance(plugin.name, '{}')
+  return {
+    runtime,
+    metrics,
+    logged,
+    async run(phase = 'access', answers = {}) {
+      const exchange = new ScriptedExchange(answers)
+      assert.ok(runtime.handler.handleEvent(id, phase, exchange))
+      while (exchange.said.at(-1)?.[0] !== 'end') await pause(1)
+      return exchange
+    },
+  }
+}
+
+type Handler = (kong: AccessKong) => unknown
+
+function failing(access: Handler, onError: FailurePolicy = 'closed'): AnyPlugin {
+  return definePlugin({
+    name: 'failing',
+    version: '1.0.0',
+    priority: 1,
+    config: Type.Object({}),
+    onError,
+    deadlineMs: { access: 20 },
+    phases: { access: access as (kong: AccessKong) => void },
+  })
+}
+
+const exitOf = (exchange: ScriptedExchange) =>
+  exchange.said.find(([method]) => method === 'kong.response.exit')
+
+describe('an event', () => {
+  const never = () => new Promise(() => {})
+  const ways: readonly [string, Handler][] = [
+    ['throws', () => assert.fail('on purpose')],
+    ['rejects', () => Promise.reject(new Error('on purpose'))],
+    ['throws what is no error', () => Promise.reject('on purpose')],
+    ['never ends', never],
+    ['waits for Kong and then throws', async kong => assert.fail(String(await kong.client.getConsumer()))],
+    [
+      'calls what the phase does not allow',
+      kong => (kong as unknown as { log: { serialize(): void } }).log.serialize(),
+    ],
+    ['passes what Kong would refuse', kong => kong.response.setHeader('x', { a: 1 } as unknown as string)],
+  ]
+  for (const [what, handler] of ways) {
+    it(`of a plugin that ${what} is answered 503, when its policy is closed`, async () => {
+      const { run } = await bench(failing(handler))
+      const [, status, body, headers] = exitOf(await run())!
+      assert.equal(status, 503)
+      assert.equal(JSON.parse(String(body)).title, 'Service Unavailable')
+      assert.deepEqual(headers, { 'content-type': 'application/problem+json' })
+    })
+    it(`of a plugin that ${what} passes, when its policy is open`, async () => {
+      const { run } = await bench(
+        failing(kong => {
+          kong.response.setHeader('x-half', 'done')
+          return handler(kong)
+        }, 'open'),
+      )
+      const { methods } = await run()
+      assert.equal(methods.includes('kong.response.exit'), false)
+      assert.equal(
+        methods.includes('kong.response.set_headers'),
+        false,
+        'what a failed handler wrote is forgotten',
+      )
+    })
+  }
+
+  it('is not touched by what its handler does after its end', async () => {
+    let late: unknown
+    const { run, runtime } = await bench(
+      failing(async kong => {
+        await pause(40)
+        try {
+          kong.response.setHeader('x', '1')
+        } catch (error) {
+          late = error
+          throw error
+        }
+      }),
+    )
+    const exchange = await run()
+    assert.equal(exitOf(exchange)?.[1], 503)
+    const said = exchange.said.length
+    while (late === undefined) await pause(1)
+    assert.equal((late as { code?: string }).code, 'SLUICE_PDK_CLOSED')
+    assert.equal(exchange.said.length, said)
+    assert.equal(runtime.running, 0)
+  })
+
+  it('that returns nonsense has ended all the same', async () => {
+    for (const nonsense of [42, null, 'x', [], Symbol('x')]) {
+      const { run } = await bench(failing(() => nonsense))
+      assert.deepEqual((await run()).said, [['end']])
+    }
+  })
+
+  it('exits, whatever its handler makes of the exit', async () => {
+    const handlers: Handler[] = [
+      kong => kong.response.exit(418),
+      async kong => {
+        await kong.client.getConsumer()
+        kong.response.exit(418)
+      },
+      kong => {
+        try {
+          kong.response.exit(418)
+        } catch {
+          // Swallowed.
+        }
+      },
+      async kong => {
+        try {
+          kong.response.exit(418)
+        } catch (cause) {
+          throw new Error('wrapped', { cause })
+        }
+      },
+    ]
+    for (const handler of handlers) {
+      const { run, logged } = await bench(failing(handler))
+      assert.equal(exitOf(await run())?.[1], 418)
+      assert.deepEqual(logged, [])
+    }
+  })
+
+  it('of the log phase ends within 100 ms, whatever its plugin asks for', async () => {
+    const slow = definePlugin({
+      name: 'slow',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      deadlineMs: { log: 60_000 },
+      phases: { log: () => never() as Promise<void> },
+    })
+    const { run, metrics } = await bench(slow)
+    assert.deepEqual((await run('log')).said, [['end']])
+    assert.match(await metrics.text(), /sluice_events_total\{plugin="slow",phase="log",outcome="late"\} 1/)
+  })
+
+  it('is logged once a second at most when it fails, and counted always', async () => {
+    const { run, logged, metrics } = await bench(failing(() => assert.fail('on purpose')))
+    for (let i = 0; i < 20; i++) await run()
+    assert.equal(logged.length, 1)
+    assert.equal(logged[0]![1].plugin, 'failing')
+    assert.match(String(logged[0]![1].reason), /on purpose/)
+    assert.match(await metrics.text(), /outcome="error"\} 20/)
+  })
+
+  it('whose handler blocks the loop is named in the log, also behind an answer of Kong', async () => {
+    const { run, logged } = await bench(
+      failing(async kong => {
+        await kong.client.getConsumer()
+        const until = performance.now() + 300
+        while (performance.now() < until);
+      }, 'open'),
+    )
+    await run()
+    while (!logged.some(([, , message]) => /held the event loop/.test(message))) await pause(5)
+    const [, fields] = logged.find(([, , message]) => /held the event loop/.test(message))!
+    assert.equal(fields.plugin, 'failing')
+    assert.equal(fields.phase, 'access')
+    assert.ok(Number(fields.blockedMs) >= 200)
+  })
+
+  it('counts the writes after which it waited for Kong', async () => {
+    const { run, metrics } = await bench(
+      failing(async kong => {
+        await Promise.all([kong.client.getConsumer(), kong.router.getService()])
+        await kong.router.getRoute()
+        kong.response.setHeader('x', '1')
+      }),
+    )
+    await run()
+    assert.match(await metrics.text(), /sluice_event_round_trips_total\{plugin="failing",phase="access"\} 2/)
+  })
+
+  it('has its declared needs asked for in the first write', async () => {
+    const needy = definePlugin({
+      name: 'needy',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      needs: { access: ['client.getConsumer', 'router.getService'] },
+      phases: {
+        async access(kong) {
+          await pause(1)
+          await kong.client.getConsumer()
+          await kong.router.getService()
+        },
+      },
+    })
+    const { run } = await bench(needy)
+    const { methods } = await run()
+    assert.deepEqual(methods, ['kong.client.get_consumer', 'kong.router.get_service', 'flush', 'end'])
+  })
+
+  it('whose needs are answered after it ended harms nobody', async () => {
+    const hasty = definePlugin({
+      name: 'hasty',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      needs: { access: ['client.getConsumer'] },
+      phases: { access: kong => kong.response.exit(429) },
+    })
+    const { run } = await bench(hasty)
+    assert.deepEqual((await run()).methods, ['kong.client.get_consumer', 'kong.response.exit', 'end'])
+  })
+
+  it('of a phase that the plugin does not have ends at once', async () => {
+    const { run } = await bench(failing(() => {}))
+    assert.deepEqual((await run('rewrite')).said, [['end']])
+  })
+})
