@@ -1,0 +1,129 @@
+import { compilePaths, compileTests, type PathMatch, splitHostPort } from './criteria.ts'
+import { routedPath, upstreamPath } from './path.ts'
+import { priorityOf, splitRoute } from './priority.ts'
+
+export interface Endpoint {
+  readonly ip?: string | null
+  readonly port?: number | null
+}
+
+/** The fields of a route that routing reads; a null or empty one is no criterion. */
+export interface RouteFields {
+  readonly id: string
+  readonly protocols?: readonly string[] | null
+  readonly methods?: readonly string[] | null
+  readonly hosts?: readonly string[] | null
+  readonly paths?: readonly string[] | null
+  readonly headers?: Readonly<Record<string, readonly string[]>> | null
+  readonly snis?: readonly string[] | null
+  readonly sources?: readonly Endpoint[] | null
+  readonly destinations?: readonly Endpoint[] | null
+  readonly regex_priority?: number | null
+  readonly strip_path?: boolean | null
+}
+
+/** A request as far as routing needs it. */
+export interface RouteQuery {
+  readonly method: string
+  /** The target of the request line. */
+  readonly requestUri: string
+  /** The Host header as it was sent, port and all. */
+  readonly hostHeader: string
+  readonly clientIp: string
+  readonly clientPort: number
+  readonly serverIp: string
+  readonly serverPort: number
+  /** A header by its name in lower case; several of one name as a list. */
+  header(name: string): string | readonly string[] | undefined
+}
+
+export interface RoutedRequest {
+  readonly query: RouteQuery
+  readonly host: string
+  /** The port that stands in the Host header. */
+  readonly hostPort: number | undefined
+  readonly path: string
+}
+
+/** Captures of a regular expression path: `0` is the whole match. */
+export interface UriCaptures {
+  readonly unnamed: readonly string[]
+  readonly named: Readonly<Record<string, string>>
+}
+
+export interface RouteMatch<R extends RouteFields> {
+  readonly route: R
+  /** What was stripped from the path; undefined when nothing is to be stripped. */
+  readonly prefix: string | undefined
+  readonly captures: UriCaptures | undefined
+  /** The normalised path that was matched. */
+  readonly path: string
+  /** The path for the upstream, decoded; {@link escapePath} makes it fit for a request line. */
+  upstreamPath(base: string): string
+}
+
+export interface Router<R extends RouteFields> {
+  match(query: RouteQuery): RouteMatch<R> | undefined
+}
+
+const STREAM_PROTOCOLS = new Set(['tcp', 'udp', 'tls', 'tls_passthrough'])
+
+interface Matcher<R> {
+  readonly route: R
+  readonly priority: bigint
+  readonly id: string
+  readonly tests: readonly ((request: RoutedRequest) => boolean)[]
+  readonly matchPath: (path: string) => PathMatch | undefined
+}
+
+/**
+ * Kong's router in its `traditional_compatible` flavour: routes are tried by rank, then by id from high to low.
+ * A route's protocols do not take part; the proxy answers 426 when they do not fit.
+ */
+export function createRouter<R extends RouteFields>(routes: readonly R[]): Router<R> {
+  const matchers: Matcher<R>[] = routes
+    .filter(route => !STREAM_PROTOCOLS.has(route.protocols?.[0] ?? 'http'))
+    .flatMap(splitRoute)
+    .map(part => ({
+      route: part.route,
+      id: part.id,
+      priority: priorityOf(part),
+      tests: compileTests(part.route),
+      matchPath: compilePaths(part),
+    }))
+    .sort(byRank)
+
+  return {
+    match(query) {
+      const { host, port } = splitHostPort(query.hostHeader)
+      const path = routedPath(query.requestUri)
+      const request: RoutedRequest = { query, host, hostPort: port, path }
+      for (const matcher of matchers) {
+        const found = matcher.matchPath(path)
+        if (found && matcher.tests.every(test => test(request))) return describe(matcher.route, path, found)
+      }
+      return undefined
+    },
+  }
+}
+
+function byRank(a: Matcher<unknown>, b: Matcher<unknown>): number {
+  if (a.priority !== b.priority) return a.priority > b.priority ? -1 : 1
+  return a.id > b.id ? -1 : a.id < b.id ? 1 : 0
+}
+
+function describe<R extends RouteFields>(route: R, path: string, found: PathMatch): RouteMatch<R> {
+  const strip = route.strip_path ?? true
+  const prefix = strip && found.text !== '' ? found.text : undefined
+  return {
+    route,
+    prefix,
+    captures: found.captures && capturesOf(found.captures),
+    path,
+    upstreamPath: base => upstreamPath(path, base, prefix, strip),
+  }
+}
+
+function capturesOf(found: RegExpExecArray): UriCaptures {
+  return { unnamed: [...found].map(text => text ?? ''), named: { ...found.groups } }
+}
