@@ -55,6 +55,10 @@ export class MemoryStore implements Store {
     return this.#entries.size
   }
 
+  canReach(): boolean {
+    return true
+  }
+
   run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Result {
     const now = this.#nowMicros()
     this.#sweepSome(now)

@@ -67,6 +67,10 @@ export class RedisStore implements Store {
     return this.#connected && this.#down === 0
   }
 
+  canReach(key: string): boolean {
+    return this.#connected && this.#serverOf(key).up
+  }
+
   run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Promise<Result> {
     const list = script.encode ? script.encode(args) : (args as readonly StoredValue[])
     return this.#call(key, script.name, () => this.#evaluate(script.lua, key, list)).then(reply =>

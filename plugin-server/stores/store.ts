@@ -34,6 +34,8 @@ export interface Store {
   readonly kind: 'memory' | 'redis'
   /** False while a part of the store is known to be away: its calls then fail at once. */
   readonly available: boolean
+  /** False while a call for this key would fail at once. Costs no more than a look. */
+  canReach(key: string): boolean
   /**
    * Runs a script on a key. Memory gives the result itself, Redis a promise: `await` serves both, and a caller that
    * must not yield can look.

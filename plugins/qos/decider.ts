@@ -84,13 +84,19 @@ export class Decider {
       return refuse('memory', limits, account.remembered.states, cost, now)
     if (account.refusedUntilMicros > now && cost >= account.refusedCost)
       return refuse('memory', limits, account.remembered.states, cost, now)
-    if (request.leaseTolerance === undefined || this.#store.kind === 'memory')
-      return this.#decideByStore(account, request)
-    noteDemand(account, cost, now)
-    if (account.tokens >= cost && account.tokensUntilMicros > now && account.waiters.length === 0) {
+    const isLeased = request.leaseTolerance !== undefined && this.#store.kind === 'redis'
+    if (isLeased) noteDemand(account, cost, now)
+    if (
+      isLeased &&
+      account.tokens >= cost &&
+      account.tokensUntilMicros > now &&
+      account.waiters.length === 0
+    ) {
       account.tokens -= cost
       return admit('lease', limits, account.remembered.states, now, { tokens: account.tokens })
     }
+    if (!this.#store.canReach(account.key)) return this.#decideAlone(account, request, 'Redis is away')
+    if (!isLeased) return this.#decideByStore(account, request)
     return this.#wait(account, request)
   }
 
@@ -125,7 +131,7 @@ export class Decider {
     if (!(answer instanceof Promise)) return this.#conclude(account, plan, cost, answer)
     return answer.then(
       taken => this.#conclude(account, plan, cost, taken),
-      (error: unknown) => this.#decideAlone(account, request, error),
+      (error: unknown) => this.#decideAlone(account, request, messageOf(error)),
     )
   }
 
@@ -139,6 +145,7 @@ export class Decider {
   }
 
   #take(account: Account, plan: Plan, demand: Demand): Taken | Promise<Taken> {
+    // Calls of one connection are served in order, so this one counts before the decision.
     if (account.local) void this.#commitLocal(account).catch(() => {})
     return this.#run(account, { ...demand, plan, operation: 'take', ...this.#memoryOf(account) })
   }
@@ -192,7 +199,7 @@ export class Decider {
         else this.#serveWaiters(account, taken)
       } catch (error) {
         for (const waiter of waiters.splice(0))
-          waiter.settle(this.#decideAlone(account, { ...request, cost: waiter.cost }, error))
+          waiter.settle(this.#decideAlone(account, { ...request, cost: waiter.cost }, messageOf(error)))
       }
     }
     account.isAsking = false
@@ -246,8 +253,8 @@ export class Decider {
 
   // --- alone ---
 
-  #decideAlone(account: Account, request: Request, error: unknown): Verdict {
-    this.#degrade(true, messageOf(error))
+  #decideAlone(account: Account, request: Request, reason: string): Verdict {
+    this.#degrade(true, reason)
     const now = this.#nowMicros()
     const { limits, remembered } = account
     switch (request.onStoreError) {

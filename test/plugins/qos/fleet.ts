@@ -1,0 +1,83 @@
+import { systemClock } from '../../../plugin-server/clock.ts'
+import { createLogger } from '../../../plugin-server/observe/log.ts'
+import { createMetrics, type Metrics } from '../../../plugin-server/observe/metrics.ts'
+import { createStore } from '../../../plugin-server/stores/create.ts'
+import type { Store } from '../../../plugin-server/stores/store.ts'
+import { Decider, type Request } from '../../../plugins/qos/decider.ts'
+import type { Limit } from '../../../plugins/qos/limit.ts'
+import { createPlan } from '../../../plugins/qos/plan.ts'
+import type { Verdict } from '../../../plugins/qos/verdict.ts'
+
+export interface Node {
+  readonly decider: Decider
+  readonly store: Store
+  readonly metrics: Metrics
+  readonly degraded: boolean[]
+  decide(key: string, more?: Partial<Request>): Promise<Verdict>
+  /** Lets all repeating timers go off once. */
+  tick(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FleetOptions {
+  readonly urls: readonly string[]
+  readonly nodes: number
+  readonly limits: readonly Limit[]
+  readonly deadlineMs?: number
+}
+
+/** Deciders of several nodes in one process, each with a connection of its own; timers go off when told. */
+export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500 }: FleetOptions) {
+  const plan = createPlan(limits)
+  const nodes = Array.from({ length: count }, (_, i): Node => {
+    const metrics = createMetrics()
+    const store = createStore(
+      { redisUrl: urls, redisDeadlineMs: deadlineMs },
+      { clock: systemClock, metrics, log: createLogger('silent') },
+    )
+    const timers = new Set<() => void>()
+    const degraded: boolean[] = []
+    const decider = new Decider({
+      store,
+      clock: systemClock,
+      id: `node-${i}`,
+      onDegraded: is => degraded.push(is),
+      every(_, callback) {
+        timers.add(callback)
+        return () => timers.delete(callback)
+      },
+    })
+    return {
+      decider,
+      store,
+      metrics,
+      degraded,
+      decide: async (key, more) =>
+        decider.decide({ key, plan, cost: 1, onStoreError: 'local', leaseTolerance: undefined, ...more }),
+      async tick() {
+        for (const callback of timers) callback()
+        await new Promise(resolve => setTimeout(resolve, 20))
+      },
+      async close() {
+        await decider.close()
+        await store.close()
+      },
+    }
+  })
+  for (const { store } of nodes) if (!(await store.ready(10_000))) throw new Error('no connection to Redis')
+  for (let i = 0; i < 4; i++) await Promise.all(nodes.map(node => node.tick()))
+  return {
+    nodes,
+    plan,
+    close: async () => void (await Promise.all(nodes.map(node => node.close()))),
+  }
+}
+
+export type Fleet = Awaited<ReturnType<typeof createFleet>>
+
+/** How many calls to Redis had this outcome. */
+export async function callsOf(node: Node, outcome: 'ok' | 'late' | 'refused' | 'not_tried'): Promise<number> {
+  const text = await node.metrics.text()
+  const match = new RegExp(`sluice_store_calls_total\\{outcome="${outcome}"\\} (\\d+)`).exec(text)
+  return Number(match?.[1] ?? 0)
+}
