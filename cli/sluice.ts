@@ -17,6 +17,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'prints the settings that make a Kong load the plugins',
     load: () => import('./kong-conf.ts'),
   },
+  plan: { summary: 'shows what `sluice apply` would change in Kong', load: () => import('./plan.ts') },
+  apply: { summary: 'makes Kong hold what a file declares', load: () => import('./apply.ts') },
 }
 
 function usage(): string {

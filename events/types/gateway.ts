@@ -33,10 +33,23 @@ const data = Type.Object({
   ),
   fields: Type.Optional(
     Type.Array(Type.String(), {
-      description: 'names of the fields that were set or changed; never their values',
+      description: 'names of the fields that were set or changed',
     }),
   ),
   actor: Type.Optional(Type.String({ description: 'who ran the bootstrap' })),
+  before: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: 'the entity before the change, secrets masked; not there for a creation',
+    }),
+  ),
+  after: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: 'the entity after the change, secrets masked; not there for a deletion',
+    }),
+  ),
+  undo: Type.Optional(
+    Type.Boolean({ description: 'the change took back an earlier one, because a later step had failed' }),
+  ),
   admin_url: Type.Optional(Type.String({ description: 'the Admin API, without user information' })),
   select_tag: Type.Optional(Type.String()),
 })

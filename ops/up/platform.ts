@@ -122,10 +122,18 @@ export async function startGateway(ports: Ports): Promise<Component> {
   )
 }
 
+/** Credentials of the sample consumers: known to all, and therefore given nowhere but here. */
+const SAMPLE_SECRETS = {
+  SLUICE_UP_JASON_KEY: 'jason',
+  SLUICE_UP_BRANDON_PASSWORD: 'brandon',
+  SLUICE_UP_EDDIE_KEY: 'eddie',
+}
+
 /** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
 export async function applyDesired(ports: Ports): Promise<string> {
   const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
   const env = {
+    ...SAMPLE_SECRETS,
     ...process.env,
     SAMPLE_HOST: '127.0.0.1',
     SAMPLE_PORT: String(ports.sample),

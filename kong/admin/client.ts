@@ -1,0 +1,149 @@
+import { Pool } from 'undici'
+import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { AdminRefused, AdminUnreachable } from './answer.ts'
+
+export type Row = Readonly<Record<string, unknown>>
+
+export interface AdminClientOptions {
+  /** `http://127.0.0.1:8001`; a path is kept as a prefix. User and password become Basic credentials. */
+  readonly url: string
+  /** Sent with each request, for instance a token that a proxy in front of Kong asks for. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Connections at once; 10 where left out. */
+  readonly connections?: number
+  /** How long one request may take, milliseconds; 15,000 where left out. */
+  readonly timeoutMs?: number
+}
+
+export interface RequestCounts {
+  readonly reads: number
+  readonly writes: number
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** The largest page that Kong gives. */
+const PAGE_SIZE = 1000
+
+/** Kong's Admin API over kept-alive connections. One request, one answer: repeating is the caller's business. */
+export class AdminClient {
+  /** The Admin API, without user information. */
+  readonly url: string
+  readonly #pool: Pool
+  readonly #prefix: string
+  readonly #headers: Readonly<Record<string, string>>
+  #reads = 0
+  #writes = 0
+
+  /** @throws SluiceError SLUICE_CLI_USAGE when the URL is none. */
+  constructor(options: AdminClientOptions) {
+    const url = parseUrl(options.url)
+    const timeoutMs = options.timeoutMs ?? 15_000
+    this.#pool = new Pool(url.origin, {
+      connections: options.connections ?? 10,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      connect: { timeout: timeoutMs },
+    })
+    this.#prefix = url.pathname.replace(/\/$/, '')
+    this.#headers = { ...options.headers, ...credentialsOf(url) }
+    this.url = `${url.origin}${this.#prefix}`
+  }
+
+  /** Requests that were sent so far, repeated ones included. */
+  get requests(): RequestCounts {
+    return { reads: this.#reads, writes: this.#writes }
+  }
+
+  /**
+   * Sends one request.
+   *
+   * @returns the parsed body; undefined where there is none.
+   * @throws AdminRefused for a status from 400 on; AdminUnreachable when no answer came.
+   */
+  async request(method: Method, path: string, body?: unknown): Promise<unknown> {
+    if (method === 'GET') this.#reads++
+    else this.#writes++
+    const { status, text } = await this.#send(method, path, body)
+    const parsed = parseBody(text)
+    if (status >= 400) throw new AdminRefused(method, path, status, parsed)
+    return parsed
+  }
+
+  /** The entity or answer at a path; undefined when there is none. */
+  async find(path: string): Promise<Row | undefined> {
+    try {
+      return (await this.request('GET', path)) as Row
+    } catch (error) {
+      if (error instanceof AdminRefused && error.status === 404) return undefined
+      throw error
+    }
+  }
+
+  /** All entities of a collection, page by page; undefined when Kong has no such collection. */
+  async list(path: string): Promise<readonly Row[] | undefined> {
+    const rows: Row[] = []
+    let offset: string | undefined
+    do {
+      const query = `size=${PAGE_SIZE}${offset === undefined ? '' : `&offset=${encodeURIComponent(offset)}`}`
+      const page = await this.find(`${path}?${query}`)
+      if (!page) return undefined
+      rows.push(...((page.data ?? []) as readonly Row[]))
+      offset = page.offset as string | undefined
+    } while (offset !== undefined && offset !== null)
+    return rows
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+
+  async #send(method: Method, path: string, body: unknown): Promise<{ status: number; text: string }> {
+    try {
+      const { statusCode, body: stream } = await this.#pool.request({
+        method,
+        path: `${this.#prefix}${path}`,
+        headers: {
+          accept: 'application/json',
+          ...this.#headers,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      return { status: statusCode, text: await stream.text() }
+    } catch (error) {
+      throw new AdminUnreachable(`no answer from the Admin API at ${this.url}: ${reasonOf(error)}`, error)
+    }
+  }
+}
+
+function parseUrl(text: string): URL {
+  try {
+    const url = new URL(text)
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url
+  } catch {
+    // Told below, together with a wrong scheme.
+  }
+  throw new SluiceError('SLUICE_CLI_USAGE', `${JSON.stringify(text)} is not the URL of an Admin API`)
+}
+
+function credentialsOf({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+function parseBody(text: string): unknown {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return { message: text.slice(0, 200) }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, errors } = error as { code?: string; errors?: readonly unknown[] }
+  // An AggregateError (several addresses were tried) has no message of its own.
+  return messageOf(error) || (errors?.[0] === undefined ? (code ?? 'unknown') : messageOf(errors[0]))
+}

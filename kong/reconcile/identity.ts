@@ -1,0 +1,57 @@
+import { KINDS, type Kind, type KindName } from './kinds.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+/** Finds entities by id, by name, and by the fields that say which one is meant. */
+export interface Identities<T> {
+  add(item: T & { readonly kind: KindName }, row: Row): void
+  byId(kind: KindName, id: string): T | undefined
+  /** By the first identity of the row that is filled in and known. */
+  find(kind: Kind, row: Row): T | undefined
+  /** By id, or by a name. */
+  named(kind: KindName, name: string): T | undefined
+  isIdentified(kind: Kind, row: Row): boolean
+}
+
+/** The identity that some fields make, as a key; undefined when a single field is not filled in. */
+export function identityKey(kind: KindName, fields: readonly string[], row: Row): string | undefined {
+  const values = fields.map(field => row[field] ?? null)
+  // The first field must be there; of the others a null is a value: a plugin without a route.
+  if (values[0] === null) return undefined
+  return JSON.stringify([kind, ...fields, ...values.map(idOf)])
+}
+
+/** References count by their id. */
+const idOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'id' in value ? value.id : value
+
+export function createIdentities<T>(): Identities<T> {
+  const ids = new Map<string, T>()
+  const keys = new Map<string, T>()
+  const keysOf = (kind: Kind, row: Row) =>
+    kind.identity.flatMap(fields => identityKey(kind.name, fields, row) ?? [])
+  return {
+    add(item, row) {
+      ids.set(`${item.kind}:${String(row.id)}`, item)
+      for (const key of keysOf(KINDS[item.kind], row)) keys.set(key, item)
+    },
+    byId: (kind, id) => ids.get(`${kind}:${id}`),
+    find(kind, row) {
+      for (const key of keysOf(kind, row)) {
+        const item = keys.get(key)
+        if (item) return item
+      }
+      return undefined
+    },
+    named(kind, name) {
+      const byId = ids.get(`${kind}:${name}`)
+      if (byId) return byId
+      for (const [field, ...others] of KINDS[kind]?.identity ?? []) {
+        const item = others.length === 0 ? keys.get(JSON.stringify([kind, field, name])) : undefined
+        if (item) return item
+      }
+      return undefined
+    },
+    isIdentified: (kind, row) => keysOf(kind, row).length > 0,
+  }
+}

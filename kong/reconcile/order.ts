@@ -1,0 +1,222 @@
+import { SluiceError } from '../../plugin-server/errors.ts'
+import { type Change, parentsOf } from './diff.ts'
+import { identityKey } from './identity.ts'
+import { KINDS } from './kinds.ts'
+import type { Current } from './read.ts'
+import type { Desired } from './resolve.ts'
+
+/** A change with those that must be done before it. */
+export interface Step {
+  readonly change: Change
+  readonly after: ReadonlySet<Step>
+}
+
+/** Steps that may run at once, as far as they do not wait for each other; each stage waits for the one before. */
+export type Stages = readonly (readonly Step[])[]
+
+/**
+ * Puts changes in an order in which Kong takes them.
+ *
+ * - An entity is created before those that refer to it, and deleted after those that referred to it.
+ * - Who takes a unique value waits for who gives it up: a rename deletes first.
+ * - Deletions that nothing waits for come in a later stage, so that a failure before them costs nobody a service;
+ *   in the last stage stands what could not be undone.
+ * - Where changes wait for each other in a circle (two entities swap their names), one is deleted and created anew,
+ *   with everything that Kong would delete together with it.
+ *
+ * @throws SluiceError SLUICE_APPLY_FAILED when such a circle holds an entity of somebody else.
+ */
+export function orderChanges(
+  changes: readonly Change[],
+  desired: readonly Desired[],
+  current: readonly Current[],
+): Stages {
+  let remaining = [...changes]
+  for (;;) {
+    const steps = connect(remaining)
+    const circle = findCircle(steps)
+    if (!circle) return toStages(steps)
+    const update = circle.find(step => step.change.action === 'update')
+    // Creations and deletions alone make no circle: references have none.
+    if (!update) throw new Error(`a circle of changes: ${circle.map(s => s.change.label).join(', ')}`)
+    remaining = replaceEntity(update.change, remaining, desired, current)
+  }
+}
+
+interface MutableStep extends Step {
+  readonly after: Set<Step>
+}
+
+const keyOf = ({ kind, id }: { kind: string; id: string }) => `${kind}:${id}`
+
+function connect(changes: readonly Change[]): readonly MutableStep[] {
+  const steps = changes.map((change): MutableStep => ({ change, after: new Set() }))
+  const writers = new Map<string, MutableStep>()
+  const deleters = new Map<string, MutableStep>()
+  const releasers = new Map<string, MutableStep>()
+  for (const step of steps) {
+    const { change } = step
+    if (change.action === 'delete') deleters.set(keyOf(change), step)
+    else writers.set(keyOf(change), step)
+    for (const value of uniqueValues(change, change.before)) {
+      if (!uniqueValues(change, change.after).includes(value)) releasers.set(value, step)
+    }
+  }
+  for (const step of steps) {
+    const { change } = step
+    // The same entity, made anew with the same id.
+    if (change.action === 'create') link(step, deleters.get(keyOf(change)))
+    for (const parent of parentsOf(change.after)) {
+      const writer = writers.get(parent)
+      if (writer?.change.action === 'create') link(step, writer)
+    }
+    // Whoever leaves a parent, by being deleted or by moving, does so before the parent goes.
+    const stays = new Set(parentsOf(change.after))
+    for (const parent of parentsOf(change.before)) {
+      const deleter = deleters.get(parent)
+      if (deleter && (change.action === 'delete' || !stays.has(parent))) link(deleter, step)
+    }
+    for (const value of uniqueValues(change, change.after)) link(step, releasers.get(value))
+  }
+  return steps
+}
+
+function link(step: MutableStep, before: MutableStep | undefined): void {
+  if (before && before !== step) step.after.add(before)
+}
+
+function uniqueValues({ kind }: Change, row: Change['before']): readonly string[] {
+  if (!row) return []
+  return KINDS[kind].unique.flatMap(fields => identityKey(kind, fields, row) ?? [])
+}
+
+/** Steps of one circle of waiting, or nothing. */
+function findCircle(steps: readonly Step[]): readonly Step[] | undefined {
+  const state = new Map<Step, 'open' | 'done'>()
+  for (const start of steps) {
+    const trail: { step: Step; rest: Step[] }[] = []
+    const enter = (step: Step) => {
+      state.set(step, 'open')
+      trail.push({ step, rest: [...step.after] })
+    }
+    if (!state.has(start)) enter(start)
+    while (trail.length > 0) {
+      const top = trail.at(-1)!
+      const next = top.rest.pop()
+      if (!next) {
+        state.set(top.step, 'done')
+        trail.pop()
+      } else if (state.get(next) === 'open') {
+        return trail.slice(trail.findIndex(({ step }) => step === next)).map(({ step }) => step)
+      } else if (!state.has(next)) enter(next)
+    }
+  }
+  return undefined
+}
+
+/** Turns an update into a deletion and a creation, for the entity and for all that hangs on it in Kong. */
+function replaceEntity(
+  update: Change,
+  changes: readonly Change[],
+  desired: readonly Desired[],
+  current: readonly Current[],
+): Change[] {
+  const doomed = new Set([keyOf(update)])
+  for (let size = 0; size < doomed.size; ) {
+    size = doomed.size
+    for (const entity of current)
+      if (parentsOf(entity.fields).some(parent => doomed.has(parent))) doomed.add(keyOf(entity))
+  }
+  const wanted = new Map(desired.map(entity => [keyOf(entity), entity]))
+  const out = changes.filter(change => change.action !== 'update' || !doomed.has(keyOf(change)))
+  const handled = new Set(out.map(keyOf))
+  for (const entity of current) {
+    const key = keyOf(entity)
+    if (!doomed.has(key) || handled.has(key)) continue
+    const anew = wanted.get(key)
+    if (!anew)
+      throw new SluiceError(
+        'SLUICE_APPLY_FAILED',
+        `${update.label} must be deleted and created anew, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
+      )
+    const { kind, id, label, fields: after, body } = anew
+    const { fields: before, row } = entity
+    out.push({ action: 'delete', kind, id, label, before, after: undefined, fields: [], body: {}, row })
+    out.push({
+      action: 'create',
+      kind,
+      id,
+      label,
+      before: undefined,
+      after,
+      fields: Object.keys(body),
+      body,
+      row: undefined,
+    })
+  }
+  return out
+}
+
+/** What cannot be put back as it was, since Kong does not tell it: it keeps a hash only. */
+export const isIrreversible = ({ action, kind, fields, before }: Change): boolean =>
+  (kind === 'basicauth_credentials' &&
+    (action === 'delete' || (action === 'update' && fields.includes('password')))) ||
+  (kind === 'oauth2_credentials' && action === 'delete' && before?.hash_secret === true)
+
+function toStages(steps: readonly Step[]): Stages {
+  const needed = closure(steps.filter(step => step.change.action !== 'delete'))
+  const early: Step[] = []
+  const late: Step[] = []
+  const last: Step[] = []
+  const final = new Set<Step>()
+  // Steps come before those that wait for them, so that `final` spreads upwards in one pass.
+  for (const step of sorted(steps)) {
+    const { change } = step
+    const isFinal = isIrreversible(change) || [...step.after].some(before => final.has(before))
+    if (needed.has(step)) early.push(step)
+    else if (isFinal) {
+      final.add(step)
+      last.push(step)
+    } else if (change.action === 'delete') late.push(step)
+    else early.push(step)
+  }
+  return [early, late, last].filter(stage => stage.length > 0)
+}
+
+/** All that the given steps wait for. */
+function closure(starts: readonly Step[]): ReadonlySet<Step> {
+  const found = new Set<Step>()
+  const open = starts.flatMap(step => [...step.after])
+  for (let step = open.pop(); step; step = open.pop()) {
+    if (found.has(step)) continue
+    found.add(step)
+    open.push(...step.after)
+  }
+  return found
+}
+
+/** Each step behind those that it waits for. */
+function sorted(steps: readonly Step[]): readonly Step[] {
+  const waiting = new Map(steps.map(step => [step, step.after.size]))
+  const followers = followersOf(steps)
+  const out = steps.filter(step => step.after.size === 0)
+  for (const step of out)
+    for (const follower of followers.get(step) ?? []) {
+      const left = waiting.get(follower)! - 1
+      waiting.set(follower, left)
+      if (left === 0) out.push(follower)
+    }
+  return out
+}
+
+/** Who waits for a step. */
+export function followersOf(steps: readonly Step[]): ReadonlyMap<Step, readonly Step[]> {
+  const followers = new Map<Step, Step[]>()
+  for (const step of steps)
+    for (const before of step.after) {
+      const list = followers.get(before)
+      if (list) list.push(step)
+      else followers.set(before, [step])
+    }
+  return followers
+}

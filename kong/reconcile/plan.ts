@@ -1,0 +1,94 @@
+import { SluiceError } from '../../plugin-server/errors.ts'
+import type { AdminClient } from '../admin/client.ts'
+import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
+import { type Change, diff } from './diff.ts'
+import { createMask, type Mask } from './mask.ts'
+import { orderChanges, type Stages } from './order.ts'
+import { type CurrentState, readState } from './read.ts'
+import { type Desired, resolve } from './resolve.ts'
+import { refuse, type Source } from './source.ts'
+
+/** What bears no tag of its own choice bears this one: without a tag nobody could tell what is ours. */
+export const DEFAULT_SELECT_TAG = 'sluice'
+
+export interface PlanOptions {
+  /** Besides those of the files; `sluice` where there are none at all. */
+  readonly selectTags: readonly string[]
+  readonly newId: () => string
+}
+
+/** What would be done, and what is needed to do it. */
+export interface Plan {
+  /** In the order of the stages. */
+  readonly changes: readonly Change[]
+  readonly stages: Stages
+  readonly unchanged: number
+  readonly warnings: readonly string[]
+  readonly selectTags: readonly string[]
+  readonly desired: readonly Desired[]
+  readonly current: CurrentState
+  readonly mask: Mask
+}
+
+/**
+ * Compares declared states with what Kong holds. Writes nothing.
+ *
+ * @throws SluiceError SLUICE_STATE_INVALID for mistakes in the files, with their places; SLUICE_APPLY_FAILED when a
+ * deletion would take others' entities along.
+ */
+export async function planState(
+  client: AdminClient,
+  sources: readonly Source[],
+  options: PlanOptions,
+): Promise<Plan> {
+  const declared = readDeclared(sources)
+  const selectTags = chooseTags(declared, options.selectTags)
+  const current = await readState(client, {
+    plugins: pluginNames(declared, 'plugins'),
+    vaults: pluginNames(declared, 'vaults'),
+  })
+  const desired = resolve(declared, current, { selectTags, newId: options.newId })
+  const { changes, blocked, unchanged } = diff(desired, current, selectTags)
+  if (blocked.length > 0) {
+    const lines = blocked.map(
+      ({ change, by }) =>
+        `${change.label} is to be deleted, but ${by.map(e => `${e.kind} ${e.id}`).join(', ')} of somebody else belongs to it`,
+    )
+    throw new SluiceError('SLUICE_APPLY_FAILED', `nothing was changed:\n${lines.join('\n')}`)
+  }
+  const stages = orderChanges(changes, desired, current.entities)
+  const mask = createMask(
+    current.schemas,
+    sources.flatMap(source => source.secrets),
+    function* () {
+      yield* current.entities
+      for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
+    },
+  )
+  return {
+    changes: stages.flat().map(step => step.change),
+    stages,
+    unchanged,
+    warnings: [],
+    selectTags,
+    desired,
+    current,
+    mask,
+  }
+}
+
+function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {
+  const tags = [...new Set([...given, ...declared.selectTags])]
+  return tags.length > 0 ? tags : [DEFAULT_SELECT_TAG]
+}
+
+/** Names of the declared plugins or vaults. A missing one is a mistake that shows only here. */
+function pluginNames({ entities }: DeclaredState, kind: 'plugins' | 'vaults'): readonly string[] {
+  const own = entities.filter(entity => entity.kind === kind)
+  refuse(
+    own
+      .filter(({ fields }) => typeof fields.name !== 'string')
+      .map(({ source, path }) => problemAt(source, path, `a ${kind.slice(0, -1)} needs a name`)),
+  )
+  return own.map(({ fields }) => fields.name as string)
+}

@@ -1,0 +1,84 @@
+import { AdminRefused } from '../admin/answer.ts'
+import type { AdminClient } from '../admin/client.ts'
+import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
+import { normaliseCurrent } from './normalise.ts'
+import { createSchemas, fetchSchemas, type Schemas } from './schemas.ts'
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** An entity that Kong holds. */
+export interface Current {
+  readonly kind: KindName
+  readonly id: string
+  /** As Kong reported it. */
+  readonly row: Row
+  /** Complete and comparable: without ids and times. */
+  readonly fields: Row
+  readonly tags: readonly string[]
+}
+
+export interface CurrentState {
+  readonly entities: readonly Current[]
+  readonly schemas: Schemas
+  /** The Admin API refuses single changes; the whole state is replaced through `/config`. */
+  readonly isDbLess: boolean
+}
+
+/** Names whose schemas are needed although Kong may hold no such entity yet. */
+export interface WantedSchemas {
+  readonly plugins: readonly string[]
+  readonly vaults: readonly string[]
+}
+
+/**
+ * Reads everything that Kong holds, others' entities included: a name that somebody else has taken is told before
+ * anything is written, and a reference may point to what is not ours.
+ */
+export async function readState(client: AdminClient, wanted: WantedSchemas): Promise<CurrentState> {
+  const [isDbLess, rows] = await Promise.all([isWithoutDatabase(client), readRows(client)])
+  const namesOf = (kind: KindName) => (rows.get(kind) ?? []).map(row => String(row.name))
+  const specs = await fetchSchemas(
+    client,
+    [...wanted.plugins, ...namesOf('plugins')],
+    [...wanted.vaults, ...namesOf('vaults')],
+  )
+  const schemas = createSchemas(specs)
+  const entities = KIND_NAMES.flatMap(kind =>
+    (rows.get(kind) ?? []).map(row => ({
+      kind,
+      id: String(row.id),
+      row,
+      fields: normaliseCurrent(kind, row, schemas),
+      tags: (row.tags as readonly string[] | null | undefined) ?? [],
+    })),
+  )
+  return { entities, schemas, isDbLess }
+}
+
+/** `/config` is served by a Kong without a database only. */
+async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
+  try {
+    await client.request('GET', '/config')
+    return true
+  } catch (error) {
+    if (error instanceof AdminRefused && error.status < 500) return false
+    throw error
+  }
+}
+
+async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
+  const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
+  const lists = await Promise.all(
+    kinds.map(async kind => [kind, (await client.list(`/${KINDS[kind].path}`)) ?? []] as const),
+  )
+  const rows = new Map<KindName, readonly Row[]>(lists)
+  const upstreams = rows.get('upstreams') ?? []
+  const targets = await Promise.all(
+    upstreams.map(({ id }) => client.list(`/upstreams/${String(id)}/targets`)),
+  )
+  rows.set(
+    'targets',
+    targets.flatMap(list => list ?? []),
+  )
+  return rows
+}

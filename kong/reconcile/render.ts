@@ -1,0 +1,91 @@
+import { isObject } from '../schema/spec.ts'
+import type { Change } from './diff.ts'
+import type { Mask } from './mask.ts'
+import type { Plan } from './plan.ts'
+
+const SIGNS = { create: '+', update: '~', delete: '-' } as const
+const COLOURS = { create: '\u001b[32m', update: '\u001b[33m', delete: '\u001b[31m' } as const
+const PLAIN = '\u001b[0m'
+
+export interface RenderOptions {
+  readonly isColoured: boolean
+}
+
+/** One change in one line. */
+export function renderHead(change: Change, { isColoured }: RenderOptions): string {
+  const head = `${SIGNS[change.action]} ${change.label}`
+  return isColoured ? `${COLOURS[change.action]}${head}${PLAIN}` : head
+}
+
+/** One change with its fields, secrets masked. What a new entity takes from defaults is not shown. */
+export function renderChange(change: Change, mask: Mask, options: RenderOptions): string {
+  const { action, kind, before, after, body, fields } = change
+  const lines = [renderHead(change, options)]
+  if (action === 'create') {
+    const shown = mask.row(kind, body)
+    for (const name of fields)
+      if (!isInHead(name, body[name])) lines.push(`    ${name}: ${show(shown[name])}`)
+  } else if (before && after) {
+    const [old, fresh] = [mask.row(kind, before), mask.row(kind, after)]
+    for (const leaf of fields.flatMap(name => leaves(name, old[name], fresh[name])))
+      lines.push(`    ${leaf.path}: ${show(leaf.before)} → ${show(leaf.after)}`)
+  }
+  return lines.join('\n')
+}
+
+/** The label names the entity and those that it belongs to; every new entity bears the select tags. */
+const isInHead = (name: string, value: unknown): boolean =>
+  name === 'name' || name === 'tags' || (isObject(value) && Object.keys(value).join() === 'id')
+
+/** The whole plan, for people. */
+export function renderPlan(plan: Plan, options: RenderOptions): string {
+  const blocks = plan.changes.map(change => renderChange(change, plan.mask, options))
+  return [...blocks, summaryLine(plan)].join('\n')
+}
+
+export function summaryLine({ changes, unchanged }: Pick<Plan, 'changes' | 'unchanged'>): string {
+  const { create, update, delete: removed } = countActions(changes)
+  return changes.length === 0
+    ? `No changes: ${unchanged} entities are as declared.`
+    : `${create} to create, ${update} to change, ${removed} to delete, ${unchanged} as declared.`
+}
+
+export function countActions(changes: readonly Change[]) {
+  const count = (action: Change['action']) => changes.filter(change => change.action === action).length
+  return { create: count('create'), update: count('update'), delete: count('delete') }
+}
+
+/** The whole plan, for programs; secrets masked. */
+export function planToJson(plan: Plan): Record<string, unknown> {
+  return {
+    changes: plan.changes.map(change => ({
+      action: change.action,
+      kind: change.kind,
+      id: change.id,
+      label: change.label,
+      fields: change.fields,
+      ...(change.before && { before: plan.mask.row(change.kind, change.before) }),
+      ...(change.after && { after: plan.mask.row(change.kind, change.after) }),
+    })),
+    warnings: plan.warnings,
+    summary: { ...countActions(plan.changes), unchanged: plan.unchanged },
+  }
+}
+
+interface Leaf {
+  readonly path: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/** The parts of a value that differ; records field by field, all else as a whole. A masked value may look the same. */
+function leaves(path: string, before: unknown, after: unknown): readonly Leaf[] {
+  if (!isObject(before) || !isObject(after)) return [{ path, before, after }]
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+  const changed = names.filter(name => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
+  // Only a secret has changed: the record itself is all that can be named.
+  if (changed.length === 0) return [{ path, before, after }]
+  return changed.flatMap(name => leaves(`${path}.${name}`, before[name] ?? null, after[name] ?? null))
+}
+
+const show = (value: unknown): string => JSON.stringify(value ?? null)

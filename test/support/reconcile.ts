@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto'
+import type { AdminClient } from '../../kong/admin/client.ts'
+import { type RetryParts, wait } from '../../kong/admin/retry.ts'
+import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
+import { type Plan, planState } from '../../kong/reconcile/plan.ts'
+import { readSource } from '../../kong/reconcile/source.ts'
+
+/** Waits shortly, and always as long as it could. */
+export const quickRetry: RetryParts = { monotonic: () => performance.now(), random: () => 0.99, wait }
+
+/** The plan for a state that is written down in a test. */
+export const planText = (
+  client: AdminClient,
+  text: string,
+  env: Readonly<Record<string, string>> = {},
+  selectTags: readonly string[] = [],
+): Promise<Plan> => planState(client, [readSource(text, 'kong.yaml', env)], { selectTags, newId: randomUUID })
+
+export interface ApplySettings {
+  readonly watcher?: Partial<ApplyWatcher>
+  readonly retryForMs?: number
+  readonly signal?: AbortSignal
+  readonly concurrency?: number
+}
+
+export function applyPlan(client: AdminClient, plan: Plan, settings: ApplySettings = {}): Promise<void> {
+  const { watcher, signal, retryForMs = 200, concurrency = 4 } = settings
+  return applyChanges(
+    client,
+    plan.stages,
+    {
+      concurrency,
+      retryForMs,
+      ...(signal && { signal }),
+      watcher: { applied() {}, undone() {}, retrying() {}, ...watcher },
+    },
+    quickRetry,
+  )
+}
+
+/** Plans and applies. */
+export async function applyText(
+  client: AdminClient,
+  text: string,
+  env: Readonly<Record<string, string>> = {},
+  settings: ApplySettings = {},
+): Promise<Plan> {
+  const plan = await planText(client, text, env)
+  await applyPlan(client, plan, settings)
+  return plan
+}
