@@ -3,17 +3,17 @@ import path from 'node:path'
 import { Command, Option } from 'commander'
 import { readSettings } from '../plugin-server/config.ts'
 import { SluiceError } from '../plugin-server/errors.ts'
-import { loadShippedPlugins } from '../plugin-server/plugins.ts'
 import { createDump, type Dump } from '../plugin-server/runtime/info.ts'
 import type { Protocol } from '../plugin-server/transport/calls.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
-interface DumpFlags {
+interface DumpFlags extends PluginFlags {
   readonly plugin?: string
   readonly out?: string
   readonly protocol: Protocol
 }
 
-export const command = new Command()
+export const command = withPluginOptions(new Command())
   .option('--plugin <name>', 'only this plugin; Kong 3.9 reads only the first of a dump')
   .option('--out <folder>', 'write one file a plugin, for a Kong whose query_cmd is `cat FILE`')
   .addOption(
@@ -23,7 +23,7 @@ export const command = new Command()
   )
   .action(async (flags: DumpFlags) => {
     const { socket } = readSettings()
-    const all = await loadShippedPlugins()
+    const all = await loadAskedPlugins(flags)
     const chosen = flags.plugin === undefined ? all : all.filter(({ name }) => name === flags.plugin)
     if (flags.plugin !== undefined && chosen.length === 0)
       throw new SluiceError(

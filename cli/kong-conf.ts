@@ -1,15 +1,15 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
 import { readSettings } from '../plugin-server/config.ts'
-import { loadShippedPlugins } from '../plugin-server/plugins.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
-interface KongConfFlags {
+interface KongConfFlags extends PluginFlags {
   readonly format: 'env' | 'conf'
   readonly socket?: string
   readonly dumpDir?: string
 }
 
-export const command = new Command()
+export const command = withPluginOptions(new Command())
   .addOption(
     new Option('--format <format>', 'environment variables, or lines of kong.conf')
       .choices(['env', 'conf'])
@@ -22,10 +22,11 @@ export const command = new Command()
   )
   .action(async (flags: KongConfFlags) => {
     const socket = flags.socket ?? readSettings().socket
-    const names = (await loadShippedPlugins()).map(({ name }) => name)
+    const names = (await loadAskedPlugins(flags)).map(({ name }) => name)
+    const folders = flags.plugins.flatMap(folder => ['--plugins', path.resolve(folder)])
     const lines = kongSettings(names, socket, name =>
       flags.dumpDir === undefined
-        ? `${process.execPath} ${process.argv[1]} dump --plugin ${name}`
+        ? [process.execPath, process.argv[1], 'dump', '--plugin', name, ...folders].join(' ')
         : `cat ${path.posix.join(flags.dumpDir, `${name}.json`)}`,
     )
     const print = flags.format === 'env' ? envLine : confLine

@@ -2,14 +2,15 @@ import { Command } from 'commander'
 import { parseAddress, readSettings, type Settings } from '../plugin-server/config.ts'
 import { messageOf, SluiceError } from '../plugin-server/errors.ts'
 import { createLogger } from '../plugin-server/observe/log.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
-interface ServeFlags {
+interface ServeFlags extends PluginFlags {
   readonly socket?: string
   readonly http?: string
   readonly takeOver?: boolean
 }
 
-export const command = new Command()
+export const command = withPluginOptions(new Command())
   .option('--socket <path>', 'unix socket on which Kong finds the server (SLUICE_SOCKET)')
   .option('--http <host:port>', 'metrics and health; `off` for none (SLUICE_HTTP)')
   .option('--take-over', 'replace a server that listens there, without a failed request')
@@ -23,8 +24,9 @@ export const command = new Command()
     process.on('uncaughtException', error =>
       log.error({ reason: error.message, stack: error.stack }, 'an exception was not caught'),
     )
+    const plugins = await loadAskedPlugins(flags)
     const { startServer } = await import('../plugin-server/main.ts')
-    const server = await startServer(settings, { log, takeOver: flags.takeOver ?? false })
+    const server = await startServer(settings, { log, plugins, takeOver: flags.takeOver ?? false })
     let asked = false
     const stop = () => {
       // Asked twice, it goes at once.

@@ -16,6 +16,7 @@ export const ERRORS = {
   SLUICE_PLUGIN_CONFIG: 'Correct the named fields of the plugin configuration in Kong.',
   // the PDK
   SLUICE_PDK_PHASE: 'Make the call in a phase that allows it; the documentation of the PDK lists them.',
+  SLUICE_PDK_UNKNOWN: 'Name a call that the documentation of the PDK lists.',
   SLUICE_PDK_ARGUMENT: 'Pass arguments of the documented types.',
   SLUICE_PDK_PROTOCOL: 'Let Kong speak the protocol that has the call: `sluice dump --protocol`.',
   SLUICE_PDK_BODY:

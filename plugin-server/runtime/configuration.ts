@@ -91,7 +91,8 @@ function readObject(
   path: string,
   problems: string[],
 ): Record<string, unknown> {
-  const read: Record<string, unknown> = {}
+  // Undeclared fields are Kong's own, unless the plugin takes whatever comes.
+  const read: Record<string, unknown> = schema.additionalProperties === true ? { ...sent } : {}
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const value = sent[name] ?? structuredClone(property.default)
     if (value !== undefined && value !== null)

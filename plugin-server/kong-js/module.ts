@@ -1,0 +1,57 @@
+/** Plugins that were written for Kong's JavaScript plugin server: `Plugin`, `Name`, `Version`, `Priority`, `Schema`. */
+import { Type } from 'typebox'
+import { SluiceError } from '../errors.ts'
+import type { AnyPlugin } from '../runtime/registry.ts'
+import type { Phase } from '../sdk.ts'
+import { createKongJs } from './kong.ts'
+
+const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log']
+
+/** What such a module exports. */
+interface KongJsModule {
+  readonly Plugin: new (config: unknown) => Record<string, unknown>
+  readonly Name?: unknown
+  readonly Version?: unknown
+  readonly Priority?: unknown
+  readonly Schema?: unknown
+}
+
+export function isKongJsModule(exported: unknown): exported is KongJsModule {
+  return typeof (exported as KongJsModule | undefined)?.Plugin === 'function'
+}
+
+/**
+ * Wraps a module as a plugin of ours. Its constructor gets the configuration with Kong's own fields, as it does in
+ * Kong's server; its failures let requests pass, since they do there.
+ *
+ * @param fileName names the plugin when the module has no `Name`.
+ * @throws SluiceError SLUICE_PLUGIN_LOAD for a module without a phase, or with a `Schema` that is no list.
+ */
+export function fromKongJsModule(module: KongJsModule, fileName: string): AnyPlugin {
+  const { Plugin, Schema = [] } = module
+  const phases = PHASES.filter(phase => typeof Plugin.prototype[phase] === 'function')
+  if (phases.length === 0)
+    throw new SluiceError(
+      'SLUICE_PLUGIN_LOAD',
+      `its class Plugin has none of the phases ${PHASES.join(', ')}`,
+    )
+  if (!Array.isArray(Schema))
+    throw new SluiceError('SLUICE_PLUGIN_LOAD', "its Schema must be a list of Kong's field definitions")
+  return {
+    name: String(module.Name ?? fileName).toLowerCase(),
+    version: String(module.Version ?? '0.0.0'),
+    priority: Number(module.Priority ?? 0),
+    // Kong checks the configuration by the module's own schema; what it lets through goes on as it is.
+    config: Type.Object({}, { additionalProperties: true, kong: { fields: Schema } }),
+    onError: 'open',
+    instance: config => new Plugin(config),
+    phases: Object.fromEntries(
+      phases.map(phase => [
+        phase,
+        async (kong: object, { instance }: { instance: Record<string, (kong: object) => unknown> }) => {
+          await instance[phase]!(createKongJs(kong))
+        },
+      ]),
+    ),
+  }
+}

@@ -1,0 +1,90 @@
+/** Loads other people's plugins from a folder: ours by `definePlugin`, and those of Kong's JavaScript plugin server. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { messageOf, SluiceError } from './errors.ts'
+import { fromKongJsModule, isKongJsModule } from './kong-js/module.ts'
+import { type AnyPlugin, checkDefinition } from './runtime/registry.ts'
+
+export interface BrokenPlugin {
+  readonly file: string
+  readonly reason: string
+}
+
+export interface LoadedFolder {
+  readonly plugins: readonly AnyPlugin[]
+  /** What could not be loaded, and why; the others are served all the same. */
+  readonly broken: readonly BrokenPlugin[]
+}
+
+const MODULE = /\.(js|mjs|cjs)$/
+
+/**
+ * Loads every module of a folder: a file, or a folder with `package.json` (`exports` or `main`) or an `index` file.
+ * Names that begin with a dot, `node_modules`, tests and declarations are passed over.
+ *
+ * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
+ */
+export async function loadFolder(folder: string): Promise<LoadedFolder> {
+  let names: string[]
+  try {
+    names = readdirSync(folder).sort()
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_PLUGIN_LOAD',
+      `cannot read the plugins folder ${folder}: ${messageOf(error)}`,
+    )
+  }
+  const plugins: AnyPlugin[] = []
+  const broken: BrokenPlugin[] = []
+  for (const name of names) {
+    const file = path.join(folder, name)
+    if (!isCandidate(file, name)) continue
+    try {
+      plugins.push(await loadPlugin(file))
+    } catch (error) {
+      broken.push({ file, reason: messageOf(error) })
+    }
+  }
+  return { plugins, broken }
+}
+
+/** @throws whatever the module throws, or SLUICE_PLUGIN_LOAD, SLUICE_PLUGIN_INVALID */
+export async function loadPlugin(file: string): Promise<AnyPlugin> {
+  const entry = statSync(file).isDirectory() ? entryOf(file) : file
+  const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>
+  const plugin = pluginOf(module, path.parse(file).name)
+  checkDefinition(plugin)
+  return plugin
+}
+
+function isCandidate(file: string, name: string): boolean {
+  if (name.startsWith('.') || name === 'node_modules' || name === 'package.json') return false
+  if (statSync(file).isDirectory()) return true
+  return MODULE.test(name) && !/\.(test|spec)\.[cm]?js$/.test(name)
+}
+
+function entryOf(folder: string): string {
+  const names = readdirSync(folder)
+  if (names.includes('package.json')) {
+    const { main, exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
+    const entry = typeof exports === 'string' ? exports : main
+    if (typeof entry === 'string') return path.join(folder, entry)
+  }
+  for (const index of ['index.js', 'index.mjs', 'index.cjs', 'plugin.js'])
+    if (names.includes(index)) return path.join(folder, index)
+  throw new SluiceError('SLUICE_PLUGIN_LOAD', 'the folder has no package.json with `main`, and no index.js')
+}
+
+function pluginOf(module: Record<string, unknown>, fileName: string): AnyPlugin {
+  // CommonJS comes as the default export; beside it Node shows only those names that it can tell without running it.
+  for (const exported of [module.default as Record<string, unknown> | undefined, module]) {
+    if (isKongJsModule(exported)) return fromKongJsModule(exported, fileName)
+    const plugin = exported?.plugin
+    if (typeof plugin === 'object' && plugin !== null) return plugin as AnyPlugin
+  }
+  throw new SluiceError(
+    'SLUICE_PLUGIN_LOAD',
+    'it exports neither `plugin` (made by definePlugin) nor a class `Plugin`',
+  )
+}
