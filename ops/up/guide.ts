@@ -1,9 +1,14 @@
+import { sampleCredentials } from './credentials.ts'
 import type { UpState } from './state.ts'
 
 /** What to try next: each command shows one thing that the platform does. */
 export function guide({ ports, degraded, urls }: UpState): string {
   const proxy = `http://127.0.0.1:${ports.proxy}`
   const control = `http://127.0.0.1:${ports.control}/_control`
+  const { SLUICE_UP_JASON_KEY: jason, SLUICE_UP_EDDIE_KEY: eddie } = sampleCredentials()
+  const word = `${proxy}/dictionary/good`
+  const many = (count: number, key: string) =>
+    `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: ${key}' ${word}; done; echo`
   const lines = [
     'Sluice is up.',
     '',
@@ -16,18 +21,18 @@ export function guide({ ports, degraded, urls }: UpState): string {
     'Try:',
     '',
     '  # 401: no key',
-    `  curl -i ${proxy}/dictionary/good`,
-    '  # 200: the key of jason',
-    `  curl -i -H 'apikey: jason' ${proxy}/dictionary/good`,
-    '  # 429 with its headers: eddie, of the smallest tier, asks too often',
-    `  for i in $(seq 15); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: eddie' ${proxy}/dictionary/good; done; echo`,
-    `  curl -i -H 'apikey: eddie' ${proxy}/dictionary/good`,
+    `  curl -i ${word}`,
+    '  # 200: the key of jason, tier gold',
+    `  curl -i -H 'apikey: ${jason}' ${word}`,
+    '  # 429 with its headers: eddie, tier bronze, has five requests a minute',
+    `  ${many(6, eddie)}`,
+    `  curl -i -H 'apikey: ${eddie}' ${word}`,
     '  # the breaker opens: 500 from the service, then 503 from the gateway …',
     `  curl -d '{"mode":"fail"}' ${control}`,
-    `  for i in $(seq 15); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: jason' ${proxy}/dictionary/good; done; echo`,
-    '  # … and heals by itself',
+    `  ${many(8, jason)}`,
+    '  # … and heals by itself, five seconds later',
     `  curl -d '{"mode":"ok"}' ${control}`,
-    `  sleep 10; curl -i -H 'apikey: jason' ${proxy}/dictionary/good`,
+    `  sleep 6; ${many(3, jason)}`,
   ]
   if (urls.postgres || urls.rabbit)
     lines.push(

@@ -10,6 +10,7 @@ import { projectFolder } from '../local/folders.ts'
 import { startSample } from '../local/sample.ts'
 import { NAMES, type Service, type ServiceKind } from '../local/service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
+import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
 import { privateFolder } from './state.ts'
 
@@ -122,19 +123,13 @@ export async function startGateway(ports: Ports): Promise<Component> {
   )
 }
 
-/** Credentials of the sample consumers: known to all, and therefore given nowhere but here. */
-const SAMPLE_SECRETS = {
-  SLUICE_UP_JASON_KEY: 'jason',
-  SLUICE_UP_BRANDON_PASSWORD: 'brandon',
-  SLUICE_UP_EDDIE_KEY: 'eddie',
-}
-
 /** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
-export async function applyDesired(ports: Ports): Promise<string> {
+export async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
   const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
   const env = {
-    ...SAMPLE_SECRETS,
+    ...sampleCredentials(),
     ...process.env,
+    ...pickUrls(stores),
     SAMPLE_HOST: '127.0.0.1',
     SAMPLE_PORT: String(ports.sample),
     SLUICE_SPOOL_DIR: path.join(projectFolder(), '.sluice', 'spool'),

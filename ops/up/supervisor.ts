@@ -70,7 +70,7 @@ const startsBehind = ({ stores }: StoreSearch): Readonly<Record<string, () => Pr
   gateway: async () => {
     const gateway = await startGateway(ports)
     try {
-      say(await applyDesired(ports))
+      say(await applyDesired(ports, stores))
     } catch (error) {
       await gateway.close()
       throw error
