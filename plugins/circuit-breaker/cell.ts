@@ -52,6 +52,8 @@ export interface Cell {
   credit: number
   /** No permit is asked for before this time. */
   deniedUntilMs: number
+  /** How far this node had come with a half-open generation by itself, should it be alone again in the same one. */
+  aloneState: BreakerState | undefined
   /** Leases that this node holds in the store, and their ends. */
   leases: Map<string, number> | undefined
 }
@@ -85,6 +87,7 @@ export function createCell(key: string, policy: Policy, shape: WindowShape, wall
     evidence: undefined,
     credit: 0,
     deniedUntilMs: 0,
+    aloneState: undefined,
     leases: undefined,
   }
 }
@@ -241,9 +244,16 @@ export function advanceHere(cell: Cell, nowMs: number, wallMs: number, draw: num
 export function goAlone(cell: Cell): void {
   if (cell.alone) return
   cell.alone = true
-  // Results that the store has are unknown here: only what this node still has under way is carried on.
-  if (cell.shared.phase === 'half-open')
-    cell.shared = { ...cell.shared, leases: new Map(cell.leases ?? []), succeeded: 0, failed: 0 }
+  const { shared, aloneState } = cell
+  if (shared.phase !== 'half-open') return
+  // Results that the store has are unknown here: only what this node has under way or has found out is carried on.
+  const known = aloneState?.generation === shared.generation ? aloneState : undefined
+  cell.shared = {
+    ...shared,
+    leases: new Map([...(known?.leases ?? []), ...(cell.leases ?? [])]),
+    succeeded: known?.succeeded ?? 0,
+    failed: known?.failed ?? 0,
+  }
 }
 
 /**
@@ -254,6 +264,7 @@ export function goAlone(cell: Cell): void {
 export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: number): boolean {
   if (snapshot.generation < cell.shared.generation) return false
   const before = deciding(cell)
+  if (cell.alone && cell.shared.phase === 'half-open') cell.aloneState = cell.shared
   const isNew = snapshot.generation !== cell.shared.generation || snapshot.phase !== cell.shared.phase
   cell.shared = {
     ...closedState(snapshot.generation, nowMs - snapshot.elapsedMs),

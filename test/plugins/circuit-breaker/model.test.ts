@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
+import type { Decision } from '../../../plugins/circuit-breaker/board.ts'
+import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
+import { createTestClock, type TestClock } from '../../support/test-clock.ts'
+import { type FaultyStore, type Link, linkTo } from './faulty-store.ts'
+import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
+
+const PERMITS = 4
+const NODES = 3
+const CONFIG = {
+  minimum_calls: 3,
+  failure_rate: 50,
+  connection_failures: 3,
+  slow_call_ms: 1,
+  open_ms: 1000,
+  max_open_ms: 8000,
+  half_open_permits: PERMITS,
+  probe_timeout_ms: 3000,
+  recovery_ms: 2000,
+  quorum_nodes: 2,
+} as const
+
+interface Request {
+  readonly at: number
+  readonly decision: Decision
+  readonly startedAtMs: number
+}
+
+interface Probe {
+  readonly layer: string
+  readonly generation: number
+  /** Who gave the permit: the store for all, or one process of a node by itself. */
+  readonly giver: string
+  /** How many permits the giver has. */
+  readonly permits: number
+}
+
+/** What the world knows, beside what the breakers say. */
+interface World {
+  readonly clock: TestClock
+  shared: MemoryStore
+  readonly links: FaultyStore[]
+  readonly nodes: SimulatedNode[]
+  readonly underWay: Request[]
+  readonly probes: Map<string, Probe>
+  /** Probes by layer and generation that were delivered with each result. */
+  readonly results: (Probe & { readonly outcome: Outcome })[]
+  /** How often each node was started. */
+  readonly starts: number[]
+  dataLosses: number
+  readonly random: () => number
+  checked: number[]
+}
+
+const readMark = (decision: Decision) => {
+  if (decision.kind !== 'probe') return undefined
+  const [, layer = '', generation, token = ''] = decision.mark.split(' ')
+  return { layer, generation: Number(generation), token }
+}
+
+function deliver(world: World, request: Request, outcome: Outcome, slow: boolean): void {
+  const { at, decision, startedAtMs } = request
+  const mark = readMark(decision)
+  const probe = mark && world.probes.get(mark.token)
+  if (probe) world.results.push({ ...probe, outcome: slow && outcome === 'success' ? 'failure' : outcome })
+  world.nodes[at]!.finish(decision, outcome, { slow, startedAtMs })
+}
+
+class Begin implements fc.AsyncCommand<object, World> {
+  readonly at: number
+  readonly count: number
+  constructor(at: number, count: number) {
+    this.at = at
+    this.count = count
+  }
+  check = () => true
+  async run(_: object, world: World) {
+    const node = world.nodes[this.at]!
+    for (let i = 0; i < this.count; i++) {
+      const { alone, processes } = node.breaker.cell
+      const decision = await node.board.decide(node.breaker)
+      if (decision.kind === 'reject') {
+        assert.ok(decision.retryAfterMs >= 0 && decision.retryAfterMs <= 8000 * 1.2)
+        continue
+      }
+      const mark = readMark(decision)
+      if (mark) {
+        assert.ok(!world.probes.has(mark.token), 'a permit is given once')
+        const byItself = alone || mark.layer === 'own'
+        const giver = byItself ? `process ${world.starts[this.at]} of node ${this.at}` : 'store'
+        const share = Math.max(1, Math.floor(PERMITS / processes))
+        const permits = giver === 'store' || mark.layer === 'own' ? PERMITS : share
+        world.probes.set(mark.token, { ...mark, giver, permits })
+      }
+      world.underWay.push({ at: this.at, decision, startedAtMs: world.clock.now() })
+    }
+    await verify(world)
+  }
+  toString = () => `begin ${this.count} at ${this.at}`
+}
+
+class Finish implements fc.AsyncCommand<object, World> {
+  readonly which: number
+  readonly outcome: Outcome
+  readonly slow: boolean
+  readonly how: 'once' | 'twice' | 'never'
+  constructor(which: number, outcome: Outcome, slow: boolean, how: 'once' | 'twice' | 'never') {
+    this.which = which
+    this.outcome = outcome
+    this.slow = slow
+    this.how = how
+  }
+  check = () => true
+  async run(_: object, world: World) {
+    const [request] = world.underWay.splice(this.which % Math.max(1, world.underWay.length), 1)
+    if (request === undefined) return
+    if (this.how !== 'never') deliver(world, request, this.outcome, this.slow)
+    // Kong can deliver a log event again.
+    if (this.how === 'twice') world.nodes[request.at]!.finish(request.decision, 'success', request)
+    await verify(world)
+  }
+  toString = () => `finish ${this.which} ${this.outcome}${this.slow ? ' slowly' : ''} ${this.how}`
+}
+
+class Act implements fc.AsyncCommand<object, World> {
+  readonly name: string
+  readonly act: (world: World) => unknown
+  constructor(name: string, act: (world: World) => unknown) {
+    this.name = name
+    this.act = act
+  }
+  check = () => true
+  async run(_: object, world: World) {
+    await this.act(world)
+    await verify(world)
+  }
+  toString = () => this.name
+}
+
+async function addNode(world: World, at: number): Promise<void> {
+  world.nodes[at] = await createNode({
+    clock: world.clock,
+    store: world.links[at]!,
+    name: `n${at}`,
+    config: CONFIG,
+    random: world.random,
+  })
+  world.checked[at] = 0
+  world.starts[at] = (world.starts[at] ?? 0) + 1
+}
+
+/** What must hold after every step. */
+async function verify(world: World): Promise<void> {
+  await settled()
+  const given = new Map<string, number>()
+  const nameOf = ({ layer, generation, giver }: Probe) => `${layer} generation ${generation} by ${giver}`
+  for (const probe of world.probes.values()) given.set(nameOf(probe), (given.get(nameOf(probe)) ?? 0) + 1)
+  for (const probe of world.probes.values()) {
+    const name = nameOf(probe)
+    const returned = world.results.filter(r => r.outcome === 'none' && nameOf(r) === name).length
+    // The store forgets its leases with its data.
+    const bound = probe.permits * (probe.giver === 'store' ? 1 + world.dataLosses : 1) + returned
+    assert.ok(given.get(name)! <= bound, `${given.get(name)} probes in ${name}, ${bound} permitted`)
+  }
+  for (const [at, node] of world.nodes.entries()) {
+    for (const event of node.events.drafts.slice(world.checked[at])) {
+      if (event.type !== 'circuit.recovering.v1') continue
+      const half = (event.data.generation as number) - 1
+      const succeeded = world.results.filter(r => r.generation === half && r.outcome === 'success').length
+      assert.ok(succeeded >= 1, `recovers in generation ${half} without a success of that generation`)
+    }
+    world.checked[at] = node.events.drafts.length
+  }
+}
+
+/** From wherever it is, the world heals, and all requests pass again. */
+async function heal(world: World): Promise<void> {
+  for (const link of world.links) link.link = 'up'
+  for (let round = 0; round < 200; round++) {
+    world.clock.advance(500)
+    let passed = 0
+    for (const node of world.nodes) {
+      await node.board.flush()
+      for (let i = 0; i < 5; i++) if ((await node.request('success')).kind === 'pass') passed += 1
+      await settled()
+    }
+    if (passed === 5 * NODES && world.nodes.every(node => node.phase() === 'closed')) return
+  }
+  assert.fail(`wedged: ${world.nodes.map(node => JSON.stringify(node.breaker.cell.shared)).join(' ')}`)
+}
+
+const at = fc.nat(NODES - 1)
+const commands = fc.commands(
+  [
+    fc.tuple(at, fc.integer({ min: 1, max: 8 })).map(([n, count]) => new Begin(n, count)),
+    fc.tuple(at, fc.integer({ min: 1, max: 8 })).map(([n, count]) => new Begin(n, count)),
+    ...Array.from({ length: 4 }, () =>
+      fc
+        .tuple(
+          fc.nat(20),
+          fc.constantFrom<Outcome>('success', 'success', 'failure', 'unreachable', 'none'),
+          fc.boolean(),
+          fc.constantFrom(
+            'once' as const,
+            'once' as const,
+            'once' as const,
+            'twice' as const,
+            'never' as const,
+          ),
+        )
+        .map(([which, outcome, slow, how]) => new Finish(which, outcome, slow && which > 15, how)),
+    ),
+    fc.constantFrom<Outcome>('success', 'failure').map(
+      outcome =>
+        new Act(`all end in ${outcome}`, world => {
+          for (const request of world.underWay.splice(0)) deliver(world, request, outcome, false)
+        }),
+    ),
+    fc
+      .oneof(fc.nat(300), fc.nat(3000), fc.nat(20_000))
+      .map(ms => new Act(`${ms} ms pass`, world => world.clock.advance(ms))),
+    at.map(n => new Act(`${n} flushes`, world => world.nodes[n]!.board.flush())),
+    fc.constant(
+      new Act('all flush', async world => {
+        for (const node of world.nodes) await node.board.flush()
+      }),
+    ),
+    // Longer ways, which single steps would seldom find.
+    fc.constant(
+      new Act('the upstream breaks', async world => {
+        for (const node of world.nodes) {
+          for (let i = 0; i < 6; i++) await node.request('failure')
+          await node.board.flush()
+        }
+      }),
+    ),
+    at.map(
+      n =>
+        new Act(`${n} probes late`, async world => {
+          world.clock.advance(10_000)
+          await new Begin(n, 3).run({}, world)
+        }),
+    ),
+    fc.tuple(at, fc.constantFrom<Link>('up', 'up', 'down', 'lossy')).map(
+      ([n, link]) =>
+        new Act(`link of ${n} ${link}`, world => {
+          world.links[n]!.link = link
+        }),
+    ),
+    fc.constant(
+      new Act('all links down', world => {
+        for (const link of world.links) link.link = 'down'
+      }),
+    ),
+    at.map(n => new Act(`${n} restarts`, world => addNode(world, n))),
+    fc.constant(
+      new Act('the store loses its data', async world => {
+        world.dataLosses += 1
+        await forget(world.shared)
+      }),
+    ),
+    fc
+      .integer({ min: -100_000, max: 100_000 })
+      .map(ms => new Act(`the wall clock steps by ${ms} ms`, world => world.clock.step(ms))),
+  ],
+  { maxCommands: 120, size: 'max' },
+)
+
+/** The same numbers in each run, so that a failing sequence can be shrunk. */
+function createRandom(): () => number {
+  let state = 1
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
+}
+
+/** Drops every key, and keeps the watchers. */
+async function forget(store: MemoryStore): Promise<void> {
+  for await (const key of store.keys(''))
+    store.run(
+      { name: 'forget', lua: '', apply: () => ({ reply: [], expireInMs: 0 }), decode: () => 0 },
+      key,
+      [],
+    )
+}
+
+describe('breakers that share a store, whatever happens', () => {
+  it('keep to their permits, never recover on a stale success, and are never wedged', async function () {
+    this.timeout(120_000)
+    const reached = new Map<string, number>()
+    await fc.assert(
+      fc.asyncProperty(commands, async sequence => {
+        const clock = createTestClock()
+        const shared = new MemoryStore({ clock, metrics: createMetrics() })
+        const world: World = {
+          clock,
+          shared,
+          links: Array.from({ length: NODES }, () => linkTo(shared)),
+          nodes: [],
+          underWay: [],
+          probes: new Map(),
+          results: [],
+          dataLosses: 0,
+          checked: [],
+          starts: [],
+          random: createRandom(),
+        }
+        for (let n = 0; n < NODES; n++) await addNode(world, n)
+        for (const node of world.nodes) await node.board.beat()
+        await fc.asyncModelRun(() => ({ model: {}, real: world }), sequence)
+        await heal(world)
+        for (const node of world.nodes)
+          for (const { type, data } of node.events.drafts) {
+            const what = `${type} ${data.reach}`
+            reached.set(what, (reached.get(what) ?? 0) + 1)
+          }
+      }),
+      { numRuns: 120 },
+    )
+    // The sequences are of use only if they go everywhere, in the cluster and on single nodes.
+    for (const type of ['opened', 'half-opened', 'recovering', 'closed', 'probe-lost'])
+      for (const reach of ['cluster', 'node'])
+        assert.ok((reached.get(`circuit.${type}.v1 ${reach}`) ?? 0) > 0, `${type} ${reach} was not reached`)
+  })
+})
