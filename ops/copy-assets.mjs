@@ -1,5 +1,5 @@
 // tsc copies no files but its own: Lua, SQL, JSON and HTML that the code reads at run time are copied to dist/ here.
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const ROOTS = ['plugins', 'plugin-server', 'events', 'kong', 'cli', 'ops', 'test', 'bench']
@@ -17,3 +17,13 @@ function copy(folder) {
   }
 }
 for (const root of ROOTS) if (existsSync(root)) copy(root)
+
+// Each plugin once more as a module for Kong's own JavaScript plugin server, which wants CommonJS and one file a plugin.
+mkdirSync('dist/kong-js', { recursive: true })
+for (const name of readdirSync('plugins').filter(name => existsSync(`plugins/${name}/plugin.ts`))) {
+  const text = [
+    `const { toKongJsModule } = require('../plugin-server/kong-js/adapter.js')`,
+    `module.exports = toKongJsModule(require('../plugins/${name}/plugin.js').plugin)`,
+  ]
+  writeFileSync(`dist/kong-js/${name}.cjs`, `${text.join('\n')}\n`)
+}

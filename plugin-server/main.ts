@@ -1,17 +1,13 @@
 /** The composition root of the plugin server: settings → wiring → start → drain. */
 import { randomInt } from 'node:crypto'
-import { createEventPath } from '../events/path.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
-import { messageOf } from './errors.ts'
+import { createEndings, startCore } from './core.ts'
 import { type Health, type ObserveServer, serveObservations } from './observe/http.ts'
 import { createLogger, type Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { loadShippedPlugins } from './plugins.ts'
-import { type AnyPlugin, createRegistry, eventTypesOf } from './runtime/registry.ts'
-import { createRuntime } from './runtime/runtime.ts'
-import type { Host } from './sdk.ts'
-import { createStore } from './stores/create.ts'
+import type { AnyPlugin } from './runtime/registry.ts'
 import { createSocketServer } from './transport/server.ts'
 
 /** Kong closes its idle connections after 60 s; none is left then. */
@@ -53,49 +49,11 @@ export async function startServer(settings: Settings, options: ServerOptions = {
   const metrics = createMetrics({ process: true })
   const definitions = options.plugins ?? (await loadShippedPlugins())
 
-  const ending: (() => Promise<void> | void)[] = []
-  const unwind = async () => {
-    for (const end of ending.splice(0).reverse()) {
-      try {
-        await end()
-      } catch (error) {
-        log.error({ reason: messageOf(error) }, 'a part did not end well')
-      }
-    }
-  }
+  const endings = createEndings(log)
   try {
-    const store = createStore(settings, { clock, log, metrics })
-    ending.push(() => store.close())
-    const events = createEventPath(settings, {
-      clock,
-      log,
-      metrics,
-      random,
-      types: eventTypesOf(definitions),
-    })
-    await events.start()
-    ending.push(() => events.close())
-
-    const hostFor = (plugin: string): Host => ({
-      node: settings.node,
-      settings,
-      clock,
-      random,
-      log: log.child({ plugin }),
-      metrics,
-      store,
-      events: events.publisher,
-    })
-    const registry = createRegistry(definitions, hostFor)
-    ending.push(() => registry.close())
-    const runtime = createRuntime({
-      registry,
-      clock,
-      log,
-      metrics,
-      firstInstanceId: randomInt(1, 0x7fff_ffff),
-    })
-    ending.push(() => runtime.close())
+    const core = await startCore(settings, definitions, { clock, random, log, metrics })
+    endings.add(core.close)
+    const { store, events, registry, runtime } = core
 
     let draining = false
     const health = (): Health => {
@@ -106,7 +64,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
     let http: ObserveServer | undefined
     if (settings.http) {
       http = await serveObservations(settings.http, metrics, health)
-      ending.push(() => http?.close())
+      endings.add(() => http?.close())
     }
     const sockets = await createSocketServer({
       path: settings.socket,
@@ -116,7 +74,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       log,
       firstEventId: randomInt(0, 0x7fff_ffff),
     })
-    ending.push(() => sockets.close())
+    endings.add(() => sockets.close())
 
     let end: Promise<void> | undefined
     let resolveEnded: () => void
@@ -133,7 +91,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       await within(runtime.drain(), LEAVE_AFTER_MS)
       // Kong moves each connection's next event to the successor by itself, unless there is none to move to.
       while (succeeded && sockets.connections > 0 && clock.monotonic() < deadline) await pause(50)
-      await unwind()
+      await endings.run()
       log.info('ended')
       resolveEnded()
     }
@@ -159,7 +117,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
     )
     return { socket: settings.socket, httpPort: http?.port, ended, close }
   } catch (error) {
-    await unwind()
+    await endings.run()
     throw error
   }
 }

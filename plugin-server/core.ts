@@ -1,0 +1,87 @@
+/** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
+import { randomInt } from 'node:crypto'
+import { createEventPath, type EventPath } from '../events/path.ts'
+import type { Clock } from './clock.ts'
+import type { Settings } from './config.ts'
+import { messageOf } from './errors.ts'
+import type { Logger } from './observe/log.ts'
+import type { Metrics } from './observe/metrics.ts'
+import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
+import { createRuntime, type Runtime } from './runtime/runtime.ts'
+import type { Host } from './sdk.ts'
+import { createStore } from './stores/create.ts'
+import type { Store } from './stores/store.ts'
+
+export interface CoreParts {
+  readonly clock: Clock
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+export interface Core {
+  readonly store: Store
+  readonly events: EventPath
+  readonly registry: Registry
+  readonly runtime: Runtime
+  close(): Promise<void>
+}
+
+/** @throws SluiceError for a plugin or a spool that can't be used; what had been started is ended again. */
+export async function startCore(
+  settings: Settings,
+  definitions: readonly AnyPlugin[],
+  parts: CoreParts,
+): Promise<Core> {
+  const { clock, random, log, metrics } = parts
+  const endings = createEndings(log)
+  try {
+    const store = createStore(settings, { clock, log, metrics })
+    endings.add(() => store.close())
+    const events = createEventPath(settings, { ...parts, types: eventTypesOf(definitions) })
+    await events.start()
+    endings.add(() => events.close())
+    const hostFor = (plugin: string): Host => ({
+      node: settings.node,
+      settings,
+      clock,
+      random,
+      log: log.child({ plugin }),
+      metrics,
+      store,
+      events: events.publisher,
+    })
+    const registry = createRegistry(definitions, hostFor)
+    endings.add(() => registry.close())
+    const firstInstanceId = randomInt(1, 0x7fff_ffff)
+    const runtime = createRuntime({ registry, clock, log, metrics, firstInstanceId })
+    endings.add(() => runtime.close())
+    return { store, events, registry, runtime, close: endings.run }
+  } catch (error) {
+    await endings.run()
+    throw error
+  }
+}
+
+export interface Endings {
+  add(end: () => Promise<void> | void): void
+  /** Ends what was added, the last first; one that fails is logged and stops no other. */
+  run(): Promise<void>
+}
+
+export function createEndings(log: Logger): Endings {
+  const endings: (() => Promise<void> | void)[] = []
+  return {
+    add: end => endings.push(end),
+    async run() {
+      for (const end of endings.splice(0).reverse()) {
+        try {
+          await end()
+        } catch (error) {
+          log.error({ reason: messageOf(error) }, 'a part did not end well')
+        }
+      }
+    },
+  }
+}
