@@ -3,6 +3,7 @@ import type { EventPath } from '../events/path.ts'
 import { createEventPath } from '../events/path.ts'
 import type { AdminClient } from '../kong/admin/client.ts'
 import { type ApplyWatcher, applyChanges } from '../kong/reconcile/apply.ts'
+import { applyWhole } from '../kong/reconcile/db-less.ts'
 import type { Change } from '../kong/reconcile/diff.ts'
 import { type Plan, planState } from '../kong/reconcile/plan.ts'
 import { eventOf } from '../kong/reconcile/record.ts'
@@ -107,17 +108,14 @@ async function applyPlan(
       progress.note(`trying again: ${show(change)}: ${plan.mask.text(messageOf(error))}`),
   }
   try {
-    await applyChanges(
-      client,
-      plan.stages,
-      {
-        concurrency: wholeNumber('--parallel', flags.parallel, 1),
-        retryForMs: wholeNumber('--retry-for', flags.retryFor, 0) * 1000,
-        signal,
-        watcher,
-      },
-      retryParts,
-    )
+    const options = {
+      concurrency: wholeNumber('--parallel', flags.parallel, 1),
+      retryForMs: wholeNumber('--retry-for', flags.retryFor, 0) * 1000,
+      signal,
+      watcher,
+    }
+    if (plan.current.isDbLess) await applyWhole(client, plan, options, retryParts)
+    else await applyChanges(client, plan.stages, options, retryParts)
   } catch (error) {
     progress.end()
     // Kong's own message may quote a credential.

@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./kong-conf.ts'),
   },
   plan: { summary: 'shows what `sluice apply` would change in Kong', load: () => import('./plan.ts') },
+  'dump-state': {
+    summary: 'prints what Kong holds as a declared state',
+    load: () => import('./dump-state.ts'),
+  },
   apply: { summary: 'makes Kong hold what a file declares', load: () => import('./apply.ts') },
 }
 

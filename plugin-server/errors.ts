@@ -37,6 +37,8 @@ export const ERRORS = {
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
   SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',
   SLUICE_ADMIN_REFUSED: 'Kong refused the change; its own message says why.',
+  SLUICE_APPLY_REFUSED:
+    'Nothing was changed. What lacks the select tag belongs to others: tag it, move it, or keep it.',
   SLUICE_APPLY_FAILED: 'The changes that had been made were undone, but for those named here.',
   // the local gateway
   SLUICE_GATEWAY_CONFIG: 'Correct the named KONG_ variables.',

@@ -20,7 +20,7 @@ export interface DeclaredState {
 }
 
 /** Which kinds may stand beneath another, and by which field they then refer to it. */
-const NESTED: Readonly<Partial<Record<KindName, Readonly<Partial<Record<KindName, string>>>>>> = {
+export const NESTED: Readonly<Partial<Record<KindName, Readonly<Partial<Record<KindName, string>>>>>> = {
   services: { routes: 'service', plugins: 'service' },
   routes: { plugins: 'route' },
   upstreams: { targets: 'upstream' },

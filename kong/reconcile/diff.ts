@@ -1,8 +1,8 @@
 import { KINDS, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { comparedFields, isSame } from './normalise.ts'
-import type { Current, CurrentState, Row } from './read.ts'
-import { type Desired, isOurs } from './resolve.ts'
+import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import type { Desired } from './resolve.ts'
 
 /** One change of one entity. */
 export interface Change {

@@ -6,8 +6,12 @@ type Row = Readonly<Record<string, unknown>>
 export interface Identities<T> {
   add(item: T & { readonly kind: KindName }, row: Row): void
   byId(kind: KindName, id: string): T | undefined
-  /** By the first identity of the row that is filled in and known. */
-  find(kind: Kind, row: Row): T | undefined
+  /**
+   * By the first identity of the row that is filled in and known.
+   *
+   * @param isClaimed items that only their main identity finds: somebody else means them by it.
+   */
+  find(kind: Kind, row: Row, isClaimed?: (item: T) => boolean): T | undefined
   /** By id, or by a name. */
   named(kind: KindName, name: string): T | undefined
   isIdentified(kind: Kind, row: Row): boolean
@@ -30,16 +34,18 @@ export function createIdentities<T>(): Identities<T> {
   const keys = new Map<string, T>()
   const keysOf = (kind: Kind, row: Row) =>
     kind.identity.flatMap(fields => identityKey(kind.name, fields, row) ?? [])
+  const mainKey = (kind: Kind, row: Row) => identityKey(kind.name, kind.identity[0] ?? [], row)
   return {
     add(item, row) {
       ids.set(`${item.kind}:${String(row.id)}`, item)
       for (const key of keysOf(KINDS[item.kind], row)) keys.set(key, item)
     },
     byId: (kind, id) => ids.get(`${kind}:${id}`),
-    find(kind, row) {
+    find(kind, row, isClaimed = () => false) {
+      const main = mainKey(kind, row)
       for (const key of keysOf(kind, row)) {
         const item = keys.get(key)
-        if (item) return item
+        if (item && (key === main || !isClaimed(item))) return item
       }
       return undefined
     },

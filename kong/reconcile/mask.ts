@@ -17,6 +17,10 @@ export interface Mask {
 /** Names of configuration fields that hold secrets although their schema does not say so. */
 const SECRET_FIELD = /passw|secret|token|private_key|api_?key|credential/i
 
+/** Whether a field of a configuration holds a secret. */
+export const isSecretField = (name: string, field: Field | undefined): boolean =>
+  field?.spec.encrypted === true || field?.spec.referenceable === true || SECRET_FIELD.test(name)
+
 /** `UNIQUE violation detected on '{key="…"}'`: Kong quotes the value, however short. */
 const QUOTED_SECRET = /\b(key|password|secret|client_id|client_secret)=("[^"]*"|\S+?(?=[,}]))/g
 
@@ -44,8 +48,7 @@ export function createMask(
         ]),
       )
     if (typeof value !== 'string') return value
-    const isSecret = field?.spec.encrypted || field?.spec.referenceable || SECRET_FIELD.test(name)
-    if (isSecret && !value.startsWith('{vault://')) return MASK
+    if (isSecretField(name, field) && !value.startsWith('{vault://')) return MASK
     return scrub(value, inConfig)
   }
   const secretsOf = ({ kind, fields }: { kind: KindName; fields: Row }): readonly string[] =>

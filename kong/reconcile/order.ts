@@ -24,7 +24,7 @@ export type Stages = readonly (readonly Step[])[]
  * - Where changes wait for each other in a circle (two entities swap their names), one is deleted and created anew,
  *   with everything that Kong would delete together with it.
  *
- * @throws SluiceError SLUICE_APPLY_FAILED when such a circle holds an entity of somebody else.
+ * @throws SluiceError SLUICE_APPLY_REFUSED when such a circle holds an entity of somebody else.
  */
 export function orderChanges(
   changes: readonly Change[],
@@ -136,7 +136,7 @@ function replaceEntity(
     const anew = wanted.get(key)
     if (!anew)
       throw new SluiceError(
-        'SLUICE_APPLY_FAILED',
+        'SLUICE_APPLY_REFUSED',
         `${update.label} must be deleted and created anew, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
       )
     const { kind, id, label, fields: after, body } = anew

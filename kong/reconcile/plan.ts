@@ -1,12 +1,14 @@
 import { SluiceError } from '../../plugin-server/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
+import { refuseForeign } from './db-less.ts'
 import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
 import { type Change, diff } from './diff.ts'
 import { createMask, type Mask } from './mask.ts'
 import { orderChanges, type Stages } from './order.ts'
-import { type CurrentState, readState } from './read.ts'
+import { type CurrentState, isOurs, readState } from './read.ts'
 import { type Desired, resolve } from './resolve.ts'
 import { refuse, type Source } from './source.ts'
+import { findWarnings } from './warnings.ts'
 
 /** What bears no tag of its own choice bears this one: without a tag nobody could tell what is ours. */
 export const DEFAULT_SELECT_TAG = 'sluice'
@@ -33,8 +35,8 @@ export interface Plan {
 /**
  * Compares declared states with what Kong holds. Writes nothing.
  *
- * @throws SluiceError SLUICE_STATE_INVALID for mistakes in the files, with their places; SLUICE_APPLY_FAILED when a
- * deletion would take others' entities along.
+ * @throws SluiceError SLUICE_STATE_INVALID for mistakes in the files, with their places; SLUICE_APPLY_REFUSED when a
+ * deletion would take others' entities along, or the whole of a Kong without a database is not ours.
  */
 export async function planState(
   client: AdminClient,
@@ -47,6 +49,7 @@ export async function planState(
     plugins: pluginNames(declared, 'plugins'),
     vaults: pluginNames(declared, 'vaults'),
   })
+  if (current.isDbLess) refuseForeign(current, selectTags)
   const desired = resolve(declared, current, { selectTags, newId: options.newId })
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   if (blocked.length > 0) {
@@ -54,7 +57,7 @@ export async function planState(
       ({ change, by }) =>
         `${change.label} is to be deleted, but ${by.map(e => `${e.kind} ${e.id}`).join(', ')} of somebody else belongs to it`,
     )
-    throw new SluiceError('SLUICE_APPLY_FAILED', `nothing was changed:\n${lines.join('\n')}`)
+    throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
   }
   const stages = orderChanges(changes, desired, current.entities)
   const mask = createMask(
@@ -69,12 +72,35 @@ export async function planState(
     changes: stages.flat().map(step => step.change),
     stages,
     unchanged,
-    warnings: [],
+    warnings: warningsOf(desired, current, selectTags),
     selectTags,
     desired,
     current,
     mask,
   }
+}
+
+/** Looks at the plugins that will stand in Kong: what is declared, and what belongs to others. */
+function warningsOf(
+  desired: readonly Desired[],
+  current: CurrentState,
+  selectTags: readonly string[],
+): readonly string[] {
+  const others = current.entities.filter(entity => !isOurs(entity, selectTags))
+  const ofKind = <T extends { readonly kind: string }>(entities: readonly T[], kind: string) =>
+    entities.filter(entity => entity.kind === kind)
+  const routes = [...ofKind(others, 'routes'), ...ofKind(desired, 'routes')]
+  const services = new Map(
+    routes.map(({ id, fields }) => [id, (fields.service as { id: string } | null)?.id]),
+  )
+  const plugins = [
+    ...ofKind(desired, 'plugins'),
+    ...ofKind(others, 'plugins').map(({ id, fields }) => ({
+      fields,
+      label: `plugin ${fields.name} (id ${id})`,
+    })),
+  ]
+  return findWarnings(plugins, route => services.get(route))
 }
 
 function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {

@@ -17,6 +17,10 @@ export interface Current {
   readonly tags: readonly string[]
 }
 
+/** Whether an entity of Kong is ours to change. */
+export const isOurs = (current: Pick<Current, 'tags'>, selectTags: readonly string[]): boolean =>
+  selectTags.every(tag => current.tags.includes(tag))
+
 export interface CurrentState {
   readonly entities: readonly Current[]
   readonly schemas: Schemas

@@ -5,7 +5,7 @@ import { createIdentities, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { comparedFields, flattenViolations, hashPassword, normaliseDeclared } from './normalise.ts'
-import type { Current, CurrentState, Row } from './read.ts'
+import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
 import { type Path, type Problem, refuse } from './source.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */
@@ -29,10 +29,6 @@ export interface ResolveOptions {
   readonly selectTags: readonly string[]
   readonly newId: () => string
 }
-
-/** Whether an entity of Kong is ours to change. */
-export const isOurs = (current: Pick<Current, 'tags'>, selectTags: readonly string[]): boolean =>
-  selectTags.every(tag => current.tags.includes(tag))
 
 /**
  * Finds for each declared entity the one in Kong that it means, fills in defaults and ids, and checks it.
@@ -59,6 +55,8 @@ class Resolver {
   readonly #current: CurrentState
   readonly #options: ResolveOptions
   readonly #ofKong: Identities<Current>
+  /** Entities of Kong that a declared one means by its id or by its name. */
+  readonly #claimed: ReadonlySet<Current>
   readonly #done = new Map<Declared, Desired>()
   readonly #byIdentity: Identities<Desired> = createIdentities()
   /** Declared entities by the names and ids that a reference may use. */
@@ -69,6 +67,7 @@ class Resolver {
     this.#options = options
     this.#ofKong = createIdentities()
     for (const entity of current.entities) this.#ofKong.add(entity, { ...entity.fields, id: entity.id })
+    this.#claimed = this.#claim(state)
     for (const entity of state.entities)
       for (const name of namesOf(KINDS[entity.kind], entity.fields))
         this.#byName.set(`${entity.kind}:${name}`, entity)
@@ -131,6 +130,17 @@ class Resolver {
     return true
   }
 
+  #claim({ entities }: DeclaredState): ReadonlySet<Current> {
+    const claimed = entities.flatMap(({ kind, fields }) => {
+      const [main = []] = KINDS[kind].identity
+      const byName =
+        main.length === 1 ? this.#ofKong.find({ ...KINDS[kind], identity: [main] }, fields) : undefined
+      const byId = typeof fields.id === 'string' ? this.#ofKong.byId(kind, fields.id) : undefined
+      return [byName, byId].filter(entity => entity !== undefined)
+    })
+    return new Set(claimed)
+  }
+
   /** The references as Kong has them: `{ service: { id } }`. Undefined when one leads nowhere. */
   #links(declared: Declared): Row | undefined {
     const links: Record<string, unknown> = {}
@@ -173,7 +183,8 @@ class Resolver {
   ): { readonly id: string | undefined; readonly current: Current | undefined } | undefined {
     const id = typeof filled.id === 'string' ? filled.id : undefined
     const current =
-      (id === undefined ? undefined : this.#ofKong.byId(kind.name, id)) ?? this.#ofKong.find(kind, filled)
+      (id === undefined ? undefined : this.#ofKong.byId(kind.name, id)) ??
+      this.#ofKong.find(kind, filled, entity => this.#claimed.has(entity))
     if (id === undefined && !this.#ofKong.isIdentified(kind, filled))
       return this.#wrong(
         declared,

@@ -135,9 +135,8 @@ describe('applying a declared state', () => {
     const { id } = await row('/services/s')
     await client.request('POST', '/plugins', { name: 'correlation-id', service: { id } })
     await assert.rejects(applyText(client, '_format_version: "3.0"\n'), {
-      code: 'SLUICE_APPLY_FAILED',
-      message:
-        /^nothing was changed:\nservice s is to be deleted, but plugins \S+ of somebody else belongs to it$/,
+      code: 'SLUICE_APPLY_REFUSED',
+      message: /^service s is to be deleted, but plugins \S+ of somebody else belongs to it$/,
     })
   })
 

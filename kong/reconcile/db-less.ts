@@ -1,0 +1,92 @@
+import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { isTransient } from '../admin/answer.ts'
+import type { AdminClient } from '../admin/client.ts'
+import { type RetryParts, retry } from '../admin/retry.ts'
+import type { ApplyOptions } from './apply.ts'
+import { PARENTS_OF } from './diff.ts'
+import { KINDS } from './kinds.ts'
+import type { Plan } from './plan.ts'
+import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import type { Desired } from './resolve.ts'
+
+/**
+ * A Kong without a database takes its whole state at once, through `POST /config`, which replaces everything. So it
+ * is touched only if all that it holds is ours.
+ *
+ * @throws SluiceError SLUICE_APPLY_REFUSED that names what is not.
+ */
+export function refuseForeign(current: CurrentState, selectTags: readonly string[]): void {
+  const foreign = current.entities.filter(entity => !isOurs(entity, selectTags))
+  if (foreign.length === 0) return
+  const shown = foreign.slice(0, 10).map(entity => `  ${describe(entity)}`)
+  const rest = foreign.length > shown.length ? [`  and ${foreign.length - shown.length} more`] : []
+  throw new SluiceError(
+    'SLUICE_APPLY_REFUSED',
+    [
+      `this Kong has no database, so that an apply replaces all it holds; without the tag ${selectTags.join(', ')} it holds`,
+      ...shown,
+      ...rest,
+    ].join('\n'),
+  )
+}
+
+function describe({ kind, id, fields }: Current): string {
+  const name = KINDS[kind].shownBy.map(field => fields[field]).find(value => typeof value === 'string')
+  return `${KINDS[kind].noun} ${String(name ?? id)}`
+}
+
+/**
+ * Puts the desired state in the place of the present one, in one request. Kong takes all of it or nothing; when no
+ * answer comes, the earlier state is posted again.
+ *
+ * @throws SluiceError SLUICE_APPLY_FAILED.
+ */
+export async function applyWhole(
+  client: AdminClient,
+  plan: Plan,
+  options: ApplyOptions,
+  parts: RetryParts,
+): Promise<void> {
+  const earlier = (await client.request('GET', '/config')) as { config?: string }
+  const retryOptions = { forMs: options.retryForMs, ...(options.signal && { signal: options.signal }) }
+  const post = (body: unknown) => retry(() => client.request('POST', '/config', body), retryOptions, parts)
+  try {
+    await post(wholeState(plan.desired))
+  } catch (error) {
+    const reason = `replacing the configuration failed: ${messageOf(error)}`
+    if (!isTransient(error)) throw new SluiceError('SLUICE_APPLY_FAILED', `${reason}\nnothing was changed`)
+    try {
+      await post({ config: earlier.config ?? '' })
+    } catch {
+      throw new SluiceError(
+        'SLUICE_APPLY_FAILED',
+        `${reason}\nthe earlier state could not be put back either: whether the new one is in force is not known`,
+      )
+    }
+    throw new SluiceError('SLUICE_APPLY_FAILED', `${reason}\nthe earlier state was put back`)
+  }
+  for (const change of plan.changes) options.watcher.applied(change)
+}
+
+/** The declarative configuration of Kong: flat lists, references by id. */
+export function wholeState(desired: readonly Desired[]): Record<string, unknown> {
+  const lists: Record<string, Row[]> = {}
+  for (const entity of desired) {
+    const list = lists[entity.kind] ?? []
+    lists[entity.kind] = list
+    list.push(toDeclarative(entity))
+  }
+  return { _format_version: '3.0', _transform: true, ...lists }
+}
+
+function toDeclarative({ kind, id, fields, body }: Desired): Row {
+  const row: Record<string, unknown> = { ...fields, id }
+  // Kong hashes passwords itself (`_transform`), so they are sent as they were declared.
+  for (const name of KINDS[kind].secrets) if (body[name] !== undefined) row[name] = body[name]
+  if (typeof body.ttl === 'number') row.ttl = body.ttl
+  for (const field of PARENTS_OF.keys()) {
+    const reference = row[field] as { id?: string } | null | undefined
+    if (reference?.id !== undefined) row[field] = reference.id
+  }
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== undefined))
+}

@@ -1,0 +1,74 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What becomes of a request on its way to the Admin API. */
+export type Fate =
+  | 'pass'
+  /** The connection breaks before Kong has seen it. */
+  | 'lose-request'
+  /** Kong does it, and the connection breaks before the answer comes. */
+  | 'lose-answer'
+  /** Kong answers with this status and body instead. */
+  | { readonly status: number; readonly body: unknown }
+
+export interface FaultyAdmin {
+  readonly url: string
+  /** Decides about every request; `n` counts the writing ones from 1, and is 0 for the others. */
+  decide: (method: string, path: string, n: number) => Fate | Promise<Fate>
+  /** The port is closed, and open connections break, as when Kong is killed. */
+  stop(): Promise<void>
+  /** It listens again, on the same port. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Stands between a client and an Admin API, and breaks what a test wants to see broken. */
+export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
+  let writes = 0
+  let server: Server | undefined
+  const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const { method = 'GET', url = '/' } = incoming
+    const fate = await admin.decide(method, url, method === 'GET' ? 0 : ++writes)
+    if (fate === 'lose-request') return void incoming.socket.destroy()
+    if (typeof fate === 'object') {
+      incoming.resume()
+      response.writeHead(fate.status, { 'content-type': 'application/json' })
+      return void response.end(JSON.stringify(fate.body))
+    }
+    const onward = request(target + url, { method, headers: incoming.headers }, answer => {
+      if (fate === 'lose-answer') {
+        answer.resume()
+        answer.on('end', () => incoming.socket.destroy())
+        return
+      }
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    })
+    onward.on('error', () => incoming.socket.destroy())
+    incoming.pipe(onward)
+  }
+  const listen = async (port: number) => {
+    const fresh = createServer((incoming, response) => void handle(incoming, response))
+    await new Promise<void>(resolve => fresh.listen(port, '127.0.0.1', resolve))
+    server = fresh
+    return (fresh.address() as AddressInfo).port
+  }
+  const stop = async () => {
+    const ending = server
+    server = undefined
+    if (!ending) return
+    ending.closeAllConnections()
+    await new Promise(resolve => ending.close(resolve))
+  }
+  const port = await listen(0)
+  const admin: FaultyAdmin = {
+    url: `http://127.0.0.1:${port}`,
+    decide: () => 'pass',
+    stop,
+    async restart() {
+      await listen(port)
+    },
+    close: stop,
+  }
+  return admin
+}
