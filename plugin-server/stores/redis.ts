@@ -179,12 +179,25 @@ export class RedisStore implements Store {
       digest = createHash('sha1').update(lua).digest('hex')
       this.#digests.set(lua, digest)
     }
+    this.#gather()
     try {
       return await this.#connection.evalsha(digest, 1, key, ...args)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
       return await this.#connection.eval(lua, 1, key, ...args)
     }
+  }
+
+  /**
+   * What is sent in one turn of the event loop goes out in one write. Measured against a write for each call and
+   * against ioredis' own pipelining, which lets a batch wait for the answers to the one before.
+   */
+  #gather(): void {
+    if (this.#connection instanceof Cluster) return
+    const { stream } = this.#connection
+    if (!stream || stream.writableCorked > 0) return
+    stream.cork()
+    setImmediate(() => stream.uncork())
   }
 
   /** The breaker of the server that holds the key: one for all of a single Redis, one a master of a cluster. */

@@ -14,7 +14,7 @@ import type { Limit } from './limit.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import type { Plan } from './plan.ts'
 import { capacityOfAll, type OnStoreError } from './policy.ts'
-import { type TakeArguments, type Taken, takeScript } from './script.ts'
+import { type Taken, takeScript } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
 
 /** One request, as far as it matters to its limits. */
@@ -147,31 +147,27 @@ export class Decider {
   #take(account: Account, plan: Plan, demand: Demand): Taken | Promise<Taken> {
     // Calls of one connection are served in order, so this one counts before the decision.
     if (account.local) void this.#commitLocal(account).catch(() => {})
-    return this.#run(account, { ...demand, plan, operation: 'take', ...this.#memoryOf(account) })
+    return this.#run(account, 'take', plan, demand)
   }
 
   #add(account: Account, cost: number): Promise<Taken> {
-    const { plan } = account
     const demand = { cost, wanted: cost, ahead: 0, reserve: 0 }
-    return Promise.resolve(
-      this.#run(account, { ...demand, plan, operation: 'add', ...this.#memoryOf(account) }),
-    )
+    return Promise.resolve(this.#run(account, 'add', account.plan, demand))
   }
 
-  #memoryOf(account: Account): Pick<TakeArguments, 'remembered' | 'forced'> {
-    return { remembered: account.remembered, forced: account.outages !== this.#outages }
-  }
-
-  #run(account: Account, args: TakeArguments): Taken | Promise<Taken> {
+  #run(account: Account, operation: 'take' | 'add', plan: Plan, demand: Demand): Taken | Promise<Taken> {
     const outages = this.#outages
+    const { cost, wanted, ahead, reserve } = demand
+    const forced = account.outages !== outages
+    const args = { plan, operation, cost, wanted, ahead, reserve, remembered: account.remembered, forced }
     const answer = this.#store.run(takeScript, account.key, args)
     if (!(answer instanceof Promise)) {
-      learn(account, answer, args.plan, outages)
+      learn(account, answer, plan, outages)
       return answer
     }
     return answer.then(taken => {
       this.#offsetMicros = taken.nowMicros - this.#options.clock.monotonic() * 1000
-      learn(account, taken, args.plan, outages)
+      learn(account, taken, plan, outages)
       if (this.#isDegraded) this.#degrade(false, 'the store answers again')
       return taken
     })
