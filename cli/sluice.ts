@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./dump-state.ts'),
   },
   apply: { summary: 'makes Kong hold what a file declares', load: () => import('./apply.ts') },
+  doctor: {
+    summary: 'checks an installation and names each trap with its mend',
+    load: () => import('./doctor.ts'),
+  },
 }
 
 function usage(): string {

@@ -49,6 +49,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
   ['plugins/key-auth-audit', ['plugin-server/sdk.ts']],
   ['plugins/circuit-breaker', ['plugin-server/sdk.ts']],
   ['plugins', ['plugin-server/sdk.ts', 'plugins']],
+  ['plugin-server/doctor', ['plugin-server', 'events', 'kong/admin']],
   ['plugin-server', ['plugin-server', 'plugins', 'events']],
   ['events', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/observe']],
   [
