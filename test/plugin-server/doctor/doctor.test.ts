@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
 import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import path from 'node:path'
 import { readSettings } from '../../../plugin-server/config.ts'
 import { type Check, examine, type Finding, type Patient } from '../../../plugin-server/doctor/check.ts'

@@ -24,6 +24,7 @@ export function linkTo(shared: MemoryStore): FaultyStore {
     get available() {
       return link !== 'down'
     },
+    canReach: () => link !== 'down',
     async run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args) {
       if (link === 'down') throw new Error('away')
       const result = shared.run(script, key, args)
