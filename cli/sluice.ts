@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'checks an installation and names each trap with its mend',
     load: () => import('./doctor.ts'),
   },
+  breaker: { summary: 'shows and orders circuit breakers', load: () => import('./breaker.ts') },
 }
 
 function usage(): string {

@@ -20,6 +20,7 @@ import {
   seenBy,
   settleHere,
 } from './cell.ts'
+import { CHANNEL, fromMessage, toMessage } from './channel.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
 import { BEAT_MS, Heartbeat } from './heartbeat.ts'
@@ -39,12 +40,16 @@ export const FLUSH_MS = 250
 const QUIET_SYNC_MS = 1000
 /** A breaker without requests for this long is asked about again when the next one comes. */
 const IDLE_MS = 30_000
-const CHANNEL = 'sluice:breaker'
+/** An order that is older was told by those who heard it then. */
+const NEWS_MS = 600_000
 const PASS: Decision = { kind: 'pass' }
 
 interface Entry {
   readonly cell: Cell
+  /** For people: the name of the service or route, or its id while no name is known. */
   name: string
+  /** The name; empty while it is not known. */
+  named: string
   /** Number of the configuration in force: a later instance's replaces an earlier one's. */
   configured: number
   /** Kept once the store was asked for the state for the first time; undefined afterwards. */
@@ -100,7 +105,9 @@ export class Board {
     this.#stops = [
       host.store.watch(CHANNEL, message => this.#hear(message)),
       host.store.onAvailability(available => {
-        if (!available) for (const { cell } of this.#entries.values()) goAlone(cell)
+        if (available) return
+        for (const { cell } of this.#entries.values())
+          if (!host.store.canReach(storeKey(cell.key))) goAlone(cell)
       }),
     ]
   }
@@ -134,6 +141,7 @@ export class Board {
       entry = {
         cell,
         name: name ?? key.slice(key.indexOf(':') + 1),
+        named: name ?? '',
         configured: number,
         loading: undefined,
         isSyncing: false,
@@ -158,7 +166,7 @@ export class Board {
       reconfigure(entry.cell, settings.policy, settings.window)
     }
     // The access phase of an entry with its own breaker knows no name; the log phase does.
-    if (name !== undefined && entry.name !== name) entry.name = name
+    if (name !== undefined && entry.named !== name) entry.name = entry.named = name
     return entry
   }
 
@@ -348,6 +356,7 @@ export class Board {
     const call = {
       operation,
       node: this.#id,
+      name: entry.named,
       policy: cell.policy,
       known: knownBy(cell, nowMs),
       mode,
@@ -356,11 +365,11 @@ export class Board {
     try {
       const snapshot = await store.run(breakerScript, storeKey(cell.key), call)
       entry.syncedAtMs = clock.monotonic()
-      adopt(cell, snapshot, entry.syncedAtMs, clock.now())
+      this.#adopt(entry, snapshot)
       if (snapshot.transitions.length > 0) {
         this.#reporter.announceShared(entry, snapshot)
         store
-          .publish(CHANNEL, JSON.stringify([cell.key, { ...snapshot, granted: false, transitions: [] }]))
+          .publish(CHANNEL, toMessage(cell.key, snapshot))
           .catch(error =>
             log.debug({ breaker: cell.key, reason: messageOf(error) }, 'breaker change not pushed'),
           )
@@ -374,14 +383,22 @@ export class Board {
   }
 
   #hear(message: string): void {
-    const { clock, log } = this.#host
     try {
-      const [key, snapshot] = JSON.parse(message) as [string, Snapshot]
-      const entry = this.#entries.get(key)
-      if (entry && !entry.cell.alone) adopt(entry.cell, snapshot, clock.monotonic(), clock.now())
+      const { breaker, snapshot } = fromMessage(message)
+      const entry = this.#entries.get(breaker)
+      if (entry && !entry.cell.alone) this.#adopt(entry, snapshot)
     } catch (error) {
-      log.warn({ reason: messageOf(error) }, 'breaker message not understood')
+      this.#host.log.warn({ reason: messageOf(error) }, 'breaker message not understood')
     }
+  }
+
+  #adopt(entry: Entry, snapshot: Snapshot): void {
+    const { clock } = this.#host
+    const { sequence } = entry.cell.mode
+    adopt(entry.cell, snapshot, clock.monotonic(), clock.now())
+    const { mode } = entry.cell
+    if (mode.sequence > sequence && snapshot.atMs - mode.sequence < NEWS_MS)
+      this.#reporter.announceMode(entry, mode)
   }
 
   #announce(entry: Entry, change: Change): void {

@@ -4,22 +4,22 @@
 -- KEYS[1]  the breaker
 -- ARGV     in the order of `names`; `known_*` is what the calling node last knew, which stands where it outranks
 --          what is stored here (Redis was away, or lost its data)
--- Fields   phase generation attempt since until cause succeeded failed, lease:<token> = end of the lease,
+-- Fields   phase generation attempt since until cause succeeded failed name, lease:<token> = end of the lease,
 --          node:<node>/<process> = generation at calls failures slow connection-failures, mode_*
 local names = {
-  'op', 'node', 'draw',
+  'op', 'node', 'name', 'draw',
   'failure_rate', 'slow_call_rate', 'minimum_calls', 'connection_failures', 'quorum_nodes', 'open_ms', 'max_open_ms',
   'open_jitter', 'permits', 'probe_ms', 'recovery_ms', 'live_ms',
   'known_phase', 'known_generation', 'known_attempt', 'known_remaining', 'known_cause',
   'mode_sequence', 'mode', 'mode_remaining', 'mode_actor', 'mode_reason',
   'a', 'b', 'c', 'd', 'e', 'f',
 }
-local text = { op = 1, node = 1, known_phase = 1, known_cause = 1, mode = 1, mode_actor = 1, mode_reason = 1 }
+local text = { op = 1, node = 1, name = 1, known_phase = 1, known_cause = 1, mode = 1, mode_actor = 1, mode_reason = 1 }
 local arg = {}
 for i, name in ipairs(names) do
   arg[name] = text[name] and ARGV[i] or tonumber(ARGV[i])
 end
-local token = ARGV[26]
+local token = ARGV[27]
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -213,7 +213,10 @@ if m.mode ~= 'auto' and m.until_ms > 0 and now >= m.until_ms then
   m.mode = 'auto'
 end
 
-advance()
+-- An operator who looks or orders has no policy to judge by.
+if arg.op ~= 'read' and arg.op ~= 'mode' then
+  advance()
+end
 if arg.op == 'report' then
   for name, r in pairs(reports) do
     if now - r.at > arg.live_ms then
@@ -269,6 +272,7 @@ end
 local after = {
   phase = s.phase, generation = whole(s.generation), attempt = whole(s.attempt), since = whole(s.since),
   ['until'] = whole(s.until_ms), cause = s.cause, succeeded = whole(s.succeeded), failed = whole(s.failed),
+  name = arg.name ~= '' and arg.name or hash.name or '',
 }
 if m.sequence > 0 then
   after.mode_sequence = whole(m.sequence)
@@ -315,5 +319,5 @@ return {
   s.phase, s.generation, s.attempt, now - s.since, math.max(0, s.until_ms - now), s.cause,
   lease_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,
   m.sequence, m.mode, m.until_ms > 0 and math.max(0, m.until_ms - now) or 0, m.actor, m.reason,
-  granted, lost, table.concat(transitions, ' '), now,
+  granted, lost, table.concat(transitions, ' '), now, after.name,
 }

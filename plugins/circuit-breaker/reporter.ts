@@ -2,6 +2,7 @@ import type { BoundCounter, BoundGauge, Host } from '../../plugin-server/sdk.ts'
 import type { BreakerState, Phase, Totals, Transition } from './breaker.ts'
 import { type Cell, type Change, deciding } from './cell.ts'
 import type { Outcome } from './classify.ts'
+import type { ModeSetting } from './mode.ts'
 import type { Snapshot } from './script.ts'
 
 /** A breaker as far as its metrics and events need it. */
@@ -18,6 +19,8 @@ export interface Reporter {
   count(entry: Reported, what: 'rejected' | 'fallback' | 'shadow'): void
   announceShared(entry: Reported, snapshot: Snapshot): void
   announceOwn(entry: Reported, change: Change): void
+  /** Every node that hears of an order publishes it; the event's identity makes them one. */
+  announceMode(entry: Reported, mode: ModeSetting): void
   /** Brings the metrics up to date. Calls are counted apart and added here, off the request path. */
   flush(): void
 }
@@ -128,6 +131,16 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
               : {}
         publish(entry, transition, 'node', held.generation, clock.now(), data)
       }
+    },
+    announceMode({ cell: { key }, name }, { sequence, mode, actor, reason, remainingMs }) {
+      void events.publish({
+        type: 'circuit.forced.v1',
+        subject: key,
+        timeMs: sequence,
+        identity: `${key} ${sequence}`,
+        data: { breaker: key, mode, actor, reason, expires_in_ms: Math.round(remainingMs) },
+      })
+      log.warn({ breaker: key, name, mode, actor, reason }, 'circuit breaker ordered by an operator')
     },
     flush() {
       for (const { entry, counts, counters, state: gauge } of rows.values()) {

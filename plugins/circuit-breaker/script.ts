@@ -8,7 +8,6 @@ import type {
 } from '../../plugin-server/sdk.ts'
 import {
   acquire,
-  advance,
   type BreakerState,
   type Cause,
   outranks,
@@ -54,6 +53,8 @@ export interface BreakerCall {
   readonly operation: Operation
   /** `<node>/<process>`: a node that runs several processes has one voice. */
   readonly node: string
+  /** What people call the service or route; empty where it is not known. */
+  readonly name: string
   readonly policy: Policy
   readonly known: Known
   readonly mode: ModeSetting
@@ -75,6 +76,7 @@ export interface Snapshot extends Known {
   readonly lost: number
   /** What this operation brought about. */
   readonly transitions: readonly Transition[]
+  readonly name: string
   /** The store's clock, milliseconds since the epoch. */
   readonly atMs: number
 }
@@ -83,10 +85,11 @@ const RESULTS: Readonly<Record<ProbeResult, number>> = { failure: 0, success: 1,
 const HOUR_MS = 3_600_000
 
 /** In the order that breaker.lua lists. */
-function encode({ operation, node, policy, known, mode, draw }: BreakerCall): StoredValue[] {
+function encode({ operation, node, name, policy, known, mode, draw }: BreakerCall): StoredValue[] {
   return [
     operation.op,
     node,
+    name,
     draw,
     policy.failureRate,
     policy.slowCallRate,
@@ -134,7 +137,8 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
   const mode = nextMode(readMode(hash), call, nowMs)
   const step = operate(adoptKnown(readState(hash), call.known, nowMs), call, nowMs)
   const { state, transitions } = step
-  write(hash, state, mode)
+  const name = call.name || String(hash.get('name') ?? '')
+  write(hash, state, mode, name)
   const totals = step.totals ?? totalsOf(state, call.policy)
   const openMs = Math.max(0, state.untilMs - nowMs)
   const modeMs = mode.untilMs > 0 ? Math.max(0, mode.untilMs - nowMs) : 0
@@ -163,6 +167,7 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
       transitions.filter(t => t === 'probe-lost').length,
       transitions.join(' '),
       nowMs,
+      name,
     ],
     expireInMs: Math.max(openMs, mode.mode === 'auto' ? 0 : modeMs) + HOUR_MS,
   }
@@ -181,7 +186,8 @@ function operate(
     case 'settle':
       return settle(state, policy, operation.token, operation.generation, operation.result, nowMs, draw)
     default:
-      return advance(state, policy, nowMs, draw)
+      // An operator who looks or orders has no policy to judge by.
+      return { state, transitions: [] }
   }
 }
 
@@ -240,6 +246,7 @@ function decode(reply: ScriptReply): Snapshot {
     lost: n(20),
     transitions: t(21) === '' ? [] : (t(21).split(' ') as Transition[]),
     atMs: n(22),
+    name: t(23),
   }
 }
 

@@ -42,7 +42,7 @@ export function readMode(hash: Readonly<StoredHash>): StoredMode {
   }
 }
 
-export function write(hash: StoredHash, state: BreakerState, mode: StoredMode): void {
+export function write(hash: StoredHash, state: BreakerState, mode: StoredMode, name: string): void {
   hash.clear()
   hash.set('phase', state.phase)
   hash.set('generation', state.generation)
@@ -52,6 +52,7 @@ export function write(hash: StoredHash, state: BreakerState, mode: StoredMode): 
   hash.set('cause', state.cause ?? '')
   hash.set('succeeded', state.succeeded)
   hash.set('failed', state.failed)
+  hash.set('name', name)
   for (const [token, untilMs] of state.leases) hash.set(`lease:${token}`, untilMs)
   for (const [node, seen] of state.reports) hash.set(`node:${node}`, writeReport(seen))
   if (mode.sequence === 0) return

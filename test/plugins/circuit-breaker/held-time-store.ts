@@ -3,7 +3,7 @@ import { breakerScript } from '../../../plugins/circuit-breaker/script.ts'
 import type { TestClock } from '../../support/test-clock.ts'
 
 /** The most arguments that an operation has; the time stands behind them. */
-const ARGUMENTS = 31
+const ARGUMENTS = 32
 
 /** The script for Redis with the time as a further argument instead of the server's own. */
 export const LUA_WITH_TIME = breakerScript.lua.replace(

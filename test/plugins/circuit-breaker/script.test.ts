@@ -28,6 +28,7 @@ const tokens = fc.constantFrom('a', 'b', 'c')
 
 interface Call {
   readonly node: string
+  readonly name: string
   readonly waitMs: number
   readonly draw: number
   readonly make: (generation: number, granted: string) => Operation
@@ -102,6 +103,7 @@ const modes: fc.Arbitrary<ModeSetting> = fc.oneof(
 const calls: fc.Arbitrary<Call[]> = fc.array(
   fc.record({
     node: nodes,
+    name: fc.constantFrom('', '', 'echo', 'école'),
     waitMs: fc.oneof(fc.nat(20), fc.nat(300), fc.nat(2000)),
     draw: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
     make: operations,
@@ -149,7 +151,15 @@ describe('the script of the breaker', () => {
                 ? NOTHING
                 : { ...last, phase: 'open' as const, generation: last.generation + 1, remainingMs: 40 }
           const operation = call.make(last.generation, granted)
-          const request = { operation, node: call.node, policy, known, mode: call.mode, draw: call.draw }
+          const request = {
+            operation,
+            node: call.node,
+            name: call.name,
+            policy,
+            known,
+            mode: call.mode,
+            draw: call.draw,
+          }
           const args = breakerScript.encode!(request)
           const inMemory = breakerScript.apply(hash, request, nowMicros)
           const inRedis = (await redis.eval(LUA_WITH_TIME, 1, key, ...withTime(args, nowMicros))) as (
@@ -196,7 +206,7 @@ describe('the script of the breaker', () => {
     }
     const seen = { generation: 0, calls: 1, failures: 1, slow: 0, connectionFailures: 0 }
     const operation = { op: 'report' as const, seen, peers: 1 }
-    const request = { operation, node: 'n1/1', policy, known: NOTHING, mode: AUTO, draw: 0 }
+    const request = { operation, node: 'n1/1', name: 'echo', policy, known: NOTHING, mode: AUTO, draw: 0 }
     const args = breakerScript.encode!(request)
     const reply = (await redis.eval(breakerScript.lua, 1, key, ...args)) as (string | number)[]
     const snapshot = breakerScript.decode(reply)

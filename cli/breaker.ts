@@ -1,0 +1,97 @@
+import { userInfo } from 'node:os'
+import { Command } from 'commander'
+import { systemClock } from '../plugin-server/clock.ts'
+import { readSettings } from '../plugin-server/config.ts'
+import { SluiceError } from '../plugin-server/errors.ts'
+import { createLogger } from '../plugin-server/observe/log.ts'
+import { createMetrics } from '../plugin-server/observe/metrics.ts'
+import { createStore } from '../plugin-server/stores/create.ts'
+import type { Store } from '../plugin-server/stores/store.ts'
+import {
+  describeBreaker,
+  parseDuration,
+  renderBreakers,
+  toJson,
+} from '../plugins/circuit-breaker/describe.ts'
+import { findBreaker, listBreakers, orderMode } from '../plugins/circuit-breaker/management.ts'
+import type { Mode } from '../plugins/circuit-breaker/mode.ts'
+
+/** An operator can wait longer than a request. */
+const DEADLINE_MS = 5000
+
+interface OutputFlags {
+  readonly json?: true
+}
+
+interface OrderFlags extends OutputFlags {
+  readonly reason: string
+  readonly actor: string
+  readonly for?: string
+}
+
+export const command = new Command()
+  .addCommand(
+    new Command('list')
+      .description('shows every breaker that has had requests')
+      .option('--json', 'print JSON')
+      .action(async (flags: OutputFlags) => {
+        const breakers = await withStore(listBreakers)
+        print(flags.json ? JSON.stringify(breakers.map(toJson), null, 2) : renderBreakers(breakers))
+      }),
+  )
+  .addCommand(
+    new Command('show')
+      .description('shows one breaker')
+      .argument('<breaker>', 'name or id of the service or route, or service:<id>, route:<id>')
+      .option('--json', 'print JSON')
+      .action(async (name: string, flags: OutputFlags) => {
+        const breaker = await withStore(store => findBreaker(store, name))
+        print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
+      }),
+  )
+  .addCommand(order('open', 'forced-open', 'rejects every request'))
+  .addCommand(order('close', 'forced-closed', 'lets every request pass'))
+  .addCommand(order('observe', 'metrics-only', 'decides and counts, but rejects nothing'))
+  .addCommand(order('disable', 'disabled', 'neither counts nor rejects'))
+  .addCommand(order('auto', 'auto', 'lets the breaker decide by itself again'))
+
+function order(verb: string, mode: Mode, does: string): Command {
+  const made = new Command(verb)
+    .description(does)
+    .argument('<breaker>', 'name or id of the service or route, or service:<id>, route:<id>')
+    .requiredOption('--reason <text>', 'why; stands in the event and in `sluice breaker show`')
+    .option('--actor <name>', 'who orders it', userInfo().username)
+    .option('--json', 'print JSON')
+  if (mode !== 'auto') made.option('--for <time>', 'when the order ends by itself: 90s, 15m, 2h, 7d', '1h')
+  return made.action(async (name: string, flags: OrderFlags) => {
+    const remainingMs = mode === 'auto' ? 0 : parseDuration(flags.for!)
+    const breaker = await withStore(async store => {
+      // A breaker that has had no request can be ordered by its whole key only.
+      const key = /^(service|route):./.test(name) ? name : (await findBreaker(store, name)).key
+      return orderMode(store, key, { mode, remainingMs, actor: flags.actor, reason: flags.reason })
+    })
+    print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
+  })
+}
+
+async function withStore<Result>(act: (store: Store) => Promise<Result>): Promise<Result> {
+  const settings = readSettings()
+  if (settings.redisUrl === undefined)
+    throw new SluiceError(
+      'SLUICE_STORE_UNAVAILABLE',
+      'SLUICE_REDIS_URL is not set: without it the breakers live in the memory of the plugin server alone',
+    )
+  const store = createStore(
+    { ...settings, redisDeadlineMs: DEADLINE_MS },
+    { clock: systemClock, log: createLogger('silent', 2), metrics: createMetrics() },
+  )
+  try {
+    if (!(await store.ready(DEADLINE_MS)))
+      throw new SluiceError('SLUICE_STORE_UNAVAILABLE', `no connection within ${DEADLINE_MS} ms`)
+    return await act(store)
+  } finally {
+    await store.close()
+  }
+}
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -1,0 +1,102 @@
+import { messageOf, SluiceError, type Store } from '../../plugin-server/sdk.ts'
+import type { Policy } from './breaker.ts'
+import { CHANNEL, toMessage } from './channel.ts'
+import { AUTO, type ModeSetting } from './mode.ts'
+import {
+  type BreakerCall,
+  breakerScript,
+  KEY_PREFIX,
+  type Operation,
+  type Snapshot,
+  storeKey,
+} from './script.ts'
+
+/** A breaker as an operator sees it. */
+export interface ManagedBreaker {
+  /** `service:<id>` or `route:<id>` */
+  readonly key: string
+  readonly snapshot: Snapshot
+}
+
+/** What an operator orders; it ends by itself. */
+export type Order = Omit<ModeSetting, 'sequence'>
+
+/** Every breaker that the store knows, by name. */
+export async function listBreakers(store: Store): Promise<ManagedBreaker[]> {
+  const found: ManagedBreaker[] = []
+  for await (const stored of store.keys(KEY_PREFIX)) {
+    // Beside it may lie what others need on the same slot.
+    if (!stored.endsWith('}')) continue
+    const key = stored.slice(KEY_PREFIX.length, -1)
+    found.push({ key, snapshot: await ask(store, key, { op: 'read' }, AUTO) })
+  }
+  const nameOf = ({ key, snapshot }: ManagedBreaker) => snapshot.name || key
+  return found.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+}
+
+/**
+ * Finds a breaker by its key, by the id or by the name of what it protects.
+ *
+ * @throws SluiceError SLUICE_CLI_USAGE when there is none, or when several answer to the name.
+ */
+export async function findBreaker(store: Store, name: string): Promise<ManagedBreaker> {
+  const all = await listBreakers(store)
+  const found = all.filter(
+    ({ key, snapshot }) => key === name || snapshot.name === name || key.slice(key.indexOf(':') + 1) === name,
+  )
+  if (found.length === 1) return found[0]!
+  if (found.length > 1)
+    throw new SluiceError(
+      'SLUICE_CLI_USAGE',
+      `${JSON.stringify(name)} is the name of ${found.map(({ key }) => key).join(' and ')}; give one of these`,
+    )
+  const known = all.map(({ key, snapshot }) => snapshot.name || key)
+  throw new SluiceError(
+    'SLUICE_CLI_USAGE',
+    `there is no breaker ${JSON.stringify(name)}; ${known.length > 0 ? `known: ${known.join(', ')}` : 'none has had a request yet'}`,
+  )
+}
+
+/** Orders the mode of a breaker, and tells every node. */
+export async function orderMode(store: Store, key: string, order: Order): Promise<ManagedBreaker> {
+  const snapshot = await ask(store, key, { op: 'mode' }, { ...order, sequence: 0 })
+  try {
+    await store.publish(CHANNEL, toMessage(key, snapshot))
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_STORE_UNAVAILABLE',
+      `the order is stored, but the nodes could not be told at once: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+  return { key, snapshot }
+}
+
+async function ask(store: Store, key: string, operation: Operation, mode: ModeSetting): Promise<Snapshot> {
+  const call: BreakerCall = {
+    operation,
+    node: '',
+    name: '',
+    policy: LOOKS_ON,
+    known: { phase: 'closed', generation: 0, attempt: 0, remainingMs: 0, cause: undefined },
+    mode,
+    draw: 0,
+  }
+  return await store.run(breakerScript, storeKey(key), call)
+}
+
+/** Nothing is decided by it. */
+const LOOKS_ON: Policy = {
+  failureRate: 1,
+  slowCallRate: 1,
+  minimumCalls: 1,
+  connectionFailures: 0,
+  quorumNodes: 1,
+  openMs: 1,
+  maxOpenMs: 1,
+  openJitter: 0,
+  permits: 1,
+  probeMs: 1,
+  recoveryMs: 1,
+  liveMs: 1,
+}
