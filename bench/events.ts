@@ -1,0 +1,169 @@
+/**
+ * CPU of a plugin server per event, against Kong's own JavaScript one (kong-pdk) with the same plugins, driven by the
+ * same client in one run. `node dist/bench/events.js [events]`; about a minute, Linux only (CPU times from /proc).
+ *
+ * Both servers and the client share the machine, so what counts is CPU seconds of the server's process, not events
+ * per second. kong-pdk speaks MsgPack:1 only.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type KongLane, openMsgpackLane, openProtobufLane } from './kong-lane.ts'
+
+const LANES = 16
+const EVENTS = Number(process.argv[2] ?? 60_000)
+/** The kernel's unit of CPU times in /proc. */
+const TICK_MS = 10
+
+interface Contender {
+  readonly name: string
+  readonly start: (folder: string, socket: string) => ChildProcess
+  readonly open: (socket: string) => Promise<KongLane>
+}
+
+const KONG_PDK_PLUGINS: Readonly<Record<string, string>> = {
+  'calls-0': 'async access(kong) {}',
+  'calls-2': `async access(kong) {
+    const consumer = await kong.client.getConsumer()
+    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
+  }`,
+  'calls-8': `async access(kong) {
+    const consumer = await kong.client.getConsumer()
+    await kong.client.getCredential()
+    await kong.router.getService()
+    await kong.router.getRoute()
+    await kong.request.getMethod()
+    await kong.request.getPath()
+    await kong.log.notice('seen')
+    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
+  }`,
+}
+
+function startKongPdk(folder: string, socket: string): ChildProcess {
+  const plugins = path.join(folder, 'kong-pdk-plugins')
+  mkdirSync(plugins)
+  for (const [name, access] of Object.entries(KONG_PDK_PLUGINS))
+    writeFileSync(
+      path.join(plugins, `${name}.js`),
+      `class P { constructor(config) { this.config = config } ${access} }
+       module.exports = { Plugin: P, Name: '${name}', Version: '1.0.0', Priority: 1, Schema: [] }`,
+    )
+  const require = createRequire(import.meta.url)
+  const root = path.dirname(require.resolve('kong-pdk/package.json'))
+  const command = path.join(root, 'bin', 'kong-js-pluginserver')
+  return spawn(
+    process.execPath,
+    [command, '-d', plugins, '--kong-prefix', path.dirname(socket), '--sock-name', path.basename(socket)],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      // It loads plugins through ts-node, which can't use the compiler and the settings that this project builds with.
+      cwd: folder,
+      env: {
+        ...process.env,
+        TS_NODE_SKIP_PROJECT: 'true',
+        TS_NODE_COMPILER: require.resolve('typescript', { paths: [root] }),
+      },
+    },
+  )
+}
+
+function startSluice(folder: string, socket: string): ChildProcess {
+  const server = new URL('./servers/sluice-server.js', import.meta.url).pathname
+  return spawn(process.execPath, [server, socket, path.join(folder, 'spool')], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+}
+
+const CONTENDERS: readonly Contender[] = [
+  { name: 'kong-pdk 0.6.0, MsgPack:1', start: startKongPdk, open: openMsgpackLane },
+  { name: 'Sluice, MsgPack:1', start: startSluice, open: openMsgpackLane },
+  { name: 'Sluice, ProtoBuf:1', start: startSluice, open: openProtobufLane },
+]
+
+interface Measured {
+  readonly name: string
+  readonly firstAnswerMs: number
+  readonly idleMb: number
+  /** By plugin: microseconds of CPU an event, and events a second. */
+  readonly events: Readonly<Record<string, { readonly micros: number; readonly perSecond: number }>>
+}
+
+const cpuMs = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+}
+
+async function measure({ name, start, open }: Contender): Promise<Measured> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
+  const socket = path.join(folder, 'server.sock')
+  const begunAt = performance.now()
+  const server = start(folder, socket)
+  const exited = new Promise(resolve => server.once('exit', resolve))
+  try {
+    while (!existsSync(socket)) {
+      if (server.exitCode !== null) throw new Error(`${name} ended at its start`)
+      await pause(2)
+    }
+    const first = await open(socket)
+    const config = { __plugin_id: 'bench', __seq__: 1 }
+    await first.event(await first.startInstance('calls-2', config), 'access')
+    const firstAnswerMs = performance.now() - begunAt
+    await pause(500)
+    const idleMb =
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024
+
+    const lanes = [first, ...(await Promise.all(Array.from({ length: LANES - 1 }, () => open(socket))))]
+    const events: Record<string, { micros: number; perSecond: number }> = {}
+    for (const plugin of Object.keys(KONG_PDK_PLUGINS)) {
+      const id = await first.startInstance(plugin, config)
+      const run = (count: number) =>
+        Promise.all(
+          lanes.map(async lane => {
+            for (let i = 0; i < count / LANES; i++) await lane.event(id, 'access')
+          }),
+        )
+      await run(EVENTS / 3)
+      const cpuBefore = cpuMs(server.pid!)
+      const before = performance.now()
+      await run(EVENTS)
+      const seconds = (performance.now() - before) / 1000
+      events[plugin] = {
+        micros: ((cpuMs(server.pid!) - cpuBefore) * 1000) / EVENTS,
+        perSecond: EVENTS / seconds,
+      }
+    }
+    for (const lane of lanes) lane.close()
+    return { name, firstAnswerMs, idleMb, events }
+  } finally {
+    server.kill()
+    await exited
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+const results: Measured[] = []
+for (const contender of CONTENDERS) results.push(await measure(contender))
+const [reference] = results as [Measured, ...Measured[]]
+const columns = Object.keys(KONG_PDK_PLUGINS)
+const rows = results.map(result => [
+  result.name,
+  ...columns.map(plugin => {
+    const { micros, perSecond } = result.events[plugin]!
+    const ratio = micros / reference.events[plugin]!.micros
+    return `${micros.toFixed(1)} µs (${ratio.toFixed(2)} ×), ${Math.round(perSecond)}/s`
+  }),
+  `${Math.round(result.firstAnswerMs)} ms`,
+  `${Math.round(result.idleMb)} MB`,
+])
+const head = [
+  'server',
+  ...columns.map(plugin => `CPU an event, ${plugin.slice(6)} PDK calls`),
+  'first answer',
+  'idle',
+]
+const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
+process.stdout.write(line(head) + line(head.map(() => '---')) + rows.map(line).join(''))

@@ -1,0 +1,35 @@
+/** A plugin server of Sluice with the plugins of the event benchmark: `node sluice-server.js SOCKET SPOOL`. */
+import { readSettings } from '../../plugin-server/config.ts'
+import { startServer } from '../../plugin-server/main.ts'
+import { createLogger } from '../../plugin-server/observe/log.ts'
+import { type AccessKong, definePlugin, Type } from '../../plugin-server/sdk.ts'
+
+const plugin = (name: string, access: (kong: AccessKong) => void | Promise<void>) =>
+  definePlugin({ name, version: '1.0.0', priority: 1, config: Type.Object({}), phases: { access } })
+
+/** The same plugins stand in events.ts for kong-pdk. */
+const plugins = [
+  plugin('calls-0', () => {}),
+  plugin('calls-2', async kong => {
+    const consumer = await kong.client.getConsumer()
+    kong.response.setHeaders({ 'x-consumer': consumer?.username ?? 'none', 'x-limit': '100' })
+  }),
+  plugin('calls-8', async kong => {
+    const consumer = await kong.client.getConsumer()
+    await kong.client.getCredential()
+    await kong.router.getService()
+    await kong.router.getRoute()
+    await kong.request.getMethod()
+    await kong.request.getPath()
+    kong.log.notice('seen')
+    kong.response.setHeaders({ 'x-consumer': consumer?.username ?? 'none', 'x-limit': '100' })
+  }),
+]
+
+const [socket = '', spool = ''] = process.argv.slice(2)
+await startServer(readSettings({ SLUICE_SOCKET: socket, SLUICE_SPOOL_DIR: spool, SLUICE_HTTP: 'off' }), {
+  plugins,
+  log: createLogger('warn'),
+})
+// A profiler (`node --cpu-prof`) writes its file at a planned exit only.
+process.on('SIGTERM', () => process.exit(0))
