@@ -58,6 +58,9 @@ function checkJson(value: unknown, what: string, depth: number): void {
   for (const item of Object.values(value as object)) checkJson(item, what, depth + 1)
 }
 
+/** A line break would let a value forge further headers. */
+const UNSAFE = /[\r\n\0]/
+
 /** Kong wants texts in a list, and writes a number as Lua does (1e+15), so all are turned into texts here. */
 export const headerValue: Check = (value, what) => {
   if (Array.isArray(value)) return value.map(item => headerText(item, what))
@@ -68,16 +71,22 @@ function headerText(value: unknown, what: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
     refuse(`${what} must be a text, a number or a list of them`)
   const written = String(value)
-  // A line break would let a value forge further headers.
-  if (/[\r\n\0]/.test(written)) refuse(`${what} must not hold a line break or a NUL`)
+  if (UNSAFE.test(written)) refuse(`${what} must not hold a line break or a NUL`)
   return written
 }
 
 export const headers: Check = (value, what) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`${what} must be an object`)
+  const given = value as Readonly<Record<string, unknown>>
   const checked: Record<string, unknown> = {}
-  for (const [name, item] of Object.entries(value as object))
-    checked[text(name, 'a header name') as string] = headerValue(item, `the value of ${name}`)
+  for (const name of Object.keys(given)) {
+    const item = given[name]
+    // The message is made only where it is needed.
+    const plain = typeof item === 'string' && name !== '' && !UNSAFE.test(item)
+    checked[name] = plain
+      ? item
+      : headerValue(item, `the value of ${text(name, `${what}: a header name`) as string}`)
+  }
   return checked
 }
 

@@ -50,17 +50,21 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
     .gauge('sluice_loop_lag_seconds', 'How late the event loop was at its last tick.')
     .with({})
 
-  const byPhase = new Map<string, PhaseMetrics>()
+  const byPlugin = new Map<string, Map<Phase, PhaseMetrics>>()
   const phaseMetrics = (plugin: string, phase: Phase): PhaseMetrics => {
-    const key = `${plugin} ${phase}`
-    let found = byPhase.get(key)
+    let byPhase = byPlugin.get(plugin)
+    if (!byPhase) {
+      byPhase = new Map()
+      byPlugin.set(plugin, byPhase)
+    }
+    let found = byPhase.get(phase)
     if (!found) {
       found = {
         outcomes: new Map(),
         duration: durations.with({ plugin, phase }),
         roundTrips: trips.with({ plugin, phase }),
       }
-      byPhase.set(key, found)
+      byPhase.set(phase, found)
     }
     return found
   }
