@@ -93,11 +93,13 @@ export function createRabbitSink(options: RabbitSinkOptions): Sink {
     const { channel, state } = to
     return new Promise((resolve, reject) => {
       let waiting = records.length
+      let over = false
       let silentMs = 0
       let stop: NodeJS.Timeout | undefined
       const returned = new Set<string>()
 
       const finish = (error?: Error) => {
+        over = true
         clearInterval(watch)
         clearTimeout(stop)
         channel.off('return', onReturn)
@@ -118,6 +120,8 @@ export function createRabbitSink(options: RabbitSinkOptions): Sink {
       }, WATCH_MS)
       const onConfirm = (record: SinkRecord, error: unknown) => {
         silentMs = 0
+        // Returns are heard no more, so later confirms say nothing.
+        if (over) return
         if (error) return finish(new Error('RabbitMQ refused a message'))
         // A message that no queue took is returned first, and confirmed then.
         if (returned.has(record.id)) return finish(new Error('no queue is bound to the exchange'))

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ChannelModel, connect } from 'amqplib'
+import { createRabbitSink } from '../../events/rabbitmq/sink.ts'
+import { DEAD_QUEUE, EXCHANGE, QUEUE } from '../../events/rabbitmq/topology.ts'
+import type { Sink, SinkRecord } from '../../events/sink.ts'
+import { createLogger } from '../../plugin-server/observe/log.ts'
+import { type Service, START_MS, useRabbit } from '../support/services.ts'
+import { makeEvents, makeRecords, recordOf } from './records.ts'
+
+const log = createLogger('silent')
+const forEver = new AbortController().signal
+
+describe('the RabbitMQ sink', () => {
+  let rabbit: Service
+  let connection: ChannelModel
+  let sink: Sink
+
+  before(async function () {
+    this.timeout(START_MS)
+    rabbit = await useRabbit()
+  })
+  after(() => rabbit.close())
+
+  beforeEach(async () => {
+    connection = await connect(rabbit.url)
+    connection.on('error', () => {})
+    sink = createRabbitSink({ url: rabbit.url, log, confirmTimeoutMs: 1_000 })
+  })
+  afterEach(async () => {
+    await sink.close()
+    await connection.close().catch(() => {})
+  })
+
+  async function drain(queue: string = QUEUE) {
+    const channel = await connection.createChannel()
+    const found = []
+    for (let m = await channel.get(queue, { noAck: true }); m; m = await channel.get(queue, { noAck: true }))
+      found.push(m)
+    await channel.close()
+    return found
+  }
+
+  /** As the relay does it: a broker that has just started refuses messages until its queues have a leader. */
+  async function storeAgain(records: readonly SinkRecord[]) {
+    for (let attempt = 0; ; attempt++)
+      try {
+        return await sink.store(records, forEver)
+      } catch (error) {
+        if (attempt === 100) throw error
+        await sleep(100)
+      }
+  }
+
+  it('publishes an event as it is, with its id and its type', async () => {
+    const [event] = makeEvents(1)
+    await sink.store([recordOf(event!)], forEver)
+    const [message, ...others] = await drain()
+    assert.equal(others.length, 0)
+    assert.deepEqual(JSON.parse(message!.content.toString()), event)
+    assert.equal(message!.fields.exchange, EXCHANGE)
+    assert.equal(message!.fields.routingKey, event!.type)
+    const { messageId, contentType, deliveryMode, type, timestamp } = message!.properties
+    assert.deepEqual(
+      { messageId, contentType, deliveryMode, type, timestamp },
+      {
+        messageId: event!.id,
+        contentType: 'application/cloudevents+json',
+        deliveryMode: 2,
+        type: event!.type,
+        timestamp: Math.floor(Date.parse(event!.time) / 1000),
+      },
+    )
+  })
+
+  it('keeps the order of a batch', async () => {
+    const records = makeRecords(1_000)
+    await sink.store(records, forEver)
+    assert.deepEqual(
+      (await drain()).map(message => message.properties.messageId),
+      records.map(record => record.id),
+    )
+  })
+
+  it('does not count a message as safe that no queue has taken, and mends the topology', async () => {
+    await sink.store(makeRecords(1), forEver)
+    const channel = await connection.createChannel()
+    await channel.deleteQueue(QUEUE)
+    await channel.close()
+    const records = makeRecords(3)
+    await assert.rejects(sink.store(records, forEver), /no queue is bound/)
+    await sink.store(records, forEver)
+    assert.equal((await drain()).length, 3)
+  })
+
+  it('passes what a consumer rejects to the dead-letter queue', async () => {
+    await sink.store(makeRecords(1), forEver)
+    const channel = await connection.createChannel()
+    const message = await channel.get(QUEUE)
+    assert.ok(message)
+    channel.reject(message, false)
+    await channel.close()
+    let dead: unknown[] = []
+    // The broker moves it in its own time.
+    for (let i = 0; i < 100 && dead.length === 0; i++) dead = await drain(DEAD_QUEUE)
+    assert.equal(dead.length, 1)
+  })
+
+  it('opens a new channel after the broker has closed its connection', async function () {
+    this.timeout(START_MS)
+    await sink.store(makeRecords(1), forEver)
+    // RabbitMQ 3.10 writes down a new quorum queue within about a second; killed before that, it never has a leader.
+    await sleep(2_000)
+    await rabbit.restart()
+    const records = makeRecords(5)
+    await storeAgain(records)
+    connection = await connect(rabbit.url)
+    const ids = (await drain()).map(message => message.properties.messageId)
+    for (const record of records) assert.ok(ids.includes(record.id))
+  })
+
+  it('gives up a broker that is frozen, and sends only what was not confirmed', async function () {
+    this.timeout(START_MS)
+    await storeAgain(makeRecords(1))
+    await drain()
+    const records = makeRecords(4)
+    await sink.store(records.slice(0, 2), forEver)
+    await rabbit.pause()
+    try {
+      await assert.rejects(sink.store(records, forEver), /has not confirmed for 1000 ms/)
+    } finally {
+      await rabbit.resume()
+    }
+    await storeAgain(records)
+    const ids = (await drain()).map(message => message.properties.messageId)
+    // What the broker took while it was frozen may be there twice; what it had confirmed is there once.
+    for (const [i, { id }] of records.entries()) {
+      const copies = ids.filter(each => each === id).length
+      assert.ok(i < 2 ? copies === 1 : copies >= 1, `${copies} copies of record ${i}`)
+    }
+  })
+
+  it('does not show the password of a broker that it can not reach', async () => {
+    const lost = createRabbitSink({ url: 'amqp://u:planted@127.0.0.1:1', log })
+    await assert.rejects(
+      lost.store(makeRecords(1), forEver),
+      (error: Error) => !/planted/.test(`${error} ${error.stack}`),
+    )
+    await lost.close()
+  })
+})
