@@ -1,0 +1,191 @@
+/**
+ * Adaptive concurrency for one upstream service, and who is shed first when it is reached. Pure: the time comes in
+ * with every call, and nothing runs by itself.
+ *
+ *     enter ──admitted: a slot──▶ … the request … ──▶ leave(slot, how long the upstream took)
+ *        └───shed: 503
+ */
+
+export interface OverloadOptions {
+  readonly initialLimit?: number
+  readonly minLimit?: number
+  readonly maxLimit?: number
+  /** How much of a new value is taken at once. */
+  readonly smoothing?: number
+  /** How much slower than usual answers may be before the limit shrinks. */
+  readonly tolerance?: number
+  /** How many requests may queue in the upstream: what the limit grows by. */
+  readonly queue?: number
+  /** A slot that nobody gave back by then counts as lost: Kong can lose a log event. Milliseconds. */
+  readonly slotMs?: number
+}
+
+export interface Entrant {
+  /** 0 to 9; the lowest are shed first. */
+  readonly priority: number
+  /** Whose concurrency is bounded by `concurrency`, such as a consumer. */
+  readonly subject?: string
+  /** How many requests the subject may have in flight. */
+  readonly concurrency?: number | undefined
+}
+
+export type Entry =
+  | { readonly outcome: 'admitted'; readonly slot: number }
+  | {
+      readonly outcome: 'shed'
+      readonly reason: 'overload' | 'concurrency'
+      readonly retryAfterSeconds: number
+    }
+
+export interface Overload {
+  enter(entrant: Entrant, nowMs: number): Entry
+  /**
+   * Gives the slot back; false when it had expired, or was never given.
+   *
+   * @param upstreamMs how long the upstream took; undefined when it was not reached, which teaches nothing.
+   */
+  leave(slot: number, upstreamMs: number | undefined, nowMs: number): boolean
+  readonly limit: number
+  readonly inFlight: number
+  /** Slots that expired. */
+  readonly lost: number
+}
+
+interface Slot {
+  readonly priority: number
+  readonly subject: string | undefined
+  readonly expiresAtMs: number
+}
+
+const PRIORITIES = 10
+/** Time in which what a priority needs is forgotten to a third. */
+const MEMORY_MS = 5000
+/** Answers are averaged over this long, and over this many, before anything is learnt from them. */
+const SAMPLE_MS = 250
+const SAMPLE_ANSWERS = 10
+/** Samples over which the usual time is averaged; from Netflix' concurrency-limits. */
+const LONG_WINDOW = 600
+/**
+ * At the limit the time holds our own queue: taken for usual, it would let the limit drift up for ever. So it counts
+ * ten times less there; not nothing, since an upstream may have become slower for good.
+ */
+const LONG_WINDOW_AT_LIMIT = 6000
+
+export function createOverload(options: OverloadOptions = {}): Overload {
+  const { initialLimit = 20, minLimit = 4, maxLimit = 1000, slotMs = 60_000 } = options
+  const { smoothing = 0.2, tolerance = 1.5, queue = 4 } = options
+  const slots = new Map<number, Slot>()
+  const subjects = new Map<string, number>()
+  const needs = Array.from({ length: PRIORITIES }, () => ({ inFlight: 0, peak: 0, atMs: 0 }))
+  let limit = initialLimit
+  let longMs: number | undefined
+  let samples = 0
+  let sample = { fromMs: 0, sumMs: 0, answers: 0, inFlight: 0 }
+  let nextSlot = 1
+  let lost = 0
+
+  /** The most that a priority has lately had in flight. */
+  function peakOf(priority: number, nowMs: number): number {
+    const need = needs[priority]!
+    const faded = need.peak * Math.exp((need.atMs - nowMs) / MEMORY_MS)
+    need.peak = Math.max(need.inFlight, faded)
+    need.atMs = nowMs
+    return need.peak
+  }
+
+  /**
+   * Room that is kept free for those above: what they have lately needed, and the square root of it for chance (the
+   * spread of a Poisson arrival).
+   */
+  function reservedAbove(priority: number, nowMs: number): number {
+    let reserved = 0
+    for (let above = priority + 1; above < PRIORITIES; above++) {
+      const peak = peakOf(above, nowMs)
+      if (peak < 0.5) continue
+      reserved += Math.max(0, peak + Math.sqrt(peak) - needs[above]!.inFlight)
+    }
+    return reserved
+  }
+
+  function free(id: number, slot: Slot): void {
+    slots.delete(id)
+    needs[slot.priority]!.inFlight--
+    if (slot.subject === undefined) return
+    const left = (subjects.get(slot.subject) ?? 1) - 1
+    if (left > 0) subjects.set(slot.subject, left)
+    else subjects.delete(slot.subject)
+  }
+
+  /** All slots live equally long, so the oldest expire first. */
+  function expire(nowMs: number): void {
+    for (const [id, slot] of slots) {
+      if (slot.expiresAtMs > nowMs) return
+      free(id, slot)
+      lost++
+    }
+  }
+
+  function note(upstreamMs: number, inFlight: number, nowMs: number): void {
+    if (sample.answers === 0) sample.fromMs = nowMs
+    sample.sumMs += upstreamMs
+    sample.answers++
+    sample.inFlight = Math.max(sample.inFlight, inFlight)
+    if (sample.answers < SAMPLE_ANSWERS || nowMs - sample.fromMs < SAMPLE_MS) return
+    learn(Math.max(sample.sumMs / sample.answers, 0.01), sample.inFlight)
+    sample = { fromMs: nowMs, sumMs: 0, answers: 0, inFlight: 0 }
+  }
+
+  /**
+   * Gradient2 of Netflix' concurrency-limits: limit ← (1−s)·limit + s·(limit·gradient + queue), where the gradient is
+   * tolerance · usual time / this time, between ½ and 1. Below half use the limit does not grow: nothing was learnt.
+   */
+  function learn(shortMs: number, mostInFlight: number): void {
+    samples++
+    const isAtLimit = mostInFlight >= Math.floor(limit)
+    const window = isAtLimit && samples > 10 ? LONG_WINDOW_AT_LIMIT : Math.min(samples, LONG_WINDOW)
+    longMs = longMs === undefined ? shortMs : longMs + (2 / (window + 1)) * (shortMs - longMs)
+    // After a long overload the usual time is too high; it comes down faster than by averaging.
+    if (longMs / shortMs > 2) longMs *= 0.95
+    if (mostInFlight < limit / 2) return
+    const gradient = Math.max(0.5, Math.min(1, (tolerance * longMs) / shortMs))
+    const wanted = limit * gradient + queue
+    limit = Math.max(minLimit, Math.min(maxLimit, (1 - smoothing) * limit + smoothing * wanted))
+  }
+
+  return {
+    get limit() {
+      return Math.floor(limit)
+    },
+    get inFlight() {
+      return slots.size
+    },
+    get lost() {
+      return lost
+    },
+    enter({ priority: wished, subject, concurrency }, nowMs) {
+      expire(nowMs)
+      const priority = Math.max(0, Math.min(PRIORITIES - 1, Math.floor(wished) || 0))
+      const own = subject === undefined ? 0 : (subjects.get(subject) ?? 0)
+      if (concurrency !== undefined && own >= concurrency)
+        return { outcome: 'shed', reason: 'concurrency', retryAfterSeconds: 1 }
+      if (slots.size + reservedAbove(priority, nowMs) >= Math.floor(limit))
+        return { outcome: 'shed', reason: 'overload', retryAfterSeconds: 1 }
+      const slot = nextSlot++
+      slots.set(slot, { priority, subject, expiresAtMs: nowMs + slotMs })
+      needs[priority]!.inFlight++
+      peakOf(priority, nowMs)
+      if (subject !== undefined) subjects.set(subject, own + 1)
+      return { outcome: 'admitted', slot }
+    },
+    leave(id, upstreamMs, nowMs) {
+      expire(nowMs)
+      const slot = slots.get(id)
+      if (!slot) return false
+      const inFlight = slots.size
+      free(id, slot)
+      if (upstreamMs !== undefined && Number.isFinite(upstreamMs) && upstreamMs >= 0)
+        note(upstreamMs, inFlight, nowMs)
+      return true
+    },
+  }
+}
