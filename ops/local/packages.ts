@@ -11,7 +11,7 @@ const OPTIONS = { env: { ...process.env, LC_ALL: 'C' }, maxBuffer: 64 * 1024 * 1
 
 /** What a service runs well without: log rotation, a JIT compiler, tools around the server. */
 const NOT_NEEDED =
-  /^(logrotate|socat|ssl-cert|libllvm|libz3|postgresql-common|postgresql-client|ucf$|sysv|debconf|perl|lib\w+-perl|libc6|libc-bin|init-system)/
+  /^(logrotate|socat|ssl-cert|libllvm|libz3|postgresql-common|postgresql-client|ucf$|sysv|debconf|perl|lib\w+-perl|libc6|libc-bin|libc-l10n|locales|init-system|cron|netbase|sensible-utils|libjs-)/
 
 /**
  * The packages that `apt-get --simulate install` would newly install, or bring up to date from the same source.
@@ -49,14 +49,22 @@ export async function unpackPackages(
   const programs = findPrograms(source, root)
   if (!programs)
     throw new Error(`its Debian package, unpacked in ${root}, lacks ${source.programs.join(' or ')}`)
-  return { programs, env: { ...SYSTEM, LD_LIBRARY_PATH: libraryFolders(root).join(':') } }
+  return {
+    programs,
+    env: {
+      ...SYSTEM,
+      // Behind the machine's own: only what it lacks (such as `ps`) is taken from here.
+      PATH: [SYSTEM.PATH, path.join(root, 'usr/bin'), path.join(root, 'bin')].join(':'),
+      LD_LIBRARY_PATH: libraryFolders(root).join(':'),
+    },
+  }
 }
 
 /** The environment of a program that is installed on the machine. */
-export const SYSTEM: Readonly<Record<string, string>> = {
+export const SYSTEM = {
   PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
   LANG: 'C.UTF-8',
-}
+} as const satisfies Readonly<Record<string, string>>
 
 async function resolve(source: Source, cache: string): Promise<{ names: string[]; apt: string[] }> {
   const simulate = async (apt: string[]) => {

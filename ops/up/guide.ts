@@ -30,9 +30,9 @@ export function guide({ ports, degraded, urls }: UpState): string {
     '  # the breaker opens: 500 from the service, then 503 from the gateway …',
     `  curl -d '{"mode":"fail"}' ${control}`,
     `  ${many(8, jason)}`,
-    '  # … and heals by itself, five seconds later',
+    '  # … and heals by itself, some five seconds later',
     `  curl -d '{"mode":"ok"}' ${control}`,
-    `  sleep 6; ${many(3, jason)}`,
+    `  sleep 7; ${many(3, jason)}`,
   ]
   if (urls.postgres || urls.rabbit)
     lines.push(

@@ -164,14 +164,15 @@ describe('real services', function () {
       const parent = spawn(process.execPath, ['--input-type=module', '--eval', code], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+      const failed = once(parent, 'exit').then(([code]) => assert.fail(`it ended with ${code}`))
+      const [line] = (await Promise.race([once(parent.stdout, 'data'), failed])) as [Buffer]
       const pids = JSON.parse(line.toString()) as number[]
       const everything = pids.flatMap(family)
       const folders = pids.flatMap(pid => folderOf({ pid }))
       parent.kill(signal)
       assert.equal(folders.length, 3)
       assert.ok(everything.length > 8)
-      await once(parent, 'exit')
+      await failed.catch(() => {})
       while (everything.some(isAlive) || folders.some(existsSync)) await new Promise(r => setTimeout(r, 20))
     })
 
