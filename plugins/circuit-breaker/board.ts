@@ -26,6 +26,7 @@ import type { Settings } from './config.ts'
 import { BEAT_MS, Heartbeat } from './heartbeat.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { breakerScript, type Operation, type Snapshot, storeKey } from './script.ts'
+import { createTally, type Tally } from './tally.ts'
 
 export type BoardHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
 
@@ -36,7 +37,7 @@ export type Decision =
 
 /** How often a node tells the cluster what it has seen. */
 export const FLUSH_MS = 250
-/** How often it asks about a breaker that is not closed and has no requests. */
+/** How often it tells that all is well, and asks about a breaker that is not closed and has no requests. */
 const QUIET_SYNC_MS = 1000
 /** A breaker without requests for this long is asked about again when the next one comes. */
 const IDLE_MS = 30_000
@@ -50,6 +51,7 @@ interface Entry {
   name: string
   /** The name; empty while it is not known. */
   named: string
+  readonly tally: Tally
   /** Number of the configuration in force: a later instance's replaces an earlier one's. */
   configured: number
   /** Kept once the store was asked for the state for the first time; undefined afterwards. */
@@ -142,6 +144,7 @@ export class Board {
         cell,
         name: name ?? key.slice(key.indexOf(':') + 1),
         named: name ?? '',
+        tally: createTally(),
         configured: number,
         loading: undefined,
         isSyncing: false,
@@ -176,7 +179,7 @@ export class Board {
   }
 
   count(entry: Entry, what: 'rejected' | 'fallback' | 'shadow'): void {
-    this.#reporter.count(entry, what)
+    entry.tally[what] += 1
   }
 
   /** Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe. */
@@ -201,7 +204,8 @@ export class Board {
     const nowMs = clock.monotonic()
     const wallMs = clock.now()
     this.#use(entry, nowMs)
-    this.#reporter.countCall(entry, call.outcome, slow)
+    entry.tally[call.outcome] += 1
+    if (slow) entry.tally.slow += 1
     const probe = readProbeMark(call.mark)
     if (probe) {
       const result =
@@ -226,10 +230,10 @@ export class Board {
     for (const entry of this.#active) {
       const { cell } = entry
       for (const change of advanceHere(cell, nowMs, clock.now(), random())) this.#announce(entry, change)
+      this.#reporter.show(entry)
       if (this.#isDue(entry, nowMs)) pending.push(this.#sync(entry))
       else if (nowMs - entry.usedAtMs > IDLE_MS && cell.own.phase === 'closed') this.#rest(entry)
     }
-    this.#reporter.flush()
     await Promise.all(pending)
   }
 
@@ -255,10 +259,16 @@ export class Board {
   }
 
   #isDue(entry: Entry, nowMs: number): boolean {
-    if (entry.isDirty || entry.unsettled.length > 0 || entry.cell.alone) return true
-    entry.cell.window.expire(nowMs)
-    if (entry.cell.window.calls > 0 && nowMs - entry.usedAtMs < IDLE_MS) return true
-    return deciding(entry.cell).phase !== 'closed' && nowMs - entry.syncedAtMs >= QUIET_SYNC_MS
+    const { cell } = entry
+    if (entry.unsettled.length > 0 || cell.alone) return true
+    const isQuiet = nowMs - entry.syncedAtMs < QUIET_SYNC_MS
+    if (deciding(cell).phase !== 'closed') return entry.isDirty || !isQuiet
+    // With nobody to agree with, trouble is told when it comes.
+    if (this.#host.store.kind === 'memory') return false
+    cell.window.expire(nowMs)
+    if (cell.window.calls === 0) return entry.isDirty
+    // The others need to know that all is well here, but only trouble makes them need it at once.
+    return cell.window.failures > 0 || cell.window.slow > 0 || cell.hasTrouble || !isQuiet
   }
 
   #reject(entry: Entry, nowMs: number): Decision {

@@ -39,6 +39,8 @@ export interface Cell {
   alone: boolean
   /** Processes that live, this one too, as last heard: they share the permits while the store is away. */
   processes: number
+  /** Whether any node has lately reported failures or slow calls. */
+  hasTrouble: boolean
   mode: ModeSetting
   /** When the mode ends; 0 for never. */
   modeUntilMs: number
@@ -80,6 +82,7 @@ export function createCell(key: string, policy: Policy, shape: WindowShape, wall
     own: closedState(),
     alone: false,
     processes: 1,
+    hasTrouble: false,
     mode: AUTO,
     modeUntilMs: 0,
     sinceWallMs: wallMs,
@@ -274,6 +277,7 @@ export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: num
     cause: snapshot.cause,
   }
   cell.alone = false
+  cell.hasTrouble = snapshot.totals.failures > 0 || snapshot.totals.slow > 0
   if (snapshot.mode.sequence >= cell.mode.sequence) {
     cell.mode = snapshot.mode
     cell.modeUntilMs = snapshot.mode.remainingMs > 0 ? nowMs + snapshot.mode.remainingMs : 0

@@ -1,38 +1,29 @@
-import type { BoundCounter, BoundGauge, Host } from '../../plugin-server/sdk.ts'
-import type { BreakerState, Phase, Totals, Transition } from './breaker.ts'
+import type { Host } from '../../plugin-server/sdk.ts'
+import type { BreakerState, Totals, Transition } from './breaker.ts'
 import { type Cell, type Change, deciding } from './cell.ts'
-import type { Outcome } from './classify.ts'
 import type { ModeSetting } from './mode.ts'
 import type { Snapshot } from './script.ts'
+import { createGauges, type Gauges, type Tally } from './tally.ts'
 
 /** A breaker as far as its metrics and events need it. */
 export interface Reported {
   readonly cell: Cell
   readonly name: string
+  /** Counted on the request path, and added to the metrics off it. */
+  readonly tally: Tally
 }
 
-type Counted = Outcome | 'slow' | 'rejected' | 'fallback' | 'shadow'
-
-/** Counts calls, shows states, and publishes what changes. */
+/** Shows what breakers do: metrics, events, a line in the log. */
 export interface Reporter {
-  countCall(entry: Reported, outcome: Outcome, slow: boolean): void
-  count(entry: Reported, what: 'rejected' | 'fallback' | 'shadow'): void
+  /** Brings the metrics of one breaker up to date. */
+  show(entry: Reported): void
+  /** What the store says that this node's call has brought about. */
   announceShared(entry: Reported, snapshot: Snapshot): void
+  /** What a machine on this node has done. */
   announceOwn(entry: Reported, change: Change): void
   /** Every node that hears of an order publishes it; the event's identity makes them one. */
   announceMode(entry: Reported, mode: ModeSetting): void
-  /** Brings the metrics up to date. Calls are counted apart and added here, off the request path. */
-  flush(): void
 }
-
-interface Row {
-  readonly entry: Reported
-  readonly counts: Map<Counted, number>
-  readonly counters: Map<Counted, BoundCounter>
-  readonly state: BoundGauge
-}
-
-const STATE_NUMBER: Readonly<Record<Phase, number>> = { closed: 0, recovering: 1, 'half-open': 2, open: 3 }
 
 const TYPES: Readonly<Record<Transition, string>> = {
   opened: 'circuit.opened.v1',
@@ -42,39 +33,24 @@ const TYPES: Readonly<Record<Transition, string>> = {
   'probe-lost': 'circuit.probe-lost.v1',
 }
 
-export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | 'clock' | 'node'>): Reporter {
-  const { metrics, events, log, clock } = host
-  const calls = metrics.counter(
-    'sluice_breaker_calls_total',
-    'finished calls by outcome: success, failure, unreachable, none (says nothing about the upstream), slow',
-    ['service', 'route', 'outcome'],
-  )
-  const refused = metrics.counter(
-    'sluice_breaker_rejected_total',
-    'requests that did not reach their upstream: rejected, fallback; shadow: would have been',
-    ['service', 'route', 'outcome'],
-  )
-  const state = metrics.gauge(
-    'sluice_breaker_phase_state',
-    '0 closed, 1 recovering, 2 half-open, 3 open, as this node sees it',
-    ['service', 'route'],
-  )
-  const changes = metrics.counter('sluice_breaker_transitions_total', 'changes of state', [
-    'service',
-    'route',
-    'state',
-  ])
-  const rows = new Map<Reported, Row>()
+type Data = Readonly<Record<string, unknown>>
 
-  const rowOf = (entry: Reported): Row => {
-    let row = rows.get(entry)
-    if (row === undefined) {
-      row = { entry, counts: new Map(), counters: new Map(), state: state.with(labelsOf(entry)) }
-      rows.set(entry, row)
+export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | 'clock' | 'node'>): Reporter {
+  const { events, log, clock, node } = host
+  const make = createGauges(host.metrics)
+  const gauges = new Map<string, Gauges>()
+
+  // The name of a service may become known later, or change: the labels follow it.
+  const gaugesOf = (entry: Reported): Gauges => {
+    const { service, route } = labelsOf(entry)
+    const label = `${service}\0${route}`
+    let made = gauges.get(label)
+    if (made === undefined) {
+      made = make({ service, route })
+      gauges.set(label, made)
     }
-    return row
+    return made
   }
-  const bump = (row: Row, what: Counted) => row.counts.set(what, (row.counts.get(what) ?? 0) + 1)
 
   const publish = (
     entry: Reported,
@@ -82,53 +58,40 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
     reach: 'cluster' | 'node',
     generation: number,
     timeMs: number,
-    data: Readonly<Record<string, unknown>>,
+    data: Data,
   ) => {
-    changes.with({ ...labelsOf(entry), state: transition }).add()
-    const type = TYPES[transition]
-    const writer = reach === 'cluster' ? '' : host.node
+    const { key } = entry.cell
+    gaugesOf(entry).changed(transition)
+    const identity = [key, reach === 'cluster' ? '' : node, generation, timeMs].join(' ')
+    const common = { breaker: key, name: entry.name, reach, generation }
     void events.publish({
-      type,
-      subject: entry.cell.key,
+      type: TYPES[transition],
+      subject: key,
       timeMs,
-      identity: [entry.cell.key, writer, generation, timeMs].join(' '),
-      data: { breaker: entry.cell.key, name: entry.name, reach, generation, ...data },
+      identity,
+      data: { ...common, ...data },
     })
-    log.info({ breaker: entry.cell.key, name: entry.name, reach, ...data }, `circuit ${transition}`)
+    log.info({ ...common, ...data }, `circuit ${transition}`)
   }
 
   return {
-    countCall(entry, outcome, slow) {
-      const row = rowOf(entry)
-      bump(row, outcome)
-      if (slow) bump(row, 'slow')
-    },
-    count(entry, what) {
-      bump(rowOf(entry), what)
+    show(entry) {
+      gaugesOf(entry).take(entry.tally, deciding(entry.cell).phase)
     },
     announceShared(entry, snapshot) {
-      const { transitions, lost } = snapshot
+      const { transitions, lost, generation, atMs, totals, remainingMs } = snapshot
       for (const transition of new Set(transitions)) {
-        const data =
-          transition === 'opened'
-            ? openedData(snapshot, snapshot.totals, snapshot.remainingMs)
-            : transition === 'probe-lost'
-              ? { lost }
-              : {}
-        publish(entry, transition, 'cluster', snapshot.generation, snapshot.atMs, data)
+        const data = dataOf(transition, snapshot, totals, remainingMs, lost)
+        publish(entry, transition, 'cluster', generation, atMs, data)
       }
     },
     announceOwn(entry, { layer, transitions }) {
-      const { cell } = entry
-      const held: BreakerState = cell[layer]
-      const totals = cell.evidence ? { ...cell.evidence, nodes: 1, witnesses: 1 } : NO_TOTALS
+      const held: BreakerState = entry.cell[layer]
+      const { evidence } = entry.cell
+      const totals = evidence ? { ...evidence, nodes: 1, witnesses: 1 } : NO_TOTALS
+      const lost = transitions.filter(transition => transition === 'probe-lost').length
       for (const transition of new Set(transitions)) {
-        const data =
-          transition === 'opened'
-            ? openedData(held, totals, held.untilMs - held.sinceMs)
-            : transition === 'probe-lost'
-              ? { lost: transitions.filter(t => t === 'probe-lost').length }
-              : {}
+        const data = dataOf(transition, held, totals, held.untilMs - held.sinceMs, lost)
         publish(entry, transition, 'node', held.generation, clock.now(), data)
       }
     },
@@ -142,44 +105,24 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
       })
       log.warn({ breaker: key, name, mode, actor, reason }, 'circuit breaker ordered by an operator')
     },
-    flush() {
-      for (const { entry, counts, counters, state: gauge } of rows.values()) {
-        for (const [what, amount] of counts) {
-          let counter = counters.get(what)
-          if (counter === undefined) {
-            const metric = what === 'rejected' || what === 'fallback' || what === 'shadow' ? refused : calls
-            counter = metric.with({ ...labelsOf(entry), outcome: what })
-            counters.set(what, counter)
-          }
-          counter.add(amount)
-        }
-        counts.clear()
-        gauge.set(STATE_NUMBER[deciding(entry.cell).phase])
-      }
-    },
   }
 }
 
 const NO_TOTALS: Totals = { calls: 0, failures: 0, slow: 0, nodes: 1, witnesses: 1 }
 
-function openedData(
-  held: Pick<BreakerState, 'cause' | 'attempt'>,
+function dataOf(
+  transition: Transition,
+  { cause, attempt }: Pick<BreakerState, 'cause' | 'attempt'>,
   { calls, failures, slow, nodes, witnesses }: Totals,
   openMs: number,
-): Readonly<Record<string, unknown>> {
-  return {
-    cause: held.cause,
-    open_ms: Math.round(openMs),
-    attempt: held.attempt,
-    calls,
-    failures,
-    slow,
-    nodes,
-    witnesses,
-  }
+  lost: number,
+): Data {
+  if (transition === 'probe-lost') return { lost }
+  if (transition !== 'opened') return {}
+  return { cause, open_ms: Math.round(openMs), attempt, calls, failures, slow, nodes, witnesses }
 }
 
-function labelsOf({ cell, name }: Reported): { service: string; route: string } {
-  const isService = cell.key.startsWith('service:')
+function labelsOf({ cell: { key }, name }: Reported): { readonly service: string; readonly route: string } {
+  const isService = key.startsWith('service:')
   return { service: isService ? name : '', route: isService ? '' : name }
 }
