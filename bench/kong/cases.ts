@@ -1,0 +1,82 @@
+/** What is compared on a real Kong: one service a case, key-auth on each. */
+
+export interface Case {
+  /** Name of the service, and its path. */
+  readonly name: string
+  /** What the table calls it. */
+  readonly title: string
+  readonly plugins: readonly object[]
+}
+
+/** What the load needs; far above what a machine can serve, unless a case says otherwise. */
+const PLENTY_PER_MINUTE = 6_000_000
+
+interface Ports {
+  readonly upstream: number
+  readonly redis: number
+  readonly log: number
+}
+
+function limits(perMinute: number) {
+  const second = { name: 'second', requests: Math.ceil(perMinute / 15), per: 1 }
+  const minute = { name: 'minute', requests: perMinute, per: 60 }
+  const hour = { name: 'hour', requests: perMinute * 60, per: 3600 }
+  return [second, minute, hour]
+}
+
+const qosConfig = (perMinute: number, sync: 'strict' | 'leased') => ({
+  default_tier: 'all',
+  sync,
+  tiers: { all: { limits: limits(perMinute) } },
+})
+
+function rateLimiting(
+  policy: 'local' | 'redis',
+  windows: 1 | 3,
+  redisPort: number,
+  minute = PLENTY_PER_MINUTE,
+) {
+  const counts = windows === 3 ? { second: minute, minute, hour: minute * 60 } : { minute }
+  const redis = policy === 'redis' ? { redis: { host: '127.0.0.1', port: redisPort } } : {}
+  return { name: 'rate-limiting', config: { policy, limit_by: 'consumer', ...counts, ...redis } }
+}
+
+export function casesOf({ redis, log }: Ports): Case[] {
+  const one = (name: string, title: string, ...plugins: object[]): Case => ({ name, title, plugins })
+  const qos = (config: object) => ({ name: 'qos', config })
+  const nothing = { limits: [{ name: 'day', requests: 1, per: 86_400 }] }
+  return [
+    one('plain', 'key-auth only'),
+    one('rl-local', "Kong's rate-limiting, one window, local", rateLimiting('local', 1, redis)),
+    one('rl-redis', "Kong's rate-limiting, one window, redis", rateLimiting('redis', 1, redis)),
+    one('rl-redis-3', "Kong's rate-limiting, three windows, redis", rateLimiting('redis', 3, redis)),
+    one('qos-strict', 'qos, three windows, strict', qos(qosConfig(PLENTY_PER_MINUTE, 'strict'))),
+    one('qos-leased', 'qos, three windows, leased', qos(qosConfig(PLENTY_PER_MINUTE, 'leased'))),
+    one('qos-leased-100', 'qos, leased, 100 a minute', qos(qosConfig(100, 'leased'))),
+    one('qos-leased-100k', 'qos, leased, 100,000 a minute', qos(qosConfig(100_000, 'leased'))),
+    one('breaker', 'circuit-breaker, closed', { name: 'circuit-breaker', config: {} }),
+    one('rl-and-log', "Kong's rate-limiting (redis) and http-log", rateLimiting('redis', 1, redis), {
+      name: 'http-log',
+      config: { http_endpoint: `http://127.0.0.1:${log}/`, queue: { max_batch_size: 200 } },
+    }),
+    one('sluice', 'sluice: qos, breaker and audit composed', {
+      name: 'sluice',
+      config: { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} },
+    }),
+    one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
+    one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),
+  ]
+}
+
+export function declarationOf(cases: readonly Case[], upstreamPort: number): object {
+  return {
+    _format_version: '3.0',
+    services: cases.map(({ name, plugins }) => ({
+      name,
+      url: `http://127.0.0.1:${upstreamPort}`,
+      routes: [{ name, paths: [`/${name}`] }],
+      plugins: [{ name: 'key-auth' }, ...plugins],
+    })),
+    consumers: [{ username: 'eddie', keyauth_credentials: [{ key: 'bench-key' }] }],
+  }
+}
