@@ -27,6 +27,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'checks an installation and names each trap with its mend',
     load: () => import('./doctor.ts'),
   },
+  limits: {
+    summary: 'shows, resets and changes the limits of a consumer',
+    load: () => import('./limits.ts'),
+  },
   breaker: { summary: 'shows and orders circuit breakers', load: () => import('./breaker.ts') },
 }
 

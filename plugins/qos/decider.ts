@@ -12,9 +12,10 @@ import {
 import { type Every, everySystem, Heartbeat } from './heartbeat.ts'
 import type { Limit } from './limit.ts'
 import { type Demand, REFUSED } from './limiter.ts'
+import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './operate.ts'
 import type { Plan } from './plan.ts'
 import { capacityOfAll, type OnStoreError } from './policy.ts'
-import { type Taken, takeScript } from './script.ts'
+import { NOTHING_REMEMBERED, type Taken, takeScript } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
 
 /** One request, as far as it matters to its limits. */
@@ -33,6 +34,8 @@ export interface DeciderOptions {
   /** Unique among all nodes, workers of one machine included. */
   readonly id: string
   readonly onDegraded?: (degraded: boolean, reason: string) => void
+  /** An operator has changed the limits of a subject. */
+  readonly onChanged?: (change: AnnouncedChange) => void
   readonly every?: Every
   readonly maxAccounts?: number
 }
@@ -40,9 +43,6 @@ export interface DeciderOptions {
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
 const SWEEP_MS = 250
-/** Operators announce here that a subject was changed; the message is its key. */
-export const CHANGES_CHANNEL = 'sluice:qos:changed'
-
 /** Decides requests: from tokens at hand, from a remembered refusal, by the store, or alone while that is away. */
 export class Decider {
   readonly #options: DeciderOptions
@@ -65,7 +65,7 @@ export class Decider {
     this.#stops = [
       every(SWEEP_MS, () => this.sweep()),
       store.onAvailability(available => (available ? this.#whenBack() : this.#outages++)),
-      store.watch(CHANGES_CHANNEL, key => this.#forget(key)),
+      store.watch(CHANGES_CHANNEL, message => this.#heed(message)),
     ]
   }
 
@@ -80,7 +80,7 @@ export class Decider {
     const account = this.#accountOf(request.key, plan)
     const now = this.#nowMicros()
     const { limits } = account
-    if (account.overrides === '' && cost > capacityOfAll(plan.limits))
+    if (account.remembered.generation !== '' && cost > capacityOfAll(limits))
       return refuse('memory', limits, account.remembered.states, cost, now)
     if (account.refusedUntilMicros > now && cost >= account.refusedCost)
       return refuse('memory', limits, account.remembered.states, cost, now)
@@ -103,9 +103,11 @@ export class Decider {
   /** Takes a debit back: the request was not served after all. */
   giveBack(request: Request): void {
     const account = this.#accountOf(request.key, request.plan)
-    if (account.local)
-      account.local = { ...account.local, used: Math.max(0, account.local.used - request.cost) }
-    else void this.#add(account, -request.cost).catch(() => {})
+    const { cost } = request
+    if (account.local) account.local = { ...account.local, used: Math.max(0, account.local.used - cost) }
+    else if (account.tokensUntilMicros > this.#nowMicros()) account.tokens += cost
+    else if (this.#store.canReach(account.key)) void this.#add(account, -cost).catch(() => {})
+    account.refusedUntilMicros = 0
   }
 
   /** Gives tokens back that lie unused, and forgets subjects that have long been quiet. */
@@ -317,12 +319,16 @@ export class Decider {
     }
   }
 
-  #forget(key: string): void {
-    const account = this.#accounts.get(key)
+  #heed(message: string): void {
+    const change = parseChange(message)
+    if (!change) return
+    this.#options.onChanged?.(change)
+    const account = this.#accounts.get(change.key)
     if (!account) return
     account.refusedUntilMicros = 0
-    account.tokens = 0
-    account.remembered = { generation: '', states: [] }
+    // The first answer of the store brings the new limits; until then nothing of the old ones is taken for certain.
+    account.remembered = NOTHING_REMEMBERED
+    if (change.action === 'reset') account.tokens = 0
   }
 
   #nowMicros(): number {

@@ -46,7 +46,7 @@ export const QOS_EVENTS: readonly EventType[] = [
     doc: 'An operator has reset the limits of a subject, or changed them for a while.',
     data: Type.Object({
       key: Type.String(),
-      action: Type.Enum(['reset', 'set', 'cleared']),
+      action: Type.Enum(['reset', 'set', 'unset']),
       limit: Type.Optional(Type.String()),
       requests: Type.Optional(Type.Integer()),
       burst: Type.Optional(Type.Integer()),

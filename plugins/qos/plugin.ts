@@ -3,7 +3,7 @@ import { type AccessKong, definePlugin, type Host, type InstanceScope } from '..
 import { refusalOf, unavailable } from './answer.ts'
 import { readCaller, scopeName } from './caller.ts'
 import { type Config, configSchema } from './config.ts'
-import { Decider } from './decider.ts'
+import { Decider, type Request } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
 import { limitFields, policyField, retryAfterSeconds } from './fields.ts'
 import { everySystem } from './heartbeat.ts'
@@ -38,6 +38,7 @@ function createMemory(host: Host): QosMemory {
       )
       reporter.storeDegraded(degraded, reason, decider.nodes)
     },
+    onChanged: change => reporter.limitsChanged(change),
   })
   return {
     host,
@@ -72,7 +73,7 @@ export const plugin = definePlugin({
       const caller = await readCaller(kong, policy, scope)
       const plan = caller.tier.plan(clock.now())
       const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
-      const request = {
+      const request: Request = {
         key,
         plan,
         cost: caller.cost,
@@ -86,11 +87,10 @@ export const plugin = definePlugin({
       const { shadow, near_limit: nearLimit } = config
       memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
       if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
-      else if (isKnown && !config.hide_client_headers)
+      if (isKnown && !config.hide_client_headers)
         kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
-      return () => {
-        if (verdict.outcome === 'admitted') memory.decider.giveBack(request)
-      }
+      // Composed with others: a member behind this one may reject the request after all.
+      return verdict.outcome === 'admitted' ? () => memory.decider.giveBack(request) : undefined
     },
   },
 })

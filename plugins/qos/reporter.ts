@@ -3,6 +3,7 @@ import type { Caller } from './caller.ts'
 import type { Every } from './heartbeat.ts'
 import { capacityOf } from './limit.ts'
 import { resetMicros } from './limiter.ts'
+import { type AnnouncedChange, partsOf } from './operate.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What a verdict is reported with. */
@@ -70,6 +71,27 @@ export class Reporter {
       type: 'qos.store-degraded.v1',
       subject: 'redis',
       data: { degraded, reason, nodes },
+    })
+  }
+
+  /** Every node hears of it; the same change gives the same event. */
+  limitsChanged(change: AnnouncedChange): void {
+    const { key, action, limit, requests, burst, lastsMs, actor, reason, atMs } = change
+    void this.#host.events.publish({
+      type: 'qos.limits-changed.v1',
+      subject: partsOf(key)?.subject ?? key,
+      timeMs: atMs,
+      identity: `${atMs} ${action} ${key} ${limit ?? ''}`,
+      data: {
+        key,
+        action,
+        ...(limit === undefined ? {} : { limit }),
+        ...(requests === undefined ? {} : { requests }),
+        ...(burst === undefined ? {} : { burst }),
+        ...(lastsMs === undefined ? {} : { until: new Date(atMs + lastsMs).toISOString() }),
+        actor,
+        reason,
+      },
     })
   }
 
