@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { confirm } from './confirm.ts'
 import { hasDocker, startContainer } from './docker.ts'
-import { endOfLog, giveToService, lastingFolder, temporaryFolder, writePrivate } from './folders.ts'
+import { cacheFolder, dataFolder, endOfLog, giveToService, temporaryFolder, writePrivate } from './folders.ts'
 import { findPrograms, type Installation } from './installation.ts'
 import { type Kept, keep } from './keeper.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
@@ -64,7 +65,7 @@ export async function obtain(
 ): Promise<void> {
   if (process.env[`${variables}${VARIABLES[kind]}`] || (await hasDocker())) return
   const { source } = RECIPES[kind]
-  if (!findPrograms(source)) await unpackPackages(source, lastingFolder('cache'), { say, confirm })
+  if (!findPrograms(source)) await unpackPackages(source, cacheFolder(), { say, confirm })
 }
 
 const WAYS: Readonly<
@@ -118,7 +119,7 @@ const WAYS: Readonly<
 
   async package(kind, recipe, options) {
     const say = options.say ?? (line => process.stderr.write(`${NAMES[kind]}: ${line}\n`))
-    const installation = await unpackPackages(recipe.source, lastingFolder('cache'), { say, confirm })
+    const installation = await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
     return startProgram('package', kind, recipe, installation, options)
   },
 }
@@ -130,13 +131,18 @@ async function startProgram(
   installation: Installation,
   { lasting }: FindOptions,
 ): Promise<Service> {
-  const folder = lasting === undefined ? temporaryFolder(kind) : dataFolder(lasting)
-  const launch = await recipe.prepare(installation, {
+  const folder = lasting === undefined ? temporaryFolder(kind) : ownFolder(lasting)
+  const removeFolder = () => (lasting === undefined ? rm(folder, { recursive: true }) : undefined)
+  const setup = {
     folder,
     ports: await freePorts(recipe.ports),
     password: lasting === undefined ? newPassword() : keptPassword(folder),
     lasting: lasting !== undefined,
-    cache: lastingFolder('cache'),
+    cache: cacheFolder(),
+  }
+  const launch = await recipe.prepare(installation, setup).catch(async error => {
+    await removeFolder()
+    throw error
   })
   const kept = keep(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
   const start = async () => {
@@ -200,10 +206,10 @@ async function untilReady(
 
 const newPassword = () => randomBytes(18).toString('base64url')
 
-function dataFolder(name: string): string {
-  const folder = path.join(lastingFolder('data'), name)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+function ownFolder(name: string): string {
+  const folder = dataFolder(name)
   giveToService(folder)
+  chmodSync(folder, 0o700)
   return folder
 }
 

@@ -11,18 +11,28 @@ export function projectFolder(): string {
   return folder
 }
 
+/** Where `make up` keeps its state, data, secrets and logs: `.sluice` of the project, or SLUICE_UP_FOLDER. */
+export function platformFolder(): string {
+  return path.resolve(process.env.SLUICE_UP_FOLDER || path.join(projectFolder(), '.sluice'))
+}
+
+/** What was fetched or made once and serves every run: `.sluice/cache` of the project. */
+export const cacheFolder = () => openFolder(path.join(projectFolder(), '.sluice', 'cache'))
+
+/** The files of a service that outlive a run. */
+export const dataFolder = (name: string) => openFolder(path.join(platformFolder(), 'data', name))
+
 /**
- * A folder for what outlives a run: `.sluice/<name>` of the project. Where this is root and the project stands
- * in a folder that an unprivileged user may not enter (such as /root), it is under /var/cache/sluice instead.
+ * Makes the folder. Where this is root and the folder stands in one that an unprivileged user may not enter (such
+ * as /root), it gives one under /var/cache/sluice instead.
  */
-export function lastingFolder(name: string): string {
-  const project = projectFolder()
-  const parent = isOpen(project)
-    ? path.join(project, '.sluice')
-    : path.join('/var/cache/sluice', createHash('sha256').update(project).digest('hex').slice(0, 12))
-  const folder = path.join(parent, name)
-  mkdirSync(folder, { recursive: true })
-  return folder
+export function openFolder(folder: string): string {
+  const parent = path.dirname(folder)
+  mkdirSync(parent, { recursive: true })
+  const hash = createHash('sha256').update(parent).digest('hex').slice(0, 12)
+  const place = isOpen(parent) ? folder : path.join('/var/cache/sluice', hash, path.basename(folder))
+  mkdirSync(place, { recursive: true })
+  return place
 }
 
 /** A new folder that only the service's user may enter. */

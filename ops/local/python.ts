@@ -6,7 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { confirm } from './confirm.ts'
-import { lastingFolder } from './folders.ts'
+import { cacheFolder } from './folders.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
 import { serviceUser } from './user.ts'
 
@@ -77,7 +77,7 @@ async function virtualEnvironment(
     .update(readFileSync(requirements))
     .digest('hex')
     .slice(0, 12)
-  const folder = path.join(lastingFolder('cache'), `venv-${hash}`)
+  const folder = path.join(cacheFolder(), `venv-${hash}`)
   const made: Python = { command: path.join(folder, 'bin', 'python'), env: { ...SYSTEM, ...QUIET } }
   if (isRunnable(made.command)) return made
   say(`making a virtual environment in ${folder} with the packages of ${requirements}`)
@@ -103,7 +103,7 @@ async function debian(
   packages: readonly string[],
   say: (line: string) => void,
 ): Promise<Python> {
-  const cache = lastingFolder('cache')
+  const cache = cacheFolder()
   await unpackPackages({ programs: [], folders: [], packages }, cache, { say, confirm })
   const modules = path.join(cache, packages[0]!, 'usr/lib/python3/dist-packages')
   const env = { ...SYSTEM, ...QUIET, PYTHONPATH: modules }

@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../plugin-server/errors.ts'
-import { endOfLog, isOpen, lastingFolder, projectFolder, temporaryFolder } from './folders.ts'
+import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
 import { keep } from './keeper.ts'
 import { freePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
@@ -101,7 +101,7 @@ async function untilHealthy(sample: Sample): Promise<void> {
 function sources(): string {
   const folder = path.join(projectFolder(), 'flask-sample')
   if (isOpen(folder)) return folder
-  const copy = lastingFolder('flask-sample')
+  const copy = path.join(cacheFolder(), 'flask-sample')
   cpSync(folder, copy, { recursive: true })
   return copy
 }

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { findService } from '../local/find.ts'
-import { projectFolder } from '../local/folders.ts'
+import { platformFolder, projectFolder } from '../local/folders.ts'
 import { startSample } from '../local/sample.ts'
 import { NAMES, type Service, type ServiceKind } from '../local/service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
@@ -91,7 +91,7 @@ export function startPluginServer(ports: Ports, stores: Stores): Promise<Compone
   const env = {
     ...pickUrls(stores),
     SLUICE_SOCKET: socket(),
-    SLUICE_SPOOL_DIR: path.join(projectFolder(), '.sluice', 'spool'),
+    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
     SLUICE_HTTP: `127.0.0.1:${ports.http}`,
     SLUICE_FINGERPRINT_SECRET_FILE: secretFile('fingerprint'),
   }
@@ -132,7 +132,7 @@ export async function applyDesired(ports: Ports, stores: Stores): Promise<string
     ...pickUrls(stores),
     SAMPLE_HOST: '127.0.0.1',
     SAMPLE_PORT: String(ports.sample),
-    SLUICE_SPOOL_DIR: path.join(projectFolder(), '.sluice', 'spool'),
+    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
   }
   try {
     const adminUrl = `http://127.0.0.1:${ports.admin}`

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { projectFolder } from '../local/folders.ts'
+import { platformFolder } from '../local/folders.ts'
 import { isAlive, startTimeOf } from '../local/processes.ts'
 import type { Ports } from './ports.ts'
 
@@ -30,9 +30,11 @@ export interface UpState {
   readonly urls: { readonly postgres?: string | undefined; readonly rabbit?: string | undefined }
 }
 
-/** A folder of `.sluice` that only this user may enter. */
+/** A folder of the platform's that only this user may enter. */
 export function privateFolder(name: string): string {
-  const folder = path.join(projectFolder(), '.sluice', name)
+  const folder = path.join(platformFolder(), name)
+  // The folder above is not private: the services' data is in it, which another user owns.
+  mkdirSync(platformFolder(), { recursive: true })
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   return folder
 }

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { obtain } from '../local/find.ts'
-import { endOfLog } from '../local/folders.ts'
+import { endOfLog, platformFolder } from '../local/folders.ts'
 import { killFamily, signal } from '../local/processes.ts'
 import { obtainSample } from '../local/sample.ts'
 import type { ServiceKind } from '../local/service.ts'
@@ -79,7 +79,7 @@ async function down(): Promise<void> {
     if (!(await ended(state.supervisor, END_MS))) await killFamily(state.supervisor.pid)
   }
   await endLeftovers(state)
-  print('everything has ended; the data stays in .sluice/data')
+  print(`everything has ended; the data stays in ${platformFolder()}`)
 }
 
 /** After a crash of the supervisor the keepers end its parts; whatever they can't is ended here. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { confirm } from '../../ops/local/confirm.ts'
-import { lastingFolder, temporaryFolder } from '../../ops/local/folders.ts'
+import { cacheFolder, temporaryFolder } from '../../ops/local/folders.ts'
 import { findPrograms } from '../../ops/local/installation.ts'
 import { type Kept, keep } from '../../ops/local/keeper.ts'
 import { SYSTEM, unpackPackages } from '../../ops/local/packages.ts'
@@ -22,7 +22,7 @@ export async function useRedisCluster(masters = 3): Promise<RedisCluster> {
   const say = (line: string) => void process.stderr.write(`${line}\n`)
   const installation = programs
     ? { programs, env: SYSTEM }
-    : await unpackPackages(recipe.source, lastingFolder('cache'), { say, confirm })
+    : await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
   const ports = await freePorts(2 * masters)
   const data = ports.slice(0, masters)
   const nodes = data.map((port, i) => {
