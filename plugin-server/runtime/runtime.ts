@@ -67,6 +67,9 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   collecting.unref()
 
   const handler: CallHandler = {
+    get draining() {
+      return draining
+    },
     pluginNames: () => [...registry.plugins.keys()],
     pluginInfo(name) {
       const plugin = registry.plugins.get(name)

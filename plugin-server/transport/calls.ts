@@ -27,6 +27,8 @@ export interface PluginInfo {
 
 /** What the server answers. */
 export interface CallHandler {
+  /** True once a successor serves: no event begins here any more. */
+  readonly draining: boolean
   pluginNames(): readonly string[]
   pluginInfo(name: string): PluginInfo | undefined
   /**

@@ -49,21 +49,18 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     server.once('error', error => reject(failed(`cannot listen on ${bound}`, error)))
     server.listen({ path: bound, backlog: BACKLOG }, resolve)
   })
-  let inode: number
+  let identity: string
   try {
     if (options.group !== undefined) chownSync(bound, -1, groupId(options.group))
     chmodSync(bound, 0o660)
-    inode = statSync(bound).ino
+    identity = identityOf(bound)!
     renameSync(bound, target)
   } catch (error) {
     server.close()
     rmSync(bound, { force: true })
     throw failed(`cannot put the socket at ${target}`, error)
   }
-  const current = () => {
-    const stat = statSync(target, { throwIfNoEntry: false })
-    return stat?.ino === inode
-  }
+  const current = () => identityOf(target) === identity
   return {
     current,
     close() {
@@ -71,6 +68,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       server.close()
     },
   }
+}
+
+/**
+ * What stays the same when a file is renamed, and differs from that of its replacement. An inode's number alone does
+ * not do: it is given to the successor's socket as soon as the old one is gone.
+ */
+function identityOf(file: string): string | undefined {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stat && `${stat.dev} ${stat.ino} ${stat.mtimeNs}`
 }
 
 const failed = (what: string, error: unknown) =>

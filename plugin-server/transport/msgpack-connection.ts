@@ -213,6 +213,8 @@ export class MsgpackConnection {
         else {
           exchange.refuse()
           answer(`no plugin instance ${String(fields.InstanceId)}`, null)
+          // Kong would keep the connection, and start its new instance on it.
+          if (handler.draining) this.#link.end()
         }
         return
       }
@@ -226,8 +228,8 @@ export class MsgpackConnection {
       case 'plugin.StepError': {
         const eventId = Number(fields.EventId)
         const exchange = this.#events.find(eventId)
-        // An event that was given up here is over: "ret" lets Kong go on.
-        if (!exchange) answer(null, { EventId: eventId, Data: 'ret' })
+        // The event is a predecessor's, whose connections are in the same pool of Kong's: let Kong repeat it here.
+        if (!exchange) answer(`no plugin instance knows the event ${eventId}`, null)
         else if (method === 'plugin.StepError') exchange.stepError(String(fields.Data), answer)
         else exchange.step(fields.Data, answer)
         return

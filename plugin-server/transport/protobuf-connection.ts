@@ -18,6 +18,8 @@ export interface Link {
   write(bytes: Buffer): void
   /** Closes at once; Kong reads "closed" and repeats an event elsewhere. */
   destroy(): void
+  /** Closes behind what was written. */
+  end(): void
 }
 
 /** A reply that Kong still owes. An exit's may never come: Kong leaves the connection instead. */

@@ -55,6 +55,7 @@ export async function createSocketServer(options: SocketServerOptions): Promise<
     const link: Link = {
       write: bytes => socket.write(bytes),
       destroy: () => socket.destroy(),
+      end: () => socket.end(),
     }
     let speaker: Speaker | undefined
     /** What came before the protocol was known. */

@@ -32,6 +32,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
     ended: false,
   }
   const handler = {
+    draining: false,
     pluginNames: () => [],
     pluginInfo: () => undefined,
     startInstance: () => Promise.reject(new Error('not here')),
@@ -52,7 +53,11 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
   }
   const connection = () =>
     new MsgpackConnection(
-      { write: bytes => written.push(bytes), destroy: () => assert.fail('destroyed') },
+      {
+        write: bytes => written.push(bytes),
+        destroy: () => assert.fail('destroyed'),
+        end: () => assert.fail('ended'),
+      },
       handler,
       events,
       createMsgpackCodec(),

@@ -36,6 +36,8 @@ export interface EventResult {
 }
 
 export interface KongConnection {
+  /** False once either side has closed it. */
+  readonly open: boolean
   startInstance(name: string, config: unknown): Promise<number>
   closeInstance(id: number): Promise<void>
   /** The promise is also kept when the connection closes. */
@@ -84,6 +86,9 @@ export async function connectProtobuf(path: string): Promise<KongConnection> {
     })
 
   return {
+    get open() {
+      return !socket.destroyed && socket.readyState === 'open'
+    },
     async startInstance(name, config) {
       const json = JSON.stringify(config)
       const answer = await rpc({ kind: 'start_instance', sequence: sequence++, name, config: json })
@@ -167,11 +172,15 @@ export async function connectMsgpack(path: string): Promise<KongConnection> {
   const call = (method: string, argument: unknown): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const index = turn++ % lines.length
+      if (lines[index]!.readyState !== 'open') return reject(new Error('closed'))
       takers[index] = ([, , error, result]) => (error ? reject(new Error(String(error))) : resolve(result))
       lines[index]!.write(packr.pack([0, ++id, `plugin.${method}`, [argument]]))
     })
 
   return {
+    get open() {
+      return lines.every(socket => socket.readyState === 'open')
+    },
     async startInstance(name, config) {
       const status = (await call('StartInstance', { Name: name, Config: JSON.stringify(config) })) as {
         Id: number

@@ -109,6 +109,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
     destroy: () => {
       connectionGone = true
     },
+    end: () => {},
   }
   const connectProtobuf = () => new ProtobufConnection(link, runtime.handler, 1 << 20)
   const connectMsgpack = () => new MsgpackConnection(link, runtime.handler, events, codec, 1 << 20)
@@ -122,6 +123,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
         if (bytes.includes(Buffer.of(0, 0, 0, 0, 2, 0, 0, 0))) answers++
       },
       destroy: () => crashes.push(new Error('the untouched connection was closed')),
+      end: () => {},
     },
     runtime.handler,
     1 << 20,
