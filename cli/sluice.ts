@@ -31,6 +31,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'shows, resets and changes the limits of a consumer',
     load: () => import('./limits.ts'),
   },
+  events: { summary: 'reads, verifies and re-sends events', load: () => import('./events.ts') },
+  audit: {
+    summary: 'shows who used which key, when and with what outcome',
+    load: () => import('./audit.ts'),
+  },
+  fingerprint: { summary: 'computes the fingerprint of a key', load: () => import('./fingerprint.ts') },
   breaker: { summary: 'shows and orders circuit breakers', load: () => import('./breaker.ts') },
 }
 

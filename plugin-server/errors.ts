@@ -32,6 +32,9 @@ export const ERRORS = {
   // events
   SLUICE_SPOOL_FAILED: 'Check that SLUICE_SPOOL_DIR exists, is writable and has room.',
   SLUICE_EVENTS_INVALID: 'Publish events that satisfy the schema of their type.',
+  SLUICE_EVENTS_DATABASE:
+    'Check SLUICE_POSTGRES_URL, and that a plugin server has made the event tables there.',
+  SLUICE_EVENTS_SINK: 'Check that the sink runs at its URL; what was sent already may be sent again.',
   SLUICE_EVENTS_SCHEMA: 'Use a database of its own, or the version of Sluice that made its tables.',
   // declared state
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',

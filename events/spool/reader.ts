@@ -18,6 +18,8 @@ export interface SpoolReaderOptions {
    * How far may be read: the durable end of a spool that is being written. Undefined: to the end of the last file.
    */
   readonly limit?: () => SpoolPosition
+  /** Another process may be writing: an unfinished record at the end of the last file is left for later. */
+  readonly live?: boolean
 }
 
 /**
@@ -26,12 +28,14 @@ export interface SpoolReaderOptions {
 export class SpoolReader {
   readonly #folder: string
   readonly #limit: (() => SpoolPosition) | undefined
+  readonly #live: boolean
   #position: SpoolPosition
   #file: { readonly segment: number; readonly handle: FileHandle } | undefined
 
   constructor(options: SpoolReaderOptions) {
     this.#folder = options.folder
     this.#limit = options.limit
+    this.#live = options.live ?? false
     this.#position = options.from
   }
 
@@ -48,9 +52,12 @@ export class SpoolReader {
       const fileBytes = handle === undefined ? 0 : (await handle.stat()).size
       const end =
         limit && this.#position.segment === limit.segment ? Math.min(limit.offset, fileBytes) : fileBytes
-      if (handle && this.#position.offset < end) return await this.#read(handle, end, maxRecords, maxBytes)
+      if (handle && this.#position.offset < end) {
+        const batch = await this.#read(handle, end, maxRecords, maxBytes)
+        if (batch) return batch
+      }
       if (limit && this.#position.segment >= limit.segment) return undefined
-      const following = (await listSegments(this.#folder)).find(n => n > this.#position.segment)
+      const following = await this.#following()
       if (following === undefined) return undefined
       this.#position = { segment: following, offset: SEGMENT_HEADER.length }
     }
@@ -59,6 +66,10 @@ export class SpoolReader {
   async close(): Promise<void> {
     await this.#file?.handle.close()
     this.#file = undefined
+  }
+
+  async #following(): Promise<number | undefined> {
+    return (await listSegments(this.#folder)).find(number => number > this.#position.segment)
   }
 
   async #open(segment: number): Promise<FileHandle | undefined> {
@@ -73,15 +84,23 @@ export class SpoolReader {
     return this.#file.handle
   }
 
-  async #read(handle: FileHandle, end: number, maxRecords: number, maxBytes: number): Promise<SpoolBatch> {
+  /** Undefined when there is only the beginning of a record. */
+  async #read(
+    handle: FileHandle,
+    end: number,
+    maxRecords: number,
+    maxBytes: number,
+  ): Promise<SpoolBatch | undefined> {
     const start = this.#position.offset
+    const growing = this.#live && (await this.#following()) === undefined
     let length = Math.min(end - start, Math.max(maxBytes, RECORD_HEADER_BYTES))
     for (;;) {
       const bytes = Buffer.allocUnsafe(length)
       const { bytesRead } = await handle.read(bytes, 0, length, start)
-      const complete = start + bytesRead >= end || bytesRead < length
-      const scan = scanRecords(bytes.subarray(0, bytesRead), complete, maxRecords)
-      if (scan.consumed === 0 && !complete) {
+      const all = start + bytesRead >= end || bytesRead < length
+      const scan = scanRecords(bytes.subarray(0, bytesRead), all && !growing, maxRecords)
+      if (scan.consumed === 0 && all) return undefined
+      if (scan.consumed === 0) {
         // A record that is longer than what was read.
         length = Math.min(end - start, length * 2)
         continue

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../../events/canonical.ts'
 import { digestOf, genesis, link } from '../../events/chain.ts'
 import type { SluiceEvent } from '../../events/event.ts'
+import { recordOf } from '../../events/replay.ts'
 import type { SinkRecord } from '../../events/sink.ts'
 import { derivedId } from '../../events/stamp.ts'
 
@@ -39,10 +39,7 @@ export function makeEvents(count: number, options: RecordOptions = {}): SluiceEv
   })
 }
 
-export function recordOf(event: SluiceEvent): SinkRecord {
-  const { id, type, time, writer, sequence } = event
-  return { id, type, time, writer, sequence, json: canonicalJson(event) }
-}
-
 export const makeRecords = (count: number, options: RecordOptions = {}): SinkRecord[] =>
   makeEvents(count, options).map(recordOf)
+
+export { recordOf }
