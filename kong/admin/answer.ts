@@ -28,9 +28,9 @@ export class AdminRefused extends SluiceError {
     return this.status >= 500 || this.status === 429 || this.status === 408
   }
 
-  /** Another entity holds a value that must be unique, or the id itself. */
+  /** Another entity has the same id, or a value that must be unique (Kong's error codes 3 and 5). */
   get isDuplicate(): boolean {
-    return this.status === 409
+    return this.refusal.code === 3 || this.refusal.code === 5
   }
 }
 

@@ -121,7 +121,7 @@ function failure(
     : 'interrupted'
   const lines = [
     what,
-    `${undone} changes were undone`,
+    undone === 1 ? '1 change was undone' : `${undone} changes were undone`,
     ...(leftovers.length === 0 ? [] : [`${leftovers.length} could not be undone:`]),
     ...leftovers.map(({ change, reason }) => `  ${change.label} ${PAST[change.action]}: ${reason}`),
   ]

@@ -17,7 +17,7 @@ export interface FaultyAdmin {
   decide: (method: string, path: string, n: number) => Fate | Promise<Fate>
   /** The port is closed, and open connections break, as when Kong is killed. */
   stop(): Promise<void>
-  /** It listens again, on the same port. */
+  /** It listens again, on the same port, if it did not. */
   restart(): Promise<void>
   close(): Promise<void>
 }
@@ -49,8 +49,10 @@ export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
   }
   const listen = async (port: number) => {
     const fresh = createServer((incoming, response) => void handle(incoming, response))
-    await new Promise<void>(resolve => fresh.listen(port, '127.0.0.1', resolve))
     server = fresh
+    await new Promise<void>((resolve, reject) =>
+      fresh.once('error', reject).listen(port, '127.0.0.1', resolve),
+    )
     return (fresh.address() as AddressInfo).port
   }
   const stop = async () => {
@@ -66,7 +68,7 @@ export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
     decide: () => 'pass',
     stop,
     async restart() {
-      await listen(port)
+      if (!server) await listen(port)
     },
     close: stop,
   }

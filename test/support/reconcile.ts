@@ -8,6 +8,19 @@ import { readSource } from '../../kong/reconcile/source.ts'
 /** Waits shortly, and always as long as it could. */
 export const quickRetry: RetryParts = { monotonic: () => performance.now(), random: () => 0.99, wait }
 
+/** Time that passes only by waiting; `onWait` may change the world meanwhile. */
+export function simulatedRetry(onWait: (nowMs: number) => Promise<void>): RetryParts {
+  let nowMs = 0
+  return {
+    monotonic: () => nowMs,
+    random: () => 0.99,
+    async wait(ms) {
+      nowMs += ms
+      await onWait(nowMs)
+    },
+  }
+}
+
 /** The plan for a state that is written down in a test. */
 export const planText = (
   client: AdminClient,
@@ -21,10 +34,11 @@ export interface ApplySettings {
   readonly retryForMs?: number
   readonly signal?: AbortSignal
   readonly concurrency?: number
+  readonly parts?: RetryParts
 }
 
 export function applyPlan(client: AdminClient, plan: Plan, settings: ApplySettings = {}): Promise<void> {
-  const { watcher, signal, retryForMs = 200, concurrency = 4 } = settings
+  const { watcher, signal, retryForMs = 200, concurrency = 4, parts = quickRetry } = settings
   return applyChanges(
     client,
     plan.stages,
@@ -34,7 +48,7 @@ export function applyPlan(client: AdminClient, plan: Plan, settings: ApplySettin
       ...(signal && { signal }),
       watcher: { applied() {}, undone() {}, retrying() {}, ...watcher },
     },
-    quickRetry,
+    parts,
   )
 }
 
