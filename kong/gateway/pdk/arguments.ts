@@ -1,0 +1,59 @@
+/** Checks of arguments: what Kong raises an error for ends the event here too (kong/pdk/private/checks.lua of 3.9). */
+import type { HeaderValue } from './exchange.ts'
+import { textOf, toBytes } from './text.ts'
+
+const isText = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array
+
+export function text(value: unknown, what: string): string {
+  if (!isText(value)) throw new Error(`${what} must be a string`)
+  return textOf(value)
+}
+
+export function integer(value: unknown, what: string, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw new Error(`${what} must be an integer`)
+  if (value < min || value > max)
+    throw new Error(`${what} must be an integer between ${min} and ${max}: given ${value}`)
+  return value
+}
+
+/** How many headers or arguments are wanted at most; nil is nginx's own 100. */
+export function maximum(value: unknown, what: string): number {
+  if (value === undefined || value === null) return 100
+  if (typeof value !== 'number') throw new Error(`${what} must be a number`)
+  if (value < 1) throw new Error(`${what} must be >= 1`)
+  if (value > 1000) throw new Error(`${what} must be <= 1000`)
+  return value
+}
+
+export function status(value: unknown, min = 100): number {
+  if (typeof value !== 'number') throw new Error('code must be a number')
+  if (value < min || value > 599) throw new Error(`code must be a number between ${min} and 599`)
+  return value
+}
+
+/** nginx drops an empty header, so Kong writes a space. */
+const line = (value: string): string => (value === '' ? ' ' : toBytes(value))
+
+export function headerValue(name: unknown, value: unknown): HeaderValue {
+  if (!isText(name)) throw new Error(`invalid header name "${name}": got ${typeof name}, expected string`)
+  if (isText(value)) return line(textOf(value))
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) {
+    return value.map(one => {
+      if (!isText(one))
+        throw new Error(`invalid header value in array "${textOf(name)}": got ${typeof one}, expected string`)
+      return line(textOf(one))
+    })
+  }
+  // An empty Lua table may come as either kind.
+  if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return []
+  throw new Error(`invalid header value for "${textOf(name)}": got ${typeof value}`)
+}
+
+export function headerValues(headers: unknown): [name: string, value: HeaderValue][] {
+  if (typeof headers !== 'object' || headers === null) throw new Error('headers must be a table')
+  return Object.entries(headers).map(([name, value]) => [name, headerValue(name, value)])
+}
+
+/** nginx writes the framing of a response by itself. */
+export const isTransferEncoding = (name: string): boolean => /^transfer[-_]encoding$/i.test(name)

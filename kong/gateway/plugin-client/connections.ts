@@ -1,0 +1,83 @@
+import { connect, type Socket } from 'node:net'
+
+/** How long Kong keeps an idle connection, and how long it waits for an answer. */
+const IDLE_MS = 60_000
+
+/** What a connection is told of its socket. */
+export interface SocketUser {
+  data(chunk: Buffer): void
+  /** The connection is of no use any more. `error` in the words of nginx: `closed`, `timeout`, `connection refused`. */
+  lost(error: string): void
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EAGAIN: 'resource temporarily unavailable',
+}
+
+/** The connections of Kong to one socket: opened on demand, kept for a minute, the last used one first. */
+export class ConnectionPool<C extends SocketUser> {
+  readonly #path: string
+  readonly #create: (socket: Socket) => C
+  readonly #idle: C[] = []
+  readonly #sockets = new Map<C, Socket>()
+
+  constructor(path: string, create: (socket: Socket) => C) {
+    this.#path = path
+    this.#create = create
+  }
+
+  get size(): number {
+    return this.#sockets.size
+  }
+
+  /** A connection for one call. It may turn out later that it can't be opened. */
+  take(): C {
+    return this.#idle.pop() ?? this.#open()
+  }
+
+  giveBack(connection: C): void {
+    if (this.#sockets.has(connection)) this.#idle.push(connection)
+  }
+
+  /** Kong lets go of it: what was said on it can't be gone on with. */
+  drop(connection: C): void {
+    this.#sockets.get(connection)?.destroy()
+    this.#forget(connection)
+  }
+
+  close(): void {
+    for (const connection of [...this.#sockets.keys()]) {
+      this.drop(connection)
+      connection.lost('closed')
+    }
+  }
+
+  #open(): C {
+    const socket = connect(this.#path)
+    const connection = this.#create(socket)
+    this.#sockets.set(connection, socket)
+    let failure = 'closed'
+    const lose = (error: string) => {
+      this.#forget(connection)
+      socket.destroy()
+      connection.lost(error)
+    }
+    socket.setTimeout(IDLE_MS, () => lose('timeout'))
+    socket.on('data', chunk => connection.data(chunk))
+    socket.on('end', () => lose('closed'))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      failure = WORDS[error.code ?? ''] ?? 'closed'
+    })
+    socket.on('close', () => lose(failure))
+    return connection
+  }
+
+  #forget(connection: C): void {
+    this.#sockets.delete(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+  }
+}
