@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { connect } from 'amqplib'
+import pg from 'pg'
+import { verifyChains } from '../../events/postgres/chains.ts'
+import { QUEUE } from '../../events/rabbitmq/topology.ts'
+import { describeProblem } from '../../events/verify.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { type Service, START_MS, usePostgres, useRabbit } from '../support/services.ts'
+
+const WRITER = fileURLToPath(new URL('../support/event-writer.js', import.meta.url))
+const LANES = 8
+/** How many events of before a new process publishes again, as Kong delivers a log event again. */
+const AGAIN = 50
+
+describe('the event path under kill -9', () => {
+  let folder: TestFolder
+  let postgres: Service
+  let rabbit: Service
+  let child: ChildProcess | undefined
+  const acknowledged = new Set<number>()
+  const late = new Set<number>()
+  let highest = 0
+
+  before(async function () {
+    this.timeout(START_MS)
+    folder = makeFolder()
+    ;[postgres, rabbit] = await Promise.all([usePostgres(), useRabbit()])
+  })
+  after(async function () {
+    this.timeout(START_MS)
+    child?.kill('SIGKILL')
+    await Promise.all([postgres?.close(), rabbit?.close()])
+    folder?.remove()
+  })
+
+  function startWriter(): void {
+    const args = [WRITER, String(Math.max(0, highest - AGAIN)), String(LANES)]
+    const env = {
+      SLUICE_SPOOL_DIR: folder.path,
+      SLUICE_POSTGRES_URL: postgres.url,
+      SLUICE_AMQP_URL: rabbit.url,
+    }
+    child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    createInterface({ input: child.stdout! }).on('line', line => {
+      const n = Number(line.replace('~', ''))
+      if (line.startsWith('~')) late.add(n)
+      else acknowledged.add(n)
+      highest = Math.max(highest, n)
+    })
+  }
+
+  async function killWriter(): Promise<void> {
+    const ended = once(child!, 'close')
+    child!.kill('SIGKILL')
+    await ended
+  }
+
+  it('stores every acknowledged event once, and queues it at least once', async function () {
+    this.timeout(240_000)
+    const kills = { writer: 0, postgres: 0, rabbit: 0, frozen: 0 }
+    const crashWriter = async () => {
+      await killWriter()
+      kills.writer++
+      startWriter()
+    }
+    startWriter()
+    for (let round = 0; round < 2; round++) {
+      await sleep(2_000)
+      await crashWriter()
+      await sleep(700)
+      await postgres.kill()
+      kills.postgres++
+      await sleep(500)
+      await crashWriter()
+      await postgres.restart()
+      await sleep(1_000)
+      await crashWriter()
+      await rabbit.restart() // killed, and started again
+      kills.rabbit++
+      await rabbit.pause()
+      kills.frozen++
+      await sleep(1_000)
+      await crashWriter()
+      await rabbit.resume()
+    }
+    await sleep(1_000)
+    const ended = once(child!, 'close')
+    child!.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null], 'the last writer drains and ends by itself')
+
+    const client = new pg.Client({ connectionString: postgres.url })
+    await client.connect()
+    const { rows } = await client.query<{ n: number }>(
+      "select (data ->> 'n')::int as n from gateway_events where type = 'chaos.happened.v1'",
+    )
+    const { rows: repeats } = await client.query('select count(*)::int as count from gateway_event_repeats')
+    const stored = new Set(rows.map(row => row.n))
+    const problems: string[] = []
+    for await (const report of verifyChains(client)) problems.push(...report.problems.map(describeProblem))
+    await client.end()
+    const queued = await drain(rabbit.url)
+
+    const lostInPostgres = [...acknowledged].filter(n => !stored.has(n))
+    const lostOnQueue = [...acknowledged].filter(n => !queued.has(n))
+    const copies = [...queued.values()].reduce((sum, count) => sum + count, 0)
+    console.log(
+      `      kill -9: writer ${kills.writer}, PostgreSQL ${kills.postgres}, RabbitMQ ${kills.rabbit} (frozen ${kills.frozen})
+      acknowledged ${acknowledged.size}, answered late ${late.size}
+      in PostgreSQL ${rows.length} rows of ${stored.size} events (written twice, kept once: ${repeats[0].count})
+      on the queue ${copies} messages of ${queued.size} events`,
+    )
+    assert.ok(acknowledged.size > 3_000, `only ${acknowledged.size} events were acknowledged`)
+    assert.deepEqual(lostInPostgres, [])
+    assert.deepEqual(lostOnQueue, [])
+    assert.equal(rows.length, stored.size, 'no event has two rows')
+    assert.deepEqual(problems, [], 'every chain is whole')
+  })
+})
+
+/** How often each event is on the queue. */
+async function drain(url: string): Promise<Map<number, number>> {
+  const connection = await connect(url)
+  const channel = await connection.createChannel()
+  const found = new Map<number, number>()
+  const { messageCount } = await channel.checkQueue(QUEUE)
+  let seen = 0
+  await new Promise<void>((resolve, reject) => {
+    if (messageCount === 0) return resolve()
+    channel
+      .consume(
+        QUEUE,
+        message => {
+          const { data } = JSON.parse(message!.content.toString())
+          if (typeof data.n === 'number') found.set(data.n, (found.get(data.n) ?? 0) + 1)
+          if (++seen === messageCount) resolve()
+        },
+        { noAck: true },
+      )
+      .catch(reject)
+  })
+  await connection.close()
+  return found
+}
