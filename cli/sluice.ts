@@ -13,6 +13,10 @@ interface Entry {
 const COMMANDS: Readonly<Record<string, Entry>> = {
   serve: { summary: 'runs the plugin server', load: () => import('./serve.ts') },
   dump: { summary: "prints plugin information for Kong's query_cmd", load: () => import('./dump.ts') },
+  gateway: {
+    summary: 'runs the local Kong-compatible gateway, for development and tests',
+    load: () => import('./gateway.ts'),
+  },
   'kong-conf': {
     summary: 'prints the settings that make a Kong load the plugins',
     load: () => import('./kong-conf.ts'),

@@ -94,6 +94,8 @@ function normaliser (ids) {
     }
     // The answers were recorded with the upstream on port 19099.
     if (k === 'port' && v === upstreamPort) return 19099
+    // the answers were recorded with this port
+    if (v === upstreamPort) return 19099
     if (typeof v === 'number' && ['created_at', 'updated_at'].includes(k)) return '<time>'
     if (typeof v === 'number' && /ratelimit-reset|retry-after/.test(k ?? '')) return '<s>'
     if (Array.isArray(v)) return (k === 'data' ? [...v].sort((a, b) => label(a) < label(b) ? -1 : 1) : v).map(x => walk(x, k))
@@ -108,7 +110,7 @@ function pick (headers, extra = []) {
   return out
 }
 const fill = (v, vars) => typeof v === 'string'
-  ? v.replace(/\{\{([^}]+)\}\}/g, (_, e) => e === 'upstream' ? `http://127.0.0.1:${upstreamPort}` : e.split('.').reduce((o, k) => o?.[k], vars) ?? `{{${e}}}`)
+  ? v.replaceAll(':19099', `:${upstreamPort}`).replace(/\{\{([^}]+)\}\}/g, (_, e) => e === 'upstream' ? `http://127.0.0.1:${upstreamPort}` : e.split('.').reduce((o, k) => o?.[k], vars) ?? `{{${e}}}`)
   : Array.isArray(v) ? v.map(x => fill(x, vars)) : v && typeof v === 'object' ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, fill(x, vars)])) : v
 const subset = (body, only) => only ? Object.fromEntries(only.map(k => [k, body?.[k]])) : body
 

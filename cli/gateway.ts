@@ -1,0 +1,45 @@
+import { Command } from 'commander'
+import { startGateway } from '../kong/gateway/gateway.ts'
+import { BUILTIN_PLUGINS } from '../kong/gateway/plugins/plugins.ts'
+import { readGatewaySettings } from '../kong/gateway/settings.ts'
+import type { Address } from '../plugin-server/config.ts'
+import { createLogger } from '../plugin-server/observe/log.ts'
+
+const GRACE_MS = 10_000
+
+export const command = new Command()
+  .addHelpText(
+    'after',
+    `
+It is set by Kong's own variables: KONG_PROXY_LISTEN, KONG_ADMIN_LISTEN, KONG_PLUGINS, KONG_PLUGINSERVER_NAMES,
+KONG_PLUGINSERVER_<NAME>_SOCKET, _QUERY_CMD and _START_CMD, KONG_DATABASE=off with KONG_DECLARATIVE_CONFIG,
+KONG_TRUSTED_IPS, KONG_LOG_LEVEL.`,
+  )
+  .action(async () => {
+    const settings = readGatewaySettings(process.env, Object.keys(BUILTIN_PLUGINS))
+    const logger = createLogger(settings.logLevel)
+    logger.warn('this gateway behaves like Kong for development and tests; it is not for production')
+    for (const notice of settings.notices) logger.warn(notice)
+    const gateway = await startGateway({ settings, logger })
+    logger.info(
+      { proxy: gateway.proxyAddresses.map(url), admin: gateway.adminAddresses.map(url), pid: process.pid },
+      'the gateway listens',
+    )
+    let closing = false
+    const close = (signal: string) => {
+      if (closing) process.exit(1)
+      closing = true
+      logger.info({ signal }, 'the gateway ends')
+      gateway.close(GRACE_MS).then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ err: error }, 'the gateway did not end in order')
+          process.exit(1)
+        },
+      )
+    }
+    process.on('SIGTERM', close)
+    process.on('SIGINT', close)
+  })
+
+const url = ({ host, port }: Address) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -1,0 +1,70 @@
+import { hostname } from 'node:os'
+import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
+import type { Exchange } from '../proxy/exchange.ts'
+import { entityOf } from '../proxy/log-entry.ts'
+import type { PluginHandler } from '../proxy/plan.ts'
+import { routedPath } from '../router/path.ts'
+import { readBodyFields } from './body-fields.ts'
+
+interface Config {
+  readonly status_code: number
+  readonly message: string | null
+  readonly content_type: string | null
+  readonly body: string | null
+  readonly echo: boolean
+  readonly trigger: string | null
+}
+
+const MESSAGES: Readonly<Record<number, string>> = {
+  401: 'Unauthorized',
+  404: 'Not found',
+  405: 'Method not allowed',
+  500: 'An unexpected error occurred',
+  502: 'Bad Gateway',
+  503: 'Service unavailable',
+}
+
+export const requestTerminationHandler: PluginHandler = {
+  priority: 2,
+  access(exchange, { entity }) {
+    const config = entity.config as unknown as Config
+    const { trigger, status_code: status } = config
+    if (trigger && !exchange.headers.has(trigger) && exchange.query[trigger] === undefined) return undefined
+    const message = config.message ?? MESSAGES[status]
+    if (config.echo) return echo(exchange, status, message)
+    if (config.body !== null)
+      exchange.respond(
+        status,
+        config.body,
+        config.content_type ? { 'Content-Type': config.content_type } : {},
+      )
+    else if (message === undefined) exchange.respond(status)
+    else exchange.respondJson(status, { message })
+    return undefined
+  },
+}
+
+/** Answers with what the request was, for debugging. */
+async function echo(exchange: Exchange, status: number, message: string | undefined): Promise<void> {
+  const { match, node, service } = exchange
+  const fields = await readBodyFields(exchange)
+  const raw = await exchange.body.whole(PLUGIN_BODY_BYTES)
+  exchange.respondJson(status, {
+    message,
+    kong: { node_id: node.nodeId, worker_pid: process.pid, hostname: hostname() },
+    request: {
+      scheme: exchange.scheme,
+      host: exchange.host,
+      port: exchange.serverPort,
+      headers: exchange.headers.toRecord(),
+      query: exchange.query,
+      body: fields?.values,
+      raw_body: raw?.toString('utf8'),
+      method: exchange.method,
+      path: routedPath(exchange.requestUri),
+      uri_captures: match?.captures ?? { unnamed: [], named: {} },
+    },
+    matched_route: match && entityOf(match.route, node.workspaceId),
+    matched_service: service && entityOf(service, node.workspaceId),
+  })
+}

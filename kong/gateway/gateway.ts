@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { Address } from '../../plugin-server/config.ts'
+import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import type { Logger } from '../../plugin-server/observe/log.ts'
+import { createBuiltinHandlers } from './builtin/builtin.ts'
+import { type ConfigurablePlugin, createControl } from './control.ts'
+import { BUILTIN_PLUGINS } from './plugins/plugins.ts'
+import { createResolver } from './proxy/balancer.ts'
+import { type Configuration, createConfiguration } from './proxy/configuration.ts'
+import { bind, type Listener, listen } from './proxy/listener.ts'
+import type { PluginHandler } from './proxy/plan.ts'
+import { createProxy } from './proxy/proxy.ts'
+import { refusal } from './proxy/refusal.ts'
+import { createUpstreamPools } from './proxy/upstream-pool.ts'
+import type { GatewaySettings } from './settings.ts'
+
+/** The Kong whose behaviour is followed. */
+const VERSION = '3.9.3'
+const SWEEP_MS = 30_000
+
+export interface Gateway {
+  readonly proxyAddresses: readonly Address[]
+  readonly adminAddresses: readonly Address[]
+  /** Lets requests under way end, at most `graceMs`; then ends what is left, and the plugin servers it started. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface GatewayOptions {
+  readonly settings: GatewaySettings
+  readonly logger: Logger
+}
+
+/**
+ * Starts the local gateway: Kong's Admin API and proxy in one process, for development and tests.
+ *
+ * @throws SluiceError SLUICE_GATEWAY_CONFIG, SLUICE_PORT_IN_USE
+ */
+export async function startGateway({ settings, logger }: GatewayOptions): Promise<Gateway> {
+  const now = () => Date.now()
+  const node = {
+    nodeId: randomUUID(),
+    version: VERSION,
+    workspaceId: randomUUID(),
+    isTrusted: settings.isTrusted,
+  }
+  const traffic = { totalRequests: 0 }
+  const listeners: Listener[] = []
+  const activeConnections = () => listeners.reduce((sum, { connections }) => sum + connections, 0)
+  let configuration: Configuration
+  const builtin = createBuiltinHandlers(now)
+  const handlers = new Map<string, PluginHandler>()
+  const enabled: Record<string, ConfigurablePlugin> = {}
+  for (const name of settings.plugins) {
+    const handler = builtin.get(name)
+    const schema = BUILTIN_PLUGINS[name]
+    if (!handler || !schema)
+      throw new SluiceError(
+        'SLUICE_GATEWAY_CONFIG',
+        `KONG_PLUGINS: ${name} plugin is enabled but not installed`,
+      )
+    handlers.set(name, handler)
+    enabled[name] = schema
+  }
+
+  const control = createControl({
+    plugins: enabled,
+    databaseLess: settings.databaseLess,
+    ...(settings.declarativeConfig !== undefined && { declaration: readFile(settings.declarativeConfig) }),
+    node: {
+      nodeId: node.nodeId,
+      version: VERSION,
+      configuration: publicConfiguration(settings),
+      traffic: () => ({ ...traffic, activeConnections: activeConnections() }),
+    },
+    now: () => performance.timeOrigin + performance.now(),
+    onError: error => logger.error({ err: error }, 'the Admin API failed'),
+  })
+
+  const resolver = createResolver(now)
+  let sequence = 0
+  const rebuild = () =>
+    createConfiguration(control.state.snapshot(), {
+      handlers,
+      workspaceId: node.workspaceId,
+      resolver,
+      nextSequence: () => ++sequence,
+    })
+  configuration = rebuild()
+
+  const pools = createUpstreamPools(now)
+  const sweeper = setInterval(() => pools.sweep(now()), SWEEP_MS)
+  sweeper.unref()
+  const proxy = createProxy({
+    configuration: () => {
+      traffic.totalRequests++
+      // Built when the next request needs it: many changes in a row cost one configuration.
+      if (configuration.snapshot.version !== control.state.version) configuration = rebuild()
+      return configuration
+    },
+    node,
+    pools,
+    now,
+    logger,
+  })
+
+  const admins: Server[] = []
+  const adminAddresses: Address[] = []
+  const close = async (graceMs: number) => {
+    clearInterval(sweeper)
+    await Promise.all(listeners.map(listener => listener.close(graceMs)))
+    for (const admin of admins) {
+      admin.close()
+      admin.closeAllConnections()
+    }
+    await pools.close()
+  }
+  try {
+    for (const address of settings.adminListen) {
+      const server = createServer(control.admin)
+      admins.push(server)
+      adminAddresses.push(await bind(server, address))
+    }
+    for (const address of settings.proxyListen)
+      listeners.push(
+        await listen({
+          address,
+          serve: proxy,
+          onBadRequest: (status, socket) => socket.end(refusal(status, VERSION)),
+        }),
+      )
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+  return { proxyAddresses: listeners.map(({ address }) => address), adminAddresses, close }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new SluiceError('SLUICE_GATEWAY_CONFIG', `KONG_DECLARATIVE_CONFIG: ${messageOf(error)}`)
+  }
+}
+
+const publicConfiguration = (settings: GatewaySettings) => ({
+  database: settings.databaseLess ? 'off' : 'memory',
+  router_flavor: 'traditional_compatible',
+  plugins: settings.plugins,
+  proxy_listen: settings.proxyListen.map(({ host, port }) => `${host}:${port}`),
+  admin_listen: settings.adminListen.map(({ host, port }) => `${host}:${port}`),
+  role: 'traditional',
+  version: VERSION,
+})

@@ -1,0 +1,96 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Kong's `client_body_buffer_size`: plugins see a body up to this size. */
+export const PLUGIN_BODY_BYTES = 8 * 1024
+/** Bodies up to this size are read before the upstream is asked, so that a try can be repeated. */
+const REPLAY_BYTES = 64 * 1024
+
+/** What is sent to the upstream: all of it, or the start and then what still comes. */
+export type OutgoingBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'whole'; readonly bytes: Buffer }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Buffer>; readonly length: number | undefined }
+
+/** The body of a client's request, read as far as somebody asked for it and never kept whole when it is large. */
+export class RequestBody {
+  readonly #request: IncomingMessage
+  readonly #declared: number | undefined
+  #chunks: Buffer[] = []
+  #read = 0
+  #ended: boolean
+  #replaced: Buffer | undefined
+  #iterator: AsyncIterator<Buffer> | undefined
+
+  constructor(request: IncomingMessage) {
+    this.#request = request
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+    this.#declared = length === undefined ? undefined : Number(length)
+    this.#ended = coding === undefined && (length === undefined || length === '0')
+  }
+
+  /** Whether the client sent a body. */
+  get isPresent(): boolean {
+    return this.#replaced !== undefined || this.#read > 0 || !this.#ended
+  }
+
+  get isReplaced(): boolean {
+    return this.#replaced !== undefined
+  }
+
+  /** Bytes of the body that came from the client so far. */
+  get bytesRead(): number {
+    return this.#read
+  }
+
+  /** The whole body; undefined when it is longer than `maxBytes`. */
+  async whole(maxBytes: number): Promise<Buffer | undefined> {
+    if (this.#replaced) return this.#replaced
+    if ((this.#declared ?? 0) > maxBytes) return undefined
+    await this.#readUpTo(maxBytes)
+    return this.#ended && this.#read <= maxBytes ? Buffer.concat(this.#chunks) : undefined
+  }
+
+  replace(bytes: Buffer): void {
+    this.#replaced = bytes
+  }
+
+  /** @param buffered false: begin to send before the body has come (`request_buffering` of the route) */
+  async outgoing(buffered: boolean): Promise<OutgoingBody> {
+    if (this.#replaced) return { kind: 'whole', bytes: this.#replaced }
+    if (this.#ended && this.#read === 0) return this.#declared === 0 ? EMPTY : { kind: 'none' }
+    if (buffered && (this.#declared ?? 0) <= REPLAY_BYTES) await this.#readUpTo(REPLAY_BYTES)
+    if (this.#ended) return { kind: 'whole', bytes: Buffer.concat(this.#chunks) }
+    return { kind: 'stream', chunks: this.#rest(), length: this.#declared }
+  }
+
+  async *#rest(): AsyncGenerator<Buffer> {
+    const held = this.#chunks
+    this.#chunks = []
+    yield* held
+    for (;;) {
+      const chunk = await this.#next()
+      if (!chunk) return
+      yield chunk
+    }
+  }
+
+  async #readUpTo(maxBytes: number): Promise<void> {
+    while (!this.#ended && this.#read <= maxBytes) {
+      const chunk = await this.#next()
+      if (chunk) this.#chunks.push(chunk)
+    }
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    this.#iterator ??= (this.#request as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+    const { value, done } = await this.#iterator.next()
+    if (done) {
+      this.#ended = true
+      return undefined
+    }
+    this.#read += value.length
+    return value
+  }
+}
+
+const EMPTY: OutgoingBody = { kind: 'whole', bytes: Buffer.alloc(0) }

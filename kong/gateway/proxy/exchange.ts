@@ -1,0 +1,239 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Consumer, Route, Service } from '../entities/entities.ts'
+import type { RouteMatch, RouteQuery } from '../router/router.ts'
+import type { Lookup } from '../state/state.ts'
+import { errorBody, statusText } from './answers.ts'
+import type { RequestBody } from './body.ts'
+import { HeaderMap, type HeaderValue } from './header-map.ts'
+import type { ConfiguredPlugin } from './plan.ts'
+import { formatQuery, parseQuery, type Query } from './query.ts'
+
+/** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
+export type Credential = Readonly<Record<string, unknown>>
+
+/** An answer of the gateway's own, made by a plugin or by the gateway itself. */
+export interface Exit {
+  readonly status: number
+  readonly body: string | Uint8Array | undefined
+}
+
+/** One try to reach the upstream, as `kong.log.serialize` lists it. */
+export interface Try {
+  balancer_start: number
+  balancer_start_ns: number
+  balancer_latency: number
+  balancer_latency_ns: number
+  ip: string
+  port: number
+  state?: 'failed'
+  code?: number
+}
+
+export interface BufferedResponse {
+  readonly status: number
+  readonly headers: HeaderMap
+  readonly body: Buffer
+}
+
+/** Where the request goes; plugins may change it until it is sent. */
+export interface Destination {
+  scheme: string
+  /** Path, escaped, without a query. */
+  path: string
+  /** Overrides the Host header that follows from the target. */
+  hostHeader: string | undefined
+  /** A name of an upstream, a host name or an address. */
+  host: string
+  port: number
+  retries: number
+  connectTimeoutMs: number
+  readTimeoutMs: number
+}
+
+/** Facts about the gateway that a request meets. */
+export interface NodeFacts {
+  readonly nodeId: string
+  readonly version: string
+  readonly workspaceId: string
+  readonly isTrusted: (ip: string) => boolean
+}
+
+const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/
+export const plainAddress = (address: string | undefined): string => (address ?? '').replace(IPV4_IN_IPV6, '')
+
+/** One client request on its way through the gateway, and all that plugins learn and change on it. */
+export class Exchange implements RouteQuery {
+  readonly node: NodeFacts
+  /** The entities as they were when the request came. */
+  readonly lookup: Lookup
+  /** 32 hexadecimal digits. */
+  readonly id = randomUUID().replaceAll('-', '')
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
+
+  method: string
+  /** The target of the request line, as it was sent. */
+  readonly requestUri: string
+  readonly requestMethod: string
+  readonly httpVersion: number
+  readonly headers: HeaderMap
+  readonly body: RequestBody
+  readonly scheme = 'http'
+  readonly clientIp: string
+  readonly clientPort: number
+  readonly serverIp: string
+  readonly serverPort: number
+  /** Bytes of the head of the request. */
+  readonly headBytes: number
+  readonly hostHeader: string
+  /** Host in lower case without its port. */
+  readonly host: string
+  /** The query behind the `?`; undefined without one. Plugins may change it. */
+  rawQuery: string | undefined
+  #query: Query | undefined
+
+  match: RouteMatch<Route> | undefined
+  route: Route | undefined
+  service: Service | undefined
+  destination: Destination | undefined
+  forwardedPrefix: string | undefined
+
+  consumer: Consumer | undefined
+  credential: Credential | undefined
+
+  /** Plugins whose later phases will run; undefined until the access phase, then the global ones run. */
+  collected: ConfiguredPlugin[] | undefined
+  readonly shared = new Map<string, unknown>()
+  readonly variables = new Map<string, unknown>()
+  readonly serializeValues: { readonly key: string; readonly value: unknown }[] = []
+
+  exit: Exit | undefined
+  /** An error that nobody foresaw made the answer. */
+  unexpected = false
+  /** The request was handed to the upstream. */
+  proxied = false
+  exited = false
+  /** Set by plugins before there is a response, then what the client gets. */
+  readonly responseHeaders = new HeaderMap()
+  status = 200
+
+  /** A plugin wants to see the whole response before the client does. */
+  buffering = false
+  /** The response of the upstream, where it is held back for plugins. */
+  buffered: BufferedResponse | undefined
+
+  tries: Try[] | undefined
+  /** `502, 200`: one for each try. */
+  upstreamStatus = ''
+  /** Milliseconds; undefined until known. */
+  proxyLatencyMs: number | undefined
+  responseLatencyMs: number | undefined
+  waitingMs: number | undefined
+  receiveMs = 0
+  requestMs = 0
+  responseBytes = 0
+
+  constructor(request: IncomingMessage, body: RequestBody, node: NodeFacts, lookup: Lookup, nowMs: number) {
+    const { socket } = request
+    this.node = node
+    this.lookup = lookup
+    this.startedAtMs = nowMs
+    this.method = request.method ?? 'GET'
+    this.requestMethod = this.method
+    this.requestUri = request.url ?? '/'
+    this.httpVersion = Number(request.httpVersion)
+    this.headers = HeaderMap.fromRaw(request.rawHeaders)
+    this.body = body
+    this.clientIp = plainAddress(socket.remoteAddress)
+    this.clientPort = socket.remotePort ?? 0
+    this.serverIp = plainAddress(socket.localAddress)
+    this.serverPort = socket.localPort ?? 0
+    this.headBytes = headBytes(request)
+    this.hostHeader = this.headers.get('host') ?? ''
+    this.host = hostOf(this.hostHeader)
+    const mark = this.requestUri.indexOf('?')
+    this.rawQuery = mark < 0 ? undefined : this.requestUri.slice(mark + 1)
+  }
+
+  header(name: string): HeaderValue | undefined {
+    return this.headers.value(name)
+  }
+
+  get query(): Query {
+    this.#query ??= parseQuery(this.rawQuery ?? '')
+    return this.#query
+  }
+
+  /** The header that goes to the upstream; `Host` also changes where it says it goes. */
+  setUpstreamHeader(name: string, value: HeaderValue): void {
+    this.headers.set(name, value)
+    if (name.toLowerCase() === 'host' && this.destination)
+      this.destination.hostHeader = typeof value === 'string' ? value : value[0]
+  }
+
+  setRawQuery(query: string): void {
+    this.rawQuery = query
+    this.#query = undefined
+  }
+
+  dropQuery(): void {
+    this.rawQuery = undefined
+    this.#query = undefined
+  }
+
+  setQuery(query: Readonly<Record<string, unknown>>): void {
+    this.setRawQuery(formatQuery(query))
+  }
+
+  /** Where the answer came from, as `kong.response.get_source` says. */
+  get source(): 'error' | 'exit' | 'service' {
+    if (this.unexpected) return 'error'
+    if (this.exited) return 'exit'
+    return this.proxied ? 'service' : 'error'
+  }
+
+  /** Ends the request with an answer of its own; the first one counts. */
+  respond(
+    status: number,
+    body?: string | Uint8Array,
+    headers: Readonly<Record<string, HeaderValue>> = {},
+  ): void {
+    this.exited = true
+    if (this.exit) return
+    for (const [name, value] of Object.entries(headers))
+      if (name.toLowerCase() !== 'transfer-encoding') this.responseHeaders.set(name, value)
+    this.exit = { status, body }
+  }
+
+  respondJson(status: number, value: unknown, headers: Readonly<Record<string, HeaderValue>> = {}): void {
+    this.respond(status, JSON.stringify(value), { 'Content-Type': JSON_TYPE, ...headers })
+  }
+
+  /** Ends the request with an error in the type that the client prefers. */
+  respondError(status: number, message?: string, headers: Readonly<Record<string, HeaderValue>> = {}): void {
+    const { type, text } = errorBody(this.headers.joined('accept'), message ?? statusText(status), this.id)
+    this.respond(status, text, { ...headers, 'Content-Type': type })
+  }
+
+  /** What a plugin that throws gives the client. */
+  fail(): void {
+    this.unexpected = true
+    this.exit = undefined
+    this.respondJson(500, { message: 'An unexpected error occurred' })
+    this.exited = false
+  }
+}
+
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+function headBytes(request: IncomingMessage): number {
+  let bytes = (request.method ?? '').length + (request.url ?? '').length + ' HTTP/1.1\r\n'.length + 1 + 2
+  for (const text of request.rawHeaders) bytes += text.length + 2
+  return bytes
+}
+
+function hostOf(header: string): string {
+  const host = header.startsWith('[') ? header.slice(0, header.indexOf(']') + 1) : header.split(':', 1)[0]!
+  return host.toLowerCase().replace(/\.$/, '')
+}

@@ -1,0 +1,71 @@
+import type { Exchange } from './exchange.ts'
+import { HeaderMap } from './header-map.ts'
+import { connectionHeaders } from './request-head.ts'
+
+const NOT_PASSED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer'])
+
+/** Types to which nginx adds its charset when they name none (`charset UTF-8` in Kong's settings). */
+const TEXT_TYPES = new Set([
+  'text/html',
+  'text/xml',
+  'text/plain',
+  'text/vnd.wap.wml',
+  'application/javascript',
+  'application/rss+xml',
+])
+
+/** Joins what the upstream sent to what plugins had set before. */
+export function takeUpstreamHead(exchange: Exchange, status: number, upstream: HeaderMap): void {
+  const { responseHeaders } = exchange
+  const dropped = connectionHeaders(upstream.joined('connection'))
+  exchange.status = status
+  // nginx holds these once, whoever set them; the upstream comes last.
+  for (const name of [
+    'content-type',
+    'content-length',
+    'server',
+    'date',
+    'location',
+    'etag',
+    'last-modified',
+  ])
+    if (upstream.has(name)) responseHeaders.delete(name)
+  upstream.each((lower, name, value) => {
+    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.add(name, value)
+  })
+  if (status === 204) responseHeaders.delete('content-length')
+}
+
+/** Adds what Kong adds to every response, and gives the head for Node.js, names and values by turns. */
+export function finishHead(exchange: Exchange): void {
+  const { responseHeaders: headers, node, proxied } = exchange
+  const kong = `kong/${node.version}`
+  if (proxied) {
+    headers.set('X-Kong-Upstream-Latency', String(exchange.waitingMs ?? 0))
+    headers.set('X-Kong-Proxy-Latency', String(exchange.proxyLatencyMs ?? 0))
+    const via = headers.joined('via')
+    headers.set('Via', via === undefined ? `1.1 ${kong}` : `${via}, 1.1 ${kong}`)
+    if (!headers.has('server')) headers.set('Server', kong)
+  } else {
+    headers.set('X-Kong-Response-Latency', String(exchange.responseLatencyMs ?? 0))
+    headers.set('Server', kong)
+  }
+  headers.set('X-Kong-Request-Id', exchange.id)
+  const type = headers.get('content-type')
+  if (type && !headers.has('content-encoding') && TEXT_TYPES.has(type.toLowerCase()))
+    headers.set('Content-Type', `${type}; charset=UTF-8`)
+}
+
+export function rawHead(headers: HeaderMap): string[] {
+  const raw: string[] = []
+  headers.each((_, name, value) => raw.push(name, value))
+  return raw
+}
+
+/** From undici's list of buffers. */
+export function readRawHead(raw: readonly Buffer[]): HeaderMap {
+  const headers = new HeaderMap()
+  for (let i = 0; i + 1 < raw.length; i += 2)
+    headers.add(raw[i]!.toString('latin1'), raw[i + 1]!.toString('latin1'))
+  return headers
+}
