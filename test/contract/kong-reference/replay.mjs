@@ -81,7 +81,7 @@ function normaliser (ids) {
   const name = u => { if (!ids.has(u)) ids.set(u, `<uuid:${ids.size + 1}>`); return ids.get(u) }
   const walk = (v, k) => {
     if (typeof v === 'string') {
-      let s = v.replace(uuid, name).replaceAll(String(upstreamPort), '<upstream-port>')
+      let s = v.replace(uuid, name).replaceAll(String(upstreamPort), '<upstream-port>').replaceAll(':19099', ':<upstream-port>')
       if (k === 'request_id' || k === 'x-kong-request-id') s = '<request-id>'
       if (/latency/.test(k ?? '')) s = '<ms>'
       if (k === 'x-forwarded-port' || k === 'host') s = s.replaceAll(proxy.port, '<proxy-port>')
