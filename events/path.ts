@@ -7,8 +7,6 @@ import type { Metrics } from '../plugin-server/observe/metrics.ts'
 import { genesis } from './chain.ts'
 import type { EventPublisher, EventType } from './event.ts'
 import { createEventMetrics, type EventMetrics } from './metrics.ts'
-import { createPostgresSink } from './postgres/sink.ts'
-import { createRabbitSink } from './rabbitmq/sink.ts'
 import { Relay } from './relay.ts'
 import type { Sink } from './sink.ts'
 import { type AdoptedSpool, adoptSpools, type Claim, claimSpool, removeSpool } from './spool/claim.ts'
@@ -96,7 +94,8 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
             log.error({ reason: messageOf(error) }, 'the spool cannot be written; trying again'),
         },
       })
-      running = new RunningPath({ settings, parts, metrics, claim, spool, writer, registry })
+      const sinks = await createSinks(settings, parts)
+      running = new RunningPath({ settings, parts, metrics, claim, spool, writer, registry, sinks })
       await running.start()
       started(running)
     },
@@ -117,6 +116,7 @@ interface RunningParts {
   readonly spool: Spool
   readonly writer: string
   readonly registry: ReturnType<typeof createEventRegistry>
+  readonly sinks: readonly Sink[]
 }
 
 class RunningPath {
@@ -143,7 +143,7 @@ class RunningPath {
       maxBytes: settings.spoolMaxBytes,
       otherBytes: () => this.#adoptedBytes,
     })
-    this.#relays = createSinks(settings, parts).map(
+    this.#relays = own.sinks.map(
       sink =>
         new Relay({
           sink,
@@ -285,9 +285,11 @@ class RunningPath {
   }
 }
 
-function createSinks(settings: EventPathSettings, parts: EventPathParts): Sink[] {
+/** Their clients are loaded only where they are used: each costs the start some 30 ms. */
+async function createSinks(settings: EventPathSettings, parts: EventPathParts): Promise<Sink[]> {
   const sinks: Sink[] = []
-  if (settings.postgresUrl !== undefined)
+  if (settings.postgresUrl !== undefined) {
+    const { createPostgresSink } = await import('./postgres/sink.ts')
     sinks.push(
       createPostgresSink({
         url: settings.postgresUrl,
@@ -296,7 +298,11 @@ function createSinks(settings: EventPathSettings, parts: EventPathParts): Sink[]
         retentionDays: settings.eventRetentionDays,
       }),
     )
-  if (settings.amqpUrl !== undefined) sinks.push(createRabbitSink({ url: settings.amqpUrl, log: parts.log }))
+  }
+  if (settings.amqpUrl !== undefined) {
+    const { createRabbitSink } = await import('./rabbitmq/sink.ts')
+    sinks.push(createRabbitSink({ url: settings.amqpUrl, log: parts.log }))
+  }
   return sinks
 }
 

@@ -18,6 +18,8 @@ function copy(folder) {
 }
 for (const root of ROOTS) if (existsSync(root)) copy(root)
 
+await import('./bundle-typebox.mjs')
+
 // Each plugin once more as a module for Kong's own JavaScript plugin server, which wants CommonJS and one file a plugin.
 mkdirSync('dist/kong-js', { recursive: true })
 for (const name of readdirSync('plugins').filter(name => existsSync(`plugins/${name}/plugin.ts`))) {

@@ -9,7 +9,6 @@ import type { Metrics } from './observe/metrics.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
 import type { Host } from './sdk.ts'
-import { createStore } from './stores/create.ts'
 import type { Store } from './stores/store.ts'
 
 export interface CoreParts {
@@ -37,7 +36,7 @@ export async function startCore(
   const { clock, random, log, metrics } = parts
   const endings = createEndings(log)
   try {
-    const store = createStore(settings, { clock, log, metrics })
+    const store = await openStore(settings, { clock, log, metrics })
     endings.add(() => store.close())
     const events = createEventPath(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
@@ -62,6 +61,13 @@ export async function startCore(
     await endings.run()
     throw error
   }
+}
+
+/** A server without Redis does not load its client. */
+async function openStore(settings: Settings, parts: Omit<CoreParts, 'random'>): Promise<Store> {
+  if (settings.redisUrl !== undefined)
+    return (await import('./stores/create.ts')).createStore(settings, parts)
+  return new (await import('./stores/memory.ts')).MemoryStore(parts)
 }
 
 export interface Endings {

@@ -22,7 +22,6 @@ import type { Metrics } from './observe/metrics.ts'
 import type { PhaseKong } from './pdk/kong.ts'
 import type { Store } from './stores/store.ts'
 
-export { type Static, Type } from 'typebox'
 export type { EventDraft, EventPublisher, EventType } from '../events/event.ts'
 export type { Clock } from './clock.ts'
 export { type ErrorCode, messageOf, SluiceError } from './errors.ts'
@@ -38,6 +37,7 @@ export type {
   StoredValue,
   StoreScript,
 } from './stores/store.ts'
+export { type Static, Type } from './typebox.ts'
 
 /** The phases of Kong that a plugin server can serve. */
 export type Phase = 'certificate' | 'rewrite' | 'access' | 'response' | 'preread' | 'log'

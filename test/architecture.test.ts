@@ -11,6 +11,7 @@ const ROOT = path.resolve(import.meta.dirname, '..', '..')
 const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] = [
   ['plugin-server/errors.ts', []],
   ['plugin-server/clock.ts', []],
+  ['plugin-server/typebox.ts', []],
   ['plugin-server/config.ts', ['plugin-server/errors.ts']],
   ['plugin-server/observe', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/config.ts']],
   ['plugin-server/stores', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/observe']],
@@ -29,6 +30,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
       'plugin-server/pdk',
       'plugin-server/stores',
       'plugin-server/runtime/compose.ts',
+      'plugin-server/typebox.ts',
       'events/event.ts',
     ],
   ],
@@ -42,6 +44,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
       'plugin-server/pdk',
       'plugin-server/transport',
       'plugin-server/sdk.ts',
+      'plugin-server/typebox.ts',
     ],
   ],
   ['plugin-server/main.ts', ['plugin-server', 'plugins', 'events']],
@@ -51,7 +54,15 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
   ['plugins', ['plugin-server/sdk.ts', 'plugins']],
   ['plugin-server/doctor', ['plugin-server', 'events', 'kong/admin']],
   ['plugin-server', ['plugin-server', 'plugins', 'events']],
-  ['events', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/observe']],
+  [
+    'events',
+    [
+      'plugin-server/errors.ts',
+      'plugin-server/clock.ts',
+      'plugin-server/observe',
+      'plugin-server/typebox.ts',
+    ],
+  ],
   [
     'kong/gateway',
     [

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { Type } from '../../plugin-server/typebox.ts'
 import type { EventType } from '../event.ts'
 
 /** Entities of Kong that the bootstrap changes, by their names in Kong's schema. */

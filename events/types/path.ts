@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { Type } from '../../plugin-server/typebox.ts'
 import type { EventType } from '../event.ts'
 
 const writer = Type.String({ description: 'id of the writer, 16 hexadecimal digits' })

@@ -1,5 +1,5 @@
-import { Compile } from 'typebox/compile'
 import { SluiceError } from '../../plugin-server/errors.ts'
+import { Compile } from '../../plugin-server/typebox.ts'
 import { EVENT_TYPE_NAME, type EventDraft, type EventType } from '../event.ts'
 import { GATEWAY_EVENTS } from './gateway.ts'
 import { PATH_EVENTS } from './path.ts'

@@ -1,8 +1,9 @@
 /** Plugins that were written for Kong's JavaScript plugin server: `Plugin`, `Name`, `Version`, `Priority`, `Schema`. */
-import { Type } from 'typebox'
+
 import { SluiceError } from '../errors.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
 import type { Phase } from '../sdk.ts'
+import { Type } from '../typebox.ts'
 import { createKongJs } from './kong.ts'
 
 const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log']

@@ -5,9 +5,10 @@
  * has one event a phase: its members run in it one after the other, in the order of their priorities, and share what
  * they ask Kong. Each keeps its own failure policy, deadline and memory.
  */
-import { type TObject, type TSchema, Type } from 'typebox'
+
 import { SluiceError } from '../errors.ts'
 import type { Phase, PluginDefinition } from '../sdk.ts'
+import { type TObject, type TSchema, Type } from '../typebox.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: members have configurations, memories and instances of their own types
 type AnyDefinition = PluginDefinition<any, any, any>

@@ -115,11 +115,10 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
       const last = loggedAt.get(key)
       if (last !== undefined && at - last < LOG_EVERY_MS) return
       loggedAt.set(key, at)
-      if (kind === 'late') own.error({ plugin, phase }, 'a phase was not done by its deadline')
+      if (kind === 'late') own.error({ phase }, 'a phase was not done by its deadline')
       else
         own.error(
           {
-            plugin,
             phase,
             reason: messageOf(error),
             stack: error instanceof Error ? error.stack : undefined,

@@ -182,7 +182,7 @@ describe('an event', () => {
     const { run, logged, metrics } = await bench(failing(() => assert.fail('on purpose')))
     for (let i = 0; i < 20; i++) await run()
     assert.equal(logged.length, 1)
-    assert.equal(logged[0]![1].plugin, 'failing')
+    assert.equal(logged[0]![1].phase, 'access')
     assert.match(String(logged[0]![1].reason), /on purpose/)
     assert.match(await metrics.text(), /outcome="error"\} 20/)
   })
