@@ -20,7 +20,7 @@ KONG_TRUSTED_IPS, KONG_LOG_LEVEL.`,
     const logger = createLogger(settings.logLevel)
     logger.warn('this gateway behaves like Kong for development and tests; it is not for production')
     for (const notice of settings.notices) logger.warn(notice)
-    const gateway = await startGateway({ settings, logger })
+    const gateway = await startGateway({ settings, logger, environment: process.env })
     logger.info(
       { proxy: gateway.proxyAddresses.map(url), admin: gateway.adminAddresses.map(url), pid: process.pid },
       'the gateway listens',

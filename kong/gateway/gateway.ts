@@ -6,10 +6,14 @@ import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import type { Logger } from '../../plugin-server/observe/log.ts'
 import { createBuiltinHandlers } from './builtin/builtin.ts'
 import { type ConfigurablePlugin, createControl } from './control.ts'
+import { createPdkHost } from './plugin-client/host.ts'
+import { createPluginServers } from './plugin-client/plugin-servers.ts'
 import { BUILTIN_PLUGINS } from './plugins/plugins.ts'
 import { createResolver } from './proxy/balancer.ts'
 import { type Configuration, createConfiguration } from './proxy/configuration.ts'
+import type { Exchange } from './proxy/exchange.ts'
 import { bind, type Listener, listen } from './proxy/listener.ts'
+import { logEntry } from './proxy/log-entry.ts'
 import type { PluginHandler } from './proxy/plan.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { refusal } from './proxy/refusal.ts'
@@ -30,6 +34,8 @@ export interface Gateway {
 export interface GatewayOptions {
   readonly settings: GatewaySettings
   readonly logger: Logger
+  /** Where the settings of the plugin servers stand. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 /**
@@ -37,7 +43,7 @@ export interface GatewayOptions {
  *
  * @throws SluiceError SLUICE_GATEWAY_CONFIG, SLUICE_PORT_IN_USE
  */
-export async function startGateway({ settings, logger }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({ settings, logger, environment }: GatewayOptions): Promise<Gateway> {
   const now = () => Date.now()
   const node = {
     nodeId: randomUUID(),
@@ -48,13 +54,20 @@ export async function startGateway({ settings, logger }: GatewayOptions): Promis
   const traffic = { totalRequests: 0 }
   const listeners: Listener[] = []
   const activeConnections = () => listeners.reduce((sum, { connections }) => sum + connections, 0)
+  const servers = await createPluginServers<Exchange>({
+    environment,
+    host: createPdkHost(environment, logger, () => ({ ...traffic, activeConnections: activeConnections() })),
+    log: logger,
+    logEntry,
+  })
+  const external = new Map(servers.plugins.map(plugin => [plugin.name, plugin]))
   let configuration: Configuration
   const builtin = createBuiltinHandlers(now)
   const handlers = new Map<string, PluginHandler>()
   const enabled: Record<string, ConfigurablePlugin> = {}
   for (const name of settings.plugins) {
-    const handler = builtin.get(name)
-    const schema = BUILTIN_PLUGINS[name]
+    const handler = external.get(name)?.handler ?? builtin.get(name)
+    const schema = external.get(name) ?? BUILTIN_PLUGINS[name]
     if (!handler || !schema)
       throw new SluiceError(
         'SLUICE_GATEWAY_CONFIG',
@@ -115,8 +128,10 @@ export async function startGateway({ settings, logger }: GatewayOptions): Promis
       admin.closeAllConnections()
     }
     await pools.close()
+    await servers.close()
   }
   try {
+    servers.start()
     for (const address of settings.adminListen) {
       const server = createServer(control.admin)
       admins.push(server)

@@ -3,6 +3,7 @@ import type { Consumer, Plugin, Route, Service } from '../../kong/gateway/entiti
 import type { LogEntry, PdkHost } from '../../kong/gateway/pdk/call.ts'
 import type { Exchange, Headers, HeaderValue } from '../../kong/gateway/pdk/exchange.ts'
 import type { ConfiguredPlugin } from '../../kong/gateway/plugin-client/config.ts'
+import type { Lookup } from '../../kong/gateway/state/state.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -107,6 +108,13 @@ export interface ExitedExchange extends Mutable<Exchange> {
   replacedBody?: Buffer
 }
 
+const LOOKUP: Lookup = {
+  get: (_, id) => (id === CONSUMER.id ? (CONSUMER as never) : undefined),
+  find: (_, field, value) => (CONSUMER[field as keyof Consumer] === value ? (CONSUMER as never) : undefined),
+  referring: () => [],
+  list: () => [],
+}
+
 /** @param answered the upstream has answered, as the log phase finds it */
 export function createExchange(answered = false): ExitedExchange {
   const exchange: ExitedExchange = {
@@ -115,6 +123,7 @@ export function createExchange(answered = false): ExitedExchange {
       workspaceId: WORKSPACE_ID,
       isTrusted: () => false,
     },
+    lookup: LOOKUP,
     id: 'f6dc4f516def3457a7431834a538c363',
     startedAtMs: 1795188799007,
     method: 'POST',
@@ -200,13 +209,6 @@ export function createPdkHost(): PdkHost & { readonly logged: readonly string[] 
   const logged: string[] = []
   return {
     logged,
-    lookup: {
-      get: (_, id) => (id === CONSUMER.id ? (CONSUMER as never) : undefined),
-      find: (_, field, value) =>
-        CONSUMER[field as keyof Consumer] === value ? (CONSUMER as never) : undefined,
-      referring: () => [],
-      list: () => [],
-    },
     hostname: 'vm',
     clusterId: 'b1d4f845-ccb4-4e09-8332-b838c03c7371',
     environment: { HOME: '<value of HOME>' },

@@ -17,7 +17,7 @@ export async function startTestGateway(env: Readonly<Record<string, string>> = {
   const environment = { KONG_PROXY_LISTEN: '127.0.0.1:0', KONG_ADMIN_LISTEN: '127.0.0.1:0', ...env }
   const settings = readGatewaySettings(environment, Object.keys(BUILTIN_PLUGINS))
   const logger = createLogger(process.env.SLUICE_TEST_LOG_LEVEL ?? 'silent')
-  const gateway = await startGateway({ settings, logger })
+  const gateway = await startGateway({ settings, logger, environment })
   const proxyPort = gateway.proxyAddresses[0]!.port
   const adminUrl = `http://127.0.0.1:${gateway.adminAddresses[0]!.port}`
   return {

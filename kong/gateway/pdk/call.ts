@@ -1,6 +1,5 @@
 /** What a PDK call meets in the gateway, and how it answers. */
-import type { Lookup } from '../state/state.ts'
-import type { Exchange, HeaderValue } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 
 export type Phase = 'rewrite' | 'access' | 'response' | 'log'
 
@@ -9,7 +8,6 @@ export type LogLevel = 'alert' | 'crit' | 'err' | 'warn' | 'notice' | 'info' | '
 
 /** The gateway as far as plugins may ask about it. */
 export interface PdkHost {
-  readonly lookup: Lookup
   readonly hostname: string
   readonly clusterId: string
   /** For `{vault://env/…}`. */
@@ -19,10 +17,7 @@ export interface PdkHost {
 }
 
 /** What `kong.log.serialize` gives. */
-export interface LogEntry {
-  readonly response: { readonly status: number; readonly headers: Readonly<Record<string, HeaderValue>> }
-  readonly [field: string]: unknown
-}
+export type LogEntry = Readonly<Record<string, unknown>>
 
 /** One event of a plugin, in which it makes its calls. */
 export interface PdkEvent {

@@ -35,7 +35,11 @@ export const client = {
   }),
 }
 
-function loadConsumer(_: PdkEvent, { lookup }: PdkHost, [id, byUsername]: readonly unknown[]): unknown {
+function loadConsumer(
+  { exchange: { lookup } }: PdkEvent,
+  _: PdkHost,
+  [id, byUsername]: readonly unknown[],
+): unknown {
   if (typeof id !== 'string' || id === '') throw new Error('consumer_id must be a string')
   const isUuid = UUID.test(id)
   if (!isUuid && !byUsername) throw new Error('cannot load a consumer with an id that is not a uuid')

@@ -1,6 +1,7 @@
 /** A request on its way through the gateway, as far as the calls of plugins read and change it. */
 import type { Consumer, Route, Service } from '../entities/entities.ts'
 import type { UriCaptures } from '../router/router.ts'
+import type { Lookup } from '../state/state.ts'
 
 export type HeaderValue = string | readonly string[]
 
@@ -34,6 +35,8 @@ export interface Exchange {
     readonly workspaceId: string
     readonly isTrusted: (ip: string) => boolean
   }
+  /** The entities as they were when the request came. */
+  readonly lookup: Lookup
   readonly id: string
   readonly startedAtMs: number
   method: string

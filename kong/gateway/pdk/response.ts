@@ -1,12 +1,17 @@
 import { headerValue, headerValues, isTransferEncoding, maximum, status, text } from './arguments.ts'
 import { allow, type PdkEvent, type PdkHost } from './call.ts'
+import type { HeaderValue } from './exchange.ts'
 import { bufferOf, headersFromBytes, textOf } from './text.ts'
 
 const limited = <T>(record: Record<string, T>, max: number): Record<string, T> =>
   Object.fromEntries(Object.entries(record).slice(0, max))
 
+interface Sent {
+  readonly headers: Readonly<Record<string, HeaderValue>>
+}
+
 const answered = ({ exchange, entry }: PdkEvent) =>
-  headersFromBytes(entry ? entry().response.headers : exchange.responseHeaders.toRecord())
+  headersFromBytes(entry ? (entry().response as Sent).headers : exchange.responseHeaders.toRecord())
 
 function setHeaders({ exchange }: PdkEvent, headers: unknown): void {
   for (const [name, value] of headerValues(headers))

@@ -29,9 +29,9 @@ function setHeader({ exchange }: PdkEvent, name: string, value: unknown, mode: '
 /** `kong.service` and `kong.service.request`. */
 export const service = {
   ...allow(['access'], {
-    'kong.service.set_upstream': ({ exchange }, { lookup }, [name]) => {
+    'kong.service.set_upstream': ({ exchange }, _, [name]) => {
       const host = text(name, 'host')
-      if (!lookup.find('upstreams', 'name', host))
+      if (!exchange.lookup.find('upstreams', 'name', host))
         return new Nil(`could not find an Upstream named '${host}'`)
       destinationOf(exchange).host = host
       return true

@@ -37,6 +37,8 @@ export interface ExternalPlugin<E extends Exchange> {
 
 export interface PluginServers<E extends Exchange> {
   readonly plugins: readonly ExternalPlugin<E>[]
+  /** Starts the servers that have a start command. */
+  start(): void
   /** Ends the servers that were started here, and all connections. */
   close(): Promise<void>
 }
@@ -54,8 +56,7 @@ export interface PluginServersOptions<E extends Exchange> {
 const MAX_RUNNING_LOG_EVENTS = 4_096
 
 /**
- * Asks the configured plugin servers for their plugins, one after the other as Kong does, and starts those that have
- * a start command.
+ * Asks the configured plugin servers for their plugins, one after the other as Kong does.
  *
  * @throws SLUICE_GATEWAY_CONFIG
  */
@@ -68,11 +69,13 @@ export async function createPluginServers<E extends Exchange>(
   const external: { plugin: ExternalPlugin<E>; close: () => void }[] = []
   for (const server of servers)
     external.push(createExternalPlugin(await queryPlugin(server), server.socket, workers, options))
-  const children = servers.flatMap(({ name, startCommand }) =>
-    startCommand === undefined ? [] : [new PluginServerChild(name, startCommand, log)],
-  )
+  const children: PluginServerChild[] = []
   return {
     plugins: external.map(({ plugin }) => plugin),
+    start() {
+      for (const { name, startCommand } of servers)
+        if (startCommand !== undefined) children.push(new PluginServerChild(name, startCommand, log))
+    },
     async close() {
       for (const { close } of external) close()
       await Promise.all(children.map(child => child.close()))

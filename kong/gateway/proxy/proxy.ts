@@ -207,6 +207,7 @@ function route(exchange: Exchange, { router, services }: Configuration): void {
   const service = match.route.service ? services.get(match.route.service.id) : undefined
   if (service?.enabled) exchange.service = service
   exchange.destination = destinationOf(exchange)
+  exchange.tries = []
 }
 
 /** The gateway speaks HTTP/1.1 only, so a gRPC route always gets the wrong kind of request. */
