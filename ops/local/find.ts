@@ -144,6 +144,8 @@ async function startProgram(
     await removeFolder()
     throw error
   })
+  // Of the run before.
+  await rm(path.join(folder, 'log'), { force: true })
   const kept = keep(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
   const start = async () => {
     await kept.start()

@@ -36,7 +36,7 @@ if [ -n "$service" ] && alive "$service"; then
   # A paused process acts on a signal only once it continues.
   kill -"$signal" "$service" 2>/dev/null
   kill -CONT $all 2>/dev/null
-  while alive $all && [ "$grace" -gt 0 ]; do
+  while alive "$service" && [ "$grace" -gt 0 ]; do
     sleep 0.1
     grace=$((grace - 1))
   done

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { findService } from '../local/find.ts'
@@ -15,6 +16,8 @@ import type { Ports } from './ports.ts'
 import { privateFolder } from './state.ts'
 
 const run = promisify(execFile)
+
+const ROUTED_MS = 10_000
 
 /** What goes on without a store that can't be had. */
 const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
@@ -137,10 +140,20 @@ export async function applyDesired(ports: Ports, stores: Stores): Promise<string
   try {
     const adminUrl = `http://127.0.0.1:${ports.admin}`
     const { stdout } = await run(process.execPath, [sluice(), ...args, '--admin-url', adminUrl], { env })
+    await untilRouted(`http://127.0.0.1:${ports.proxy}/dictionary/`)
     return stdout.trim()
   } catch (error) {
     const { stderr } = error as { stderr?: string }
     throw new SluiceError('SLUICE_APPLY_FAILED', (stderr || messageOf(error)).trim())
+  }
+}
+
+/** A gateway may take a moment to route what its Admin API has accepted: a real Kong up to some seconds. */
+async function untilRouted(url: string): Promise<void> {
+  const deadline = performance.now() + ROUTED_MS
+  while ((await fetch(url)).status === 404) {
+    if (performance.now() > deadline) throw new Error(`${url} is still not routed`)
+    await sleep(50)
   }
 }
 
