@@ -28,7 +28,8 @@ export const MARK = 'sluice.breaker'
  * (test/contract/kong-reference/pdk/log-outcomes.jsonl):
  *
  * - an answer that Kong or a plugin made has no tries, and neither has an empty balancer pool;
- * - a try that failed has `state: failed`; when the last one has, nobody answered;
+ * - a try that failed has `state: failed`, and so has the last one that Kong may make (with `retries: 0` the only one)
+ *   when its answer is a 5xx: only `source` tells that there was an answer;
  * - `upstream_status` lists the status of every try, so the last one is the answer's, also where a plugin has
  *   changed the status since;
  * - a client that left has status 499, and `-` for the upstream's.
@@ -47,7 +48,7 @@ function outcomeOf(log: Log, failureStatuses: ReadonlySet<number>): Outcome {
   if (!Array.isArray(tries) || tries.length === 0) return 'none'
   const answered = lastStatus(log.upstream_status)
   if (record(log.response).status === CLIENT_LEFT && answered === undefined) return 'none'
-  if (record(tries[tries.length - 1]).state === 'failed') return 'unreachable'
+  if (record(tries[tries.length - 1]).state === 'failed' && log.source !== 'upstream') return 'unreachable'
   if (answered === undefined) return 'none'
   return failureStatuses.has(answered) ? 'failure' : 'success'
 }

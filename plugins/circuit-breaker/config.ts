@@ -18,9 +18,12 @@ const staticAnswer = Type.Object({
 })
 
 const otherUpstream = Type.Object({
-  scheme: Type.Union([Type.Literal('http'), Type.Literal('https')], { default: 'http' }),
+  scheme: Type.Union([Type.Literal('http'), Type.Literal('https')], {
+    default: 'http',
+    description: 'how it is spoken to',
+  }),
   host: Type.String({ minLength: 1, description: 'host name, address, or name of an upstream in Kong' }),
-  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'its port' }),
   path: Type.Optional(Type.String({ pattern: '^/', description: "unset: the request's own" })),
 })
 
@@ -72,7 +75,7 @@ export const configSchema = Type.Object({
     maximum: 1000,
     default: 3,
     description:
-      'the cluster opens when more than half of the nodes with traffic see the trouble, or this many of them',
+      'the cluster opens when more than half of the nodes that live see the trouble, or this many of them',
   }),
   open_ms: milliseconds(
     'how long it stays open the first time; doubles with each failed recovery',

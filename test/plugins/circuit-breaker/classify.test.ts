@@ -68,6 +68,23 @@ describe('an outcome that a real Kong logged', () => {
 describe('the outcome of a call', () => {
   const base = { tries: [{ ip: '10.0.0.1' }], started_at: 1, latencies: { proxy: 7 } }
 
+  it('is an answer of the upstream also where Kong marks its last try as failed', () => {
+    // Recorded from Kong 3.9.3: a service with `retries: 0`, an upstream that answers 500, and one that is away.
+    const tries = [{ state: 'failed', code: 500, ip: '127.0.0.1', port: 19555 }]
+    const answered = { ...base, tries, upstream_status: '500', source: 'upstream', response: { status: 500 } }
+    assert.equal(classify(answered, DEFAULTS).outcome, 'failure')
+    assert.equal(classify(answered, new Set([503])).outcome, 'success')
+    const away = [{ state: 'failed', code: 502, ip: '127.0.0.1', port: 19555 }]
+    const refused = {
+      ...base,
+      tries: away,
+      upstream_status: '502',
+      source: 'kong',
+      response: { status: 502 },
+    }
+    assert.equal(classify(refused, new Set()).outcome, 'unreachable')
+  })
+
   it('follows failure_statuses', () => {
     const log = { ...base, upstream_status: '500', response: { status: 500 } }
     assert.equal(classify(log, new Set([503])).outcome, 'success')
