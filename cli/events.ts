@@ -1,19 +1,22 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { SluiceEvent } from '../events/event.ts'
 import { verifyChains } from '../events/postgres/chains.ts'
 import { createPostgresSink } from '../events/postgres/sink.ts'
 import { createRabbitSink } from '../events/rabbitmq/sink.ts'
+import { describeEventTypes, updateReference } from '../events/reference.ts'
 import { replaySpool } from '../events/replay.ts'
 import type { Sink } from '../events/sink.ts'
 import { listSpools } from '../events/spool/claim.ts'
 import { checkSpools, followSpool, readSpool, type SpoolReport } from '../events/spool/inspect.ts'
+import { OWN_EVENTS } from '../events/types/registry.ts'
 import { type Checkpoint, describeProblem } from '../events/verify.ts'
 import { systemClock } from '../plugin-server/clock.ts'
 import { readSettings } from '../plugin-server/config.ts'
 import { messageOf, SluiceError } from '../plugin-server/errors.ts'
 import { createLogger } from '../plugin-server/observe/log.ts'
+import { loadShippedPlugins } from '../plugin-server/plugins.ts'
 import { withDatabase } from './database.ts'
 import { readTime } from './span.ts'
 import { layOutTable } from './table.ts'
@@ -119,6 +122,17 @@ command
     if (!flags.json)
       process.stdout.write(`${verified} events of ${writers} writers verified, ${problems} problems\n`)
     if (problems > 0) process.exitCode = 1
+  })
+
+command
+  .command('types')
+  .description('prints every type of event with the fields of its data, as Markdown')
+  .option('--update <file>', 'puts it between the markers of this page instead')
+  .action(async (flags: { update?: string }) => {
+    const plugins = await loadShippedPlugins()
+    const types = [...OWN_EVENTS, ...plugins.flatMap(plugin => plugin.events ?? [])]
+    if (flags.update === undefined) process.stdout.write(describeEventTypes(types))
+    else writeFileSync(flags.update, updateReference(readFileSync(flags.update, 'utf8'), types))
   })
 
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)

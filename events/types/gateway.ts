@@ -24,7 +24,7 @@ export const GATEWAY_ENTITIES = [
   'oauth2_credential',
 ] as const
 
-const ACTIONS = { created: 'created', updated: 'changed', deleted: 'removed' } as const
+const ACTIONS = ['created', 'updated', 'deleted'] as const
 
 const data = Type.Object({
   id: Type.Optional(Type.String({ description: 'id of the entity in Kong' })),
@@ -56,9 +56,9 @@ const data = Type.Object({
 
 /** `gateway.<entity>.created|updated|deleted.v1`, published by `sluice apply`. */
 export const GATEWAY_EVENTS: readonly EventType[] = GATEWAY_ENTITIES.flatMap(entity =>
-  Object.entries(ACTIONS).map(([action, word]) => ({
+  ACTIONS.map(action => ({
     type: `gateway.${entity}.${action}.v1`,
-    doc: `The bootstrap has ${word} a ${entity.replaceAll('_', ' ')} in Kong.`,
+    doc: 'The bootstrap has created, updated or deleted an entity in Kong.',
     data,
   })),
 )

@@ -24,7 +24,8 @@ export interface EventRegistry {
  * @throws SluiceError SLUICE_EVENTS_INVALID for a name that is no event type, or that is declared twice.
  */
 export function createEventRegistry(ofPlugins: readonly EventType[] = []): EventRegistry {
-  const types = [...OWN_EVENTS, ...ofPlugins]
+  // A composed plugin may list the types of its members again.
+  const types = [...new Set([...OWN_EVENTS, ...ofPlugins])]
   const checks = new Map<string, ReturnType<typeof Compile>>()
   for (const { type, data } of types) {
     if (!EVENT_TYPE_NAME.test(type))

@@ -1,0 +1,67 @@
+import type { EventType } from './event.ts'
+
+const BEGIN = '<!-- reference: begin -->'
+const END = '<!-- reference: end -->'
+
+/** The parts of a JSON Schema that TypeBox makes and the reference shows. */
+interface Schema {
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
+  readonly anyOf?: readonly Schema[]
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly items?: Schema
+  readonly description?: string
+}
+
+/** Markdown that lists every type with the fields of its data, sorted by name. */
+export function describeEventTypes(types: readonly EventType[]): string {
+  const sections = new Map<string, EventType[]>()
+  for (const type of [...types].sort((a, b) => (a.type < b.type ? -1 : 1))) {
+    // Types with the same data, such as those of all of Kong's entities, share a section.
+    const key = JSON.stringify(type.data)
+    sections.set(key, [...(sections.get(key) ?? []), type])
+  }
+  return [...sections.values()].map(describeSection).join('\n')
+}
+
+/** Puts the reference between the markers of a page. */
+export function updateReference(page: string, types: readonly EventType[]): string {
+  const [before, rest] = page.split(BEGIN)
+  const after = rest?.split(END)[1]
+  if (before === undefined || after === undefined) throw new Error(`the page lacks ${BEGIN} and ${END}`)
+  return `${before}${BEGIN}\n\n${describeEventTypes(types)}\n${END}${after}`
+}
+
+function describeSection(types: readonly EventType[]): string {
+  const heads = types.length > 4 ? familyOf(types) : types.map(describeType).join('\n')
+  const { properties = {}, required = [] } = types[0]!.data as unknown as Schema
+  const rows = Object.entries(properties).map(
+    ([name, schema]) =>
+      `| \`${name}\` | ${typeOf(schema)}${required.includes(name) ? '' : ', optional'} | ${schema.description ?? ''} |\n`,
+  )
+  return `${heads}\n| field of \`data\` | type | meaning |\n| --- | --- | --- |\n${rows.join('')}`
+}
+
+const describeType = ({ type, doc }: EventType) => `### \`${type}\`\n\n${doc}\n`
+
+/** Many types of one form, `<area>.<entity>.<what happened>.v<version>`: a line an entity. */
+function familyOf(types: readonly EventType[]): string {
+  const happened = new Map<string, string[]>()
+  for (const { type } of types) {
+    const [area, entity, what, version] = type.split('.')
+    const form = `${area}.${entity}.….${version}`
+    happened.set(form, [...(happened.get(form) ?? []), what!])
+  }
+  const rows = [...happened].map(([form, whats]) => `| \`${form}\` | ${whats.join(', ')} |\n`)
+  return `### \`${types[0]!.type.split('.')[0]}.…\`\n\n${types[0]!.doc}\n\n| type | … |\n| --- | --- |\n${rows.join('')}`
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.const !== undefined) return `\`${String(schema.const)}\``
+  if (schema.enum) return schema.enum.map(value => `\`${String(value)}\``).join(', ')
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(', ')
+  if (schema.type === 'array') return `list of ${schema.items ? typeOf(schema.items) : 'anything'}`
+  return schema.type ?? 'anything'
+}
