@@ -1,11 +1,12 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
-import { randomInt } from 'node:crypto'
 import { createEventPath, type EventPath } from '../events/path.ts'
 import type { Clock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { messageOf } from './errors.ts'
 import type { Logger } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
+import type { Instances } from './runtime/instances.ts'
+import type { Office } from './runtime/office.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
 import type { Host } from './sdk.ts'
@@ -17,6 +18,8 @@ export interface CoreParts {
   readonly random: () => number
   readonly log: Logger
   readonly metrics: Metrics
+  /** Who gives instances their ids; the process itself where it is left out. */
+  readonly office?: (instances: Instances) => Office
 }
 
 export interface Core {
@@ -53,8 +56,13 @@ export async function startCore(
     })
     const registry = createRegistry(definitions, hostFor)
     endings.add(() => registry.close())
-    const firstInstanceId = randomInt(1, 0x7fff_ffff)
-    const runtime = createRuntime({ registry, clock, log, metrics, firstInstanceId })
+    const runtime = createRuntime({
+      registry,
+      clock,
+      log,
+      metrics,
+      ...(parts.office && { office: parts.office }),
+    })
     endings.add(() => runtime.close())
     return { store, events, registry, runtime, close: endings.run }
   } catch (error) {

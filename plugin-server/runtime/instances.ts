@@ -1,8 +1,6 @@
 /**
- * The instances that Kong's workers started.
- *
- * Each worker starts its own; those of one plugin entity with the same configuration are one here. Kong closes an
- * instance that it replaces, but never one that it reset or whose plugin was deleted, so the rest is collected by use.
+ * The instances of this process: each of Kong's workers starts its own, and those of one plugin entity with the same
+ * configuration are one here. Which id an instance has, and how long it is kept, stands in the book.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
@@ -32,87 +30,62 @@ export interface Member {
 }
 
 interface Held extends Instance {
-  readonly key: string
-  /** Plugin name and entity, to know an instance whose configuration has been replaced. */
-  readonly entity: string
-  references: number
-  superseded: boolean
   usedAtMs: number
 }
 
-/** How long an instance is kept without an event: after Kong closed it, after a newer one replaced it, otherwise. */
-const KEEP_CLOSED_MS = 60_000
-const KEEP_SUPERSEDED_MS = 600_000
-const KEEP_UNUSED_MS = 6 * 3_600_000
+/** A configuration that was read and found good. */
+export interface ReadInstance {
+  readonly plugin: RegisteredPlugin
+  readonly config: Readonly<Record<string, unknown>>
+  readonly scope: InstanceScope
+  /** Equal for equal configurations of one plugin entity, whichever of Kong's workers sent them. */
+  readonly key: string
+  /** Plugin name and entity, to know an instance whose configuration has been replaced. */
+  readonly entity: string
+}
 
 export interface Instances {
   readonly size: number
   /** @throws SLUICE_PLUGIN_UNKNOWN, SLUICE_PLUGIN_CONFIG */
-  start(name: string, json: string): InstanceStatus
+  read(name: string, json: string): ReadInstance
+  /**
+   * Makes the instance under an id; one that is there stays.
+   *
+   * @throws SLUICE_PLUGIN_CONFIG where the plugin refuses the configuration.
+   */
+  adopt(id: number, read: ReadInstance): InstanceStatus
   find(id: number): Instance | undefined
   status(id: number): InstanceStatus | undefined
-  close(id: number): InstanceStatus | undefined
-  /** Forgets what has not been used for long. Returns how many. */
-  collect(): number
+  /** Milliseconds since the epoch; 0 for an instance that is not there. */
+  usedAtMs(id: number): number
+  forget(id: number): void
 }
 
-/** @param firstId random in int32, so that ids do not repeat after a restart. */
-export function createInstances(registry: Registry, clock: Clock, firstId: number): Instances {
+export function createInstances(registry: Registry, clock: Clock): Instances {
   const byId = new Map<number, Held>()
-  const byKey = new Map<string, Held>()
-  let nextId = firstId
-
-  const takeId = () => {
-    let id = nextId
-    // Not 0, which ProtoBuf leaves out, and no negative ones.
-    do id = id >= 0x7fff_ffff || id < 1 ? 1 : id + 1
-    while (byId.has(id))
-    nextId = id
-    return id
-  }
   const statusOf = (held: Held): InstanceStatus => ({
     name: held.plugin.definition.name,
     id: held.id,
     startedAt: Math.floor(held.startedAtMs / 1000),
   })
-  const forget = (held: Held) => {
-    byId.delete(held.id)
-    if (byKey.get(held.key) === held) byKey.delete(held.key)
-    for (const member of held.members) closeInstance(member)
-  }
-
   return {
     get size() {
       return byId.size
     },
-    start(name, json) {
+    read(name, json) {
       const plugin = registry.find(name)
       const { config, scope, identity } = readConfiguration(name, plugin.definition.config, json)
       const entity = `${name}\0${scope.pluginId}`
-      const key = `${entity}\0${createHash('sha256').update(identity).digest('base64')}`
+      const digest = createHash('sha256').update(identity).digest('base64')
+      return { plugin, config, scope, key: `${entity}\0${digest}`, entity }
+    },
+    adopt(id, { plugin, config, scope }) {
+      const known = byId.get(id)
+      if (known) return statusOf(known)
       const now = clock.now()
-      const known = byKey.get(key)
-      if (known) {
-        known.references++
-        known.usedAtMs = now
-        known.superseded = false
-        return statusOf(known)
-      }
       const members = createMembers(plugin, config, scope)
-      for (const held of byId.values()) if (held.entity === entity) held.superseded = true
-      const held: Held = {
-        id: takeId(),
-        members,
-        plugin,
-        startedAtMs: now,
-        key,
-        entity,
-        references: 1,
-        superseded: false,
-        usedAtMs: now,
-      }
-      byId.set(held.id, held)
-      byKey.set(key, held)
+      const held: Held = { id, members, plugin, startedAtMs: now, usedAtMs: now }
+      byId.set(id, held)
       return statusOf(held)
     },
     find(id) {
@@ -124,24 +97,12 @@ export function createInstances(registry: Registry, clock: Clock, firstId: numbe
       const held = byId.get(id)
       return held && statusOf(held)
     },
-    close(id) {
+    usedAtMs: id => byId.get(id)?.usedAtMs ?? 0,
+    forget(id) {
       const held = byId.get(id)
-      if (!held) return undefined
-      // Kept for a while: a request of the same worker may already hold the id.
-      held.references = Math.max(0, held.references - 1)
-      return statusOf(held)
-    },
-    collect() {
-      const now = clock.now()
-      let collected = 0
-      for (const held of byId.values()) {
-        const keep =
-          held.references === 0 ? KEEP_CLOSED_MS : held.superseded ? KEEP_SUPERSEDED_MS : KEEP_UNUSED_MS
-        if (now - held.usedAtMs <= keep) continue
-        forget(held)
-        collected++
-      }
-      return collected
+      if (!held) return
+      byId.delete(id)
+      for (const member of held.members) closeInstance(member)
     },
   }
 }

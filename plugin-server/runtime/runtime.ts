@@ -9,6 +9,7 @@ import { Deadlines } from './deadlines.ts'
 import { type DispatchParts, dispatch } from './dispatch.ts'
 import { createInstances, type Instances } from './instances.ts'
 import { createEventMeter } from './meter.ts'
+import { createOwnOffice, type Office } from './office.ts'
 import type { Registry } from './registry.ts'
 
 const COLLECT_EVERY_MS = 60_000
@@ -18,8 +19,8 @@ export interface RuntimeParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
-  /** A random int32 above 0. */
-  readonly firstInstanceId: number
+  /** Who gives instances their ids; this process itself where it is left out. */
+  readonly office?: (instances: Instances) => Office
 }
 
 export interface Runtime {
@@ -34,7 +35,8 @@ export interface Runtime {
 
 export function createRuntime(parts: RuntimeParts): Runtime {
   const { registry, clock, log, metrics } = parts
-  const instances = createInstances(registry, clock, parts.firstInstanceId)
+  const instances = createInstances(registry, clock)
+  const office = parts.office?.(instances) ?? createOwnOffice(instances, clock)
   const now = () => clock.monotonic()
   const meter = createEventMeter(metrics, log, now)
   const instanceGauge = metrics.gauge('sluice_instances', 'Instances that are kept.').with({})
@@ -61,7 +63,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
   }
   const collecting = setInterval(() => {
-    instances.collect()
+    office.collect()
     instanceGauge.set(instances.size)
   }, COLLECT_EVERY_MS)
   collecting.unref()
@@ -86,7 +88,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     async startInstance(name, config) {
       try {
-        const status = instances.start(name, config)
+        const status = await office.start(name, config)
         instanceGauge.set(instances.size)
         log.debug({ plugin: name, instance: status.id }, 'an instance started')
         return status
@@ -98,7 +100,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       }
     },
     instanceStatus: id => instances.status(id),
-    closeInstance: id => instances.close(id),
+    closeInstance(id) {
+      office.close(id)
+      return instances.status(id)
+    },
     handleEvent(instanceId, phase, exchange) {
       if (draining) return undefined
       const instance = instances.find(instanceId)

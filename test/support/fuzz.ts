@@ -75,7 +75,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
   const metrics = createMetrics()
   const host = { node: 'fuzz', clock: systemClock, random: Math.random, log, metrics } as unknown as Host
   const registry = createRegistry([asker], () => host)
-  const runtime = createRuntime({ registry, clock: systemClock, log, metrics, firstInstanceId: 41 })
+  const runtime = createRuntime({ registry, clock: systemClock, log, metrics })
   const { id } = await runtime.handler.startInstance('asker', '{}')
   const events = new MsgpackEvents(1)
   const codec = createMsgpackCodec()

@@ -34,7 +34,7 @@ async function bench(plugin: AnyPlugin): Promise<Bench> {
   const metrics = createMetrics()
   const host = { clock: systemClock, log, metrics } as unknown as Host
   const registry = createRegistry([plugin], () => host)
-  const runtime = createRuntime({ registry, clock: systemClock, log, metrics, firstInstanceId: 1 })
+  const runtime = createRuntime({ registry, clock: systemClock, log, metrics })
   running.push(runtime)
   const { id } = await runtime.handler.startInstance(plugin.name, '{}')
   return {
