@@ -1,4 +1,5 @@
-import { Command } from 'commander'
+import path from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
 import { parseAddress, readSettings, type Settings } from '../plugin-server/config.ts'
 import { messageOf, SluiceError } from '../plugin-server/errors.ts'
 import { createLogger } from '../plugin-server/observe/log.ts'
@@ -8,11 +9,13 @@ interface ServeFlags extends PluginFlags {
   readonly socket?: string
   readonly http?: string
   readonly takeOver?: boolean
+  readonly workers: number
 }
 
 export const command = withPluginOptions(new Command())
   .option('--socket <path>', 'unix socket on which Kong finds the server (SLUICE_SOCKET)')
   .option('--http <host:port>', 'metrics and health; `off` for none (SLUICE_HTTP)')
+  .option('--workers <n>', 'processes that share the work; several need Redis and ProtoBuf:1', wholeNumber, 1)
   .option('--take-over', 'replace a server that listens there, without a failed request')
   .action(async (flags: ServeFlags) => {
     const settings = withFlags(readSettings(), flags)
@@ -25,8 +28,16 @@ export const command = withPluginOptions(new Command())
       log.error({ reason: error.message, stack: error.stack }, 'an exception was not caught'),
     )
     const plugins = await loadAskedPlugins(flags)
-    const { startServer } = await import('../plugin-server/main.ts')
-    const server = await startServer(settings, { log, plugins, takeOver: flags.takeOver ?? false })
+    const takeOver = flags.takeOver ?? false
+    const server =
+      flags.workers > 1
+        ? await (await import('../plugin-server/workers/parent.ts')).startWorkers(settings, {
+            count: flags.workers,
+            folders: flags.plugins.map(folder => path.resolve(folder)),
+            takeOver,
+            log,
+          })
+        : await (await import('../plugin-server/main.ts')).startServer(settings, { log, plugins, takeOver })
     let asked = false
     const stop = () => {
       // Asked twice, it goes at once.
@@ -50,6 +61,12 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
   } catch (error) {
     throw new SluiceError('SLUICE_CLI_USAGE', `--http: ${messageOf(error)}`)
   }
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number >= 1 && number <= 64) return number
+  throw new InvalidArgumentError('it must be a whole number from 1 to 64')
 }
 
 const stackOf = (reason: unknown) => (reason instanceof Error ? reason.stack : undefined)

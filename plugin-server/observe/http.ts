@@ -18,8 +18,8 @@ export interface ObserveServer {
 /** @throws SLUICE_PORT_IN_USE */
 export async function serveObservations(
   address: { readonly host: string; readonly port: number },
-  metrics: Metrics,
-  health: () => Health,
+  metrics: Pick<Metrics, 'text'>,
+  health: () => Health | Promise<Health>,
 ): Promise<ObserveServer> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -27,10 +27,13 @@ export async function serveObservations(
     switch (request.url?.split('?')[0]) {
       case '/healthz':
         return send(response, 200, { status: 'ok' })
-      case '/readyz': {
-        const { ready, problems } = health()
-        return send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems })
-      }
+      case '/readyz':
+        Promise.resolve(health()).then(
+          ({ ready, problems }) =>
+            send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems }),
+          (error: unknown) => send(response, 500, { error: messageOf(error) }),
+        )
+        return
       case '/metrics':
         metrics.text().then(
           text => {

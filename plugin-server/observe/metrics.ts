@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Labels are chosen from this list, so that no metric's cardinality follows consumers, keys or addresses. */
 export type Label =
@@ -54,6 +54,13 @@ export interface Metrics {
   ): Bindable<L, BoundHistogram>
   /** The text exposition format of Prometheus. */
   text(): Promise<string>
+  /** The same as data, for `joinMetrics` in another process. */
+  snapshot(): Promise<unknown>
+}
+
+/** The metrics of several processes as one text: counters, gauges and histograms are added up. */
+export function joinMetrics(snapshots: readonly unknown[]): Promise<string> {
+  return AggregatorRegistry.aggregate(snapshots as object[]).metrics()
 }
 
 /** Observations are handed to the histogram in one go, which its code likes better than one by one. */
@@ -130,9 +137,13 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
         }
       })
     },
-    text: () => {
+    text() {
       for (const settle of settling) settle()
       return registry.metrics()
+    },
+    snapshot() {
+      for (const settle of settling) settle()
+      return registry.getMetricsAsJSON()
     },
   }
 }

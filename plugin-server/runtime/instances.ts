@@ -56,6 +56,7 @@ export interface Instances {
   adopt(id: number, read: ReadInstance): InstanceStatus
   find(id: number): Instance | undefined
   status(id: number): InstanceStatus | undefined
+  ids(): readonly number[]
   /** Milliseconds since the epoch; 0 for an instance that is not there. */
   usedAtMs(id: number): number
   forget(id: number): void
@@ -97,6 +98,7 @@ export function createInstances(registry: Registry, clock: Clock): Instances {
       const held = byId.get(id)
       return held && statusOf(held)
     },
+    ids: () => [...byId.keys()],
     usedAtMs: id => byId.get(id)?.usedAtMs ?? 0,
     forget(id) {
       const held = byId.get(id)

@@ -18,6 +18,8 @@ export interface ListenerOptions {
   /** Replace a server that listens there. Without it, a live server is an error. */
   readonly takeOver: boolean
   readonly accept: (socket: Socket) => void
+  /** Leave connections unread, to hand them to another process. */
+  readonly paused?: boolean
 }
 
 export interface Listener {
@@ -44,7 +46,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     throw new SluiceError('SLUICE_SOCKET_IN_USE', `a server listens on ${target}`)
 
   const bound = path.join(folder, `.${path.basename(target)}.${process.pid}.${Date.now().toString(36)}`)
-  const server = createServer(options.accept)
+  const server = createServer({ pauseOnConnect: options.paused ?? false }, options.accept)
   await new Promise<void>((resolve, reject) => {
     server.once('error', error => reject(failed(`cannot listen on ${bound}`, error)))
     server.listen({ path: bound, backlog: BACKLOG }, resolve)

@@ -10,15 +10,29 @@ import { type Link, ProtobufConnection } from './protobuf-connection.ts'
 /** Kong's largest request body in a frame, and room for what is around it. */
 export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
 
-export interface SocketServerOptions {
-  readonly path: string
-  readonly group: string | undefined
-  readonly takeOver: boolean
+export interface AcceptorOptions {
   readonly handler: CallHandler
   readonly log: Logger
   /** A first id for MsgPack's events, random. */
   readonly firstEventId: number
   readonly maxFrameBytes?: number
+  /** False with several workers: in MsgPack an event goes on over any connection of Kong's, so over any worker. */
+  readonly msgpack?: boolean
+}
+
+/** Serves connections, wherever they come from. */
+export interface Acceptor {
+  /** Open connections. */
+  readonly connections: number
+  accept(socket: Socket): void
+  /** Ends every connection, and resolves when they are gone. */
+  close(): Promise<void>
+}
+
+export interface SocketServerOptions extends AcceptorOptions {
+  readonly path: string
+  readonly group: string | undefined
+  readonly takeOver: boolean
 }
 
 export interface SocketServer {
@@ -37,7 +51,7 @@ interface Speaker {
   closed(): void
 }
 
-export async function createSocketServer(options: SocketServerOptions): Promise<SocketServer> {
+export function createAcceptor(options: AcceptorOptions): Acceptor {
   const { handler, log } = options
   const maxBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
   const sockets = new Set<Socket>()
@@ -82,6 +96,13 @@ export async function createSocketServer(options: SocketServerOptions): Promise<
         feed(first)
         return
       }
+      if (options.msgpack === false) {
+        log.error(
+          'a connection speaks MsgPack:1, which needs a server without --workers; let Kong use ProtoBuf:1',
+        )
+        socket.destroy()
+        return
+      }
       socket.pause()
       msgpack ??= loadMsgpack()
       msgpack.then(({ module, events, codec }) => {
@@ -99,21 +120,12 @@ export async function createSocketServer(options: SocketServerOptions): Promise<
     })
   }
 
-  const listener: Listener = await listen({
-    path: options.path,
-    group: options.group,
-    takeOver: options.takeOver,
-    accept,
-  })
-
   return {
+    accept,
     get connections() {
       return sockets.size
     },
-    current: () => listener.current(),
-    stopAccepting: () => listener.close(),
     async close() {
-      listener.close()
       await Promise.all(
         [...sockets].map(
           socket =>
@@ -123,6 +135,23 @@ export async function createSocketServer(options: SocketServerOptions): Promise<
             }),
         ),
       )
+    },
+  }
+}
+
+export async function createSocketServer(options: SocketServerOptions): Promise<SocketServer> {
+  const acceptor = createAcceptor(options)
+  const { path, group, takeOver } = options
+  const listener: Listener = await listen({ path, group, takeOver, accept: acceptor.accept })
+  return {
+    get connections() {
+      return acceptor.connections
+    },
+    current: () => listener.current(),
+    stopAccepting: () => listener.close(),
+    async close() {
+      listener.close()
+      await acceptor.close()
     },
   }
 }

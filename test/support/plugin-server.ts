@@ -37,7 +37,6 @@ export async function startPluginServer(plugin: AnyPlugin): Promise<RunningPlugi
     clock: systemClock,
     log: silentLog,
     metrics,
-    firstInstanceId: 1000,
   })
   const server = await createSocketServer({
     path: socket,

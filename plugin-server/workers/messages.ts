@@ -1,0 +1,54 @@
+/** What the parent and its workers tell each other. Kong's connections travel beside `connection`, as handles. */
+import type { Settings } from '../config.ts'
+
+export interface KnownInstance {
+  readonly id: number
+  readonly name: string
+  /** JSON as Kong sent it. */
+  readonly config: string
+}
+
+export type ToWorker =
+  | {
+      readonly kind: 'begin'
+      readonly worker: number
+      readonly settings: Settings
+      readonly folders: readonly string[]
+      /** Started before this worker was. */
+      readonly instances: readonly KnownInstance[]
+    }
+  | { readonly kind: 'connection'; readonly connection: number }
+  | ({ readonly kind: 'adopt'; readonly call: number } & KnownInstance)
+  | { readonly kind: 'forget'; readonly ids: readonly number[] }
+  /** The answer to `start`: the id, or why there is none. */
+  | { readonly kind: 'started'; readonly call: number; readonly id: number }
+  | { readonly kind: 'refused'; readonly call: number; readonly reason: string }
+  | { readonly kind: 'report'; readonly call: number }
+  | { readonly kind: 'drain'; readonly succeeded: boolean }
+
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly plugins: readonly string[]; readonly store: string }
+  | { readonly kind: 'failed'; readonly code: string | undefined; readonly message: string }
+  | {
+      readonly kind: 'start'
+      readonly call: number
+      readonly name: string
+      readonly config: string
+      readonly key: string
+      readonly entity: string
+    }
+  | { readonly kind: 'adopted'; readonly call: number; readonly refusal: string | undefined }
+  | { readonly kind: 'close'; readonly id: number }
+  /** Once a minute: when each instance last had an event, milliseconds since the epoch. */
+  | { readonly kind: 'used'; readonly times: readonly (readonly [id: number, atMs: number])[] }
+  /** A connection has arrived, and is this worker's now. */
+  | { readonly kind: 'taken'; readonly connection: number }
+  /** A connection that had been handed over is closed. */
+  | { readonly kind: 'closed' }
+  /** The answer to `report`: the metrics, and what keeps the worker from being ready. */
+  | {
+      readonly kind: 'reported'
+      readonly call: number
+      readonly metrics: unknown
+      readonly problems: readonly string[]
+    }

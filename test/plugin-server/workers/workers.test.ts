@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { readSettings } from '../../../plugin-server/config.ts'
+import type { Server } from '../../../plugin-server/main.ts'
+import { createLogger } from '../../../plugin-server/observe/log.ts'
+import { startWorkers } from '../../../plugin-server/workers/parent.ts'
+import { connectMsgpack, connectProtobuf, type KongConnection } from '../../support/fake-kong.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { START_MS, sharedRedis } from '../../support/services.ts'
+
+/** Tells which process served the event, and dies when it is told to. */
+const WHO = `
+export const plugin = {
+  name: 'who', version: '1.0.0', priority: 1,
+  config: { type: 'object', properties: { marker: { type: 'string' } } },
+  instance(config) { if (config.marker === 'wrong') throw new Error('config.marker is wrong') },
+  phases: {
+    access(kong, { config }) {
+      if (config.marker === 'die') process.kill(process.pid, 'SIGKILL')
+      kong.response.setHeader('x-pid', process.pid + ' ' + config.marker)
+    },
+  },
+}`
+
+describe('several workers', function () {
+  this.timeout(20_000)
+  const folder = makeFolder()
+  const socket = path.join(folder.path, 'run', 'sluice.sock')
+  let server: Server
+  let open: KongConnection[] = []
+
+  before(async function () {
+    this.timeout(START_MS)
+    const plugins = path.join(folder.path, 'plugins')
+    mkdirSync(plugins)
+    writeFileSync(path.join(plugins, 'who.mjs'), WHO)
+    const settings = readSettings({
+      SLUICE_SOCKET: socket,
+      SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
+      SLUICE_REDIS_URL: (await sharedRedis()).url,
+      SLUICE_REDIS_DEADLINE_MS: '1000',
+      SLUICE_HTTP: '127.0.0.1:0',
+      SLUICE_LOG_LEVEL: 'silent',
+    })
+    server = await startWorkers(settings, {
+      count: 2,
+      folders: [plugins],
+      takeOver: false,
+      log: createLogger('silent'),
+    })
+  })
+  after(async () => {
+    await server?.close()
+    folder.remove()
+  })
+  afterEach(() => {
+    for (const kong of open) kong.close()
+    open = []
+  })
+
+  const connect = async () => {
+    const kong = await connectProtobuf(socket)
+    open.push(kong)
+    return kong
+  }
+  /** The process that answered, and the configuration that it judged by. */
+  const ask = async (kong: KongConnection, id: number) => {
+    const { outcome, calls } = await kong.event(id, 'access')
+    if (outcome !== 'ended') return outcome
+    return (calls[0]!.args[0] as Record<string, string>)['x-pid']!
+  }
+  const pidOf = (answer: string) => Number(answer.split(' ')[0])
+
+  it('share the connections, and each knows an instance that another started', async () => {
+    const first = await connect()
+    const id = await first.startInstance('who', { __plugin_id: 'p', marker: 'one' })
+    const answers = [await ask(first, id)]
+    for (let i = 0; i < 5; i++) answers.push(await ask(await connect(), id))
+    assert.equal(new Set(answers.map(pidOf)).size, 2)
+    assert.ok(answers.every(answer => answer.endsWith(' one')))
+  })
+
+  it('refuse an instance that the plugin refuses', async () => {
+    const kong = await connect()
+    await assert.rejects(kong.startInstance('who', { __plugin_id: 'q', marker: 'wrong' }))
+  })
+
+  it('lose only the connections of one that dies, which is back with every instance', async () => {
+    const left = await connect()
+    const right = await connect()
+    const good = await left.startInstance('who', { __plugin_id: 'r', marker: 'good' })
+    const deadly = await left.startInstance('who', { __plugin_id: 's', marker: 'die' })
+    const survivor = pidOf(await ask(right, good))
+    const victim = pidOf(await ask(left, good))
+    assert.notEqual(victim, survivor)
+    assert.equal((await left.event(deadly, 'access')).outcome, 'closed')
+    assert.equal(pidOf(await ask(right, good)), survivor)
+
+    const deadline = Date.now() + 10_000
+    let fresh: number | undefined
+    while (fresh === undefined && Date.now() < deadline) {
+      const found = pidOf(await ask(await connect(), good))
+      if (found > 0 && found !== survivor) fresh = found
+      else await pause(20)
+    }
+    assert.ok(fresh !== undefined && fresh !== victim)
+  })
+
+  it('tell their metrics as one, and are ready when all are', async () => {
+    const url = `http://127.0.0.1:${server.httpPort}`
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    assert.match(metrics, /sluice_worker_restarts_total 1/)
+    assert.match(metrics, /sluice_events_total\{[^}]*plugin="who"[^}]*\} \d+/)
+    assert.equal((await fetch(`${url}/readyz`)).status, 200)
+  })
+
+  it('do not speak MsgPack, in which an event wanders over connections', async () => {
+    const kong = await connectMsgpack(socket)
+    open.push(kong)
+    const answer = kong.startInstance('who', { __plugin_id: 't', marker: 'x' }).then(() => 'started')
+    const outcome = await Promise.race([answer.catch(() => 'closed'), pause(3000).then(() => 'silence')])
+    assert.equal(outcome, 'closed')
+  })
+
+  it('are refused without shared state', async () => {
+    const settings = readSettings({ SLUICE_SOCKET: `${socket}2`, SLUICE_HTTP: 'off' })
+    const options = { count: 2, folders: [], takeOver: false, log: createLogger('silent') }
+    await assert.rejects(startWorkers(settings, options), /--workers needs SLUICE_REDIS_URL/)
+  })
+})
