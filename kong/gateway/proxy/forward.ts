@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Balancer, Peer } from './balancer.ts'
 import type { OutgoingBody } from './body.ts'
 import type { Destination, Exchange, Try } from './exchange.ts'
+import type { HeaderMap } from './header-map.ts'
 import { hostFor, requestHead, requestTarget } from './request-head.ts'
 import { readRawHead, takeUpstreamHead } from './response-head.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
@@ -20,6 +21,8 @@ export interface ForwardOptions {
   readonly balancer: Balancer
   readonly pools: UpstreamPools
   readonly now: () => number
+  /** Keep the response in `exchange.buffered` instead of sending it. */
+  readonly hold: boolean
   /** Called when the head of the response is complete, before it is sent. */
   readonly onHead: (exchange: Exchange) => string[]
 }
@@ -129,6 +132,7 @@ function attempt(
 
   let sent = false
   let started = false
+  let held: { status: number; headers: HeaderMap; chunks: Buffer[] } | undefined
 
   return new Promise(resolve => {
     let abort: ((error?: Error) => void) | undefined
@@ -169,15 +173,25 @@ function attempt(
         if (cancel.aborted) return true
         started = true
         exchange.waitingMs = options.now() - exchange.startedAtMs - exchange.proxyLatencyMs!
-        takeUpstreamHead(exchange, status, readRawHead(raw))
+        const headers = readRawHead(raw)
+        takeUpstreamHead(exchange, status, headers)
+        if (options.hold) {
+          held = { status, headers, chunks: [] }
+          return true
+        }
         response.writeHead(exchange.status, options.onHead(exchange))
         response.on('drain', resume)
         return true
       },
-      onData: chunk => response.write(chunk),
+      onData(chunk) {
+        if (!held) return response.write(chunk)
+        held.chunks.push(chunk)
+        return true
+      },
       onComplete() {
         exchange.receiveMs = receiveTime(exchange, options)
-        response.end()
+        if (held) exchange.buffered = { ...held, body: Buffer.concat(held.chunks) }
+        else response.end()
         finish({ kind: 'answered' })
       },
       onError: fail,

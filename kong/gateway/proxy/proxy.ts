@@ -61,7 +61,9 @@ export function createProxy(options: ProxyOptions): Serve {
     configuration: Configuration,
     upgrade: Upgrade | undefined,
   ): Promise<void> {
-    if (!isValidHost(exchange.hostHeader) && exchange.httpVersion > 1) {
+    if (!hasOneValidHost(exchange)) {
+      // nginx trusts nothing that follows on this connection.
+      response.shouldKeepAlive = false
       nginxError(exchange, 400)
       return sendExit(exchange, response, configuration)
     }
@@ -75,12 +77,18 @@ export function createProxy(options: ProxyOptions): Serve {
       filterHead(exchange, configuration)
       return finishedHead(exchange, response)
     }
-    const forwarding = { balancer: configuration.balancer, pools, now, onHead }
+    const hold = !upgrade && (exchange.buffering || respondersOf(exchange).length > 0)
+    const forwarding = { balancer: configuration.balancer, pools, now, onHead, hold }
     const isThrough =
       upgrade && exchange.headers.get('upgrade')?.toLowerCase() === 'websocket'
         ? await tunnel(exchange, response, upgrade.head, forwarding)
         : await forward(exchange, response, forwarding)
-    if (isThrough) return
+    if (isThrough && !exchange.buffered) return
+    if (exchange.buffered) {
+      await run(exchange, respondersOf(exchange), 'response')
+      if (exchange.exit) return sendExit(exchange, response, configuration)
+      return sendBuffered(exchange, response, onHead)
+    }
     if (!exchange.exit) nginxError(exchange, exchange.status)
     sendExit(exchange, response, configuration)
   }
@@ -101,7 +109,7 @@ export function createProxy(options: ProxyOptions): Serve {
   async function run(
     exchange: Exchange,
     plugins: readonly ConfiguredPlugin[],
-    phase: 'rewrite',
+    phase: 'rewrite' | 'response',
   ): Promise<void> {
     for (const plugin of plugins) {
       const handle = plugin.handler[phase]
@@ -158,13 +166,33 @@ export function createProxy(options: ProxyOptions): Serve {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     exchange.status = status
     if (!exchange.proxied) exchange.responseLatencyMs ??= now() - exchange.startedAtMs
-    if (!exchange.responseHeaders.has('content-length'))
-      exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
+    // Whatever a plugin says of the length: a wrong one would let the next response be read wrongly.
+    exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
     filterHead(exchange, configuration)
     if (response.destroyed) return
     response.writeHead(status, finishedHead(exchange, response))
     response.end(bytes)
   }
+}
+
+/** HTTP/1.0 knows no Host header. */
+function hasOneValidHost({ headers, hostHeader, httpVersion }: Exchange): boolean {
+  const host = headers.value('host')
+  if (host === undefined) return httpVersion < 1.1
+  return typeof host === 'string' && isValidHost(hostHeader)
+}
+
+/** Plugins that want to see the whole response before the client does. */
+const respondersOf = (exchange: Exchange): readonly ConfiguredPlugin[] =>
+  exchange.collected?.filter(({ handler }) => handler.response) ?? []
+
+function sendBuffered(exchange: Exchange, response: ServerResponse, onHead: () => string[]): void {
+  const { body } = exchange.buffered!
+  const { responseHeaders, status, requestMethod } = exchange
+  const isBodyless = status === 204 || status === 304 || requestMethod === 'HEAD'
+  if (!isBodyless) responseHeaders.set('Content-Length', String(body.length))
+  response.writeHead(status, onHead())
+  response.end(isBodyless ? undefined : body)
 }
 
 /** nginx's own error, in the words of Kong's error handler: in plain text where the client asks for no type. */
@@ -173,7 +201,6 @@ function nginxError(exchange: Exchange, status: number): void {
   const accept = headers.joined('accept') ?? headers.joined('content-type') ?? 'text/plain'
   const { type, text } = errorBody(accept, statusText(status), exchange.id)
   exchange.unexpected = true
-  exchange.responseHeaders.delete('content-length')
   exchange.respond(status === 494 ? 400 : status, text, { 'Content-Type': type })
 }
 

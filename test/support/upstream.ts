@@ -1,0 +1,30 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+export interface TestUpstream {
+  readonly url: string
+  readonly port: number
+  readonly server: Server
+  close(): Promise<void>
+}
+
+/** An upstream service of a test, on a free port. */
+export async function startUpstream(
+  listener: RequestListener,
+  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+): Promise<TestUpstream> {
+  const server = createServer(listener)
+  if (onUpgrade) server.on('upgrade', onUpgrade)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    server,
+    async close() {
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+    },
+  }
+}
