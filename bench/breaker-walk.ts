@@ -26,7 +26,6 @@ const CLI = path.resolve(import.meta.dirname, '..', 'cli', 'sluice.js')
 
 const BREAKER: Partial<Config> = {
   window_ms: 5000,
-  bucket_ms: 500,
   minimum_calls: 20,
   slow_call_ms: 500,
   slow_call_rate: 50,

@@ -96,7 +96,7 @@ export function createCell(key: string, policy: Policy, shape: WindowShape, wall
 }
 
 const createWindow = (shape: WindowShape): Window =>
-  shape.type === 'time' ? new TimeWindow(shape.windowMs, shape.bucketMs) : new CountWindow(shape.calls)
+  shape.type === 'time' ? new TimeWindow(shape.windowMs, shape.buckets) : new CountWindow(shape.calls)
 
 /** Takes a changed configuration. The window starts anew only where its form has changed. */
 export function reconfigure(cell: Cell, policy: Policy, shape: WindowShape): void {

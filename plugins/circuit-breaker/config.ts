@@ -37,13 +37,18 @@ export const configSchema = Type.Object({
     default: 'time',
     description: 'whether a node looks at the calls of the last `window_ms` or at the last `window_calls`',
   }),
-  window_ms: milliseconds('length of a time window', 10_000, 100, 3_600_000),
-  bucket_ms: milliseconds('step by which a time window moves on', 1000, 10, 600_000),
+  window_ms: milliseconds('length of a time window', 10_000, 1000, 3_600_000),
+  window_buckets: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 10,
+    description: 'steps in which a time window moves on',
+  }),
   window_calls: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 100,
-    description: 'length of a count window',
+    description: 'length of a count window; one below `minimum_calls` stands for it, too',
   }),
   minimum_calls: Type.Integer({
     minimum: 1,
@@ -130,7 +135,7 @@ export type OtherUpstream = Static<typeof otherUpstream>
 
 /** The form of a node's window. */
 export type WindowShape =
-  | { readonly type: 'time'; readonly windowMs: number; readonly bucketMs: number }
+  | { readonly type: 'time'; readonly windowMs: number; readonly buckets: number }
   | { readonly type: 'count'; readonly calls: number }
 
 /** A checked configuration in the units of the state machine. */
@@ -155,18 +160,6 @@ const LIVE_MS = 2000
 export function readConfig(config: Config, scope: InstanceScope): Settings {
   if (scope.consumerId !== undefined)
     refuse('consumer', 'a breaker belongs to a service or a route, not to a consumer')
-  if (config.window_type === 'time') {
-    if (config.window_ms < config.bucket_ms)
-      refuse('window_ms', `${config.window_ms} is shorter than one bucket (bucket_ms: ${config.bucket_ms})`)
-    if (config.window_ms % config.bucket_ms !== 0)
-      refuse('window_ms', `${config.window_ms} is no multiple of bucket_ms (${config.bucket_ms})`)
-    if (config.window_ms / config.bucket_ms > 1000)
-      refuse('bucket_ms', `${config.bucket_ms} makes more than 1000 buckets of the window`)
-  } else if (config.window_calls < config.minimum_calls)
-    refuse(
-      'minimum_calls',
-      `${config.minimum_calls} is more than the window holds (window_calls: ${config.window_calls})`,
-    )
   if (config.max_open_ms < config.open_ms)
     refuse('max_open_ms', `${config.max_open_ms} is below open_ms (${config.open_ms})`)
   if (config.failure_statuses.length === 0 && config.connection_failures === 0 && !config.slow_call_ms)
@@ -175,7 +168,7 @@ export function readConfig(config: Config, scope: InstanceScope): Settings {
     scope: config.scope,
     window:
       config.window_type === 'time'
-        ? { type: 'time', windowMs: config.window_ms, bucketMs: config.bucket_ms }
+        ? { type: 'time', windowMs: config.window_ms, buckets: config.window_buckets }
         : { type: 'count', calls: config.window_calls },
     slowCallMs: config.slow_call_ms ?? undefined,
     failureStatuses: new Set(config.failure_statuses),
@@ -184,7 +177,10 @@ export function readConfig(config: Config, scope: InstanceScope): Settings {
     policy: {
       failureRate: config.failure_rate / 100,
       slowCallRate: config.slow_call_rate / 100,
-      minimumCalls: config.minimum_calls,
+      minimumCalls:
+        config.window_type === 'count'
+          ? Math.min(config.minimum_calls, config.window_calls)
+          : config.minimum_calls,
       connectionFailures: config.connection_failures,
       quorumNodes: config.quorum_nodes,
       openMs: config.open_ms,

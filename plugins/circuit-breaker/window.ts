@@ -24,9 +24,9 @@ export class TimeWindow implements Window {
   /** Number of the newest bucket since the clock's start. */
   #head = Number.NEGATIVE_INFINITY
 
-  constructor(windowMs: number, bucketMs: number) {
-    this.#bucketMs = bucketMs
-    this.#buckets = Math.max(1, Math.round(windowMs / bucketMs))
+  constructor(windowMs: number, buckets: number) {
+    this.#bucketMs = windowMs / buckets
+    this.#buckets = buckets
   }
 
   expire(nowMs: number): void {

@@ -218,8 +218,6 @@ describe('the phases of circuit-breaker', () => {
 
 describe('the configuration of circuit-breaker', () => {
   const wrong: readonly (readonly [string, Partial<Config>, string])[] = [
-    ['a window shorter than a bucket', { window_ms: 500, bucket_ms: 1000 }, 'config.window_ms'],
-    ['a window of a bucket and a half', { window_ms: 1500, bucket_ms: 1000 }, 'config.window_ms'],
     ['a fallback that points nowhere', { fallback: {} }, 'config.fallback'],
     [
       'two fallbacks',
@@ -232,11 +230,6 @@ describe('the configuration of circuit-breaker', () => {
       'config.fallback',
     ],
     ['a cap below the base', { open_ms: 2000, max_open_ms: 1000 }, 'config.max_open_ms'],
-    [
-      'a count window that never has enough calls',
-      { window_type: 'count', window_calls: 10, minimum_calls: 11 },
-      'config.minimum_calls',
-    ],
     [
       'nothing that could open it',
       { failure_statuses: [], connection_failures: 0 },

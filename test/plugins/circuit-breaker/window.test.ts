@@ -27,7 +27,7 @@ describe('a time window', () => {
         fc.constantFrom(1, 2, 7, 10),
         fc.constantFrom(100, 1000),
         (calls, buckets, bucketMs) => {
-          const window = new TimeWindow(buckets * bucketMs, bucketMs)
+          const window = new TimeWindow(buckets * bucketMs, buckets)
           const seen: (Sample & { readonly bucket: number })[] = []
           let now = 123_456
           for (const call of calls) {
@@ -44,7 +44,7 @@ describe('a time window', () => {
   })
 
   it('forgets everything after a pause longer than itself', () => {
-    const window = new TimeWindow(10_000, 1000)
+    const window = new TimeWindow(10_000, 10)
     window.add(true, true, 5000)
     window.expire(14_999)
     assert.equal(window.failures, 1)
@@ -53,7 +53,7 @@ describe('a time window', () => {
   })
 
   it('starts anew when it is cleared', () => {
-    const window = new TimeWindow(10_000, 1000)
+    const window = new TimeWindow(10_000, 10)
     window.add(true, false, 5000)
     window.clear()
     window.add(false, false, 5100)

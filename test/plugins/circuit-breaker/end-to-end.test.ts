@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { readSettings } from '../../../plugin-server/config.ts'
+import { type Server as PluginServer, startServer } from '../../../plugin-server/main.ts'
+import { createLogger } from '../../../plugin-server/observe/log.ts'
+import { createDump } from '../../../plugin-server/runtime/info.ts'
+import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
+import { plugin as circuitBreaker } from '../../../plugins/circuit-breaker/plugin.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
+
+const plugin: AnyPlugin = circuitBreaker
+
+const CONFIG = {
+  minimum_calls: 5,
+  window_ms: 1000,
+  connection_failures: 3,
+  open_ms: 200,
+  max_open_ms: 400,
+  half_open_permits: 2,
+  recovery_ms: 300,
+  probe_timeout_ms: 2000,
+}
+
+type Behaviour = 'ok' | 'fail' | 'hang' | 'reset' | 'slow' | 'limited'
+
+describe('circuit-breaker behind a gateway', function () {
+  this.timeout(30_000)
+  const folder = makeFolder()
+  let upstream: Server
+  let spare: Server
+  let server: PluginServer
+  let gateway: RunningGateway
+  let behaviour: Behaviour = 'ok'
+  let reached = 0
+  let made = 0
+
+  before(async () => {
+    upstream = createServer((request, response) => {
+      reached += 1
+      if (behaviour === 'reset') request.socket.destroy()
+      else if (behaviour === 'hang') return
+      else if (behaviour === 'slow') setTimeout(() => response.end('late'), 100)
+      else {
+        response.statusCode = behaviour === 'fail' ? 500 : behaviour === 'limited' ? 429 : 200
+        response.end('upstream')
+      }
+    })
+    spare = createServer((request, response) => response.end(`spare ${request.url}`))
+    for (const one of [upstream, spare]) await once(one.listen(0, '127.0.0.1'), 'listening')
+    const socket = path.join(folder.path, 'sluice.sock')
+    const settings = readSettings({
+      SLUICE_SOCKET: socket,
+      SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
+      SLUICE_HTTP: 'off',
+    })
+    server = await startServer(settings, { plugins: [plugin], log: createLogger('silent') })
+    const dump = path.join(folder.path, 'dump.json')
+    writeFileSync(dump, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
+    gateway = await startTestGateway({
+      KONG_PLUGINS: 'bundled,circuit-breaker',
+      KONG_PLUGINSERVER_NAMES: 'breaker',
+      KONG_PLUGINSERVER_BREAKER_SOCKET: socket,
+      KONG_PLUGINSERVER_BREAKER_QUERY_CMD: `cat ${dump}`,
+    })
+  })
+  after(async () => {
+    await gateway?.close()
+    await server?.close()
+    for (const one of [upstream, spare]) {
+      one?.closeAllConnections()
+      one?.close()
+    }
+    folder.remove()
+  })
+  beforeEach(() => {
+    behaviour = 'ok'
+  })
+
+  /** A service of its own with a breaker of its own; resolves with the path of its route. */
+  async function addService(config: Record<string, unknown> = {}): Promise<string> {
+    made += 1
+    const name = `s${made}`
+    const { port } = upstream.address() as AddressInfo
+    const timeouts = { connect_timeout: 500, read_timeout: 150, write_timeout: 500, retries: 0 }
+    await gateway.admin('POST', '/services', { name, url: `http://127.0.0.1:${port}`, ...timeouts })
+    await gateway.admin('POST', `/services/${name}/routes`, { paths: [`/${name}`] })
+    await gateway.admin('POST', `/services/${name}/plugins`, {
+      name: 'circuit-breaker',
+      config: { ...CONFIG, ...config },
+    })
+    return `/${name}`
+  }
+
+  const get = async (route: string, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${gateway.proxyUrl}${route}`, { headers })
+    return { status: answer.status, headers: answer.headers, body: await answer.text() }
+  }
+  const isRejection = (answer: Awaited<ReturnType<typeof get>>) =>
+    answer.headers.get('content-type') === 'application/problem+json'
+
+  /** The log phase comes after the answer: asks until the breaker has heard enough. */
+  async function untilRejected(route: string) {
+    for (let i = 0; i < 100; i++) {
+      const answer = await get(route)
+      if (isRejection(answer)) return answer
+      await pause(5)
+    }
+    return assert.fail('the breaker did not open')
+  }
+
+  async function untilServed(route: string): Promise<number> {
+    let inARow = 0
+    for (let i = 1; i < 2000; i++) {
+      inARow = (await get(route)).status === 200 ? inARow + 1 : 0
+      if (inARow === 50) return i
+      await pause(2)
+    }
+    return assert.fail('the breaker did not close')
+  }
+
+  for (const [bad, what] of [
+    ['fail', 'answers 500'],
+    ['reset', 'breaks connections'],
+    ['hang', 'does not answer'],
+  ] as const)
+    it(`rejects at once while the upstream ${what}, sends only probes, and lets all pass again`, async () => {
+      const route = await addService()
+      for (let i = 0; i < 3; i++) assert.equal((await get(route)).status, 200)
+      behaviour = bad
+      const rejection = await untilRejected(route)
+      assert.equal(rejection.status, 503)
+      assert.equal(rejection.headers.get('retry-after'), '1')
+      const problem = JSON.parse(rejection.body)
+      assert.equal(problem.status, 503)
+      assert.match(problem.detail, /circuit breaker/)
+
+      // Whatever is still open in time, each generation sends no more than its permits.
+      const before = reached
+      let rejected = 0
+      for (let i = 0; i < 300; i++) {
+        if (isRejection(await get(route))) rejected += 1
+        await pause(2)
+      }
+      const probes = reached - before
+      assert.equal(rejected + probes, 300)
+      assert.ok(rejected > 250, `${probes} requests reached an upstream that ${what}`)
+
+      behaviour = 'ok'
+      await untilServed(route)
+    })
+
+  it('opens for an upstream that is slow', async () => {
+    const route = await addService({ slow_call_ms: 50, connection_failures: 0 })
+    behaviour = 'slow'
+    const rejection = await untilRejected(route)
+    assert.equal(rejection.status, 503)
+  })
+
+  it('is not opened by 401, by 429, nor by clients that leave', async () => {
+    const route = await addService({ minimum_calls: 1, failure_rate: 1, connection_failures: 1 })
+    const name = route.slice(1)
+    const auth = await gateway.admin('POST', `/services/${name}/plugins`, { name: 'key-auth' })
+    for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 401)
+    await gateway.admin('DELETE', `/plugins/${auth.id}`)
+    behaviour = 'limited'
+    for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 429)
+    behaviour = 'slow'
+    for (let i = 0; i < 20; i++) {
+      const leaves = AbortSignal.timeout(20)
+      await assert.rejects(fetch(`${gateway.proxyUrl}${route}`, { signal: leaves }))
+    }
+    behaviour = 'ok'
+    await pause(50)
+    for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 200)
+  })
+
+  it('answers from its fallback', async () => {
+    const body = '{"words":[]}'
+    const route = await addService({ fallback: { static: { body } } })
+    behaviour = 'fail'
+    for (let i = 0; i < 100; i++) {
+      const answer = await get(route)
+      if (answer.status === 200) {
+        assert.equal(answer.body, body)
+        assert.equal(answer.headers.get('content-type'), 'application/json')
+        return
+      }
+      await pause(5)
+    }
+    assert.fail('the fallback was never used')
+  })
+
+  it('sends to another upstream as a fallback', async () => {
+    const { port } = spare.address() as AddressInfo
+    const route = await addService({ fallback: { upstream: { host: '127.0.0.1', port, path: '/spare' } } })
+    behaviour = 'fail'
+    for (let i = 0; i < 100; i++) {
+      const answer = await get(route)
+      if (answer.status === 200) return assert.equal(answer.body, 'spare /spare')
+      await pause(5)
+    }
+    return assert.fail('the fallback was never used')
+  })
+
+  const wrong: readonly (readonly [config: Record<string, unknown>, field: RegExp])[] = [
+    [{ failure_rate: 0 }, /"failure_rate"/],
+    [{ failure_rate: 101 }, /"failure_rate"/],
+    [{ slow_call_rate: -1 }, /"slow_call_rate"/],
+    [{ half_open_permits: 0 }, /"half_open_permits"/],
+    [{ window_ms: 999 }, /"window_ms"/],
+    [{ window_buckets: 0 }, /"window_buckets"/],
+    [{ minimum_calls: 0 }, /"minimum_calls"/],
+    [{ failure_statuses: [200] }, /"failure_statuses"/],
+    [{ window_type: 'moon' }, /"window_type"/],
+    [{ fallback: {} }, /"fallback"/],
+    [{ fallback: { static: { body: 'x' }, upstream: { host: 'h', port: 1 } } }, /"fallback"/],
+    [{ fallback: { upstream: { host: 'h' } } }, /"port"/],
+    [{ fallback: { upstream: { host: 'h', port: 99_999 } } }, /"port"/],
+    [{ trip_rate: 50 }, /"trip_rate"/],
+  ]
+  it('is refused by the Admin API with the name of the field that is wrong', async () => {
+    await gateway.admin('POST', '/services', { name: 'wrong', url: 'http://127.0.0.1:9' })
+    for (const [config, field] of wrong)
+      await assert.rejects(
+        gateway.admin('POST', '/services/wrong/plugins', { name: 'circuit-breaker', config }),
+        new RegExp(`400 .*schema violation.*${field.source}`),
+        JSON.stringify(config),
+      )
+    await gateway.admin('POST', '/consumers', { username: 'eddie' })
+    await assert.rejects(
+      gateway.admin('POST', '/consumers/eddie/plugins', { name: 'circuit-breaker' }),
+      /400 .*schema violation.*"consumer"/,
+    )
+  })
+})
