@@ -6,8 +6,7 @@ import type { Recipe } from './recipe.ts'
 import type { Service, ServiceKind } from './service.ts'
 
 /** Whether a Docker engine answers at DOCKER_HOST or at the usual socket. */
-export async function hasDocker(): Promise<boolean> {
-  const host = process.env.DOCKER_HOST
+export async function hasDocker(host = process.env.DOCKER_HOST): Promise<boolean> {
   if (host && !host.startsWith('unix://')) return answers(new URL('/_ping', host.replace(/^tcp:/, 'http:')))
   const socketPath = host?.slice('unix://'.length) ?? '/var/run/docker.sock'
   return existsSync(socketPath) && answers({ socketPath, path: '/_ping' })

@@ -23,6 +23,8 @@ const VARIABLES: Readonly<Record<ServiceKind, string>> = {
 /** How long a service may take from its start to its first answer, milliseconds. */
 const READY_MS = 60_000
 
+const PORT_TRIES = 3
+
 export interface FindOptions {
   /** Before the names of the variables with URLs: `SLUICE_` or `SLUICE_TEST_`. */
   readonly variables: 'SLUICE_' | 'SLUICE_TEST_'
@@ -124,7 +126,18 @@ const WAYS: Readonly<
   },
 }
 
-async function startProgram(
+/** A port that was free may be taken by another process before the service listens: then others are tried. */
+async function startProgram(...args: Parameters<typeof tryProgram>): Promise<Service> {
+  for (let left = PORT_TRIES - 1; ; left--) {
+    try {
+      return await tryProgram(...args)
+    } catch (error) {
+      if (left === 0 || !/address already in use|eaddrinuse/i.test(messageOf(error))) throw error
+    }
+  }
+}
+
+async function tryProgram(
   way: Way,
   kind: ServiceKind,
   recipe: Recipe,

@@ -157,11 +157,12 @@ async function untilRouted(url: string): Promise<void> {
   }
 }
 
+/** An empty value takes a URL out of force that was given but does not serve. */
 function pickUrls({ redis, postgres, rabbit }: Stores): Record<string, string> {
   return {
-    ...(redis && { SLUICE_REDIS_URL: redis.url }),
-    ...(postgres && { SLUICE_POSTGRES_URL: postgres.url }),
-    ...(rabbit && { SLUICE_AMQP_URL: rabbit.url }),
+    SLUICE_REDIS_URL: redis?.url ?? '',
+    SLUICE_POSTGRES_URL: postgres?.url ?? '',
+    SLUICE_AMQP_URL: rabbit?.url ?? '',
   }
 }
 
