@@ -143,7 +143,10 @@ export function createExchange(answered = false): ExitedExchange {
       'x-credential-identifier': '80a61457-175c-4fac-a75f-0c90d84b873f',
     }),
     body: {
-      whole: async () => exchange.replacedBody ?? Buffer.from('body'),
+      async whole(maxBytes) {
+        const body = exchange.replacedBody ?? Buffer.from('body')
+        return body.length <= maxBytes ? body : undefined
+      },
       replace(bytes) {
         exchange.replacedBody = bytes
       },
@@ -189,6 +192,8 @@ export function createExchange(answered = false): ExitedExchange {
     variables: new Map(),
     serializeValues: [],
     proxied: answered,
+    buffering: false,
+    buffered: undefined,
     exited: false,
     source: answered ? 'service' : 'error',
     status: answered ? 200 : 0,

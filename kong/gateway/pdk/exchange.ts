@@ -75,6 +75,10 @@ export interface Exchange {
   readonly serializeValues: { readonly key: string; readonly value: unknown }[]
 
   readonly proxied: boolean
+  /** Set by a plugin that wants to see the whole response of the upstream. */
+  buffering: boolean
+  /** The response of the upstream, where it is held back for plugins. */
+  readonly buffered: { readonly status: number; readonly headers: Headers; readonly body: Buffer } | undefined
   readonly exited: boolean
   readonly source: string
   status: number

@@ -10,7 +10,6 @@ import { service } from './service.ts'
 const never = allow([], {
   'kong.response.get_raw_body': () => undefined,
   'kong.response.set_raw_body': () => undefined,
-  'kong.service.response.get_raw_body': () => undefined,
 })
 
 /** Every call that a plugin server may make, by its name. */

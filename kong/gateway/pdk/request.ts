@@ -145,12 +145,10 @@ export const request = {
       headersFromBytes(exchange.headers.toRecord(phase === 'log' ? undefined : maximum(max, 'max_headers'))),
     'kong.request.get_start_time': ({ exchange }) => exchange.startedAtMs,
     'kong.request.get_uri_captures': ({ exchange }) => {
-      const captures = exchange.match?.captures
-      return {
-        // The whole match is capture 0, which a list in Lua does not show.
-        unnamed: captures?.unnamed.slice(1).map(fromBytes) ?? [],
-        named: captures?.named ?? {},
-      }
+      const { unnamed, named } = exchange.match?.captures ?? { unnamed: [], named: {} }
+      // The whole match is capture 0, which a list in Lua does not show; a group that took no part ends the list.
+      const last = unnamed.findLastIndex(text => text !== '')
+      return { unnamed: unnamed.slice(1, last + 1).map(fromBytes), named }
     },
   }),
 }

@@ -1,7 +1,7 @@
 import { headerValue, headerValues, isTransferEncoding, maximum, status, text } from './arguments.ts'
 import { allow, type PdkEvent, type PdkHost } from './call.ts'
 import type { HeaderValue } from './exchange.ts'
-import { bufferOf, headersFromBytes, textOf } from './text.ts'
+import { bufferOf, fromBytes, headersFromBytes, textOf } from './text.ts'
 
 const limited = <T>(record: Record<string, T>, max: number): Record<string, T> =>
   Object.fromEntries(Object.entries(record).slice(0, max))
@@ -78,12 +78,13 @@ export const response = {
     'kong.response.error': error,
   }),
   ...allow(['response'], {
-    'kong.service.response.get_status': ({ exchange }) => (exchange.proxied ? exchange.status : undefined),
-    'kong.service.response.get_header': (event, _, [name]) => {
-      const value = answered(event)[text(name, 'name').toLowerCase()]
-      return typeof value === 'object' ? value[0] : value
+    'kong.service.response.get_status': ({ exchange }) => exchange.buffered?.status,
+    'kong.service.response.get_header': ({ exchange }, _, [name]) => {
+      const value = exchange.buffered?.headers.get(text(name, 'name'))
+      return value === undefined ? undefined : fromBytes(value)
     },
-    'kong.service.response.get_headers': (event, _, [max]) =>
-      limited(answered(event), maximum(max, 'max_headers')),
+    'kong.service.response.get_headers': ({ exchange }, _, [max]) =>
+      limited(headersFromBytes(exchange.buffered?.headers.toRecord() ?? {}), maximum(max, 'max_headers')),
+    'kong.service.response.get_raw_body': ({ exchange }) => exchange.buffered?.body,
   }),
 }

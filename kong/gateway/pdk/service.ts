@@ -53,8 +53,9 @@ export const service = {
       destination.port = integer(port, 'port', 0, 65_535)
       destination.hostHeader = destination.host
     },
-    // A response phase turns buffering on by itself, and nothing else asks for it.
-    'kong.service.request.enable_buffering': () => undefined,
+    'kong.service.request.enable_buffering': ({ exchange }) => {
+      exchange.buffering = true
+    },
     'kong.service.request.set_scheme': ({ exchange }, _, [scheme]) => {
       const checked = text(scheme, 'scheme')
       if (checked !== 'http' && checked !== 'https') throw new Error(`invalid scheme: ${checked}`)

@@ -8,8 +8,9 @@ import {
   writeRpcCall,
 } from '../../../plugin-server/transport/rpc.ts'
 import { WireReader, WireWriter } from '../../../plugin-server/transport/wire.ts'
-import type { PdkEvent, PdkHost, PdkMethod } from '../pdk/call.ts'
+import { Nil, type PdkEvent, type PdkHost, type PdkMethod } from '../pdk/call.ts'
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../pdk/pdk.ts'
+import { type BodyFile, writeBodyFile } from './body-file.ts'
 import { ConnectionPool, type SocketUser } from './connections.ts'
 import { ENDED, type EventOutcome, EXITED, type PluginProtocol } from './protocol.ts'
 import { readArguments, type Signature, signatureOf, writeReply } from './replies.ts'
@@ -36,6 +37,7 @@ class ProtobufConnection implements SocketUser {
   #method: KnownMethod | undefined
   #event: PdkEvent | undefined
   #end: ((end: CallEnd) => void) | undefined
+  readonly #files: BodyFile[] = []
   /** Frames that came while an answer was still being made. */
   #held: Buffer[] | undefined
 
@@ -121,7 +123,11 @@ class ProtobufConnection implements SocketUser {
     const held: Buffer[] = []
     this.#held = held
     try {
-      this.#reply(method, await answer)
+      const value = await answer
+      this.#reply(
+        method,
+        method.output === 'RawBodyResult' && value instanceof Nil ? await this.#spill() : value,
+      )
     } catch (error) {
       this.#settle({ kind: 'raised', error: messageOf(error) })
     }
@@ -133,6 +139,13 @@ class ProtobufConnection implements SocketUser {
       else this.#take(frame, 0, frame.length)
     }
     this.#flush()
+  }
+
+  async #spill(): Promise<BodyFile> {
+    const body = await this.#event!.exchange.body.whole(Number.POSITIVE_INFINITY)
+    const file = await writeBodyFile(body!)
+    this.#files.push(file)
+    return file
   }
 
   #reply(method: KnownMethod, answer: unknown): void {
@@ -150,6 +163,7 @@ class ProtobufConnection implements SocketUser {
     this.#end = undefined
     this.#event = undefined
     this.#expected = 'nothing'
+    for (const file of this.#files.splice(0)) void file.remove()
     settle?.(end)
   }
 }

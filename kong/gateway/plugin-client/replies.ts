@@ -23,12 +23,35 @@ export function readArguments(signature: Signature, reader: WireReader): unknown
     // proto3 knows no absent text: Kong's decoder gives "" and no headers.
     case 'ExitArgs':
       return [args[0], args[1] ?? '', args[2]]
+    case 'KV':
+    case 'ListValue':
+    case 'Struct':
+      return args.map(decoded)
     default:
       return args
   }
 }
 
 type Fields = Readonly<Record<string, unknown>>
+
+/** Kong reads a `false` inside a Value as nil (`v.bool_value or v.string_value or …`). */
+function decoded(value: unknown): unknown {
+  if (value === false || value === null) return undefined
+  if (Array.isArray(value)) return value.map(decoded)
+  if (typeof value !== 'object' || value instanceof Uint8Array) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([name, one]) => [name, decoded(one)] as const)
+      .filter(([, one]) => one !== undefined),
+  )
+}
+
+/** An empty table of Lua is neither list nor map; Kong writes it as a map. */
+function table(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? {} : value.map(table)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, table(one)]))
+}
 
 /** A null of ours is what the enum does not know: Kong's encoder writes 1. */
 const NULL_VALUE = Buffer.of(0x08, 0x01)
@@ -40,12 +63,10 @@ export function writeReply(writer: WireWriter, { output }: Signature, answer: un
       return
     case 'Value':
       if (value === undefined || value === null) writer.raw(NULL_VALUE)
-      else TYPES.Value.write(writer, [value])
+      else TYPES.Value.write(writer, [table(value)])
       return
     case 'RawBodyResult':
-      TYPES.RawBodyResult.write(writer, [
-        answer instanceof Nil ? { error: answer.error } : { content: value },
-      ])
+      TYPES.RawBodyResult.write(writer, [Buffer.isBuffer(value) ? { content: value } : value])
       return
     case 'UriCapturesResult': {
       const { unnamed, named } = value as { unnamed: readonly string[]; named: Fields }

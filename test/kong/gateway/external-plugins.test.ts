@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { AccessKong, LogKong } from '../../../plugin-server/sdk.ts'
+import type { AccessKong, LogKong, PhaseKong } from '../../../plugin-server/sdk.ts'
 import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
 import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
 import { type RunningPluginServer, startPluginServer } from '../../support/plugin-server.ts'
@@ -46,6 +46,13 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const) {
               kong.log.setSerializeValue('guard.word', config.word ?? null)
               return undefined
             },
+            response: async (kong: PhaseKong<'response'>) => {
+              const [status, body] = await Promise.all([
+                kong.service.response.getStatus(),
+                kong.service.response.getRawBody(),
+              ])
+              kong.response.setHeader('x-upstream-said', `${status} ${body?.length} bytes`)
+            },
             log: async (kong: LogKong) => {
               logged.push((await kong.log.serialize()) as unknown as Record<string, unknown>)
             },
@@ -55,7 +62,13 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const) {
       const dump = {
         Protocol: protocol,
         Plugins: [
-          { Name: 'guard', Version: '1.0.0', Priority: 900, Phases: ['access', 'log'], Schema: SCHEMA },
+          {
+            Name: 'guard',
+            Version: '1.0.0',
+            Priority: 900,
+            Phases: ['access', 'response', 'log'],
+            Schema: SCHEMA,
+          },
         ],
       }
       gateway = await startTestGateway({
@@ -92,6 +105,7 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const) {
       const response = await get()
       assert.deepEqual(await response.json(), ['hello', 'jason'])
       assert.equal(response.headers.get('x-guard'), 'seen')
+      assert.equal(response.headers.get('x-upstream-said'), '200 17 bytes')
       const entry = await lastLogged(1)
       assert.equal(entry.response?.status, 200)
       assert.equal(entry.consumer?.username, 'jason')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import {
@@ -195,6 +196,36 @@ const frame = (bytes: Buffer) => {
 }
 /** The answer to a StartInstance: instance 9. */
 const started = (sequence: number) => frame(Buffer.of(0x08, sequence, 0x8a, 0x02, 0x02, 0x10, 9))
+
+describe("a body above nginx's buffer", () => {
+  it('comes as a file over ProtoBuf:1, which is gone after the event', async () => {
+    let seen: number | undefined
+    const { handler } = await bench('ProtoBuf:1', {
+      access: async kong => {
+        seen = (await kong.request.getRawBody())?.length
+      },
+    })
+    const folder = makeFolder()
+    closing.push(() => folder.remove())
+    const outer = process.env.TMPDIR
+    process.env.TMPDIR = folder.path
+    const exchange = createExchange()
+    exchange.body.replace(Buffer.alloc(100_000, 'x'))
+    await handler.access!(exchange, configured(1))
+    assert.equal(seen, 100_000)
+    if (outer === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = outer
+    while (readdirSync(folder.path).some(name => name.startsWith('sluice-body-')))
+      await new Promise(setImmediate)
+  })
+
+  it('is a failure of the plugin over MsgPack:1', async () => {
+    const { handler } = await bench('MsgPack:1', { access: kong => kong.request.getRawBody() })
+    const exchange = createExchange()
+    exchange.body.replace(Buffer.alloc(100_000, 'x'))
+    await assert.rejects(handler.access!(exchange, configured(1)), /client_body_buffer_size/)
+  })
+})
 
 describe('a plugin server that fails', () => {
   for (const protocol of PROTOCOLS)
