@@ -51,6 +51,10 @@ function kongField(schema: Schema, where: string, required: boolean): KongField 
   else if (field.type === 'record') field.required = false
   if (schema.default !== undefined) field.default = schema.default
   for (const keyword of PASSED_ON) if (schema[keyword] !== undefined) field[keyword] = schema[keyword]
+  const { description } = schema
+  // Kong's own schema of schemas says so, and a Kong that meets another one does not start.
+  if (typeof description === 'string' && (description.length < 10 || description.length > 500))
+    throw cannot(where, `a description of ${description.length} characters, only of 10 to 500`)
   // Anything else of Kong's: `kong: {entity_checks: […]}`.
   return { ...field, ...(schema.kong as KongField | undefined) }
 }

@@ -2,7 +2,7 @@ import { type InstanceScope, SluiceError, type Static, Type } from '../../plugin
 import type { Policy } from './breaker.ts'
 
 const percent = (description: string, standard: number) =>
-  Type.Number({ minimum: 0.1, maximum: 100, default: standard, description })
+  Type.Number({ minimum: 1, maximum: 100, default: standard, description })
 
 const milliseconds = (description: string, standard: number, minimum: number, maximum: number) =>
   Type.Integer({ minimum, maximum, default: standard, description })
@@ -23,8 +23,10 @@ const otherUpstream = Type.Object({
     description: 'how it is spoken to',
   }),
   host: Type.String({ minLength: 1, description: 'host name, address, or name of an upstream in Kong' }),
-  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'its port' }),
-  path: Type.Optional(Type.String({ pattern: '^/', description: "unset: the request's own" })),
+  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'port of that upstream' }),
+  path: Type.Optional(
+    Type.String({ pattern: '^/', starts_with: '/', description: "path there; unset: the request's own" }),
+  ),
 })
 
 /** What an operator may set; Kong's schema, the check and the reference are made from it. */

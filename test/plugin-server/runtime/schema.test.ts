@@ -40,5 +40,7 @@ describe('the schema for Kong', () => {
   it('names the place of what Kong has no word for', () => {
     const union = Type.Object({ either: Type.Union([Type.String(), Type.Integer()]) })
     assert.throws(() => kongFields(union, 'config'), /config\.either: Kong's schemas can't express a union/)
+    const terse = Type.Object({ port: Type.Integer({ description: 'its port' }) })
+    assert.throws(() => kongFields(terse, 'config'), /config\.port: .* a description of 8 characters/)
   })
 })

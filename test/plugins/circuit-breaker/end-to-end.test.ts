@@ -222,6 +222,7 @@ describe('circuit-breaker behind a gateway', function () {
     [{ fallback: { static: { body: 'x' }, upstream: { host: 'h', port: 1 } } }, /"fallback"/],
     [{ fallback: { upstream: { host: 'h' } } }, /"port"/],
     [{ fallback: { upstream: { host: 'h', port: 99_999 } } }, /"port"/],
+    [{ fallback: { upstream: { host: 'h', port: 1, path: 'x' } } }, /"path"/],
     [{ trip_rate: 50 }, /"trip_rate"/],
   ]
   it('is refused by the Admin API with the name of the field that is wrong', async () => {
