@@ -9,7 +9,7 @@ export interface SpoolOptions {
   readonly clock: Clock
   /** A segment is closed once it has this size; 16 MiB where left out. */
   readonly maxSegmentBytes?: number
-  /** Records that wait for the disk; beyond this they are refused. 8 MiB where left out. */
+  /** Records that wait for the disk; beyond this they are refused. 64 MiB where left out. */
   readonly maxPendingBytes?: number
   /** How long an append waits for the disk at most, milliseconds; 100 where left out. */
   readonly lateMs?: number
@@ -65,7 +65,7 @@ export class Spool {
     this.#options = {
       clock: options.clock,
       maxSegmentBytes: options.maxSegmentBytes ?? 16 * 1024 * 1024,
-      maxPendingBytes: options.maxPendingBytes ?? 8 * 1024 * 1024,
+      maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
       lateMs: options.lateMs ?? 100,
       gatherMs: options.gatherMs ?? 2,
       sync: options.sync ?? (handle => handle.datasync()),
