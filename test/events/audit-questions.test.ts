@@ -8,7 +8,7 @@ import { START_MS, sharedPostgres } from '../support/services.ts'
 
 const PAGE = readFileSync(new URL('../../../docs/audit-questions.md', import.meta.url), 'utf8')
 const QUESTIONS = [...PAGE.matchAll(/^## (.+)$[^#]*?```sql\n([^`]+)```\n\nPlan: index `(\w+)`/gm)].map(
-  ([, title, sql, scan, index]) => ({ title: title!, sql: sql!, scan: scan!, index: index! }),
+  ([, title, sql, index]) => ({ title: title!, sql: sql!, index: index! }),
 )
 const DAYS = 5
 
