@@ -31,7 +31,8 @@ export class PluginServerChild {
     for (const stream of [child.stdout, child.stderr])
       createInterface(stream).on('line', line => this.#log.info(`[${this.#name}:${child.pid}] ${line}`))
     child.once('error', () => {})
-    child.once('close', (code, signal) => {
+    // Not `close`: a process that the server left behind may keep its output open.
+    child.once('exit', (code, signal) => {
       this.#child = undefined
       if (this.#closed) return
       if (code === COMMAND_NOT_FOUND)
@@ -50,10 +51,12 @@ export class PluginServerChild {
     clearTimeout(this.#timer)
     const child = this.#child
     if (!child) return
-    const ended = new Promise(resolve => child.once('close', resolve))
+    const ended = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGTERM')
     const killer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS)
     await ended
     clearTimeout(killer)
+    child.stdout?.destroy()
+    child.stderr?.destroy()
   }
 }
