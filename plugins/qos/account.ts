@@ -14,6 +14,8 @@ export interface Waiter {
 /** What this process knows of one subject. It outlives plugin instances, and is lost with the process. */
 export interface Account {
   readonly key: string
+  /** Used since it was last considered for dropping. */
+  isRecent: boolean
   plan: Plan
   /** The limits in force, overrides applied. */
   limits: readonly Limit[]
@@ -34,12 +36,13 @@ export interface Account {
   readonly waiters: Waiter[]
   isAsking: boolean
   /** While the store is away: states of this node's share, and the cost it has admitted. */
-  local: { states: readonly Stored[]; used: number } | undefined
+  local: { states: readonly (Stored | undefined)[]; used: number } | undefined
 }
 
 export function createAccount(key: string, plan: Plan): Account {
   return {
     key,
+    isRecent: true,
     plan,
     limits: plan.limits,
     overrides: '',
@@ -58,17 +61,19 @@ export function createAccount(key: string, plan: Plan): Account {
 
 /** Follows a change of the limits: another tier, another configuration, a new calendar period. */
 export function usePlan(account: Account, plan: Plan): void {
-  if (account.plan === plan) return
-  if (account.plan.text !== plan.text) {
-    const known = new Map(account.plan.fields.map((field, i) => [field, account.remembered.states[i]]))
-    const states = plan.fields.map(field => known.get(field))
-    account.remembered = { generation: account.remembered.generation, states }
-    account.local = undefined
-    account.refusedUntilMicros = 0
-    account.limits = plan.limits
-    account.overrides = ''
-  }
+  const { plan: before, remembered, local } = account
+  if (before === plan) return
   account.plan = plan
+  if (before.text === plan.text) return
+  const follow = (states: readonly (Stored | undefined)[]) =>
+    plan.fields.map(field => states[before.fields.indexOf(field)])
+  account.remembered = { generation: remembered.generation, states: follow(remembered.states) }
+  if (local) account.local = { states: follow(local.states), used: local.used }
+  account.limits = plan.limits
+  account.overrides = ''
+  account.refusedUntilMicros = 0
+  // They were debited from other limits; what is lost admits less, never more.
+  account.tokens = 0
 }
 
 export function noteDemand({ demand }: Account, cost: number, nowMicros: number): void {

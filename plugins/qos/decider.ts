@@ -43,6 +43,8 @@ export interface DeciderOptions {
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
 const SWEEP_MS = 250
+/** How many accounts in use are passed over when one has to go. */
+const SECOND_CHANCES = 16
 /** Decides requests: from tokens at hand, from a remembered refusal, by the store, or alone while that is away. */
 export class Decider {
   readonly #options: DeciderOptions
@@ -301,21 +303,30 @@ export class Decider {
     const known = this.#accounts.get(key)
     if (known) {
       usePlan(known, plan)
+      known.isRecent = true
       return known
     }
-    if (this.#accounts.size >= (this.#options.maxAccounts ?? 50_000)) this.#dropOldest()
+    if (this.#accounts.size >= (this.#options.maxAccounts ?? 50_000)) this.#dropOne()
     const account = createAccount(key, plan)
     account.outages = this.#outages
     this.#accounts.set(key, account)
     return account
   }
 
-  #dropOldest(): void {
+  /** Drops one that has long been quiet: those used since the last look get a second chance. */
+  #dropOne(): void {
+    let looked = 0
     for (const [key, account] of this.#accounts) {
-      if (account.isAsking || account.local) continue
-      void this.#returnTokens(account)
-      this.#accounts.delete(key)
-      return
+      const isBusy = account.isAsking || account.local !== undefined
+      if (looked++ < SECOND_CHANCES && (account.isRecent || isBusy)) {
+        account.isRecent = false
+        this.#accounts.delete(key)
+        this.#accounts.set(key, account)
+      } else if (!isBusy) {
+        void this.#returnTokens(account)
+        this.#accounts.delete(key)
+        return
+      }
     }
   }
 

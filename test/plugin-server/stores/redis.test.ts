@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Redis } from 'ioredis'
 import { systemClock } from '../../../plugin-server/clock.ts'
 import { SluiceError } from '../../../plugin-server/errors.ts'
@@ -80,6 +81,30 @@ describe('the Redis store', () => {
     assert.equal(typeof (await add('{kill}')), 'number')
   }).timeout(30_000)
 
+  it('takes a Redis that is slower than the deadline for away, until it is fast again', async () => {
+    const slow = await startSlowProxy(redis.url)
+    const distant = createStore(slow.url)
+    try {
+      assert.ok(await distant.ready(5000))
+      assert.equal(await distant.run(counterScript, '{slow}', [1, 60_000]), 1)
+      slow.delayMs = 3 * DEADLINE_MS
+      await assert.rejects(distant.run(counterScript, '{slow}', [1, 60_000]), isError('SLUICE_STORE_TIMEOUT'))
+      assert.equal(distant.canReach('{slow}'), false)
+      await assert.rejects(
+        distant.run(counterScript, '{slow}', [1, 60_000]),
+        isError('SLUICE_STORE_UNAVAILABLE'),
+      )
+      // Its probes are answered, but too late.
+      assert.equal(await distant.ready(5 * DEADLINE_MS), false)
+      slow.delayMs = 0
+      assert.ok(await distant.ready(5000))
+      assert.equal(await distant.run(counterScript, '{slow}', [1, 60_000]), 3)
+    } finally {
+      await distant.close()
+      await slow.close()
+    }
+  })
+
   it('takes a Redis that refuses writes for away, though it answers PING', async () => {
     await withRedis(redis.url, async client => {
       await client.config('SET', 'maxmemory', '1')
@@ -143,6 +168,33 @@ async function withRedis<T>(url: string, act: (client: Redis) => Promise<T>): Pr
   } finally {
     client.disconnect()
   }
+}
+
+/** Stands between a store and Redis, and brings answers later. */
+async function startSlowProxy(target: string) {
+  const { hostname, port, username, password } = new URL(target)
+  const sockets = new Set<Socket>()
+  const proxy = { url: '', delayMs: 0, close: async () => {} }
+  const server = createServer(near => {
+    const far = connect(Number(port), hostname)
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        near.destroy()
+        far.destroy()
+      })
+    }
+    near.on('data', data => far.write(data))
+    far.on('data', data => void setTimeout(() => near.write(data), proxy.delayMs))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  proxy.url = `redis://${username}:${password}@127.0.0.1:${(server.address() as AddressInfo).port}`
+  proxy.close = async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
+  return proxy
 }
 
 const isError = (code: string) => (error: unknown) => error instanceof SluiceError && error.code === code
