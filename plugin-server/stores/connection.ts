@@ -24,7 +24,7 @@ export function connect(urls: readonly string[], deadlineMs: number, role: strin
     ...credentials(first),
     ...(first.protocol === 'rediss:' ? { tls: { servername: first.hostname } } : {}),
   } satisfies RedisOptions
-  if (urls.length > 1) return new Cluster(urls.map(nodeAddress), clusterOptions(common))
+  if (urls.length > 1) return keepFresh(new Cluster(urls.map(nodeAddress), clusterOptions(common)))
   return new Redis({
     ...common,
     ...nodeAddress(urls[0]!),
@@ -45,10 +45,22 @@ function clusterOptions(redisOptions: Omit<RedisOptions, 'replyMapping'>) {
     retryDelayOnClusterDown: 0,
     retryDelayOnTryAgain: 0,
     maxRedirections: 3,
-    slotsRefreshInterval: 2000,
+    slotsRefreshInterval: 0,
     clusterRetryStrategy: reconnectDelayMs,
     clusterNodeRetryStrategy: reconnectDelayMs,
   } satisfies ClusterOptions
+}
+
+const REFRESH_SLOTS_MS = 2000
+
+/**
+ * Asks for the map of the slots every two seconds, so that a failover is seen. ioredis can do so itself, but its timer
+ * goes on for ever when the connection is closed while an answer is awaited (6.0.0).
+ */
+function keepFresh(cluster: Cluster): Cluster {
+  const timer = setInterval(() => cluster.refreshSlotsCache(), REFRESH_SLOTS_MS).unref()
+  cluster.once('end', () => clearInterval(timer))
+  return cluster
 }
 
 function reconnectDelayMs(attempt: number): number {
