@@ -38,17 +38,8 @@ export const command = withPluginOptions(new Command())
             log,
           })
         : await (await import('../plugin-server/main.ts')).startServer(settings, { log, plugins, takeOver })
-    let asked = false
-    const stop = () => {
-      // Asked twice, it goes at once.
-      if (asked) process.exit(1)
-      asked = true
-      void server.close()
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-    await server.ended
-    process.exit(0)
+    const { fingerprintOf, keep } = await import('../plugin-server/successor.ts')
+    process.exit(await keep(server, fingerprintOf(plugins), log))
   })
 
 function withFlags(settings: Settings, flags: ServeFlags): Settings {

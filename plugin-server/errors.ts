@@ -24,6 +24,8 @@ export const ERRORS = {
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
+  SLUICE_SUCCESSOR_FAILED:
+    'Correct what the log says, and send SIGHUP again; the old plugins are served until then.',
   SLUICE_SOCKET_FAILED: 'Check that the folder exists and that this user may write to it.',
   SLUICE_PROTOCOL_FRAME: 'The peer does not speak the protocol that the dump announced.',
   // the state store

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { createEndings, startCore } from './core.ts'
+import { messageOf } from './errors.ts'
 import { type Health, type ObserveServer, serveObservations } from './observe/http.ts'
 import { createLogger, type Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -62,10 +63,27 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       return { ready: all.length === 0, problems: all }
     }
     let http: ObserveServer | undefined
-    if (settings.http) {
-      http = await serveObservations(settings.http, metrics, health)
-      endings.add(() => http?.close())
+    let retryHttp: NodeJS.Timeout | undefined
+    const closeHttp = async () => {
+      clearTimeout(retryHttp)
+      retryHttp = undefined
+      await http?.close()
+      http = undefined
     }
+    const openHttp = async (): Promise<void> => {
+      if (!settings.http) return
+      try {
+        http = await serveObservations(settings.http, metrics, health)
+      } catch (error) {
+        // A predecessor gives the port up when it notices that its socket has been taken over.
+        if (!options.takeOver || (error as { code?: string }).code !== 'SLUICE_PORT_IN_USE') throw error
+        retryHttp = setTimeout(() => openHttp().catch(logHttpFailure), SUCCESSOR_CHECK_MS)
+      }
+    }
+    const logHttpFailure = (error: unknown) =>
+      log.error({ reason: messageOf(error) }, 'metrics and health can not be served')
+    await openHttp()
+    endings.add(closeHttp)
     const sockets = await createSocketServer({
       path: settings.socket,
       group: settings.socketGroup,
@@ -87,6 +105,8 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       const succeeded = !sockets.current()
       log.info({ connections: sockets.connections, running: runtime.running, succeeded }, 'draining')
       sockets.stopAccepting()
+      // The port is the successor's now; without one, it tells that this server is draining.
+      if (succeeded) await closeHttp()
       const deadline = clock.monotonic() + LEAVE_AFTER_MS
       await within(runtime.drain(), LEAVE_AFTER_MS)
       // Kong moves each connection's next event to the successor by itself, unless there is none to move to.
@@ -115,7 +135,14 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       },
       'serving',
     )
-    return { socket: settings.socket, httpPort: http?.port, ended, close }
+    return {
+      socket: settings.socket,
+      get httpPort() {
+        return http?.port
+      },
+      ended,
+      close,
+    }
   } catch (error) {
     await endings.run()
     throw error

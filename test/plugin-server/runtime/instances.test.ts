@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Clock } from '../../../plugin-server/clock.ts'
 import { createLogger } from '../../../plugin-server/observe/log.ts'
-import { createInstances, type Instances } from '../../../plugin-server/runtime/instances.ts'
+import { type Book, createBook } from '../../../plugin-server/runtime/book.ts'
+import { createInstances } from '../../../plugin-server/runtime/instances.ts'
 import { createRegistry } from '../../../plugin-server/runtime/registry.ts'
 import { definePlugin, type Host, Type } from '../../../plugin-server/sdk.ts'
 
@@ -39,12 +40,32 @@ const limits = definePlugin({
   phases: { access: () => {} },
 })
 
-function create(firstId = 100): Instances {
+/** Instances with the book of their ids, as a server without workers joins them. */
+function create(firstId = 100) {
   const registry = createRegistry([limits], () => ({ log: createLogger('silent') }) as unknown as Host)
-  return createInstances(registry, clock, firstId)
+  const instances = createInstances(registry, clock)
+  const book: Book = createBook(clock, firstId)
+  return {
+    get size() {
+      return instances.size
+    },
+    start(name: string, json: string) {
+      const read = instances.read(name, json)
+      const { id, isNew } = book.start(read.key, read.entity)
+      return isNew ? instances.adopt(id, read) : instances.status(id)!
+    },
+    find: (id: number) => instances.find(id),
+    close: (id: number) => book.close(id),
+    collect() {
+      const old = book.collect(id => instances.usedAtMs(id))
+      for (const id of old) instances.forget(id)
+      return old.length
+    },
+  }
 }
-const start = (instances: Instances, config: object) => instances.start('limits', JSON.stringify(config)).id
-const configOf = (instances: Instances, id: number) => instances.find(id)!.members[0]!.context.config
+type Joined = ReturnType<typeof create>
+const start = (instances: Joined, config: object) => instances.start('limits', JSON.stringify(config)).id
+const configOf = (instances: Joined, id: number) => instances.find(id)!.members[0]!.context.config
 
 describe('an instance', () => {
   beforeEach(() => {
