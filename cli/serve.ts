@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { parseAddress, readSettings, type Settings } from '../plugin-server/config.ts'
 import { messageOf, SluiceError } from '../plugin-server/errors.ts'
 import { createLogger } from '../plugin-server/observe/log.ts'
+import { createKeeper, fingerprintOf } from '../plugin-server/successor.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
 interface ServeFlags extends PluginFlags {
@@ -20,6 +21,7 @@ export const command = withPluginOptions(new Command())
   .action(async (flags: ServeFlags) => {
     const settings = withFlags(readSettings(), flags)
     const log = createLogger(settings.logLevel)
+    const keeper = createKeeper(log)
     // A plugin's stray rejection or timer must not end the process that serves all the others.
     process.on('unhandledRejection', reason =>
       log.error({ reason: messageOf(reason), stack: stackOf(reason) }, 'a promise was rejected unheard'),
@@ -38,8 +40,7 @@ export const command = withPluginOptions(new Command())
             log,
           })
         : await (await import('../plugin-server/main.ts')).startServer(settings, { log, plugins, takeOver })
-    const { fingerprintOf, keep } = await import('../plugin-server/successor.ts')
-    process.exit(await keep(server, fingerprintOf(plugins), log))
+    process.exit(await keeper.keep(server, fingerprintOf(plugins)))
   })
 
 function withFlags(settings: Settings, flags: ServeFlags): Settings {

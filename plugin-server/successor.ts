@@ -54,54 +54,84 @@ export interface Kept {
   close(): Promise<void>
 }
 
-/**
- * Follows the signals: SIGTERM and SIGINT end the server, asked twice at once; SIGHUP replaces it.
- *
- * @param ownFingerprint of the plugins that the server serves.
- * @returns the exit code, once this server and its successors have ended.
- */
-export function keep(server: Kept, ownFingerprint: string, log: Logger): Promise<number> {
-  let current: Successor | undefined
-  let fingerprint = ownFingerprint
-  let replacing: Promise<void> | undefined
-  let asked = false
+export interface Keeper {
+  /**
+   * @param fingerprint of the plugins that the server serves.
+   * @returns the exit code, once this server and its successors have ended.
+   */
+  keep(server: Kept, fingerprint: string): Promise<number>
+}
 
-  return new Promise(resolve => {
-    const replace = async () => {
-      try {
-        const next = await startSuccessor(log)
-        if (next.fingerprint !== fingerprint)
-          log.warn(
-            'the plugins tell Kong something else than before: reload Kong, or it goes on by the old dump',
-          )
-        fingerprint = next.fingerprint
-        current = next
-        next.process.once('exit', code => {
-          if (current === next) resolve(code ?? 1)
-        })
-      } catch (error) {
-        log.error({ reason: messageOf(error) }, 'the old plugins go on being served')
-      }
-      replacing = undefined
-    }
-    const stop = () => {
-      if (asked) process.exit(1)
-      asked = true
-      if (current) current.process.kill('SIGTERM')
-      else void server.close()
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-    process.on('SIGHUP', () => {
-      if (!asked) replacing ??= replace()
-    })
-    // Without its keeper nobody would end a successor: a supervisor would start the next server beside it.
-    process.once('disconnect', stop)
-    const message: ServingMessage = { serving: true, fingerprint }
-    process.send?.(message)
-    void server.ended.then(async () => {
-      await replacing
-      if (!current) resolve(0)
-    })
+/**
+ * Follows the signals from now on, also those that come before there is a server: SIGTERM and SIGINT end it, asked
+ * twice at once; SIGHUP replaces it.
+ */
+export function createKeeper(log: Logger): Keeper {
+  let kept: Kept | undefined
+  let fingerprint = ''
+  let current: Successor | undefined
+  let replacing: Promise<void> | undefined
+  let stopping = false
+  let replaceAsked = false
+  let end: (code: number) => void
+  const ended = new Promise<number>(resolve => {
+    end = resolve
   })
+
+  const replace = async () => {
+    replaceAsked = false
+    try {
+      const next = await startSuccessor(log)
+      if (next.fingerprint !== fingerprint)
+        log.warn(
+          'the plugins tell Kong something else than before: reload Kong, or it goes on by the old dump',
+        )
+      fingerprint = next.fingerprint
+      current = next
+      next.process.once('exit', code => {
+        if (current === next) end(code ?? 1)
+      })
+    } catch (error) {
+      log.error({ reason: messageOf(error) }, 'the old plugins go on being served')
+    }
+    replacing = undefined
+    follow()
+  }
+  const follow = () => {
+    if (!kept || replacing) return
+    if (stopping) {
+      if (current) current.process.kill('SIGTERM')
+      else void kept.close()
+    } else if (replaceAsked) replacing = replace()
+  }
+  const stop = () => {
+    if (stopping) process.exit(1)
+    stopping = true
+    follow()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('SIGHUP', () => {
+    replaceAsked = true
+    follow()
+  })
+  // Without its keeper nobody would end a successor: a supervisor would start the next server beside it.
+  process.once('disconnect', stop)
+  // The channel alone must not hold a process whose start has failed.
+  process.channel?.unref()
+
+  return {
+    keep(server, ownFingerprint) {
+      kept = server
+      fingerprint = ownFingerprint
+      const message: ServingMessage = { serving: true, fingerprint }
+      process.send?.(message)
+      void server.ended.then(async () => {
+        await replacing
+        if (!current) end(0)
+      })
+      follow()
+      return ended
+    },
+  }
 }
