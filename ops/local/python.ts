@@ -30,14 +30,22 @@ export async function obtainPython(
   say: (line: string) => void,
 ): Promise<Python> {
   const reasons: string[] = []
-  for (const python of await pythons()) {
+  const found = await pythons()
+  // What an earlier run has made or fetched, before anything is tried again.
+  for (const python of found) {
+    const made = environmentOf(python, requirements)
+    if (isRunnable(made.command)) return made
+    const unpacked = debianPython(python, debianPackages)
+    if (existsSync(unpacked.env.PYTHONPATH) && (await hasModules(unpacked))) return unpacked
+  }
+  for (const python of found) {
     try {
-      return await virtualEnvironment(python, requirements, say)
+      return await makeEnvironment(python, requirements, say)
     } catch (error) {
       reasons.push(`${python} -m venv: ${messageOf(error)}`)
     }
     try {
-      return await debian(python, debianPackages, say)
+      return await fetchDebian(python, debianPackages, say)
     } catch (error) {
       reasons.push(`Debian: ${messageOf(error)}`)
     }
@@ -67,25 +75,31 @@ async function pythons(): Promise<string[]> {
   return candidates.filter((_, index) => works[index])
 }
 
-async function virtualEnvironment(
-  python: string,
-  requirements: string,
-  say: (line: string) => void,
-): Promise<Python> {
+/** Another Python or other requirements want another environment. */
+function environmentOf(python: string, requirements: string): Python {
   const hash = createHash('sha256')
     .update(python)
     .update(readFileSync(requirements))
     .digest('hex')
     .slice(0, 12)
   const folder = path.join(cacheFolder(), `venv-${hash}`)
-  const made: Python = { command: path.join(folder, 'bin', 'python'), env: { ...SYSTEM, ...QUIET } }
-  if (isRunnable(made.command)) return made
+  return { command: path.join(folder, 'bin', 'python'), env: { ...SYSTEM, ...QUIET } }
+}
+
+async function makeEnvironment(
+  python: string,
+  requirements: string,
+  say: (line: string) => void,
+): Promise<Python> {
+  const made = environmentOf(python, requirements)
+  const folder = path.dirname(path.dirname(made.command))
   say(`making a virtual environment in ${folder} with the packages of ${requirements}`)
   const making = `${folder}.${randomBytes(4).toString('hex')}`
   try {
     await run(python, ['-m', 'venv', making])
     const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]
     await run(path.join(making, 'bin', 'python'), install)
+    // Another process may have made one meanwhile; either serves.
     await rename(making, folder).catch(error => {
       if (!isRunnable(made.command)) throw error
     })
@@ -98,17 +112,27 @@ async function virtualEnvironment(
   }
 }
 
-async function debian(
+function debianPython(python: string, packages: readonly string[]) {
+  const modules = path.join(cacheFolder(), packages[0]!, 'usr/lib/python3/dist-packages')
+  return { command: python, env: { ...SYSTEM, ...QUIET, PYTHONPATH: modules } }
+}
+
+async function fetchDebian(
   python: string,
   packages: readonly string[],
   say: (line: string) => void,
 ): Promise<Python> {
-  const cache = cacheFolder()
-  await unpackPackages({ programs: [], folders: [], packages }, cache, { say, confirm })
-  const modules = path.join(cache, packages[0]!, 'usr/lib/python3/dist-packages')
-  const env = { ...SYSTEM, ...QUIET, PYTHONPATH: modules }
-  await run(python, ['-c', 'import flask, waitress'], { env })
-  return { command: python, env }
+  await unpackPackages({ programs: [], folders: [], packages }, cacheFolder(), { say, confirm })
+  const unpacked = debianPython(python, packages)
+  if (!(await hasModules(unpacked))) throw new Error(`${python} can't load the modules of Debian's packages`)
+  return unpacked
+}
+
+function hasModules({ command, env }: Python): Promise<boolean> {
+  return run(command, ['-c', 'import flask, waitress'], { env }).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** The service's user may not write beside the sources; and the log is read while it grows. */

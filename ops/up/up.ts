@@ -8,7 +8,7 @@ import { obtain } from '../local/find.ts'
 import { endOfLog, platformFolder } from '../local/folders.ts'
 import { killFamily, signal } from '../local/processes.ts'
 import { obtainSample } from '../local/sample.ts'
-import type { ServiceKind } from '../local/service.ts'
+import { NAMES, type ServiceKind } from '../local/service.ts'
 import { printEvents } from './events.ts'
 import { guide } from './guide.ts'
 import { checkPorts, readPorts } from './ports.ts'
@@ -35,8 +35,10 @@ async function up(): Promise<void> {
   await checkPorts(readPorts(process.env))
   // Here, where a terminal can be asked, and not in the supervisor.
   for (const kind of ['redis', 'postgres', 'rabbit'] satisfies ServiceKind[])
-    await obtain(kind, 'SLUICE_', print).catch((error: unknown) => print(messageOf(error)))
-  await obtainSample(print)
+    await obtain(kind, 'SLUICE_', line => print(`${NAMES[kind]}: ${line}`)).catch((error: unknown) =>
+      print(`${NAMES[kind]}: ${messageOf(error)}`),
+    )
+  await obtainSample(line => print(`sample service: ${line}`))
   await startSupervisor()
   print(`\n${guide(readState()!)}`)
 }
