@@ -1,7 +1,8 @@
 import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../plugin-server/sdk.ts'
-import { Board, type BreakerEntry, type Configured, type Decision } from './board.ts'
+import { Board, type Decision } from './board.ts'
 import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'
+import type { Configured, Entry } from './entry.ts'
 import { BREAKER_EVENTS } from './events.ts'
 import { respond } from './respond.ts'
 
@@ -52,12 +53,7 @@ async function accessByRequest(kong: AccessKong, board: Board, instance: Instanc
   await access(kong, board, instance, board.open(`${kind}:${entity.id}`, instance, entity.name))
 }
 
-function access(
-  kong: AccessKong,
-  board: Board,
-  instance: Instance,
-  breaker: BreakerEntry,
-): void | Promise<void> {
+function access(kong: AccessKong, board: Board, instance: Instance, breaker: Entry): void | Promise<void> {
   const decision = board.decide(breaker)
   if (decision instanceof Promise) return decision.then(later => act(kong, board, instance, breaker, later))
   act(kong, board, instance, breaker, decision)
@@ -67,7 +63,7 @@ function act(
   kong: AccessKong,
   board: Board,
   { settings }: Instance,
-  breaker: BreakerEntry,
+  breaker: Entry,
   decision: Decision,
 ): void {
   if (decision.kind === 'pass') return

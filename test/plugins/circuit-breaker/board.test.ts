@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { orderMode } from '../../../plugins/circuit-breaker/management.ts'
+import type { Mode } from '../../../plugins/circuit-breaker/mode.ts'
 import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
 
 const times = async (n: number, act: () => unknown): Promise<void> => {
@@ -182,5 +184,49 @@ describe('a breaker on one node', () => {
     await node.board.flush()
     await fail(node, 5)
     assert.equal(node.phase(), 'open')
+  })
+})
+
+describe("an operator's order on one node", () => {
+  const order = async (node: SimulatedNode, mode: Mode, remainingMs = 60_000) => {
+    await orderMode(node.store, node.breaker.cell.key, { mode, remainingMs, actor: 'eddie', reason: 'test' })
+    await settled()
+  }
+
+  it('decides and counts without rejecting when it is to observe', async () => {
+    const node = await createNode({ config: { minimum_calls: 2 } })
+    await order(node, 'metrics-only')
+    await fail(node, 2)
+    assert.equal(node.phase(), 'open')
+    assert.equal(node.board.isObserving(node.breaker), true)
+    assert.equal((await node.board.decide(node.breaker)).kind, 'reject')
+  })
+
+  it('neither counts nor rejects when it is disabled', async () => {
+    const node = await createNode({ config: { minimum_calls: 2 } })
+    await order(node, 'disabled')
+    await fail(node, 20)
+    assert.equal(node.phase(), 'closed')
+    assert.equal(node.breaker.cell.window.calls, 0)
+  })
+
+  it('lets all pass while an open breaker is forced closed, and goes on where it was when the order ends', async () => {
+    const node = await createNode({ config: { minimum_calls: 2, open_ms: 60_000 } })
+    await fail(node, 2)
+    await order(node, 'forced-closed', 10_000)
+    assert.equal((await node.request('success')).kind, 'pass')
+    node.clock.advance(10_000)
+    assert.equal((await node.request('success')).kind, 'reject')
+  })
+
+  it('stands by the latest one', async () => {
+    const node = await createNode()
+    await order(node, 'forced-open')
+    await order(node, 'auto', 0)
+    assert.equal((await node.request('success')).kind, 'pass')
+    assert.deepEqual(
+      node.events.of('circuit.forced.v1').map(event => event.data.mode),
+      ['forced-open', 'auto'],
+    )
   })
 })

@@ -2,14 +2,10 @@ import { Create } from 'typebox/value'
 import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import type { Store } from '../../../plugin-server/stores/store.ts'
-import {
-  Board,
-  type BoardHost,
-  type BreakerEntry,
-  type Decision,
-} from '../../../plugins/circuit-breaker/board.ts'
+import { Board, type BoardHost, type Decision } from '../../../plugins/circuit-breaker/board.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
 import { type Config, configSchema, readConfig } from '../../../plugins/circuit-breaker/config.ts'
+import type { Entry } from '../../../plugins/circuit-breaker/entry.ts'
 import { BREAKER_EVENTS } from '../../../plugins/circuit-breaker/events.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
@@ -34,7 +30,8 @@ export interface SimulatedNode {
   readonly board: Board
   readonly clock: TestClock
   readonly events: RecordedEvents
-  readonly breaker: BreakerEntry
+  readonly store: Store
+  readonly breaker: Entry
   /** One request whose upstream does as it is told; undefined: it was rejected. */
   request(outcome: Outcome, options?: { slow?: boolean; lost?: boolean }): Promise<Decision>
   /** The end of a request that was admitted. */
@@ -83,6 +80,7 @@ export async function createNode(
     board,
     clock,
     events,
+    store: host.store,
     breaker,
     finish,
     async request(outcome, { slow = false, lost = false } = {}) {

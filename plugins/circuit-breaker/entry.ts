@@ -1,0 +1,66 @@
+import type { ProbeResult } from './breaker.ts'
+import { type Cell, createCell } from './cell.ts'
+import type { Settings } from './config.ts'
+import { createTally, type Tally } from './tally.ts'
+
+/** A breaker on this node, with what the node keeps beside its state. */
+export interface Entry {
+  readonly cell: Cell
+  /** For people: the name of the service or route, or its id while no name is known. */
+  name: string
+  /** The name; empty while it is not known. */
+  named: string
+  readonly tally: Tally
+  /** Number of the configuration in force: a later instance's replaces an earlier one's. */
+  configured: number
+  /** Kept until the store has been asked for the state for the first time. */
+  loading: Promise<void> | undefined
+  isSyncing: boolean
+  /** Requests have come since the last report. */
+  isDirty: boolean
+  isActive: boolean
+  usedAtMs: number
+  syncedAtMs: number
+  /** A permit that is asked for; kept until the answer is known, so that asking again finds it. */
+  token: string | undefined
+  isAsking: boolean
+  /** Results that the store has not taken yet. */
+  readonly unsettled: Unsettled[]
+}
+
+export interface Unsettled {
+  readonly token: string
+  readonly generation: number
+  readonly result: ProbeResult
+}
+
+/** A configuration with its place in the order in which they came. */
+export interface Configured {
+  readonly settings: Settings
+  readonly number: number
+}
+
+export function createEntry(
+  key: string,
+  { settings, number }: Configured,
+  name: string | undefined,
+  wallMs: number,
+  nowMs: number,
+): Entry {
+  return {
+    cell: createCell(key, settings.policy, settings.window, wallMs),
+    name: name ?? key.slice(key.indexOf(':') + 1),
+    named: name ?? '',
+    tally: createTally(),
+    configured: number,
+    loading: undefined,
+    isSyncing: false,
+    isDirty: false,
+    isActive: false,
+    usedAtMs: nowMs,
+    syncedAtMs: nowMs,
+    token: undefined,
+    isAsking: false,
+    unsettled: [],
+  }
+}
