@@ -1,16 +1,10 @@
-import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
 import { confirm } from './confirm.ts'
 import { hasDocker, startContainer } from './docker.ts'
-import { cacheFolder, dataFolder, endOfLog, giveToService, temporaryFolder, writePrivate } from './folders.ts'
-import { findPrograms, type Installation } from './installation.ts'
-import { type Kept, keep } from './keeper.ts'
+import { cacheFolder } from './folders.ts'
+import { findPrograms } from './installation.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
-import { freePorts } from './ports.ts'
+import { startProgram, untilReady } from './program.ts'
 import { RECIPES, type Recipe } from './recipe.ts'
 import { NAMES, type Service, type ServiceKind, type Way } from './service.ts'
 
@@ -19,11 +13,6 @@ const VARIABLES: Readonly<Record<ServiceKind, string>> = {
   postgres: 'POSTGRES_URL',
   rabbit: 'AMQP_URL',
 }
-
-/** How long a service may take from its start to its first answer, milliseconds. */
-const READY_MS = 60_000
-
-const PORT_TRIES = 3
 
 export interface FindOptions {
   /** Before the names of the variables with URLs: `SLUICE_` or `SLUICE_TEST_`. */
@@ -124,112 +113,4 @@ const WAYS: Readonly<
     const installation = await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
     return startProgram('package', kind, recipe, installation, options)
   },
-}
-
-/** A port that was free may be taken by another process before the service listens: then others are tried. */
-async function startProgram(...args: Parameters<typeof tryProgram>): Promise<Service> {
-  for (let left = PORT_TRIES - 1; ; left--) {
-    try {
-      return await tryProgram(...args)
-    } catch (error) {
-      if (left === 0 || !/address already in use|eaddrinuse/i.test(messageOf(error))) throw error
-    }
-  }
-}
-
-async function tryProgram(
-  way: Way,
-  kind: ServiceKind,
-  recipe: Recipe,
-  installation: Installation,
-  { lasting }: FindOptions,
-): Promise<Service> {
-  const folder = lasting === undefined ? temporaryFolder(kind) : ownFolder(lasting)
-  const removeFolder = () => (lasting === undefined ? rm(folder, { recursive: true }) : undefined)
-  const setup = {
-    folder,
-    ports: await freePorts(recipe.ports),
-    password: lasting === undefined ? newPassword() : keptPassword(folder),
-    lasting: lasting !== undefined,
-    cache: cacheFolder(),
-  }
-  const launch = await recipe.prepare(installation, setup).catch(async error => {
-    await removeFolder()
-    throw error
-  })
-  // Of the run before.
-  await rm(path.join(folder, 'log'), { force: true })
-  const kept = keep(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
-  const start = async () => {
-    await kept.start()
-    await untilReady(kind, recipe, launch.url, kept, folder)
-  }
-  try {
-    await start()
-  } catch (error) {
-    await kept.close()
-    throw error
-  }
-  return {
-    kind,
-    way,
-    url: launch.url,
-    get pid() {
-      return kept.pid
-    },
-    logFile: path.join(folder, 'log'),
-    isRunning: () => kept.isRunning(),
-    async pause() {
-      kept.pause()
-    },
-    async resume() {
-      kept.resume()
-    },
-    kill: () => kept.kill(),
-    async restart() {
-      await kept.kill()
-      await start()
-    },
-    close: () => kept.close(),
-  }
-}
-
-async function untilReady(
-  kind: ServiceKind,
-  recipe: Recipe,
-  url: string,
-  kept?: Kept,
-  folder?: string,
-): Promise<void> {
-  const deadline = performance.now() + READY_MS
-  for (;;) {
-    try {
-      return await recipe.probe(url)
-    } catch (error) {
-      const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
-      if (kept && !kept.isRunning())
-        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
-      if (performance.now() > deadline)
-        throw new SluiceError(
-          'SLUICE_SERVICE_UNAVAILABLE',
-          `${NAMES[kind]} did not answer in ${READY_MS / 1_000} s: ${messageOf(error)}\n${log}`,
-        )
-      await sleep(20)
-    }
-  }
-}
-
-const newPassword = () => randomBytes(18).toString('base64url')
-
-function ownFolder(name: string): string {
-  const folder = dataFolder(name)
-  giveToService(folder)
-  chmodSync(folder, 0o700)
-  return folder
-}
-
-function keptPassword(folder: string): string {
-  const file = path.join(folder, 'password')
-  if (!existsSync(file)) writePrivate(file, newPassword())
-  return readFileSync(file, 'utf8')
 }
