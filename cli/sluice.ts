@@ -42,6 +42,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   fingerprint: { summary: 'computes the fingerprint of a key', load: () => import('./fingerprint.ts') },
   breaker: { summary: 'shows and orders circuit breakers', load: () => import('./breaker.ts') },
+  new: { summary: 'makes a plugin with its test', load: () => import('./new.ts') },
 }
 
 function usage(): string {

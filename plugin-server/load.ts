@@ -1,5 +1,5 @@
 /** Loads other people's plugins from a folder: ours by `definePlugin`, and those of Kong's JavaScript plugin server. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, SluiceError } from './errors.ts'
@@ -20,8 +20,8 @@ export interface LoadedFolder {
 const MODULE = /\.(js|mjs|cjs)$/
 
 /**
- * Loads every module of a folder: a file, or a folder with `package.json` (`exports` or `main`) or an `index` file.
- * Names that begin with a dot, `node_modules`, tests and declarations are passed over.
+ * Loads every module of a folder: a file, or a folder with `package.json` (`exports` or `main`) or an `index` file. A
+ * folder that is itself such a package is one plugin. Names that begin with a dot, `node_modules`, tests and declarations are passed over.
  *
  * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
  */
@@ -37,9 +37,12 @@ export async function loadFolder(folder: string): Promise<LoadedFolder> {
   }
   const plugins: AnyPlugin[] = []
   const broken: BrokenPlugin[] = []
-  for (const name of names) {
-    const file = path.join(folder, name)
-    if (!isCandidate(file, name)) continue
+  // One plugin's own folder, or a folder of plugins.
+  const isPlugin = mainOf(folder) !== undefined
+  const files = isPlugin
+    ? [folder]
+    : names.filter(name => isCandidate(folder, name)).map(name => path.join(folder, name))
+  for (const file of files) {
     try {
       plugins.push(await loadPlugin(file))
     } catch (error) {
@@ -58,19 +61,24 @@ export async function loadPlugin(file: string): Promise<AnyPlugin> {
   return plugin
 }
 
-function isCandidate(file: string, name: string): boolean {
+function isCandidate(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules' || name === 'package.json') return false
-  if (statSync(file).isDirectory()) return true
+  if (statSync(path.join(folder, name)).isDirectory()) return true
   return MODULE.test(name) && !/\.(test|spec)\.[cm]?js$/.test(name)
 }
 
+function mainOf(folder: string): string | undefined {
+  const manifest = path.join(folder, 'package.json')
+  if (!existsSync(manifest)) return undefined
+  const { main, exports } = JSON.parse(readFileSync(manifest, 'utf8'))
+  const entry = typeof exports === 'string' ? exports : main
+  return typeof entry === 'string' ? path.join(folder, entry) : undefined
+}
+
 function entryOf(folder: string): string {
+  const main = mainOf(folder)
+  if (main !== undefined) return main
   const names = readdirSync(folder)
-  if (names.includes('package.json')) {
-    const { main, exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
-    const entry = typeof exports === 'string' ? exports : main
-    if (typeof entry === 'string') return path.join(folder, entry)
-  }
   for (const index of ['index.js', 'index.mjs', 'index.cjs', 'plugin.js'])
     if (names.includes(index)) return path.join(folder, index)
   throw new SluiceError('SLUICE_PLUGIN_LOAD', 'the folder has no package.json with `main`, and no index.js')

@@ -74,6 +74,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
       'plugin-server/clock.ts',
     ],
   ],
+  ['kong/harness', ['kong/gateway', 'plugin-server', 'events']],
   ['kong/admin', ['plugin-server/errors.ts']],
   ['kong/reconcile', ['kong/admin', 'kong/schema', 'plugin-server/errors.ts', 'events']],
   ['kong', ['kong', 'plugin-server/errors.ts', 'events']],

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import path from 'node:path'
+import { loadFolder } from '../../plugin-server/load.ts'
+import { makeFolder } from '../support/folder.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '../../..')
+const sluice = (args: readonly string[]) =>
+  execFileSync(process.execPath, [path.join(ROOT, 'dist/cli/sluice.js'), ...args], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+
+describe('sluice new', function () {
+  this.timeout(60_000)
+  const folder = makeFolder()
+  after(folder.remove)
+
+  it('makes a plugin whose test passes and which the server loads', async () => {
+    const made = path.join(folder.path, 'greeter')
+    assert.match(sluice(['new', 'greeter', '--folder', made]), /npm install && npm test/)
+    // What `npm install` would bring, from this checkout.
+    const modules = path.join(made, 'node_modules')
+    mkdirSync(modules)
+    symlinkSync(ROOT, path.join(modules, 'sluice'))
+    symlinkSync(path.join(ROOT, 'node_modules/@types'), path.join(modules, '@types'))
+    const env = { ...process.env, PATH: `${path.join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    execFileSync('tsc', ['-p', 'tsconfig.json'], { cwd: made, env, stdio: 'pipe' })
+    const report = execFileSync(process.execPath, ['--test', 'dist/'], { cwd: made, encoding: 'utf8' })
+    assert.match(report, /pass 1\b/)
+    assert.match(report, /fail 0\b/)
+    const { plugins, broken } = await loadFolder(made)
+    assert.deepEqual(broken, [])
+    assert.deepEqual(
+      plugins.map(plugin => plugin.name),
+      ['greeter'],
+    )
+  })
+
+  it('overwrites nothing, and refuses a name that Kong would refuse', () => {
+    assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /is there already/)
+    assert.throws(() => sluice(['new', 'Not_A_Name']), /can't be a plugin's name/)
+    assert.equal(existsSync('Not_A_Name'), false)
+  })
+})
