@@ -104,7 +104,8 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       clearInterval(successorCheck)
       const succeeded = !sockets.current()
       log.info({ connections: sockets.connections, running: runtime.running, succeeded }, 'draining')
-      sockets.stopAccepting()
+      // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
+      if (!succeeded) sockets.stopAccepting()
       // The port is the successor's now; without one, it tells that this server is draining.
       if (succeeded) await closeHttp()
       const deadline = clock.monotonic() + LEAVE_AFTER_MS

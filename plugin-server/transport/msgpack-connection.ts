@@ -33,6 +33,15 @@ export class MsgpackEvents {
     return this.#events.size
   }
 
+  /** Forgets events whose coroutine in Kong is gone without a word; called once a minute. */
+  sweep(): void {
+    for (const [id, exchange] of this.#events) {
+      if (!exchange.silent) continue
+      this.#events.delete(id)
+      exchange.listener?.abandoned('Kong has not answered for a minute')
+    }
+  }
+
   open(answer: Answer): MsgpackExchange {
     const id = this.#next
     this.#next = (id + 1) & 0x7fff_ffff
@@ -57,6 +66,7 @@ class MsgpackExchange implements Exchange {
   #answer: Answer | undefined
   #awaited: Queued | undefined
   #ended = false
+  #heard = true
 
   constructor(id: number, answer: Answer, forget: () => void) {
     this.id = id
@@ -79,8 +89,16 @@ class MsgpackExchange implements Exchange {
     this.#advance()
   }
 
+  /** True when Kong owes an answer, and has said nothing since this was asked before. */
+  get silent(): boolean {
+    const silent = !this.#heard && this.#answer === undefined
+    this.#heard = false
+    return silent
+  }
+
   /** Kong's answer to the call that it was given last. */
   step(value: unknown, answer: Answer): void {
+    this.#heard = true
     this.#answer = answer
     const awaited = this.#awaited
     this.#awaited = undefined

@@ -10,6 +10,9 @@ import { type Link, ProtobufConnection } from './protobuf-connection.ts'
 /** Kong's largest request body in a frame, and room for what is around it. */
 export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
 
+/** Longer than Kong waits for anything. */
+const SWEEP_EVERY_MS = 60_000
+
 export interface AcceptorOptions {
   readonly handler: CallHandler
   readonly log: Logger
@@ -57,10 +60,13 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   const sockets = new Set<Socket>()
   // Loaded when the first connection speaks it: most servers never need MessagePack.
   let msgpack: Promise<MsgpackParts> | undefined
+  let sweeping: NodeJS.Timeout | undefined
   const loadMsgpack = async (): Promise<MsgpackParts> => {
     const module = await import('./msgpack-connection.ts')
     const events = new module.MsgpackEvents(options.firstEventId)
     const codec = module.createMsgpackCodec()
+    sweeping = setInterval(() => events.sweep(), SWEEP_EVERY_MS)
+    sweeping.unref()
     return { module, events, codec }
   }
 
@@ -126,6 +132,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       return sockets.size
     },
     async close() {
+      clearInterval(sweeping)
       await Promise.all(
         [...sockets].map(
           socket =>
