@@ -1,19 +1,11 @@
 import { type Clock, messageOf, type Store } from '../../plugin-server/sdk.ts'
-import {
-  type Account,
-  createAccount,
-  decideLocally,
-  learn,
-  noteDemand,
-  rememberRefusal,
-  usePlan,
-  type Waiter,
-} from './account.ts'
+import { type Account, decideLocally, learn, noteDemand, rememberRefusal, type Waiter } from './account.ts'
+import { AccountBook } from './account-book.ts'
 import { type Every, everySystem, Heartbeat } from './heartbeat.ts'
 import type { Limit } from './limit.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './operate.ts'
-import type { Plan } from './plan.ts'
+import { createPlan, type Plan } from './plan.ts'
 import { capacityOfAll, type OnStoreError } from './policy.ts'
 import { NOTHING_REMEMBERED, type Taken, takeScript } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
@@ -43,14 +35,17 @@ export interface DeciderOptions {
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
 const SWEEP_MS = 250
-/** How many accounts in use are passed over when one has to go. */
-const SECOND_CHANCES = 16
+const WARM_KEY = '{sluice:qos:nodes}:warm'
+const WARM_PLAN = createPlan([
+  { kind: 'gcra', name: 'warm', shadow: false, requests: 1, burst: 1, perMicros: 1_000_000 },
+])
+
 /** Decides requests: from tokens at hand, from a remembered refusal, by the store, or alone while that is away. */
 export class Decider {
   readonly #options: DeciderOptions
   readonly #store: Store
   readonly #heartbeat: Heartbeat
-  readonly #accounts = new Map<string, Account>()
+  readonly #accounts: AccountBook
   readonly #leased = new Set<Account>()
   readonly #stops: (() => void)[]
   /** Difference between the store's clock and our monotonic one, microseconds. */
@@ -62,6 +57,11 @@ export class Decider {
     const { store, clock, every = everySystem } = options
     this.#options = options
     this.#store = store
+    this.#accounts = new AccountBook({
+      maxAccounts: options.maxAccounts ?? 50_000,
+      outages: () => this.#outages,
+      onDrop: account => void this.#returnTokens(account),
+    })
     this.#offsetMicros = Math.floor((clock.now() - clock.monotonic()) * 1000)
     this.#heartbeat = new Heartbeat(store, options.id, every, () => {})
     this.#stops = [
@@ -69,6 +69,7 @@ export class Decider {
       store.onAvailability(available => (available ? this.#whenBack() : this.#outages++)),
       store.watch(CHANGES_CHANNEL, message => this.#heed(message)),
     ]
+    if (store.available) void this.#warm()
   }
 
   /** How many nodes share the store. */
@@ -79,7 +80,7 @@ export class Decider {
   /** Decides at once where it can, so that most requests need not wait for a turn of the event loop. */
   decide(request: Request): Verdict | Promise<Verdict> {
     const { plan, cost } = request
-    const account = this.#accountOf(request.key, plan)
+    const account = this.#accounts.of(request.key, plan)
     const now = this.#nowMicros()
     const { limits } = account
     if (account.remembered.generation !== '' && cost > capacityOfAll(limits))
@@ -104,7 +105,7 @@ export class Decider {
 
   /** Takes a debit back: the request was not served after all. */
   giveBack(request: Request): void {
-    const account = this.#accountOf(request.key, request.plan)
+    const account = this.#accounts.of(request.key, request.plan)
     const { cost } = request
     if (account.local) account.local = { ...account.local, used: Math.max(0, account.local.used - cost) }
     else if (account.tokensUntilMicros > this.#nowMicros()) account.tokens += cost
@@ -122,7 +123,7 @@ export class Decider {
     for (const stop of this.#stops) stop()
     const last: Promise<unknown>[] = []
     for (const account of this.#leased) last.push(this.#returnTokens(account))
-    for (const account of this.#accounts.values()) if (account.local) last.push(this.#commitLocal(account))
+    for (const account of this.#accounts.all()) if (account.local) last.push(this.#commitLocal(account))
     last.push(this.#heartbeat.close())
     await Promise.allSettled(last)
   }
@@ -271,8 +272,29 @@ export class Decider {
     }
   }
 
+  /**
+   * The first call after a connection brings the script to Redis, which takes longer than a request may wait on a busy
+   * machine: a call that debits nothing does it ahead.
+   */
+  async #warm(): Promise<void> {
+    const nothing = {
+      cost: 0,
+      wanted: 0,
+      ahead: 0,
+      reserve: 0,
+      remembered: NOTHING_REMEMBERED,
+      forced: false,
+    }
+    try {
+      await this.#store.run(takeScript, WARM_KEY, { ...nothing, plan: WARM_PLAN, operation: 'take' })
+    } catch {
+      // A request will find out.
+    }
+  }
+
   #whenBack(): void {
-    for (const account of this.#accounts.values())
+    void this.#warm()
+    for (const account of this.#accounts.all())
       if (account.local) void this.#commitLocal(account).catch(() => {})
   }
 
@@ -299,42 +321,11 @@ export class Decider {
 
   // --- accounts ---
 
-  #accountOf(key: string, plan: Plan): Account {
-    const known = this.#accounts.get(key)
-    if (known) {
-      usePlan(known, plan)
-      known.isRecent = true
-      return known
-    }
-    if (this.#accounts.size >= (this.#options.maxAccounts ?? 50_000)) this.#dropOne()
-    const account = createAccount(key, plan)
-    account.outages = this.#outages
-    this.#accounts.set(key, account)
-    return account
-  }
-
-  /** Drops one that has long been quiet: those used since the last look get a second chance. */
-  #dropOne(): void {
-    let looked = 0
-    for (const [key, account] of this.#accounts) {
-      const isBusy = account.isAsking || account.local !== undefined
-      if (looked++ < SECOND_CHANCES && (account.isRecent || isBusy)) {
-        account.isRecent = false
-        this.#accounts.delete(key)
-        this.#accounts.set(key, account)
-      } else if (!isBusy) {
-        void this.#returnTokens(account)
-        this.#accounts.delete(key)
-        return
-      }
-    }
-  }
-
   #heed(message: string): void {
     const change = parseChange(message)
     if (!change) return
     this.#options.onChanged?.(change)
-    const account = this.#accounts.get(change.key)
+    const account = this.#accounts.find(change.key)
     if (!account) return
     account.refusedUntilMicros = 0
     // The first answer of the store brings the new limits; until then nothing of the old ones is taken for certain.

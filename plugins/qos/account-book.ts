@@ -1,0 +1,63 @@
+import { type Account, createAccount, usePlan } from './account.ts'
+import type { Plan } from './plan.ts'
+
+export interface AccountBookOptions {
+  readonly maxAccounts: number
+  /** Outages of the store so far: a new account has seen none of them. */
+  readonly outages: () => number
+  /** An account is about to be forgotten. */
+  readonly onDrop: (account: Account) => void
+}
+
+/** How many accounts in use are passed over when one has to go. */
+const SECOND_CHANCES = 16
+
+/** The accounts of this process, a bounded number of them. */
+export class AccountBook {
+  readonly #options: AccountBookOptions
+  readonly #accounts = new Map<string, Account>()
+
+  constructor(options: AccountBookOptions) {
+    this.#options = options
+  }
+
+  find(key: string): Account | undefined {
+    return this.#accounts.get(key)
+  }
+
+  all(): Iterable<Account> {
+    return this.#accounts.values()
+  }
+
+  /** The account of a subject under these limits; a new one where there is none. */
+  of(key: string, plan: Plan): Account {
+    const known = this.#accounts.get(key)
+    if (known) {
+      usePlan(known, plan)
+      known.isRecent = true
+      return known
+    }
+    if (this.#accounts.size >= this.#options.maxAccounts) this.#dropOne()
+    const account = createAccount(key, plan)
+    account.outages = this.#options.outages()
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  /** Drops one that has long been quiet: those used since the last look get a second chance. */
+  #dropOne(): void {
+    let looked = 0
+    for (const [key, account] of this.#accounts) {
+      const isBusy = account.isAsking || account.local !== undefined
+      if (looked++ < SECOND_CHANCES && (account.isRecent || isBusy)) {
+        account.isRecent = false
+        this.#accounts.delete(key)
+        this.#accounts.set(key, account)
+      } else if (!isBusy) {
+        this.#options.onDrop(account)
+        this.#accounts.delete(key)
+        return
+      }
+    }
+  }
+}
