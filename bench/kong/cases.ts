@@ -11,9 +11,16 @@ export interface Case {
 /** What the load needs; far above what a machine can serve, unless a case says otherwise. */
 const PLENTY_PER_MINUTE = 6_000_000
 
+/** Kong's own plugin lets every request pass when Redis refuses it, so the password matters. */
+export interface RedisAddress {
+  readonly host: string
+  readonly port: number
+  readonly password?: string
+}
+
 interface Ports {
   readonly upstream: number
-  readonly redis: number
+  readonly redis: RedisAddress
   readonly log: number
 }
 
@@ -33,11 +40,11 @@ const qosConfig = (perMinute: number, sync: 'strict' | 'leased') => ({
 function rateLimiting(
   policy: 'local' | 'redis',
   windows: 1 | 3,
-  redisPort: number,
+  address: RedisAddress,
   minute = PLENTY_PER_MINUTE,
 ) {
   const counts = windows === 3 ? { second: minute, minute, hour: minute * 60 } : { minute }
-  const redis = policy === 'redis' ? { redis: { host: '127.0.0.1', port: redisPort } } : {}
+  const redis = policy === 'redis' ? { redis: address } : {}
   return { name: 'rate-limiting', config: { policy, limit_by: 'consumer', ...counts, ...redis } }
 }
 

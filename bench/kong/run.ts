@@ -44,8 +44,13 @@ const env = {
   SLUICE_HTTP: 'off',
   SLUICE_LOG_LEVEL: 'error',
 }
-const redisPort = Number(new URL(redis.url).port)
-const cases = casesOf({ upstream: upstream.port, redis: redisPort, log: upstream.port })
+const { hostname: host, port, password } = new URL(redis.url)
+const address = {
+  host,
+  port: Number(port),
+  ...(password !== '' && { password: decodeURIComponent(password) }),
+}
+const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port })
 const results = new Map<string, Load[]>(cases.map(({ name }) => [name, []]))
 
 try {

@@ -59,6 +59,8 @@ export const plugin = definePlugin({
   config: configSchema,
   protocols: ['grpc', 'grpcs', 'http', 'https'],
   onError: 'open',
+  // The handler waits for Kong and for Redis, and for Redis as long as SLUICE_REDIS_DEADLINE_MS says: 10 s at most.
+  deadlineMs: { access: 11_000 },
   events: QOS_EVENTS,
   needs: { access: ['client.getConsumer'] },
   memory: createMemory,
