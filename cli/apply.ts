@@ -95,6 +95,7 @@ async function applyPlan(
   const publish = (change: Change, isUndo: boolean) =>
     published.push(events.publisher.publish(eventOf(change, context, isUndo)))
   const show = (change: Change) => renderHead(change, { isColoured: false })
+  const retried = new Set<Change>()
   const watcher: ApplyWatcher = {
     applied(change) {
       publish(change, false)
@@ -104,8 +105,12 @@ async function applyPlan(
       publish(change, true)
       progress.note(`undone: ${show(change)}`)
     },
-    retrying: (change, error) =>
-      progress.note(`trying again: ${show(change)}: ${plan.mask.text(messageOf(error))}`),
+    retrying(change, error) {
+      // An outage is told once for each step that it holds up, not at each try.
+      if (!retried.has(change))
+        progress.note(`trying again: ${show(change)}: ${plan.mask.text(messageOf(error))}`)
+      retried.add(change)
+    },
   }
   try {
     const options = {

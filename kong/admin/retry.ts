@@ -1,8 +1,8 @@
 import { isTransient } from './answer.ts'
 
 export interface RetryOptions {
-  /** How long to go on trying, milliseconds from the first failure. */
-  readonly forMs: number
+  /** How long to go on trying, milliseconds from the first failure; asked at each failure where it is a function. */
+  readonly forMs: number | (() => number)
   /** The first pause; it doubles up to `maxPauseMs`. Milliseconds. */
   readonly pauseMs?: number
   readonly maxPauseMs?: number
@@ -28,13 +28,14 @@ export interface RetryParts {
  */
 export async function retry<T>(work: () => Promise<T>, options: RetryOptions, parts: RetryParts): Promise<T> {
   let limitMs = options.pauseMs ?? 100
-  let deadlineMs: number | undefined
+  let failedAtMs: number | undefined
   for (;;) {
     try {
       return await work()
     } catch (error) {
       const now = parts.monotonic()
-      deadlineMs ??= now + options.forMs
+      failedAtMs ??= now
+      const deadlineMs = failedAtMs + (typeof options.forMs === 'number' ? options.forMs : options.forMs())
       const pauseMs = Math.min(limitMs * (0.5 + parts.random() / 2), deadlineMs - now)
       if (!isTransient(error) || now >= deadlineMs || options.signal?.aborted) throw error
       options.onRetry?.(error, pauseMs)

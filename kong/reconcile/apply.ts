@@ -96,12 +96,15 @@ async function undoAll(
   parts: RetryParts,
 ): Promise<readonly Leftover[]> {
   const leftovers: Leftover[] = []
+  // Once Kong has stayed away for the whole time, each further step is tried once, and not waited for.
+  let forMs = options.retryForMs
   await runSteps(reverse(done), { ...options, isStopped: () => false }, async ({ change }) => {
     try {
       if (isIrreversible(change)) throw new Error('Kong keeps a hash of the password only')
-      await retry(() => undoChange(client, change), { forMs: options.retryForMs }, parts)
+      await retry(() => undoChange(client, change), { forMs: () => forMs }, parts)
       options.watcher.undone(change)
     } catch (error) {
+      if (error instanceof AdminUnreachable) forMs = 0
       leftovers.push({ change, reason: messageOf(error) })
     }
   })
