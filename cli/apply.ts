@@ -73,7 +73,7 @@ async function apply(
   }
   progress.end()
   process.stdout.write(
-    flags.json ? `${JSON.stringify(planToJson(plan), null, 2)}\n` : `${summaryLine(plan)}\n`,
+    flags.json ? `${JSON.stringify(planToJson(plan), null, 2)}\n` : `${summaryLine(plan, true)}\n`,
   )
 }
 

@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'prints what Kong holds as a declared state',
     load: () => import('./dump-state.ts'),
   },
+  'state-schema': {
+    summary: 'prints the JSON Schema of a declared state, for editors',
+    load: () => import('./state-schema.ts'),
+  },
   apply: { summary: 'makes Kong hold what a file declares', load: () => import('./apply.ts') },
   doctor: {
     summary: 'checks an installation and names each trap with its mend',

@@ -43,11 +43,17 @@ export function renderPlan(plan: Plan, options: RenderOptions): string {
   return [...blocks, summaryLine(plan)].join('\n')
 }
 
-export function summaryLine({ changes, unchanged }: Pick<Plan, 'changes' | 'unchanged'>): string {
+/** @param isDone whether the changes have been made. */
+export function summaryLine(
+  { changes, unchanged }: Pick<Plan, 'changes' | 'unchanged'>,
+  isDone = false,
+): string {
+  if (changes.length === 0) return `No changes: ${unchanged} entities are as declared.`
   const { create, update, delete: removed } = countActions(changes)
-  return changes.length === 0
-    ? `No changes: ${unchanged} entities are as declared.`
-    : `${create} to create, ${update} to change, ${removed} to delete, ${unchanged} as declared.`
+  const [created, changed, deleted] = isDone
+    ? ['created', 'changed', 'deleted']
+    : ['to create', 'to change', 'to delete']
+  return `${create} ${created}, ${update} ${changed}, ${removed} ${deleted}, ${unchanged} as declared.`
 }
 
 export function countActions(changes: readonly Change[]) {

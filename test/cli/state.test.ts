@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { freePort } from '../support/ports.ts'
+
+const SLUICE = path.resolve(import.meta.dirname, '..', '..', 'cli', 'sluice.js')
+const STATE = `_format_version: "3.0"
+services: [{ name: s, host: h }]
+consumers: [{ username: c, keyauth_credentials: [{ key: '\${{ env "DECK_KEY" }}' }] }]
+`
+
+describe('sluice plan, apply and dump-state', () => {
+  let admin: RunningAdmin
+  let folder: TestFolder
+  beforeEach(async () => {
+    admin = await startAdminServer()
+    folder = makeFolder()
+    writeFileSync(path.join(folder.path, 'kong.yaml'), STATE)
+  })
+  afterEach(async () => {
+    await admin.close()
+    folder.remove()
+  })
+
+  interface Ended {
+    readonly status: number | null
+    readonly out: string
+    readonly err: string
+  }
+  const sluice = async (...args: string[]): Promise<Ended> => {
+    const child = spawn(process.execPath, [SLUICE, ...args], {
+      cwd: folder.path,
+      env: {
+        PATH: process.env.PATH,
+        SLUICE_ADMIN_URL: admin.url,
+        SLUICE_SPOOL_DIR: 'spool',
+        DECK_KEY: 'planted-key',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const [out, err]: Buffer[][] = [[], []]
+    child.stdout.on('data', chunk => out!.push(chunk))
+    child.stderr.on('data', chunk => err!.push(chunk))
+    const status = await new Promise<number | null>(resolve => child.on('close', resolve))
+    return { status, out: Buffer.concat(out!).toString(), err: Buffer.concat(err!).toString() }
+  }
+
+  it('plan exits with 2 when there are changes, apply makes them, and then plan exits with 0', async () => {
+    const plan = await sluice('plan', '-f', 'kong.yaml')
+    assert.equal(plan.status, 2, plan.err)
+    assert.equal(
+      plan.out,
+      `+ service s
+    host: "h"
++ consumer c
+    username: "c"
++ key-auth credential (consumer c)
+    key: "[masked]"
+3 to create, 0 to change, 0 to delete, 0 as declared.
+`,
+    )
+    const apply = await sluice('apply', '-f', 'kong.yaml')
+    assert.equal(apply.status, 0, apply.err)
+    assert.equal(
+      apply.out,
+      '+ service s\n+ consumer c\n+ key-auth credential (consumer c)\n3 created, 0 changed, 0 deleted, 0 as declared.\n',
+    )
+    assert.deepEqual(await sluice('plan', '-f', 'kong.yaml'), {
+      status: 0,
+      out: 'No changes: 3 entities are as declared.\n',
+      err: '',
+    })
+  })
+
+  it('prints JSON without secrets', async () => {
+    const { out } = await sluice('plan', '-f', 'kong.yaml', '--json')
+    const { changes, summary } = JSON.parse(out)
+    assert.deepEqual(summary, { create: 3, update: 0, delete: 0, unchanged: 0 })
+    assert.equal(changes[2].after.key, '[masked]')
+    assert.ok(!out.includes('planted'))
+  })
+
+  it('takes the select tag from the command line', async () => {
+    await sluice('apply', '-f', 'kong.yaml', '--select-tag', 'mine')
+    const { out, err } = await sluice('dump-state', '--select-tag', 'mine')
+    assert.match(
+      out,
+      /^_format_version: "3\.0"\n_info:\n {2}select_tags:\n {4}- mine\nservices:\n {2}- name: s\n/,
+    )
+    assert.equal(err, 'Secrets are not in it: set DECK_C_KEYAUTH_KEY before it is applied.\n')
+    assert.equal((await sluice('dump-state', '--select-tag', 'other')).out.includes('services'), false)
+  })
+
+  it('exits with 1 for a mistake in the file, with its place', async () => {
+    writeFileSync(path.join(folder.path, 'kong.yaml'), `${STATE}nonsense: []\n`)
+    const { status, out, err } = await sluice('plan', '-f', 'kong.yaml')
+    assert.deepEqual([status, out], [1, ''])
+    assert.match(err, /^sluice: kong\.yaml:4:1: nonsense is not a kind of entity/)
+    assert.match(
+      err,
+      /\n {2}SLUICE_STATE_INVALID: Correct the declared state at the named line and column\.\n$/,
+    )
+  })
+
+  it('exits with 1 when Kong does not answer in time', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`
+    const { status, err } = await sluice('apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
+    assert.equal(status, 1)
+    assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
+  })
+})
