@@ -28,11 +28,13 @@ import { createProgress, type Progress } from './progress.ts'
 interface ApplyFlags extends FileFlags {
   readonly actor?: string
   readonly retryFor: string
+  readonly undoFor: string
 }
 
 export const command = fileCommand()
   .option('--actor <name>', 'who stands in the events; the user of the process where it is left out')
   .option('--retry-for <seconds>', 'how long a step goes on trying while Kong is away', '30')
+  .option('--undo-for <seconds>', 'how long undoing waits for Kong to come back', '120')
   .action(async (flags: ApplyFlags) => {
     const settings = readSettings()
     const log = createLogger(settings.logLevel === 'info' ? 'warn' : settings.logLevel, 2)
@@ -116,6 +118,7 @@ async function applyPlan(
     const options = {
       concurrency: wholeNumber('--parallel', flags.parallel, 1),
       retryForMs: wholeNumber('--retry-for', flags.retryFor, 0) * 1000,
+      undoForMs: wholeNumber('--undo-for', flags.undoFor, 0) * 1000,
       signal,
       watcher,
     }

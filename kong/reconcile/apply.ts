@@ -12,6 +12,8 @@ export interface ApplyOptions {
   readonly concurrency: number
   /** How long a step goes on trying while Kong is away or failing, milliseconds. */
   readonly retryForMs: number
+  /** How long undoing waits for Kong to come back, milliseconds; like `retryForMs` where it is left out. */
+  readonly undoForMs?: number
   /** Stops the apply: nothing more is started, and what was done is undone. */
   readonly signal?: AbortSignal
   readonly watcher: ApplyWatcher
@@ -97,11 +99,12 @@ async function undoAll(
 ): Promise<readonly Leftover[]> {
   const leftovers: Leftover[] = []
   // Once Kong has stayed away for the whole time, each further step is tried once, and not waited for.
-  let forMs = options.retryForMs
+  let forMs = options.undoForMs ?? options.retryForMs
   await runSteps(reverse(done), { ...options, isStopped: () => false }, async ({ change }) => {
     try {
       if (isIrreversible(change)) throw new Error('Kong keeps a hash of the password only')
-      await retry(() => undoChange(client, change), { forMs: () => forMs }, parts)
+      const onRetry = (error: unknown) => options.watcher.retrying(change, error)
+      await retry(() => undoChange(client, change), { forMs: () => forMs, onRetry }, parts)
       options.watcher.undone(change)
     } catch (error) {
       if (error instanceof AdminUnreachable) forMs = 0
