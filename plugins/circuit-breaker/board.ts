@@ -164,7 +164,7 @@ export class Board {
     const { clock } = this.#host
     const entry = createEntry(key, configured, name, clock.now(), clock.monotonic())
     this.#entries.set(key, entry)
-    entry.loading = this.#sharing.sync(entry)?.finally(() => {
+    entry.loading = this.#sharing.load(entry).finally(() => {
       entry.loading = undefined
     })
     return entry

@@ -229,9 +229,10 @@ if arg.op == 'report' then
   if s.phase == 'closed' or s.phase == 'recovering' then
     local t = totals()
     local quorum = math.min(arg.quorum_nodes, math.floor(math.max(arg.f, t.nodes) / 2) + 1)
+    local minimum = s.phase == 'recovering' and math.ceil(arg.minimum_calls / 4) or arg.minimum_calls
     if t.witnesses >= quorum then
       local cause = t.cut_off >= quorum and 'connection-failures'
-        or (t.calls >= arg.minimum_calls and rate_cause(t.calls, t.failures, t.slow) or nil)
+        or (t.calls >= minimum and rate_cause(t.calls, t.failures, t.slow) or nil)
       if cause then
         open(cause)
         opened_for = t

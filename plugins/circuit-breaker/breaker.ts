@@ -155,7 +155,7 @@ export function report(
   if (next.phase !== 'closed' && next.phase !== 'recovering')
     return { state: next, transitions: first.transitions }
   const { cutOff, ...totals } = sumReports(next, policy)
-  const cause = tripCause(totals, cutOff, policy, peers)
+  const cause = tripCause(next.phase, totals, cutOff, policy, peers)
   if (cause === undefined) return { state: next, transitions: first.transitions }
   const opened = open(next, policy, cause, nowMs, draw)
   return { state: opened, transitions: [...first.transitions, 'opened'], totals }
@@ -247,10 +247,14 @@ export const quorumOf = (nodes: number, policy: Policy): number =>
   Math.min(policy.quorumNodes, Math.floor(nodes / 2) + 1)
 
 /** Why this one node would trip on its own evidence, if it would. */
-export function ownCause(seen: Report, policy: Policy): Cause | undefined {
+export function ownCause(phase: Phase, seen: Report, policy: Policy): Cause | undefined {
   if (inARow(seen, policy)) return 'connection-failures'
-  return seen.calls >= policy.minimumCalls ? rateCause(seen, policy) : undefined
+  return seen.calls >= minimumIn(phase, policy) ? rateCause(seen, policy) : undefined
 }
+
+/** In the ramp few requests pass, and what was lately down is suspect: a quarter of the minimum is enough. */
+const minimumIn = (phase: Phase, policy: Policy): number =>
+  phase === 'recovering' ? Math.ceil(policy.minimumCalls / 4) : policy.minimumCalls
 
 /** The admitted share in the ramp: from a tenth at its beginning to all at its end. */
 export function rampShare(state: BreakerState, policy: Policy, nowMs: number): number {
@@ -271,11 +275,17 @@ function rateCause(
   return slow >= policy.slowCallRate * calls ? 'slow-call-rate' : undefined
 }
 
-function tripCause(totals: Totals, cutOff: number, policy: Policy, peers: number): Cause | undefined {
+function tripCause(
+  phase: Phase,
+  totals: Totals,
+  cutOff: number,
+  policy: Policy,
+  peers: number,
+): Cause | undefined {
   const quorum = quorumOf(Math.max(peers, totals.nodes), policy)
   if (totals.witnesses < quorum) return undefined
   if (cutOff >= quorum) return 'connection-failures'
-  return totals.calls >= policy.minimumCalls ? rateCause(totals, policy) : undefined
+  return totals.calls >= minimumIn(phase, policy) ? rateCause(totals, policy) : undefined
 }
 
 /** The processes of a node have one voice: one machine with a bad network must not outvote the others. */

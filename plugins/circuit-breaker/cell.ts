@@ -185,7 +185,7 @@ export function record(
   cell.connectionFailures = call.outcome === 'unreachable' ? cell.connectionFailures + 1 : 0
   if (!failed && !slow) return QUIET
   const seen = seenBy(cell, nowMs)
-  if (ownCause(seen, cell.policy) === undefined) return QUIET
+  if (ownCause(phase, seen, cell.policy) === undefined) return QUIET
   const layer = decidingLayer(cell)
   if (layer === 'shared' && !cell.alone) return URGENT
   const step = report(

@@ -11,6 +11,9 @@ export type SharingHost = Pick<Host, 'clock' | 'random' | 'log' | 'store'>
 /** An order that is older was told by those who heard it then. */
 const NEWS_MS = 600_000
 
+/** How long after the start of the process its first requests wait for the connection to Redis. */
+const CONNECT_MS = 250
+
 /** What this process tells the store about its breakers, and hears from it. */
 export class Sharing {
   readonly #host: SharingHost
@@ -19,6 +22,8 @@ export class Sharing {
   readonly #reporter: Reporter
   readonly #heartbeat: Heartbeat
   readonly #stops: readonly (() => void)[]
+  /** Kept once the store can be used, or after CONNECT_MS without it. */
+  readonly #connected: Promise<unknown>
 
   /** @param id `<node>/<process>` */
   constructor(host: SharingHost, id: string, entries: ReadonlyMap<string, Entry>, reporter: Reporter) {
@@ -27,6 +32,7 @@ export class Sharing {
     this.#entries = entries
     this.#reporter = reporter
     const { store, log } = host
+    this.#connected = store.ready(CONNECT_MS)
     this.#heartbeat = new Heartbeat(store, id, reason => log.debug({ reason }, 'no heartbeat'))
     this.#stops = [
       store.watch(CHANNEL, message => this.#hear(message)),
@@ -45,6 +51,12 @@ export class Sharing {
   /** Says that this process lives, and counts those that do. */
   beat(): Promise<void> {
     return this.#heartbeat.beat()
+  }
+
+  /** Asks for the state of a breaker that this process has not had yet. */
+  async load(entry: Entry): Promise<void> {
+    await this.#connected
+    await this.sync(entry)
   }
 
   /** Tells what this node has seen, and takes the cluster's state. Undefined when that is under way already. */

@@ -119,6 +119,22 @@ describe('a breaker on one node', () => {
     assert.equal((await node.request('success')).kind, 'probe')
   })
 
+  it('opens again in the ramp on a quarter of the minimum of calls', async () => {
+    const config = { minimum_calls: 20, open_ms: 1000, open_jitter: 0, half_open_permits: 1 }
+    const node = await createNode({ config })
+    await fail(node, 20)
+    node.clock.advance(1000)
+    await node.request('success')
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+    node.clock.advance(9000)
+    await fail(node, 4)
+    assert.equal(node.phase(), 'recovering')
+    await fail(node, 3)
+    await settled()
+    assert.equal(node.phase(), 'open')
+  })
+
   it('takes a probe that never ends for a failure, and probes again', async () => {
     const config = {
       minimum_calls: 2,
