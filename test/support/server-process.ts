@@ -8,20 +8,25 @@ import { makeFolder } from './folder.ts'
 export interface ServerProcess {
   readonly pid: number
   readonly socket: string
+  readonly spool: string
   connect(): Promise<KongConnection>
   /** Ends it in order (SIGTERM) and removes its files. */
   close(): Promise<void>
 }
 
 /** A plugin server of its own process, as `sluice serve` starts it. */
-export async function startServerProcess(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
+export async function startServerProcess(
+  env: Readonly<Record<string, string>>,
+  where: { readonly socket?: string } = {},
+): Promise<ServerProcess> {
   const folder = makeFolder()
-  const socket = path.join(folder.path, 'sluice.sock')
+  const socket = where.socket ?? path.join(folder.path, 'sluice.sock')
+  const spool = path.join(folder.path, 'spool')
   const program = new URL('../../cli/sluice.js', import.meta.url).pathname
   const child = spawn(process.execPath, [program, 'serve', '--socket', socket, '--http', 'off'], {
     env: {
       PATH: process.env.PATH,
-      SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
+      SLUICE_SPOOL_DIR: spool,
       SLUICE_LOG_LEVEL: 'warn',
       SLUICE_FINGERPRINT_SECRET: 'a-secret-of-the-tests-0123456789abcdef',
       ...env,
@@ -44,7 +49,7 @@ export async function startServerProcess(env: Readonly<Record<string, string>>):
     await close()
     throw error
   }
-  return { pid: child.pid!, socket, connect: () => connectProtobuf(socket), close }
+  return { pid: child.pid!, socket, spool, connect: () => connectProtobuf(socket), close }
 }
 
 async function untilServing(child: ChildProcess, socket: string): Promise<void> {

@@ -1,0 +1,261 @@
+/**
+ * Sluice's plugins end to end in a gateway: the local one, or any Kong that the environment names (see any-gateway.ts).
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type AnyGateway, useGateway } from '../support/any-gateway.ts'
+import { runSluice } from '../support/run-sluice.ts'
+import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+
+const KEYS = { gold: 'contract-key-of-gold', bronze: 'contract-key-of-bronze' }
+const WRONG_KEY = 'contract-key-of-nobody'
+const PREFIX = 'contract'
+
+const qos = {
+  default_tier: 'bronze',
+  sync: 'strict',
+  tiers: {
+    gold: { limits: [{ name: 'hour', requests: 1000, per: 3600 }] },
+    bronze: { limits: [{ name: 'hour', requests: 3, per: 3600 }] },
+  },
+}
+const breaker = {
+  minimum_calls: 4,
+  window_ms: 60_000,
+  failure_rate: 50,
+  open_ms: 1_000,
+  half_open_permits: 1,
+  recovery_ms: 0,
+}
+
+/** Answers what it is asked to, and counts. */
+interface Upstream {
+  readonly port: number
+  status: number
+  asked: number
+  close(): void
+}
+
+async function startUpstream(host: string): Promise<Upstream> {
+  const state = { status: 200, asked: 0 }
+  const server: Server = createServer((request, response) => {
+    state.asked++
+    response.writeHead(state.status, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ consumer: request.headers['x-consumer-username'] ?? null }))
+  })
+  await new Promise<void>(resolve => server.listen(0, host === '127.0.0.1' ? host : '0.0.0.0', resolve))
+  return Object.assign(state, {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  })
+}
+
+describe("Sluice's plugins in a gateway", function () {
+  this.timeout(60_000)
+  let gateway: AnyGateway
+  let server: ServerProcess
+  let upstream: Upstream
+
+  async function admin(method: string, resource: string, body?: unknown): Promise<Record<string, unknown>> {
+    const response = await fetch(`${gateway.adminUrl}${resource}`, {
+      method,
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    })
+    const text = await response.text()
+    assert.ok(response.ok || response.status === 404, `${method} ${resource}: ${response.status} ${text}`)
+    return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+  }
+
+  /** Whatever an earlier run left behind. */
+  async function clear() {
+    for (const name of SERVICES) {
+      const service = `${PREFIX}-${name}`
+      for (const nested of ['plugins', 'routes']) {
+        const { data = [] } = await admin('GET', `/services/${service}/${nested}`)
+        for (const { id } of data as { id: string }[]) await admin('DELETE', `/${nested}/${id}`)
+      }
+      await admin('DELETE', `/services/${service}`)
+    }
+    for (const tier of Object.keys(KEYS)) await admin('DELETE', `/consumers/${PREFIX}-${tier}`)
+  }
+
+  const SERVICES: readonly string[] = ['qos', 'breaker', 'audit', 'sluice']
+  const keyAuth = { name: 'key-auth' }
+  const PLUGINS: Readonly<Record<string, readonly unknown[]>> = {
+    qos: [keyAuth, { name: 'qos', config: qos }],
+    breaker: [{ name: 'circuit-breaker', config: breaker }],
+    audit: [keyAuth, { name: 'key-auth-audit' }],
+    sluice: [
+      keyAuth,
+      { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
+    ],
+  }
+
+  before(async () => {
+    gateway = await useGateway()
+    server = await startServerProcess({}, { socket: gateway.socket })
+    upstream = await startUpstream(gateway.thisHost)
+    await clear()
+    for (const [tier, key] of Object.entries(KEYS)) {
+      await admin('POST', '/consumers', { username: `${PREFIX}-${tier}`, tags: [`tier:${tier}`] })
+      await admin('POST', `/consumers/${PREFIX}-${tier}/key-auth`, { key })
+    }
+    for (const name of SERVICES) {
+      const service = `${PREFIX}-${name}`
+      await admin('POST', '/services', {
+        name: service,
+        url: `http://${gateway.thisHost}:${upstream.port}`,
+        retries: 0,
+      })
+      await admin('POST', `/services/${service}/routes`, { name: service, paths: [`/${PREFIX}/${name}`] })
+      for (const plugin of PLUGINS[name]!) await admin('POST', `/services/${service}/plugins`, plugin)
+    }
+    await gateway.settle()
+  })
+
+  after(async () => {
+    await clear()
+    await gateway.close()
+    await server.close()
+    upstream.close()
+  })
+
+  beforeEach(() => {
+    upstream.status = 200
+    upstream.asked = 0
+  })
+
+  const get = (name: string, key?: string) =>
+    fetch(`${gateway.proxyUrl}/${PREFIX}/${name}`, { headers: key === undefined ? {} : { apikey: key } })
+
+  const statuses = async (count: number, name: string, key?: string) => {
+    const found: number[] = []
+    for (let i = 0; i < count; i++) {
+      const response = await get(name, key)
+      await response.arrayBuffer()
+      found.push(response.status)
+    }
+    return found
+  }
+
+  it('qos admits a tier its limit, rejects what is above, and leaves other tiers alone', async () => {
+    const first = await get('qos', KEYS.bronze)
+    assert.deepEqual(await first.json(), { consumer: `${PREFIX}-bronze` })
+    assert.match(first.headers.get('ratelimit')!, /^"hour";r=2;t=\d+$/)
+    assert.deepEqual(await statuses(2, 'qos', KEYS.bronze), [200, 200])
+    const rejected = await get('qos', KEYS.bronze)
+    assert.equal(rejected.status, 429)
+    assert.equal(rejected.headers.get('content-type'), 'application/problem+json')
+    assert.match(rejected.headers.get('retry-after')!, /^\d+$/)
+    assert.equal(((await rejected.json()) as { status: number }).status, 429)
+    assert.equal(upstream.asked, 3, 'a rejected request does not reach the upstream')
+    assert.deepEqual(await statuses(10, 'qos', KEYS.gold), Array(10).fill(200))
+  })
+
+  it('qos asks nobody whom key-auth refused', async () => {
+    assert.deepEqual(await statuses(5, 'qos', WRONG_KEY), Array(5).fill(401))
+    assert.equal(upstream.asked, 0)
+  })
+
+  it('circuit-breaker opens when the upstream fails, and closes when it has recovered', async () => {
+    upstream.status = 500
+    const before = await statuses(4, 'breaker')
+    assert.deepEqual(before, [500, 500, 500, 500])
+    // The breaker learns of a call after its response.
+    await until(async () => (await statuses(1, 'breaker'))[0] === 503)
+    const asked = upstream.asked
+    const rejected = await get('breaker')
+    assert.equal(rejected.status, 503)
+    assert.match(rejected.headers.get('retry-after')!, /^\d+$/)
+    await rejected.arrayBuffer()
+    assert.equal(upstream.asked, asked, 'an open breaker asks the upstream nothing')
+    upstream.status = 200
+    await until(async () => (await statuses(1, 'breaker'))[0] === 200)
+    await until(async () => !(await statuses(5, 'breaker')).includes(503))
+  })
+
+  it('key-auth-audit records who came and who was refused, and no key', async () => {
+    assert.deepEqual(await statuses(1, 'audit', KEYS.gold), [200])
+    assert.deepEqual(await statuses(1, 'audit', WRONG_KEY), [401])
+    assert.deepEqual(await statuses(1, 'audit'), [401])
+    const of = (events: readonly AuditEvent[]) =>
+      events.filter(({ data }) => data.route_name === `${PREFIX}-audit`)
+    let events: readonly AuditEvent[] = []
+    await until(async () => {
+      events = of(await readEvents())
+      return events.length >= 3
+    })
+    assert.deepEqual(events.map(({ data }) => data.reason ?? data.outcome).sort(), [
+      'granted',
+      'invalid',
+      'missing',
+    ])
+    const granted = events.find(({ data }) => data.outcome === 'granted')
+    assert.equal(granted?.data.consumer_username, `${PREFIX}-gold`)
+    for (const file of readdirSync(server.spool, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile()) continue
+      const bytes = readFileSync(path.join(file.parentPath, file.name), 'latin1')
+      for (const key of [...Object.values(KEYS), WRONG_KEY])
+        assert.equal(bytes.includes(key), false, `${file.name} holds a key`)
+    }
+  })
+
+  it('the three composed limit, break and record as they do alone', async () => {
+    assert.deepEqual(await statuses(4, 'sluice', KEYS.bronze), [200, 200, 200, 429])
+    upstream.status = 500
+    await until(async () => (await statuses(1, 'sluice', KEYS.gold))[0] === 503)
+    upstream.status = 200
+    await until(async () => (await statuses(1, 'sluice', KEYS.gold))[0] === 200)
+    await until(async () => {
+      const outcomes = (await readEvents())
+        .filter(({ data }) => data.route_name === `${PREFIX}-sluice`)
+        .map(({ data }) => data.outcome)
+      return outcomes.includes('granted')
+    })
+  })
+
+  it('a killed plugin server costs requests 500 until it is back, and no limit is forgotten by the gateway', async () => {
+    process.kill(server.pid, 'SIGKILL')
+    await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 500)
+    await server.close()
+    server = await startServerProcess({}, { socket: gateway.socket })
+    await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 200, 20_000)
+    assert.deepEqual(await statuses(4, 'qos', KEYS.bronze), [200, 200, 200, 429])
+  })
+
+  interface AuditEvent {
+    readonly type: string
+    readonly data: {
+      readonly outcome?: string
+      readonly reason?: string | null
+      readonly route_name?: string
+      readonly consumer_username?: string
+    }
+  }
+
+  async function readEvents(): Promise<readonly AuditEvent[]> {
+    const { stdout } = await runSluice(['events', 'tail', '--spool-dir', server.spool, '-n', '1000'])
+    return stdout
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line) as AuditEvent)
+  }
+
+  async function until(condition: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
+    for (let waited = 0; waited < patienceMs; waited += 50) {
+      if (await condition()) return
+      await pause(50)
+    }
+    assert.fail(`it did not come to that within ${patienceMs} ms`)
+  }
+})
