@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { chmodSync, chownSync, copyFileSync, statSync } from 'node:fs'
+import path from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../events/postgres/migrate.ts'
 import { createPostgresSink } from '../../events/postgres/sink.ts'
 import type { Sink } from '../../events/sink.ts'
 import { createLogger } from '../../plugin-server/observe/log.ts'
-import { START_MS, sharedPostgres } from '../support/services.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { type Service, START_MS, sharedPostgres, usePostgres } from '../support/services.ts'
 import { createTestClock } from '../support/test-clock.ts'
 import { makeEvents, makeRecords, NOON_MS, recordOf } from './records.ts'
 
@@ -156,6 +160,57 @@ describe('the PostgreSQL sink', () => {
       (error: Error) => !/planted/.test(String(error)),
     )
     await lost.close()
+  })
+})
+
+describe('the PostgreSQL sink over TLS', () => {
+  let postgres: Service
+  let folder: TestFolder
+
+  before(async function () {
+    this.timeout(START_MS)
+    folder = makeFolder()
+    postgres = await usePostgres()
+  })
+  after(async () => {
+    await postgres.close()
+    folder.remove()
+  })
+
+  it('talks only to a server whose certificate its authority has signed', async () => {
+    const certificates = makeCertificates(folder.path)
+    const client = new pg.Client({ connectionString: postgres.url })
+    await client.connect()
+    const { rows } = await client.query('show data_directory')
+    const data = rows[0].data_directory
+    const { uid, gid } = statSync(data)
+    for (const [name, file] of [
+      ['server.key', certificates.key],
+      ['server.crt', certificates.certificate],
+    ] as const) {
+      copyFileSync(file, path.join(data, name))
+      chownSync(path.join(data, name), uid, gid)
+      chmodSync(path.join(data, name), 0o600)
+    }
+    await client.query('alter system set ssl = on')
+    await client.query('select pg_reload_conf()')
+    // New connections see it once the server has read its configuration again.
+    for (let on = 'off'; on !== 'on'; ) on = (await client.query('show ssl')).rows[0].ssl
+    const sinkWith = (authority: string) =>
+      createPostgresSink({
+        url: `${postgres.url}?sslmode=verify-full&sslrootcert=${encodeURIComponent(authority)}`,
+        clock: createTestClock(NOON_MS),
+        log,
+      })
+    await assert.rejects(sinkWith(certificates.otherAuthority).store(makeRecords(1), forEver), /certificate/)
+    const sink = sinkWith(certificates.authority)
+    await sink.store(makeRecords(1), forEver)
+    const { rows: sessions } = await client.query(
+      "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'sluice'",
+    )
+    assert.deepEqual(sessions, [{ ssl: true }])
+    await sink.close()
+    await client.end()
   })
 })
 

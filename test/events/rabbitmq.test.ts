@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect as connectTo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer as createTlsServer } from 'node:tls'
 import { type ChannelModel, connect } from 'amqplib'
 import { createRabbitSink } from '../../events/rabbitmq/sink.ts'
 import { DEAD_QUEUE, EXCHANGE, QUEUE } from '../../events/rabbitmq/topology.ts'
 import type { Sink, SinkRecord } from '../../events/sink.ts'
 import { createLogger } from '../../plugin-server/observe/log.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { makeFolder } from '../support/folder.ts'
+import { recordLogs } from '../support/logs.ts'
+import { rabbitControl } from '../support/rabbit-control.ts'
 import { type Service, START_MS, useRabbit } from '../support/services.ts'
 import { makeEvents, makeRecords, recordOf } from './records.ts'
 
@@ -137,6 +144,68 @@ describe('the RabbitMQ sink', () => {
     for (const [i, { id }] of records.entries()) {
       const copies = ids.filter(each => each === id).length
       assert.ok(i < 2 ? copies === 1 : copies >= 1, `${copies} copies of record ${i}`)
+    }
+  })
+
+  it('waits for a broker that is out of memory, however long, and sends nothing twice', async function () {
+    this.timeout(START_MS)
+    const control = rabbitControl(rabbit)
+    if (!control) return this.skip() // a broker in a container can't be told so from here
+    await storeAgain(makeRecords(1))
+    await drain()
+    const logs = recordLogs()
+    const patient = createRabbitSink({ url: rabbit.url, log: logs.logger, confirmTimeoutMs: 500 })
+    const records = makeRecords(20)
+    try {
+      await control('set_vm_memory_high_watermark', 'absolute', '1MB')
+      let stored = false
+      const storing = patient.store(records, forEver).then(() => {
+        stored = true
+      })
+      for (let i = 0; i < 100 && !logs.text().includes('takes no messages'); i++) await sleep(50)
+      assert.match(logs.text(), /RabbitMQ takes no messages for now/)
+      await sleep(1_500) // three times what a broker may take that does not say so
+      assert.equal(stored, false)
+      await control('set_vm_memory_high_watermark', '0.4')
+      await storing
+    } finally {
+      await control('set_vm_memory_high_watermark', '0.4')
+      await patient.close()
+    }
+    assert.match(logs.text(), /RabbitMQ takes messages again/)
+    assert.deepEqual(
+      (await drain()).map(message => message.properties.messageId),
+      records.map(record => record.id),
+    )
+  })
+
+  it('speaks TLS, and only with a broker whose certificate its authority has signed', async () => {
+    const folder = makeFolder()
+    const certificates = makeCertificates(folder.path)
+    const port = Number(new URL(rabbit.url).port)
+    const server = createTlsServer(
+      { key: readFileSync(certificates.key), cert: readFileSync(certificates.certificate) },
+      socket => {
+        const to = connectTo(port, '127.0.0.1')
+        socket.pipe(to).pipe(socket)
+        for (const end of [socket, to])
+          end.on('error', () => [socket, to].forEach(each => void each.destroy()))
+      },
+    )
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = new URL(rabbit.url.replace('amqp:', 'amqps:'))
+      url.port = String((server.address() as AddressInfo).port)
+      const open = (authority: string) =>
+        createRabbitSink({ url: `${url.href}?cacertfile=${encodeURIComponent(authority)}`, log })
+      const right = open(certificates.authority)
+      await right.store(makeRecords(2), forEver)
+      await right.close()
+      assert.equal((await drain()).length, 2)
+      await assert.rejects(open(certificates.otherAuthority).store(makeRecords(1), forEver), /certificate/)
+    } finally {
+      server.close()
+      folder.remove()
     }
   })
 
