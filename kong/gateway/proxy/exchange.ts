@@ -220,7 +220,7 @@ export class Exchange implements RouteQuery {
   fail(): void {
     this.unexpected = true
     this.exit = undefined
-    this.respondJson(500, { message: 'An unexpected error occurred' })
+    this.respondError(500)
     this.exited = false
   }
 }

@@ -154,3 +154,29 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const) {
     })
   })
 }
+
+describe('the gateway without its plugin server', () => {
+  for (const protocol of ['ProtoBuf:1', 'MsgPack:1'])
+    it(`answers 500 over ${protocol}, in the type that the client prefers`, async () => {
+      const dump = {
+        Protocol: protocol,
+        Plugins: [{ Name: 'guard', Version: '1.0.0', Priority: 900, Phases: ['access'], Schema: SCHEMA }],
+      }
+      const gateway = await startTestGateway({
+        KONG_PLUGINS: 'guard',
+        KONG_PLUGINSERVER_NAMES: 'guard',
+        KONG_PLUGINSERVER_GUARD_SOCKET: '/nonexistent/guard.sock',
+        KONG_PLUGINSERVER_GUARD_QUERY_CMD: `printf '%s' '${JSON.stringify(dump)}'`,
+      })
+      try {
+        await gateway.admin('POST', '/services', { name: 's', url: 'http://127.0.0.1:9' })
+        await gateway.admin('POST', '/services/s/routes', { paths: ['/r'] })
+        await gateway.admin('POST', '/services/s/plugins', { name: 'guard' })
+        const response = await fetch(`${gateway.proxyUrl}/r`, { headers: { accept: 'text/plain' } })
+        assert.equal(response.status, 500)
+        assert.match(await response.text(), /^An unexpected error occurred\nrequest_id: [\da-f]{32}\n$/)
+      } finally {
+        await gateway.close()
+      }
+    })
+})
