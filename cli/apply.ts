@@ -105,7 +105,7 @@ async function applyPlan(
     },
     undone(change) {
       publish(change, true)
-      progress.note(`undone: ${show(change)}`)
+      progress.note(`undone: ${change.label}`)
     },
     retrying(change, error) {
       // An outage is told once for each step that it holds up, not at each try.

@@ -89,7 +89,7 @@ class Writer {
     if (!kind.identity.some(names => entity.fields[names[0]!] !== null)) item.id = entity.id
     for (const [name, field] of fields) {
       const value = name === 'tags' ? this.#ownTags(entity) : entity.fields[name]
-      const standard = identity.has(name) ? null : defaults[name]
+      const standard = name === 'name' || identity.has(name) ? null : defaults[name]
       if (name === nestedBy || isSame(value, standard, field)) continue
       if (PARENTS_OF.has(name)) item[name] = this.#reference(name, value)
       else if (kind.secrets.includes(name)) item[name] = this.#secret(kind, entity, [name], value)

@@ -50,6 +50,9 @@ export function normaliseDeclared(
 function expand(kind: KindName, row: Row): Row {
   if (kind === 'targets' && typeof row.target === 'string')
     return { ...row, target: formatTarget(row.target) }
+  // Its published schema does not tell: only consistent hashing hashes, so Kong chooses it by itself.
+  if (kind === 'upstreams' && row.algorithm === undefined && typeof row.hash_on === 'string')
+    return row.hash_on === 'none' ? row : { ...row, algorithm: 'consistent-hashing' }
   if (kind !== 'services' || typeof row.url !== 'string') return row
   const { url, ...rest } = row
   const parts = expandUrl(url as string)

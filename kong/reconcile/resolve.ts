@@ -1,4 +1,5 @@
 import type { Field } from '../schema/field.ts'
+import type { Schema } from '../schema/schema.ts'
 import { isObject } from '../schema/spec.ts'
 import { type Declared, type DeclaredState, problemAt } from './declared.ts'
 import { createIdentities, type Identities } from './identity.ts'
@@ -92,7 +93,7 @@ class Resolver {
     const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
     const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
     const whole = { ...filled, id }
-    this.#check(kind, whole, declared)
+    this.#check(kind, { ...whole, ...withGenerated(schema, sent), id }, declared)
     const label = labelOf(kind, whole, (field, linkId) =>
       this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
     )
@@ -264,6 +265,10 @@ class Resolver {
   }
 }
 
+/** With what Kong generates: a credential's key that is left out is no mistake. */
+const withGenerated = (schema: Schema, sent: Row): Row =>
+  schema.fill(sent, 'insert', { uuid: () => '', randomString: () => 'generated', now: () => 1_000 })
+
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
 function namesOf(kind: Kind, fields: Row): readonly string[] {
@@ -276,14 +281,15 @@ function namesOf(kind: Kind, fields: Row): readonly string[] {
  * plugin) keeps the value that it has.
  */
 function keepGenerated(value: unknown, sent: unknown, current: unknown, field: Field): unknown {
-  if (sent === undefined && (field.spec.auto || field.spec.encrypted)) return current ?? value
+  // A secret with a default has got a random one; a secret without was never set.
+  const isGenerated = field.spec.auto || (field.spec.encrypted && typeof value === 'string')
+  if (sent === undefined && isGenerated) return current ?? value
   if (!field.record || !isObject(value)) return value
   const inner = isObject(sent) ? sent : {}
   const present = isObject(current) ? current : {}
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => {
-      const innerField = field.record!.fields.get(name)
-      return [name, innerField ? keepGenerated(item, inner[name], present[name], innerField) : item]
-    }),
-  )
+  const kept = [...field.record.fields].map(([name, innerField]) => [
+    name,
+    keepGenerated(value[name], inner[name], present[name], innerField),
+  ])
+  return { ...value, ...Object.fromEntries(kept.filter(([, item]) => item !== undefined)) }
 }

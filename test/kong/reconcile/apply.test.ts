@@ -173,6 +173,20 @@ plugins:
     assert.equal(client.requests.writes, 0)
   })
 
+  it('does what Kong does with left-out values that depend on others', async () => {
+    const text = `_format_version: "3.0"
+upstreams:
+- { name: up, hash_on: header, hash_on_header: x-h, targets: [{ target: "::1" }, { target: "example.test:9" }] }
+services:
+- { name: s, url: "https://example.test/x" }
+`
+    await applyText(client, text)
+    assert.equal((await row('/services/s')).port, 443)
+    assert.deepEqual((await planText(client, text)).changes, [])
+    const current = (await row('/upstreams/up')).algorithm
+    assert.equal(current, 'consistent-hashing')
+  })
+
   it('shows no secret in a plan, in JSON, in an event or in an error', async () => {
     const plan = await planText(client, STATE, ENV)
     const registry = createEventRegistry()
