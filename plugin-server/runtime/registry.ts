@@ -18,6 +18,10 @@ export interface RegisteredPlugin {
   readonly members: readonly { readonly field: string; readonly plugin: RegisteredPlugin }[]
 }
 
+interface Registered extends RegisteredPlugin {
+  readonly closeMemory: () => void | Promise<void>
+}
+
 export interface Registry {
   readonly plugins: ReadonlyMap<string, RegisteredPlugin>
   /** @throws SLUICE_PLUGIN_UNKNOWN */
@@ -36,17 +40,23 @@ export function createRegistry(
 ): Registry {
   const plugins = new Map<string, RegisteredPlugin>()
   // By their definitions: a plugin remembers the same alone and as a member.
-  const registered = new Map<AnyPlugin, RegisteredPlugin>()
-  const register = (definition: AnyPlugin): RegisteredPlugin => {
+  const registered = new Map<AnyPlugin, Registered>()
+  const register = (definition: AnyPlugin): Registered => {
     const known = registered.get(definition)
     if (known) return known
     checkDefinition(definition)
     const host = hostFor(definition.name)
-    const plugin = {
+    // Made when the first instance wants it: a plugin that nobody uses takes no part in anything.
+    let made: { readonly memory: unknown } | undefined
+    const plugin: Registered = {
       definition,
       dump: describePlugin(definition),
       host,
-      memory: definition.memory?.(host),
+      get memory() {
+        made ??= { memory: definition.memory?.(host) }
+        return made.memory
+      },
+      closeMemory: () => (made?.memory as Closeable | undefined)?.close?.(),
       members: membersOf(definition).map(member => ({
         field: member.field,
         plugin: register(member.definition),
@@ -69,9 +79,9 @@ export function createRegistry(
       return plugin
     },
     async close() {
-      for (const { memory, host } of registered.values()) {
+      for (const { closeMemory, host } of registered.values()) {
         try {
-          await (memory as Closeable | undefined)?.close?.()
+          await closeMemory()
         } catch (error) {
           host.log.error({ reason: messageOf(error) }, 'the memory of a plugin did not close')
         }

@@ -37,6 +37,19 @@ export function unavailable(format: ErrorFormat): Refusal {
   })
 }
 
+/** The answer to a request that the upstream could not bear now. */
+export function shed(reason: 'overload' | 'concurrency', format: ErrorFormat): Refusal {
+  if (format === 'kong') return kong(503, 'Service temporarily unavailable')
+  return problem(503, {
+    type: REDUCED_CAPACITY,
+    title: reason === 'overload' ? 'The service is overloaded' : 'Too many requests at once',
+    detail:
+      reason === 'overload'
+        ? 'The service behind this gateway has as many requests as it can serve. Try again shortly.'
+        : 'This client has as many requests in flight as it may have. Wait for one of them.',
+  })
+}
+
 function problem(status: 429 | 503, fields: Readonly<Record<string, unknown>>): Refusal {
   const { type, title, ...rest } = fields
   return {

@@ -76,12 +76,6 @@ const tier = Type.Object({
     maximum: 9,
     description: 'under overload the lowest are shed first',
   }),
-  concurrency: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      description: 'requests in flight at once; only in the composed plugin `sluice`',
-    }),
-  ),
   on_store_error: Type.Enum(['local', 'open', 'closed'], {
     default: 'local',
     description: 'while Redis is away: a share of the limits in this node, no limits, or 503',
@@ -168,5 +162,44 @@ export const configSchema = Type.Object({
   }),
 })
 
+/** What qos can do besides where it sees the answers, too: as a member of `sluice`. */
+export const composedSchema = Type.Object({
+  ...configSchema.properties,
+  tiers: Type.Record(
+    Type.String(),
+    Type.Object({
+      ...tier.properties,
+      concurrency: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          description: 'requests of one subject in flight at once',
+        }),
+      ),
+    }),
+    { minProperties: 1, description: 'the limits, by name of the tier' },
+  ),
+  overload: Type.Optional(
+    Type.Object(
+      {
+        initial_limit: Type.Integer({ default: 20, minimum: 1, maximum: 100_000 }),
+        min_limit: Type.Integer({ default: 4, minimum: 1, maximum: 100_000 }),
+        max_limit: Type.Integer({ default: 1000, minimum: 1, maximum: 100_000 }),
+        tolerance: Type.Number({
+          default: 1.5,
+          minimum: 1,
+          maximum: 10,
+          description: 'how much slower than usual the upstream may become before its limit shrinks',
+        }),
+      },
+      {
+        description:
+          'bounds what a service has in flight by how fast it answers, and sheds the lowest priorities first',
+      },
+    ),
+  ),
+})
+
 export type Config = Static<typeof configSchema>
+export type ComposedConfig = Static<typeof composedSchema>
 export type LimitConfig = Config['tiers'][string]['limits'][number]

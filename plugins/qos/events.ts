@@ -23,6 +23,18 @@ export const QOS_EVENTS: readonly EventType[] = [
     }),
   },
   {
+    type: 'qos.shed.v1',
+    doc: 'Requests of a tier were shed, because their service had enough in flight or their subject too much: at once for the first, then every ten seconds with a count.',
+    data: Type.Object({
+      service: Type.String({ description: 'id of the service in Kong' }),
+      tier: Type.String(),
+      reason: Type.Enum(['overload', 'concurrency']),
+      count: Type.Integer({ minimum: 1, description: 'requests shed since the last such event' }),
+      limit: Type.Integer({ description: 'what the service may have in flight now' }),
+      in_flight: Type.Integer(),
+    }),
+  },
+  {
     type: 'qos.near-limit.v1',
     doc: 'A subject has used the share `near_limit` of a limit; once a window.',
     data: Type.Object({

@@ -6,14 +6,17 @@
  *        └───shed: 503
  */
 
-export interface OverloadOptions {
-  readonly initialLimit?: number
-  readonly minLimit?: number
-  readonly maxLimit?: number
+export interface Bounds {
+  readonly initialLimit: number
+  readonly minLimit: number
+  readonly maxLimit: number
+  /** How much slower than usual answers may be before the limit shrinks. */
+  readonly tolerance: number
+}
+
+export interface OverloadOptions extends Partial<Bounds> {
   /** How much of a new value is taken at once. */
   readonly smoothing?: number
-  /** How much slower than usual answers may be before the limit shrinks. */
-  readonly tolerance?: number
   /** How many requests may queue in the upstream: what the limit grows by. */
   readonly queue?: number
   /** A slot that nobody gave back by then counts as lost: Kong can lose a log event. Milliseconds. */
@@ -45,6 +48,8 @@ export interface Overload {
    * @param upstreamMs how long the upstream took; undefined when it was not reached, which teaches nothing.
    */
   leave(slot: number, upstreamMs: number | undefined, nowMs: number): boolean
+  /** Takes new bounds over; what was learnt stays, where it lies within them. */
+  rebound(bounds: Bounds): void
   readonly limit: number
   readonly inFlight: number
   /** Slots that expired. */
@@ -72,8 +77,8 @@ const LONG_WINDOW = 600
 const LONG_WINDOW_AT_LIMIT = 6000
 
 export function createOverload(options: OverloadOptions = {}): Overload {
-  const { initialLimit = 20, minLimit = 4, maxLimit = 1000, slotMs = 60_000 } = options
-  const { smoothing = 0.2, tolerance = 1.5, queue = 4 } = options
+  const { slotMs = 60_000, smoothing = 0.2, queue = 4 } = options
+  let { initialLimit = 20, minLimit = 4, maxLimit = 1000, tolerance = 1.5 } = options
   const slots = new Map<number, Slot>()
   const subjects = new Map<string, number>()
   const needs = Array.from({ length: PRIORITIES }, () => ({ inFlight: 0, peak: 0, atMs: 0 }))
@@ -161,6 +166,10 @@ export function createOverload(options: OverloadOptions = {}): Overload {
     },
     get lost() {
       return lost
+    },
+    rebound(bounds) {
+      ;({ initialLimit, minLimit, maxLimit, tolerance } = bounds)
+      if (limit < minLimit || limit > maxLimit) limit = initialLimit
     },
     enter({ priority: wished, subject, concurrency }, nowMs) {
       expire(nowMs)

@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { type AccessKong, definePlugin, type Host, type InstanceScope } from '../../plugin-server/sdk.ts'
+import {
+  type AccessKong,
+  definePlugin,
+  type Host,
+  type InstanceScope,
+  type PhaseContext,
+} from '../../plugin-server/sdk.ts'
 import { refusalOf, unavailable } from './answer.ts'
-import { readCaller, scopeName } from './caller.ts'
-import { type Config, configSchema } from './config.ts'
+import { type Caller, readCaller, scopeName } from './caller.ts'
+import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider, type Request } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
 import { limitFields, policyField, retryAfterSeconds } from './fields.ts'
@@ -20,12 +26,12 @@ export interface QosMemory {
 }
 
 /** One configuration at one place in Kong. */
-interface QosInstance {
+export interface QosInstance {
   readonly policy: Policy
   readonly scope: string
 }
 
-function createMemory(host: Host): QosMemory {
+export function createMemory(host: Host): QosMemory {
   const reporter = new Reporter(host, everySystem)
   const decider = new Decider({
     store: host.store,
@@ -51,6 +57,13 @@ function createMemory(host: Host): QosMemory {
   }
 }
 
+export function createInstance(
+  config: Config | ComposedConfig,
+  { scope }: { readonly scope: InstanceScope },
+): QosInstance {
+  return { policy: createPolicy(config), scope: scopeName(scope) }
+}
+
 /** Rate limiting: tiers, several limits at once, shared by all nodes. Two PDK calls a request, see README.md. */
 export const plugin = definePlugin({
   name: 'qos',
@@ -64,38 +77,50 @@ export const plugin = definePlugin({
   events: QOS_EVENTS,
   needs: { access: ['client.getConsumer'] },
   memory: createMemory,
-  instance: (config: Config, { scope }: { scope: InstanceScope }): QosInstance => ({
-    policy: createPolicy(config),
-    scope: scopeName(scope),
-  }),
+  instance: createInstance,
   phases: {
-    async access(kong, { config, scope, memory, instance }) {
-      const { policy } = instance
-      const { clock, random } = memory.host
-      const caller = await readCaller(kong, policy, scope)
-      const plan = caller.tier.plan(clock.now())
-      const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
-      const request: Request = {
-        key,
-        plan,
-        cost: caller.cost,
-        onStoreError: caller.tier.onStoreError,
-        leaseTolerance: config.sync === 'leased' ? config.lease_tolerance : undefined,
-      }
-      const decided = memory.decider.decide(request)
-      const verdict = decided instanceof Promise ? await decided : decided
-      const isKnown = verdict.states.length > 0
-      const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
-      const { shadow, near_limit: nearLimit } = config
-      memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
-      if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
-      if (isKnown && !config.hide_client_headers)
-        kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
-      // Composed with others: a member behind this one may reject the request after all.
-      return verdict.outcome === 'admitted' ? () => memory.decider.giveBack(request) : undefined
-    },
+    access: async (kong, context) => (await limit(kong, context)).undo,
   },
 })
+
+/** A request that is within its limits (or let through all the same), and how to give back what it was debited. */
+export interface Admitted {
+  readonly caller: Caller
+  readonly undo: (() => void) | undefined
+}
+
+type Context = PhaseContext<Config, QosMemory, QosInstance>
+
+/** Decides by the limits; a request that is over them is answered here. */
+export async function limit(
+  kong: AccessKong,
+  { config, scope, memory, instance }: Context,
+): Promise<Admitted> {
+  const { policy } = instance
+  const { clock, random } = memory.host
+  const caller = await readCaller(kong, policy, scope)
+  const plan = caller.tier.plan(clock.now())
+  const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
+  const request: Request = {
+    key,
+    plan,
+    cost: caller.cost,
+    onStoreError: caller.tier.onStoreError,
+    leaseTolerance: config.sync === 'leased' ? config.lease_tolerance : undefined,
+  }
+  const decided = memory.decider.decide(request)
+  const verdict = decided instanceof Promise ? await decided : decided
+  const isKnown = verdict.states.length > 0
+  const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
+  const { shadow, near_limit: nearLimit } = config
+  memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
+  if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
+  if (isKnown && !config.hide_client_headers)
+    kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
+  // Composed with others: a member behind this one may reject the request after all.
+  const undo = verdict.outcome === 'admitted' ? () => memory.decider.giveBack(request) : undefined
+  return { caller, undo }
+}
 
 function answer(
   kong: AccessKong,

@@ -1,5 +1,5 @@
 import { SluiceError } from '../../plugin-server/sdk.ts'
-import { type Config, type LimitConfig, MAX_PER_SECONDS } from './config.ts'
+import { type ComposedConfig, type Config, type LimitConfig, MAX_PER_SECONDS } from './config.ts'
 import { capacityOf, type Limit } from './limit.ts'
 import { isTimeZone, type PeriodUnit, periodBounds } from './periods.ts'
 import { createPlan, type Plan } from './plan.ts'
@@ -34,7 +34,7 @@ export interface Policy {
  *
  * @throws SluiceError SLUICE_PLUGIN_CONFIG that names every contradiction by its field.
  */
-export function createPolicy(config: Config): Policy {
+export function createPolicy(config: Config | ComposedConfig): Policy {
   const problems: string[] = []
   const tiers = new Map<string, Tier>()
   for (const [name, tier] of Object.entries(config.tiers)) {
@@ -50,13 +50,14 @@ export function createPolicy(config: Config): Policy {
       problems.push(
         `config.cost.default: ${config.cost.default} is more than tier ${name} can ever admit (${smallest})`,
       )
-    const { priority, concurrency, on_store_error: onStoreError } = tier
+    const { priority, on_store_error: onStoreError } = tier
+    const { concurrency } = tier as { concurrency?: number }
     tiers.set(name, { name, priority, concurrency, onStoreError, plan: createPlanner(tier.limits) })
   }
   const defaultTier = tiers.get(config.default_tier)
   if (!defaultTier)
     problems.push(`config.default_tier: there is no tier ${JSON.stringify(config.default_tier)}`)
-  problems.push(...tierByProblems(config, tiers), ...costProblems(config))
+  problems.push(...tierByProblems(config, tiers), ...costProblems(config), ...overloadProblems(config))
 
   const subject: SubjectPart[] = []
   for (const [i, text] of config.limit_by.entries()) {
@@ -124,6 +125,14 @@ function tierByProblems(
       'config.trusted_sources: tier_by a header needs those who may set it; any client could choose its tier',
     )
   return problems
+}
+
+function overloadProblems(config: Config | ComposedConfig): string[] {
+  const overload = 'overload' in config ? config.overload : undefined
+  if (!overload) return []
+  const { min_limit: min, initial_limit: initial, max_limit: max } = overload
+  if (min <= initial && initial <= max) return []
+  return ['config.overload: needs min_limit <= initial_limit <= max_limit']
 }
 
 function costProblems({ cost, trusted_sources: trusted }: Config): string[] {

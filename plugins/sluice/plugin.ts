@@ -1,7 +1,7 @@
 import { composePlugins } from '../../plugin-server/sdk.ts'
 import { plugin as circuitBreaker } from '../circuit-breaker/plugin.ts'
 import { plugin as keyAuthAudit } from '../key-auth-audit/plugin.ts'
-import { plugin as qos } from '../qos/plugin.ts'
+import { member as qos } from '../qos/member.ts'
 
 /** The three in one access event and one log event; see docs/composed.md for what that saves. */
 export const plugin = composePlugins('sluice', '0.1.0', [qos, circuitBreaker, keyAuthAudit])

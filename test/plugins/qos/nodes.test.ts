@@ -17,7 +17,13 @@ describe('qos over four plugin servers that share a Redis', () => {
     redis = await useRedis()
     const env = { SLUICE_REDIS_URL: redis.url, SLUICE_REDIS_DEADLINE_MS: '5000' }
     servers = await Promise.all(Array.from({ length: PROCESSES }, () => startServerProcess(env)))
-    // A node has a connection once it has put itself on the list.
+    // The plugin begins with its first instance; a node has a connection once it has put itself on the list.
+    for (const server of servers) {
+      const connection = await server.connect()
+      const tiers = { free: { limits: [{ name: 'day', requests: 1, per: 86_400 }] } }
+      await connection.startInstance('qos', { tiers, default_tier: 'free', __plugin_id: 'first' })
+      connection.close()
+    }
     await untilNodes(redis.url, PROCESSES)
   })
   after(async function () {

@@ -1,0 +1,115 @@
+/**
+ * qos as a member of the composed plugin `sluice`: there is a log phase there, which shows how long the upstream took,
+ * so that concurrency can be bounded and the lowest priorities shed. Alone, qos has no log phase: it would cost Kong
+ * more than all the rest.
+ */
+import {
+  type AccessKong,
+  definePlugin,
+  type Host,
+  type InstanceScope,
+  type PhaseContext,
+} from '../../plugin-server/sdk.ts'
+import { shed } from './answer.ts'
+import type { Caller } from './caller.ts'
+import { type ComposedConfig, composedSchema } from './config.ts'
+import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
+import { Shedding } from './shedding.ts'
+
+/** Joins the log event to the access event: where the slot stands in `log.serialize`. */
+const MARK = 'sluice.qos'
+
+interface Memory extends QosMemory {
+  readonly shedding: Shedding
+}
+
+interface Instance extends QosInstance {
+  /** Whether anything here depends on what is in flight. */
+  readonly watches: boolean
+}
+
+type Context = PhaseContext<ComposedConfig, Memory, Instance>
+
+interface Mark {
+  readonly slot: number
+  /** Slots of another process, or of one that is gone, mean nothing here. */
+  readonly boot: string
+  readonly service: string
+}
+
+export const member = definePlugin({
+  ...plugin,
+  config: composedSchema,
+  memory(host: Host): Memory {
+    const memory = createMemory(host)
+    const shedding = new Shedding(host)
+    return {
+      ...memory,
+      shedding,
+      async close() {
+        shedding.close()
+        await memory.close()
+      },
+    }
+  },
+  instance(config: ComposedConfig, context: { readonly scope: InstanceScope }): Instance {
+    const made = createInstance(config, context)
+    const tiers = [...made.policy.tiers.values()]
+    const watches = config.overload !== undefined || tiers.some(tier => tier.concurrency !== undefined)
+    return { ...made, watches }
+  },
+  needs: { ...plugin.needs, log: ['log.serialize'] },
+  phases: {
+    async access(kong, context: Context) {
+      const { caller, undo } = await limit(kong, context)
+      if (!context.instance.watches) return undo
+      const leave = await enter(kong, context, caller, undo)
+      return () => {
+        leave()
+        undo?.()
+      }
+    },
+    async log(kong, { memory, instance }: Context) {
+      if (!instance.watches) return
+      const log = await kong.log.serialize()
+      const mark = (log.sluice as { qos?: Mark } | undefined)?.qos
+      if (!mark || mark.boot !== memory.shedding.boot) return
+      memory.shedding.leave(mark.service, mark.slot, upstreamMs(log))
+    },
+  },
+})
+
+/** Takes a slot of the service, or sheds the request. Resolves with how to give the slot back. */
+async function enter(
+  kong: AccessKong,
+  { config, scope, memory }: Context,
+  caller: Caller,
+  undo: (() => void) | undefined,
+): Promise<() => void> {
+  const service = scope.serviceId ?? (await kong.router.getService())?.id
+  // A route without a service has no upstream to protect.
+  if (service === undefined) return () => {}
+  const { tier, subject } = caller
+  const { shedding } = memory
+  const entry = shedding.enter(service, config.overload, { tier, subject })
+  if (entry.outcome === 'admitted') {
+    const { slot } = entry
+    const mark: Mark = { slot, boot: shedding.boot, service }
+    kong.log.setSerializeValue(MARK, { ...mark })
+    return () => shedding.leave(service, slot, undefined)
+  }
+  undo?.()
+  const { status, body, contentType } = shed(entry.reason, config.error_format)
+  return kong.response.exit(status, body, {
+    'Content-Type': contentType,
+    'Retry-After': entry.retryAfterSeconds,
+  })
+}
+
+type Log = Readonly<Record<string, unknown>>
+
+/** How long the upstream took to begin its answer; undefined where it was not reached or did not answer. */
+function upstreamMs(log: Log): number | undefined {
+  const { proxy } = (log.latencies ?? {}) as { proxy?: number }
+  return log.source === 'upstream' && proxy !== undefined && proxy >= 0 ? proxy : undefined
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto'
+import type { BoundCounter, Host } from '../../plugin-server/sdk.ts'
+import type { ComposedConfig } from './config.ts'
+import { type Bounds, createOverload, type Entry, type Overload } from './overload.ts'
+import type { Tier } from './policy.ts'
+
+/** One event a service, tier and reason in this time. */
+const REPORT_MS = 10_000
+/** Adaptive limits off: only the concurrency of subjects counts. */
+const UNBOUNDED: Bounds = { initialLimit: 1e9, minLimit: 1e9, maxLimit: 1e9, tolerance: 1 }
+
+type Options = ComposedConfig['overload']
+
+interface Sheds {
+  readonly service: string
+  readonly tier: string
+  readonly reason: 'overload' | 'concurrency'
+  count: number
+}
+
+/** What each service has in flight through this process, and what was shed for it. */
+export class Shedding {
+  /** Tells this process's slots from those of any other. */
+  readonly boot = randomUUID().slice(0, 8)
+  readonly #host: Pick<Host, 'clock' | 'events' | 'metrics'>
+  readonly #services = new Map<string, { readonly overload: Overload; readonly options: Options }>()
+  readonly #sheds = new Map<string, Sheds>()
+  readonly #counter
+  readonly #bound = new Map<string, BoundCounter>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(host: Pick<Host, 'clock' | 'events' | 'metrics'>) {
+    this.#host = host
+    this.#counter = host.metrics.counter('sluice_qos_shed_total', 'requests shed', ['tier', 'reason'])
+    this.#timer = setInterval(() => this.flush(), REPORT_MS)
+    this.#timer.unref()
+  }
+
+  enter(
+    service: string,
+    options: Options,
+    { tier, subject }: { readonly tier: Tier; readonly subject: string },
+  ): Entry {
+    const overload = this.#of(service, options)
+    const { priority, concurrency } = tier
+    const entry = overload.enter({ priority, subject, concurrency }, this.#host.clock.monotonic())
+    if (entry.outcome === 'shed') this.#report(service, tier.name, entry.reason, overload)
+    return entry
+  }
+
+  leave(service: string, slot: number, upstreamMs: number | undefined): void {
+    this.#services.get(service)?.overload.leave(slot, upstreamMs, this.#host.clock.monotonic())
+  }
+
+  /** Publishes what was shed since the last time. */
+  flush(): void {
+    for (const [key, sheds] of this.#sheds) {
+      if (sheds.count === 0) this.#sheds.delete(key)
+      else this.#publish(sheds)
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.flush()
+  }
+
+  /** What was learnt about a service outlives a configuration, so new bounds go to the one that is there. */
+  #of(service: string, options: Options): Overload {
+    const known = this.#services.get(service)
+    if (known && known.options === options) return known.overload
+    const bounds = boundsOf(options)
+    const overload = known?.overload ?? createOverload(bounds)
+    if (known) overload.rebound(bounds)
+    this.#services.set(service, { overload, options })
+    return overload
+  }
+
+  #report(service: string, tier: string, reason: Sheds['reason'], overload: Overload): void {
+    const name = `${tier} ${reason}`
+    let counter = this.#bound.get(name)
+    if (!counter) {
+      counter = this.#counter.with({ tier, reason })
+      this.#bound.set(name, counter)
+    }
+    counter.add()
+    const key = `${service} ${name}`
+    const known = this.#sheds.get(key)
+    if (known) {
+      known.count++
+      return
+    }
+    const sheds: Sheds = { service, tier, reason, count: 1 }
+    this.#sheds.set(key, sheds)
+    this.#publish(sheds, overload)
+  }
+
+  #publish(sheds: Sheds, overload = this.#services.get(sheds.service)?.overload): void {
+    const { service, tier, reason, count } = sheds
+    sheds.count = 0
+    void this.#host.events.publish({
+      type: 'qos.shed.v1',
+      subject: service,
+      data: { service, tier, reason, count, limit: overload?.limit ?? 0, in_flight: overload?.inFlight ?? 0 },
+    })
+  }
+}
+
+function boundsOf(options: Options): Bounds {
+  if (!options) return UNBOUNDED
+  return {
+    initialLimit: options.initial_limit,
+    minLimit: options.min_limit,
+    maxLimit: options.max_limit,
+    tolerance: options.tolerance,
+  }
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { type Harness, startHarness } from '../../../kong/harness/harness.ts'
+import { plugin } from '../../../plugins/sluice/plugin.ts'
+
+const SECRET = { SLUICE_FINGERPRINT_SECRET: 'a secret of at least thirty-two bytes' }
+const FROM_HEADER = {
+  tier_by: { source: 'header', header: 'x-tier', map: { gold: 'gold', bronze: 'bronze' } },
+  trusted_sources: ['127.0.0.0/8'],
+  default_tier: 'bronze',
+}
+const plenty = { limits: [{ name: 'minute', requests: 1000, per: 60 }] }
+
+/** A service that holds its requests until it is told to answer. */
+function createHeldService() {
+  const waiting: (() => void)[] = []
+  return {
+    handle: () => new Promise<object>(resolve => waiting.push(() => resolve({}))),
+    waiting,
+    answerAll() {
+      for (const answer of waiting.splice(0)) answer()
+    },
+  }
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error('waited in vain')
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+describe('sluice, composed of qos, circuit-breaker and key-auth-audit', () => {
+  let kong: Harness
+  afterEach(() => kong.close())
+  const ask = (tier: string) => kong.request('/', { headers: { 'x-tier': tier } })
+
+  it('limits, and records, in one access and one log event', async () => {
+    const tiers = { bronze: { limits: [{ name: 'minute', requests: 1, per: 60 }] } }
+    kong = await startHarness(plugin, {
+      config: { qos: { default_tier: 'bronze', tiers }, circuit_breaker: {}, key_auth_audit: {} },
+      consumer: { username: 'eddie' },
+      env: SECRET,
+    })
+    const headers = { apikey: kong.apikey }
+    assert.equal((await kong.request('/', { headers })).status, 200)
+    assert.equal((await kong.request('/', { headers })).status, 429)
+    const types = kong.events.map(event => event.type)
+    assert.ok(types.includes('key-auth.granted.v1'))
+    assert.ok(types.includes('qos.rejected.v1'))
+    const metrics = await kong.metrics()
+    assert.match(metrics, /sluice_events_total\{[^}]*plugin="sluice",phase="access"[^}]*\} 1/)
+    assert.doesNotMatch(metrics, /sluice_events_total\{[^}]*plugin="qos"/)
+  })
+
+  it('bounds what a subject has in flight, and frees the slot with the log event', async () => {
+    const service = createHeldService()
+    kong = await startHarness(plugin, {
+      config: {
+        qos: { default_tier: 'bronze', tiers: { bronze: { ...plenty, concurrency: 1 } } },
+      },
+      upstream: service.handle,
+    })
+    const first = kong.request('/')
+    await until(() => service.waiting.length === 1)
+    const second = await kong.request('/')
+    assert.equal(second.status, 503)
+    assert.equal(second.headers['retry-after'], '1')
+    assert.match(second.body, /Too many requests at once/)
+    service.answerAll()
+    assert.equal((await first).status, 200)
+    const third = kong.request('/')
+    await until(() => service.waiting.length === 1)
+    service.answerAll()
+    assert.equal((await third).status, 200)
+    const shed = kong.events.find(event => event.type === 'qos.shed.v1')
+    assert.equal(shed?.data.reason, 'concurrency')
+  })
+
+  it('sheds the lowest tier first when its service has enough in flight', async () => {
+    const service = createHeldService()
+    kong = await startHarness(plugin, {
+      config: {
+        qos: {
+          ...FROM_HEADER,
+          tiers: { gold: { ...plenty, priority: 9 }, bronze: { ...plenty, priority: 1 } },
+          overload: { min_limit: 2, initial_limit: 2, max_limit: 2 },
+        },
+      },
+      upstream: service.handle,
+    })
+    const gold = ask('gold')
+    await until(() => service.waiting.length === 1)
+    // Gold has lately needed one, and may by chance need another: nothing is left for bronze.
+    assert.equal((await ask('bronze')).status, 503)
+    const another = ask('gold')
+    await until(() => service.waiting.length === 2)
+    assert.equal((await ask('gold')).status, 503)
+    service.answerAll()
+    assert.deepEqual([(await gold).status, (await another).status], [200, 200])
+  })
+
+  it('gives slot and debit back when the breaker rejects', async () => {
+    let status = 500
+    kong = await startHarness(plugin, {
+      config: {
+        qos: { default_tier: 'bronze', tiers: { bronze: { ...plenty, concurrency: 1 } } },
+        circuit_breaker: { minimum_calls: 2, open_ms: 60_000 },
+      },
+      upstream: () => ({ status }),
+    })
+    for (let i = 0; i < 4; i++) await kong.request('/')
+    const rejected = await kong.request('/')
+    assert.equal(rejected.status, 503)
+    assert.match(rejected.body, /circuit breaker/)
+    status = 200
+    const remaining = async () => Number((await kong.request('/')).headers['x-ratelimit-remaining-minute'])
+    const before = await remaining()
+    assert.ok((await remaining()) >= before)
+  })
+
+  it('refuses concurrency and overload for qos alone, where nothing shows an answer', async () => {
+    const { plugin: qos } = await import('../../../plugins/qos/plugin.ts')
+    const tiers = { bronze: { ...plenty, concurrency: 1 } }
+    await assert.rejects(startHarness(qos, { config: { default_tier: 'bronze', tiers } }), /concurrency/)
+    kong = await startHarness(qos, { config: { default_tier: 'bronze', tiers: { bronze: plenty } } })
+  })
+})
