@@ -34,6 +34,8 @@ export const FLUSH_MS = 250
 const QUIET_SYNC_MS = 1000
 /** A breaker without requests for this long is asked about again when the next one comes. */
 const IDLE_MS = 30_000
+/** A closed breaker without requests for this long is forgotten: its service may be gone from Kong. */
+const FORGET_MS = 3_600_000
 const PASS: Decision = { kind: 'pass' }
 
 /**
@@ -70,6 +72,7 @@ export class Board {
 
   /** Tells the other processes that this one lives, and hears who else does. */
   beat(): Promise<void> {
+    this.#forgetUnused()
     return this.#sharing.beat()
   }
 
@@ -97,6 +100,11 @@ export class Board {
 
   count(entry: Entry, what: 'rejected' | 'fallback' | 'shadow'): void {
     entry.tally[what] += 1
+  }
+
+  /** How many breakers this process remembers. */
+  get size(): number {
+    return this.#entries.size
   }
 
   /** Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe. */
@@ -177,6 +185,14 @@ export class Board {
     this.#active.add(entry)
     // After a rest the state may be old: a message could have been missed.
     if (nowMs - entry.syncedAtMs > IDLE_MS) void this.#sharing.sync(entry)
+  }
+
+  #forgetUnused(): void {
+    const nowMs = this.#host.clock.monotonic()
+    for (const [key, { cell, usedAtMs, isActive }] of this.#entries) {
+      if (isActive || nowMs - usedAtMs <= FORGET_MS) continue
+      if (deciding(cell).phase === 'closed' && modeNow(cell, nowMs) === 'auto') this.#entries.delete(key)
+    }
   }
 
   #rest(entry: Entry): void {

@@ -192,6 +192,31 @@ describe('a breaker on one node', () => {
     assert.equal(node.phase(), 'open')
   })
 
+  it('is forgotten after an hour without requests, unless it is open or ordered', async () => {
+    const node = await createNode({
+      config: { minimum_calls: 2, open_ms: 3_600_000 * 2, max_open_ms: 3_600_000 * 2 },
+    })
+    await succeed(node, 1)
+    node.clock.advance(31_000)
+    await node.board.flush()
+    node.clock.advance(3_600_000 - 31_000)
+    await node.board.beat()
+    assert.equal(node.board.size, 1)
+    await fail(node, 2)
+    node.clock.advance(3_700_000)
+    await node.board.flush()
+    await node.board.flush()
+    await node.board.beat()
+    assert.equal(node.board.size, 1, 'it is open')
+    const other = await createNode()
+    await succeed(other, 1)
+    other.clock.advance(31_000)
+    await other.board.flush()
+    other.clock.advance(3_600_000)
+    await other.board.beat()
+    assert.equal(other.board.size, 0)
+  })
+
   it('counts again after the wall clock was set back', async () => {
     const node = await createNode({ config: { minimum_calls: 5 } })
     node.clock.step(-3_600_000)
