@@ -1,3 +1,4 @@
+import type { Request } from './decider.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type Demand, REFUSED, take } from './limiter.ts'
 import { overridden, type Plan } from './plan.ts'
@@ -6,8 +7,7 @@ import { admit, refuse, type Verdict } from './verdict.ts'
 
 /** A request that waits for tokens. */
 export interface Waiter {
-  readonly cost: number
-  readonly plan: Plan
+  readonly request: Request
   settle(verdict: Verdict): void
 }
 
@@ -42,7 +42,7 @@ export interface Account {
 export function createAccount(key: string, plan: Plan): Account {
   return {
     key,
-    isRecent: true,
+    isRecent: false,
     plan,
     limits: plan.limits,
     overrides: '',

@@ -1,8 +1,8 @@
 import { type Clock, messageOf, type Store } from '../../plugin-server/sdk.ts'
-import { type Account, decideLocally, learn, noteDemand, rememberRefusal, type Waiter } from './account.ts'
+import { type Account, decideLocally, learn, rememberRefusal } from './account.ts'
 import { AccountBook } from './account-book.ts'
 import { type Every, everySystem, Heartbeat } from './heartbeat.ts'
-import type { Limit } from './limit.ts'
+import { Leases, limitsOf } from './leases.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './operate.ts'
 import { createPlan, type Plan } from './plan.ts'
@@ -32,8 +32,6 @@ export interface DeciderOptions {
   readonly maxAccounts?: number
 }
 
-/** Tokens that lie unused for this long go back. */
-const LEASE_MICROS = 1_000_000
 const SWEEP_MS = 250
 const WARM_KEY = '{sluice:qos:nodes}:warm'
 const WARM_PLAN = createPlan([
@@ -46,7 +44,7 @@ export class Decider {
   readonly #store: Store
   readonly #heartbeat: Heartbeat
   readonly #accounts: AccountBook
-  readonly #leased = new Set<Account>()
+  readonly #leases: Leases
   readonly #stops: (() => void)[]
   /** Difference between the store's clock and our monotonic one, microseconds. */
   #offsetMicros: number
@@ -60,12 +58,18 @@ export class Decider {
     this.#accounts = new AccountBook({
       maxAccounts: options.maxAccounts ?? 50_000,
       outages: () => this.#outages,
-      onDrop: account => void this.#returnTokens(account),
+      onDrop: account => void this.#leases.giveUp(account),
     })
     this.#offsetMicros = Math.floor((clock.now() - clock.monotonic()) * 1000)
     this.#heartbeat = new Heartbeat(store, options.id, every, () => {})
+    this.#leases = new Leases({
+      heartbeat: this.#heartbeat,
+      take: (account, plan, demand) => this.#take(account, plan, demand),
+      giveBack: (account, tokens) => this.#add(account, -tokens),
+      decideAlone: (account, request, reason) => this.#decideAlone(account, request, reason),
+    })
     this.#stops = [
-      every(SWEEP_MS, () => this.sweep()),
+      every(SWEEP_MS, () => this.#leases.sweep(this.#nowMicros())),
       store.onAvailability(available => (available ? this.#whenBack() : this.#outages++)),
       store.watch(CHANGES_CHANNEL, message => this.#heed(message)),
     ]
@@ -88,19 +92,11 @@ export class Decider {
     if (account.refusedUntilMicros > now && cost >= account.refusedCost)
       return refuse('memory', limits, account.remembered.states, cost, now)
     const isLeased = request.leaseTolerance !== undefined && this.#store.kind === 'redis'
-    if (isLeased) noteDemand(account, cost, now)
-    if (
-      isLeased &&
-      account.tokens >= cost &&
-      account.tokensUntilMicros > now &&
-      account.waiters.length === 0
-    ) {
-      account.tokens -= cost
-      return admit('lease', limits, account.remembered.states, now, { tokens: account.tokens })
-    }
+    const spent = isLeased ? this.#leases.spend(account, cost, now) : undefined
+    if (spent) return spent
     if (!this.#store.canReach(account.key)) return this.#decideAlone(account, request, 'Redis is away')
     if (!isLeased) return this.#decideByStore(account, request)
-    return this.#wait(account, request)
+    return this.#leases.wait(account, request)
   }
 
   /** Takes a debit back: the request was not served after all. */
@@ -113,19 +109,11 @@ export class Decider {
     account.refusedUntilMicros = 0
   }
 
-  /** Gives tokens back that lie unused, and forgets subjects that have long been quiet. */
-  sweep(): void {
-    const now = this.#nowMicros()
-    for (const account of this.#leased) if (account.tokensUntilMicros <= now) void this.#returnTokens(account)
-  }
-
   async close(): Promise<void> {
     for (const stop of this.#stops) stop()
-    const last: Promise<unknown>[] = []
-    for (const account of this.#leased) last.push(this.#returnTokens(account))
-    for (const account of this.#accounts.all()) if (account.local) last.push(this.#commitLocal(account))
-    last.push(this.#heartbeat.close())
-    await Promise.allSettled(last)
+    const local = [...this.#accounts.all()].map(account => this.#commitLocal(account))
+    await Promise.allSettled([this.#leases.close(), ...local])
+    await this.#heartbeat.close()
   }
 
   // --- by the store ---
@@ -141,7 +129,7 @@ export class Decider {
   }
 
   #conclude(account: Account, plan: Plan, cost: number, taken: Taken): Verdict {
-    const limits = account.plan === plan ? account.limits : plan.limits
+    const limits = limitsOf(account, plan)
     if (taken.granted !== REFUSED)
       return admit('store', limits, taken.states, taken.nowMicros, { overrun: taken.overrun })
     const verdict = refuse('store', limits, taken.states, cost, taken.nowMicros)
@@ -176,80 +164,6 @@ export class Decider {
       if (this.#isDegraded) this.#degrade(false, 'the store answers again')
       return taken
     })
-  }
-
-  // --- tokens ahead ---
-
-  #wait(account: Account, request: Request): Promise<Verdict> {
-    return new Promise(settle => {
-      account.waiters.push({ cost: request.cost, plan: request.plan, settle })
-      if (!account.isAsking) void this.#ask(account, request)
-    })
-  }
-
-  /** Asks for all that wait, in one call, until nobody waits; requests that come meanwhile join the next call. */
-  async #ask(account: Account, request: Request): Promise<void> {
-    const { waiters } = account
-    account.isAsking = true
-    while (waiters.length > 0) {
-      const { plan, cost } = waiters[0]!
-      const wanted = waiters.reduce((sum, waiter) => sum + (waiter.plan === plan ? waiter.cost : 0), 0)
-      try {
-        const taken = await this.#take(account, plan, { cost, wanted, ...this.#leaseSize(account, request) })
-        if (taken.granted === REFUSED) this.#refuseWaiters(account, cost, taken)
-        else this.#serveWaiters(account, taken)
-      } catch (error) {
-        for (const waiter of waiters.splice(0))
-          waiter.settle(this.#decideAlone(account, { ...request, cost: waiter.cost }, messageOf(error)))
-      }
-    }
-    account.isAsking = false
-  }
-
-  /**
-   * ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes, and no more than were asked for
-   * within a second.
-   */
-  #leaseSize(account: Account, { leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
-    if (!this.#heartbeat.isSettled) return { ahead: 0, reserve: 0 }
-    const held = Math.floor(leaseTolerance * smallest(account.limits))
-    const { present, before } = account.demand
-    const ahead =
-      Math.min(Math.floor(held / this.#heartbeat.nodes), Math.max(present, before) - 1) - account.tokens
-    return { ahead: Math.max(0, ahead), reserve: held }
-  }
-
-  #serveWaiters(account: Account, taken: Taken): void {
-    account.tokens += taken.granted
-    account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
-    while (account.waiters.length > 0 && account.waiters[0]!.cost <= account.tokens) {
-      const waiter = account.waiters.shift()!
-      account.tokens -= waiter.cost
-      const { tokens } = account
-      waiter.settle(
-        admit('store', account.limits, taken.states, taken.nowMicros, { tokens, overrun: taken.overrun }),
-      )
-    }
-    if (account.tokens > 0) this.#leased.add(account)
-  }
-
-  #refuseWaiters(account: Account, cost: number, taken: Taken): void {
-    const verdict = refuse('store', account.limits, taken.states, cost, taken.nowMicros)
-    rememberRefusal(account, verdict, cost)
-    const rest: Waiter[] = []
-    for (const waiter of account.waiters.splice(0)) {
-      if (waiter.cost < cost) rest.push(waiter)
-      else waiter.settle(refuse('store', account.limits, taken.states, waiter.cost, taken.nowMicros))
-    }
-    account.waiters.push(...rest)
-  }
-
-  #returnTokens(account: Account): Promise<unknown> {
-    this.#leased.delete(account)
-    const { tokens } = account
-    account.tokens = 0
-    // Lost when the store is away: the tokens stay debited, which admits less, never more.
-    return tokens > 0 ? this.#add(account, -tokens).catch(() => {}) : Promise.resolve()
   }
 
   // --- alone ---
@@ -336,13 +250,4 @@ export class Decider {
   #nowMicros(): number {
     return Math.floor(this.#offsetMicros + this.#options.clock.monotonic() * 1000)
   }
-}
-
-/** The smallest of all that the limits admit at once or in a window. */
-function smallest(limits: readonly Limit[]): number {
-  let least = Number.POSITIVE_INFINITY
-  for (const limit of limits)
-    if (!limit.shadow)
-      least = Math.min(least, limit.requests, limit.kind === 'gcra' ? limit.burst : limit.requests)
-  return least
 }

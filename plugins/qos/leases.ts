@@ -1,0 +1,148 @@
+import { messageOf } from '../../plugin-server/sdk.ts'
+import { type Account, noteDemand, rememberRefusal } from './account.ts'
+import type { Request } from './decider.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { Limit } from './limit.ts'
+import { type Demand, REFUSED } from './limiter.ts'
+import type { Plan } from './plan.ts'
+import type { Taken } from './script.ts'
+import { admit, refuse, type Verdict } from './verdict.ts'
+
+export interface LeasesOptions {
+  readonly heartbeat: Heartbeat
+  readonly take: (account: Account, plan: Plan, demand: Demand) => Taken | Promise<Taken>
+  readonly giveBack: (account: Account, tokens: number) => Promise<unknown>
+  /** Decides when the store can't. */
+  readonly decideAlone: (account: Account, request: Request, reason: string) => Verdict
+}
+
+/** Tokens that lie unused for this long go back. */
+const LEASE_MICROS = 1_000_000
+
+/**
+ * Tokens that were debited in the store before they are needed, and lie in memory. One call asks for all requests of a
+ * subject that wait, and for some more; those that come meanwhile wait for the next.
+ */
+export class Leases {
+  readonly #options: LeasesOptions
+  readonly #leased = new Set<Account>()
+
+  constructor(options: LeasesOptions) {
+    this.#options = options
+  }
+
+  /** Decides by the tokens at hand; undefined when there are not enough. */
+  spend(account: Account, cost: number, nowMicros: number): Verdict | undefined {
+    noteDemand(account, cost, nowMicros)
+    const isWaitedFor = account.waiters.length > 0
+    if (account.tokens < cost || account.tokensUntilMicros <= nowMicros || isWaitedFor) return undefined
+    account.tokens -= cost
+    const { limits, tokens } = account
+    return admit('lease', limits, account.remembered.states, nowMicros, { tokens })
+  }
+
+  /** Waits for tokens. */
+  wait(account: Account, request: Request): Promise<Verdict> {
+    return new Promise(settle => {
+      account.waiters.push({ request, settle })
+      if (!account.isAsking) void this.#ask(account)
+    })
+  }
+
+  /** Gives back what has lain unused. */
+  sweep(nowMicros: number): void {
+    for (const account of this.#leased) if (account.tokensUntilMicros <= nowMicros) void this.giveUp(account)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#leased].map(account => this.giveUp(account)))
+  }
+
+  /** Gives the tokens of a subject back. Where the store is away they stay debited: that admits less, never more. */
+  async giveUp(account: Account): Promise<void> {
+    this.#leased.delete(account)
+    const { tokens } = account
+    account.tokens = 0
+    if (tokens > 0) await this.#options.giveBack(account, tokens).catch(() => {})
+  }
+
+  /** Asks until nobody waits; each call is for those whose limits are the same as the first one's. */
+  async #ask(account: Account): Promise<void> {
+    const { waiters } = account
+    account.isAsking = true
+    while (waiters.length > 0) {
+      const { request } = waiters[0]!
+      const { plan, cost } = request
+      let wanted = 0
+      for (const waiter of waiters) if (waiter.request.plan === plan) wanted += waiter.request.cost
+      try {
+        const demand = { cost, wanted, ...this.#ahead(account, request) }
+        const taken = await this.#options.take(account, plan, demand)
+        if (taken.granted === REFUSED) this.#refuse(account, request, taken)
+        else this.#serve(account, plan, taken)
+      } catch (error) {
+        for (const waiter of waiters.splice(0))
+          waiter.settle(this.#options.decideAlone(account, waiter.request, messageOf(error)))
+      }
+    }
+    account.isAsking = false
+  }
+
+  /**
+   * ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes, and no more than were asked for
+   * within a second.
+   */
+  #ahead(account: Account, { plan, leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
+    const { heartbeat } = this.#options
+    if (!heartbeat.isSettled) return { ahead: 0, reserve: 0 }
+    const held = Math.floor(leaseTolerance * smallest(limitsOf(account, plan)))
+    const { present, before } = account.demand
+    const useful = Math.min(Math.floor(held / heartbeat.nodes), Math.max(present, before) - 1)
+    return { ahead: Math.max(0, useful - account.tokens), reserve: held }
+  }
+
+  #serve(account: Account, plan: Plan, taken: Taken): void {
+    const { waiters } = account
+    const limits = limitsOf(account, plan)
+    let tokens = taken.granted
+    // Tokens of other limits stay with these.
+    if (account.plan === plan) tokens += account.tokens
+    for (const waiter of waiters.splice(0)) {
+      const { request, settle } = waiter
+      if (request.plan === plan && request.cost <= tokens) {
+        tokens -= request.cost
+        settle(admit('store', limits, taken.states, taken.nowMicros, { tokens, overrun: taken.overrun }))
+      } else waiters.push(waiter)
+    }
+    if (account.plan !== plan) return
+    account.tokens = tokens
+    account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
+    if (tokens > 0) this.#leased.add(account)
+  }
+
+  #refuse(account: Account, refused: Request, taken: Taken): void {
+    const { plan, cost } = refused
+    const limits = limitsOf(account, plan)
+    const verdict = (own: number) => refuse('store', limits, taken.states, own, taken.nowMicros)
+    if (account.plan === plan) rememberRefusal(account, verdict(cost), cost)
+    for (const waiter of account.waiters.splice(0)) {
+      const { request } = waiter
+      if (request.plan === plan && request.cost >= cost) waiter.settle(verdict(request.cost))
+      else account.waiters.push(waiter)
+    }
+  }
+}
+
+/** The limits in force of a plan: those of the account know the overrides. */
+export function limitsOf(account: Account, plan: Plan): readonly Limit[] {
+  return account.plan === plan ? account.limits : plan.limits
+}
+
+/** The smallest of all that the limits admit at once or in a window. */
+function smallest(limits: readonly Limit[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const limit of limits)
+    if (!limit.shadow)
+      least = Math.min(least, limit.requests, limit.kind === 'gcra' ? limit.burst : limit.requests)
+  return least
+}

@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict'
+import { Decider, type Request } from '../../../plugins/qos/decider.ts'
+import type { Limit } from '../../../plugins/qos/limit.ts'
+import { changeSubject } from '../../../plugins/qos/operate.ts'
+import { createPlan } from '../../../plugins/qos/plan.ts'
+import { remainingOf, type Verdict } from '../../../plugins/qos/verdict.ts'
+import { createTestClock } from '../../support/test-clock.ts'
+import { createHeldStore, settled } from './held-store.ts'
+import { gcra, sliding } from './limits.ts'
+
+const KEY = '{sluice:qos:all:consumer:alice}'
+
+describe('the decider of qos', () => {
+  it('remembers a refusal: no call until its time, admitted then', async () => {
+    const { ask, store, clock } = await createSetting([gcra(10, 60, 1)], { strict: true })
+    assert.equal((await ask()).outcome, 'admitted')
+    assert.deepEqual(brief(await ask()), ['refused', 'store'])
+    clock.advance(5999)
+    const remembered = await ask()
+    assert.deepEqual(brief(remembered), ['refused', 'memory'])
+    assert.equal(remembered.retryMicros, 1000)
+    assert.equal(store.calls, 2)
+    clock.advance(1)
+    assert.deepEqual(brief(await ask()), ['admitted', 'store'])
+  })
+
+  it('does not hold a remembered refusal against a cheaper request', async () => {
+    const { ask } = await createSetting([gcra(10, 60)], { strict: true })
+    await ask({ cost: 8 })
+    assert.deepEqual(brief(await ask({ cost: 5 })), ['refused', 'store'])
+    assert.deepEqual(brief(await ask({ cost: 7 })), ['refused', 'memory'])
+    assert.deepEqual(brief(await ask({ cost: 2 })), ['admitted', 'store'])
+  })
+
+  it('makes one call a request when strict, however many come at once', async () => {
+    const { ask, store } = await createSetting([gcra(100, 60)], { strict: true, holds: true })
+    const verdicts = [ask(), ask(), ask()]
+    await settled()
+    assert.equal(store.pending.length, 3)
+    await store.answer()
+    for (const verdict of verdicts) assert.equal((await verdict).outcome, 'admitted')
+  })
+
+  it('asks once for all that wait when leased, and again for those that came meanwhile', async () => {
+    const { ask, store } = await createSetting([gcra(1000, 60)], { holds: true })
+    const first = [ask(), ask({ cost: 3 })]
+    await settled()
+    // The first is on its way alone; the second waits for the next call, with all that follow.
+    const later = Array.from({ length: 8 }, () => ask())
+    assert.deepEqual(
+      store.pending.map(({ wanted }) => wanted),
+      [1],
+    )
+    await store.answer()
+    assert.equal((await first[0]!).outcome, 'admitted')
+    assert.equal(store.pending.length <= 1, true)
+    await store.answer()
+    for (const verdict of [...first, ...later]) assert.equal((await verdict).outcome, 'admitted')
+    assert.equal(store.calls, 2)
+  })
+
+  it('spends tokens at hand in the same turn, and gives back what lies unused', async () => {
+    const { decider, request, ask, store, clock, tick } = await createSetting([gcra(1000, 60)])
+    for (let i = 0; i < 30; i++) await ask()
+    const calls = store.calls
+    assert.ok(calls < 10, `${calls} calls for 30 requests`)
+    let spent = 0
+    while (!((decider.decide(request) as unknown) instanceof Promise)) spent++
+    assert.ok(spent > 0)
+    await settled()
+    clock.advance(1001)
+    await tick()
+    const { outcome, ...state } = await ask({ leaseTolerance: undefined, cost: 0 })
+    assert.equal(outcome, 'admitted')
+    // 30 + spent + the one that was not in hand; of the refill of a second, 16.
+    assert.equal(remainingOf({ outcome, ...state }, 0), Math.min(1000, 1000 - (31 + spent) + 16))
+  })
+
+  it('gives tokens back when it is closed', async () => {
+    const { decider, ask, store, clock } = await createSetting([gcra(1000, 3600)])
+    for (let i = 0; i < 30; i++) await ask()
+    await decider.close()
+    const other = new Decider({ store, clock, id: 'other', every: () => () => {} })
+    const verdict = await other.decide({
+      ...requestOf([gcra(1000, 3600)]),
+      leaseTolerance: undefined,
+      cost: 0,
+    })
+    assert.equal(remainingOf(verdict, 0), 970)
+    await other.close()
+  })
+
+  it('takes nothing ahead for a limit that is too small, nor near its end', async () => {
+    const small = await createSetting([gcra(15, 60)])
+    for (let i = 0; i < 10; i++) assert.equal((await small.ask()).tokens, 0)
+    const near = await createSetting([sliding(200, 3600)])
+    for (let i = 0; i < 195; i++) await near.ask()
+    for (let i = 0; i < 5; i++)
+      assert.deepEqual([(await near.ask()).tokens, near.store.pending.length], [0, 0])
+    assert.equal((await near.ask()).outcome, 'refused')
+  })
+
+  it('refuses only those that wait and ask too much', async () => {
+    const { ask, store } = await createSetting([gcra(10, 60)], { holds: true })
+    const first = ask({ cost: 8 })
+    const waiting = [ask({ cost: 5 }), ask({ cost: 1 }), ask({ cost: 6 }), ask({ cost: 1 })]
+    await store.answer()
+    await store.answer()
+    await store.answer()
+    assert.equal((await first).outcome, 'admitted')
+    assert.deepEqual(
+      (await Promise.all(waiting)).map(({ outcome }) => outcome),
+      ['refused', 'admitted', 'refused', 'admitted'],
+    )
+  })
+
+  it('keeps requests of two tiers apart that wait for one subject', async () => {
+    const { ask, store } = await createSetting([gcra(10, 60, 10, 'minute')], { holds: true })
+    const other = createPlan([gcra(2, 60, 2, 'other')])
+    const verdicts = [ask(), ask({ plan: other }), ask(), ask({ plan: other }), ask({ plan: other })]
+    for (let i = 0; i < 6; i++) await store.answer()
+    const all = await Promise.all(verdicts)
+    assert.deepEqual(
+      all.map(({ outcome, limits }) => `${outcome} by ${limits[0]!.name}`),
+      [
+        'admitted by minute',
+        'admitted by other',
+        'admitted by minute',
+        'admitted by other',
+        'refused by other',
+      ],
+    )
+  })
+
+  it('gives a debit back: in the store, to the tokens at hand, and of the time alone', async () => {
+    const strict = await createSetting([gcra(10, 3600)], { strict: true })
+    await strict.ask({ cost: 4 })
+    strict.decider.giveBack({ ...strict.request, cost: 3 })
+    await settled()
+    assert.equal(remainingOf(await strict.ask({ cost: 0 }), 0), 9)
+
+    const alone = await createSetting([gcra(10, 3600)], { strict: true })
+    await alone.ask()
+    alone.store.setAway(true)
+    await alone.ask({ cost: 2 })
+    alone.decider.giveBack({ ...alone.request, cost: 2 })
+    alone.store.setAway(false)
+    await settled()
+    assert.equal(remainingOf(await alone.ask({ cost: 0 }), 0), 9)
+  })
+
+  it('lets a refused subject pass again when a debit was given back', async () => {
+    const { ask, decider, request } = await createSetting([gcra(1, 3600)], { strict: true })
+    await ask()
+    assert.equal((await ask()).outcome, 'refused')
+    decider.giveBack(request)
+    await settled()
+    assert.equal((await ask()).outcome, 'admitted')
+  })
+
+  it('decides all that wait alone when the store is late, and counts twice at worst', async () => {
+    const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    const verdicts = [ask(), ask()]
+    await settled()
+    await store.fail(true)
+    for (const verdict of verdicts) assert.deepEqual(brief(await verdict), ['admitted', 'local'])
+    const after = ask({ cost: 0 })
+    await store.answer()
+    // Both ran in the store after all, and both were told to it again.
+    assert.equal(remainingOf(await after, 0), 6)
+  })
+
+  it('tells the store once what it admitted alone, also when that fails at first', async () => {
+    const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    store.setAway(true)
+    for (let i = 0; i < 3; i++) assert.deepEqual(brief(await ask()), ['admitted', 'local'])
+    store.setAway(false)
+    await settled()
+    assert.deepEqual(
+      store.pending.map(({ operation, cost }) => [operation, cost]),
+      [['add', 3]],
+    )
+    await store.fail()
+    const verdict = ask({ cost: 0 })
+    await settled()
+    assert.deepEqual(
+      store.pending.map(({ operation, cost }) => [operation, cost]),
+      [
+        ['add', 3],
+        ['take', 0],
+      ],
+    )
+    await store.answer()
+    assert.equal(remainingOf(await verdict, 0), 7)
+    await store.answer()
+    assert.equal(store.pending.length, 0)
+  })
+
+  it('keeps the counts of limits that a change of tier leaves as they are', async () => {
+    const { ask } = await createSetting([gcra(10, 3600, 10, 'hour')], { strict: true })
+    await ask({ cost: 4 })
+    const plan = createPlan([gcra(10, 3600, 10, 'hour'), gcra(5, 60, 5, 'minute')])
+    const verdict = await ask({ plan })
+    assert.deepEqual([remainingOf(verdict, 0), remainingOf(verdict, 1)], [5, 4])
+  })
+
+  it('forgets what it remembers of a subject that an operator has reset', async () => {
+    const { ask, store } = await createSetting([gcra(2, 3600)])
+    for (let i = 0; i < 3; i++) await ask()
+    assert.deepEqual(brief(await ask()), ['refused', 'memory'])
+    await changeSubject(store, { key: KEY, action: 'reset', actor: 'ops', reason: 'test' }, 0)
+    await settled()
+    assert.deepEqual(brief(await ask()), ['admitted', 'store'])
+  })
+
+  it('bounds what it remembers, and keeps those in use', async () => {
+    const { ask, store } = await createSetting([gcra(1, 3600)], { strict: true, maxAccounts: 50 })
+    await ask()
+    await ask()
+    for (let i = 0; i < 2000; i++) {
+      await ask({ key: `{sluice:qos:all:consumer:${i}}` })
+      if (i % 10 === 0) assert.equal((await ask()).outcome, 'refused')
+    }
+    // The subject in use was never asked for again: its refusal is still remembered.
+    assert.equal(store.calls, 2002)
+  })
+
+  it('survives a store that answers nonsense to an operator channel', async () => {
+    const { ask, store } = await createSetting([gcra(2, 3600)], { strict: true })
+    for (const message of ['', 'null', '{}', '{"key":1}', '[1]', 'x'.repeat(10_000)])
+      await store.publish('sluice:qos:changed', message)
+    await settled()
+    assert.equal((await ask()).outcome, 'admitted')
+  })
+})
+
+interface SettingOptions {
+  readonly strict?: boolean
+  readonly holds?: boolean
+  readonly maxAccounts?: number
+}
+
+async function createSetting(limits: readonly Limit[], options: SettingOptions = {}) {
+  const clock = createTestClock()
+  const store = createHeldStore(clock, options.holds ?? false)
+  const timers: (() => void)[] = []
+  const decider = new Decider({
+    store,
+    clock,
+    id: 'node-1',
+    every(_, callback) {
+      timers.push(callback)
+      return () => {}
+    },
+    ...(options.maxAccounts === undefined ? {} : { maxAccounts: options.maxAccounts }),
+  })
+  const tick = async () => {
+    for (const callback of timers) callback()
+    await settled()
+  }
+  for (let i = 0; i < 3; i++) await tick()
+  const request: Request = { ...requestOf(limits), leaseTolerance: options.strict ? undefined : 0.05 }
+  const ask = async (more: Partial<Request> = {}): Promise<Verdict> => decider.decide({ ...request, ...more })
+  return { clock, store, decider, request, ask, tick }
+}
+
+function requestOf(limits: readonly Limit[]): Omit<Request, 'leaseTolerance'> {
+  return { key: KEY, plan: createPlan(limits), cost: 1, onStoreError: 'local' }
+}
+
+const brief = ({ outcome, by }: Verdict) => [outcome, by]
