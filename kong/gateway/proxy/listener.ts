@@ -45,16 +45,19 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     requireHostHeader: false,
     noDelay: true,
   })
-  let closing = false
+  const sockets = createSocketBook()
+  server.on('connection', sockets.add)
   const handle = (request: IncomingMessage, response: ServerResponse, head?: Buffer) => {
-    if (closing) response.shouldKeepAlive = false
+    if (sockets.isClosing) response.shouldKeepAlive = false
+    sockets.begin(request.socket, response)
+    response.once('close', () => sockets.end(request.socket, response))
     serve(request, response, head && { head }).catch(() => response.destroy())
   }
   server.on('request', (request, response) => handle(request, response))
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => {})
     const response = new ServerResponse(request)
-    response.assignSocket(socket as Socket)
+    response.assignSocket(socket)
     response.shouldKeepAlive = false
     response.once('finish', () => socket.end())
     handle(request, response, head)
@@ -67,25 +70,56 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return {
     address: bound,
     get connections() {
-      return connectionsOf(server)
+      return sockets.size
     },
     async close(graceMs) {
-      closing = true
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      server.closeIdleConnections()
-      const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+      sockets.closeIdle()
+      const timer = setTimeout(sockets.closeAll, graceMs)
       await closed
       clearTimeout(timer)
     },
   }
 }
 
-function connectionsOf(server: Server): number {
-  let count = 0
-  server.getConnections((_, open) => {
-    count = open
-  })
-  return count
+/**
+ * Which connections are open, and which of them have a request under way. Node.js itself knows neither connections
+ * that never sent a request nor those that were upgraded.
+ */
+function createSocketBook() {
+  const open = new Map<Socket, Set<ServerResponse>>()
+  let isClosing = false
+  return {
+    get size() {
+      return open.size
+    },
+    get isClosing() {
+      return isClosing
+    },
+    add(socket: Socket) {
+      open.set(socket, new Set())
+      socket.once('close', () => open.delete(socket))
+    },
+    begin(socket: Socket, response: ServerResponse) {
+      open.get(socket)?.add(response)
+    },
+    end(socket: Socket, response: ServerResponse) {
+      const responses = open.get(socket)
+      responses?.delete(response)
+      if (isClosing && responses?.size === 0) socket.destroySoon()
+    },
+    /** What is under way may end, but its connection then closes. */
+    closeIdle() {
+      isClosing = true
+      for (const [socket, responses] of open) {
+        if (responses.size === 0) socket.destroy()
+        for (const response of responses) response.shouldKeepAlive = false
+      }
+    },
+    closeAll() {
+      for (const socket of open.keys()) socket.destroy()
+    },
+  }
 }
 
 function statusOf(code: string | undefined): number {

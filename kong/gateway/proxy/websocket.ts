@@ -99,7 +99,7 @@ export async function tunnel(
   })
 }
 
-/** Either side's end is the other's; pipes hold back the faster one. */
+/** Either side's end is the other's, once all was written; pipes hold back the faster one. */
 function join(a: Duplex, b: Duplex, done: () => void): void {
   let open = 2
   const ended = () => {
@@ -107,6 +107,8 @@ function join(a: Duplex, b: Duplex, done: () => void): void {
   }
   a.pipe(b)
   b.pipe(a)
+  a.once('finish', () => a.destroy())
+  b.once('finish', () => b.destroy())
   a.on('error', () => b.destroy())
   b.on('error', () => a.destroy())
   a.once('close', () => {
