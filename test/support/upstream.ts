@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 export interface TestUpstream {
@@ -16,6 +16,12 @@ export async function startUpstream(
 ): Promise<TestUpstream> {
   const server = createServer(listener)
   if (onUpgrade) server.on('upgrade', onUpgrade)
+  // Node.js forgets connections that were upgraded.
+  const sockets = new Set<Socket>()
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
@@ -23,7 +29,7 @@ export async function startUpstream(
     port,
     server,
     async close() {
-      server.closeAllConnections()
+      for (const socket of sockets) socket.destroy()
       await new Promise(resolve => server.close(resolve))
     },
   }

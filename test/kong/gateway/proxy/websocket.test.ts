@@ -52,7 +52,6 @@ describe('a WebSocket', () => {
   })
   after(async () => {
     await gateway.close()
-    for (const socket of tunnels) socket.destroy()
     await upstream.close()
   })
 
