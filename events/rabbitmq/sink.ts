@@ -182,9 +182,10 @@ function messageOptions(record: SinkRecord) {
 
 /** Closes the socket without asking the broker, which may be frozen. */
 function destroy(connection: ChannelModel): void {
-  const { stream } = connection.connection as unknown as { stream: { destroy(): void } }
+  const { stream } = connection.connection as unknown as { stream: { destroy(error: Error): void } }
   connection.on('error', () => {})
-  stream.destroy()
+  // With an error, since the library stops its heartbeats only then.
+  stream.destroy(new Error('the connection was given up'))
 }
 
 async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
