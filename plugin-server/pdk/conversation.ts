@@ -58,6 +58,8 @@ class Ask implements ReplySink {
   }
 }
 
+const RESOLVED = Promise.resolve()
+
 const CALLS_OF: Readonly<Record<Phase, ReadonlySet<Method>>> = {
   certificate: callsOf('certificate'),
   rewrite: callsOf('rewrite'),
@@ -140,7 +142,8 @@ export class Conversation {
     this.#asked.push(ask)
     if (!this.#flushing) {
       this.#flushing = true
-      queueMicrotask(this.#flush)
+      // Not queueMicrotask, which makes an async resource each time.
+      void RESOLVED.then(this.#flush)
     }
     return ask.promise as Promise<T>
   }

@@ -6,7 +6,7 @@ import type { Phase } from '../sdk.ts'
 import type { Outcome } from './dispatch.ts'
 
 /** A handler that holds the loop for longer is named in the log. */
-const BLOCKED_MS = 100
+const BLOCKED_MS = 150
 const TICK_MS = 50
 const LOG_EVERY_MS = 1000
 const DURATION_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5]
@@ -73,8 +73,11 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
   let running: { plugin: string; phase: Phase; atMs: number } | undefined
   let suspect: { plugin: string; phase: Phase; forMs: number } | undefined
   let tickedAt = now()
+  let cpu = process.cpuUsage()
   const tick = setInterval(() => {
     const at = now()
+    const used = process.cpuUsage(cpu)
+    cpu = process.cpuUsage()
     const lateMs = Math.max(0, at - tickedAt - TICK_MS)
     tickedAt = at
     lag.set(lateMs / 1000)
@@ -82,7 +85,13 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
       const { plugin, phase } = (suspect ?? running)!
       blocks.with({ plugin }).add()
       log.warn(
-        { plugin, phase, blockedMs: Math.round(suspect?.forMs ?? lateMs) },
+        {
+          plugin,
+          phase,
+          blockedMs: Math.round(suspect?.forMs ?? lateMs),
+          // Far less than blockedMs: the plugin waited for the system, or the machine was busy elsewhere.
+          cpuMs: Math.round((used.user + used.system) / 1000),
+        },
         'a plugin held the event loop',
       )
     }

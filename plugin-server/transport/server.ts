@@ -6,10 +6,12 @@ import type { CallHandler, Protocol } from './calls.ts'
 import { type Listener, listen } from './listener.ts'
 import type { MsgpackCodec, MsgpackEvents } from './msgpack-connection.ts'
 import { type Link, ProtobufConnection } from './protobuf-connection.ts'
+import { readInto } from './shared-read.ts'
 
 /** Kong's largest request body in a frame, and room for what is around it. */
 export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
 
+const READ_BYTES = 65_536
 /** Longer than Kong waits for anything. */
 const SWEEP_EVERY_MS = 60_000
 
@@ -70,16 +72,13 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     return { module, events, codec }
   }
 
-  const accept = (socket: Socket) => {
-    sockets.add(socket)
-    const link: Link = {
-      write: bytes => socket.write(bytes),
-      destroy: () => socket.destroy(),
-      end: () => socket.end(),
-    }
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+
+  const accept = (accepted: Socket) => {
     let speaker: Speaker | undefined
-    /** What came before the protocol was known. */
-    let early: Buffer | undefined
+    /** What came before there was a speaker; copied, since the buffer is everybody's. */
+    let early: Buffer = Buffer.alloc(0)
+    let protocol: Protocol | undefined
 
     const feed = (chunk: Buffer) => {
       try {
@@ -90,18 +89,16 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       }
     }
     const begin = (chunk: Buffer) => {
-      early = early ? Buffer.concat([early, chunk]) : chunk
-      const protocol = detect(early)
-      if (protocol === undefined) return
-      socket.off('data', begin)
-      const first = early
-      early = undefined
+      early = Buffer.concat([early, chunk])
+      // MsgPack's speaker is being loaded.
+      if (protocol !== undefined) return
+      protocol = detect(early)
       if (protocol === 'ProtoBuf:1') {
         speaker = new ProtobufConnection(link, handler, maxBytes)
-        socket.on('data', feed)
-        feed(first)
-        return
-      }
+        feed(early)
+      } else if (protocol === 'MsgPack:1') beginMsgpack()
+    }
+    const beginMsgpack = () => {
       if (options.msgpack === false) {
         log.error(
           'a connection speaks MsgPack:1, which needs a server without --workers; let Kong use ProtoBuf:1',
@@ -109,16 +106,28 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         socket.destroy()
         return
       }
-      socket.pause()
       msgpack ??= loadMsgpack()
-      msgpack.then(({ module, events, codec }) => {
-        speaker = new module.MsgpackConnection(link, handler, events, codec, maxBytes)
-        socket.on('data', feed)
-        feed(first)
-        socket.resume()
-      }, socket.destroy.bind(socket))
+      msgpack.then(
+        ({ module, events, codec }) => {
+          const connection = new module.MsgpackConnection(link, handler, events, codec, maxBytes)
+          // Its stream keeps the chunk until the value is whole.
+          speaker = { push: chunk => connection.push(Buffer.from(chunk)), closed: () => connection.closed() }
+          feed(early)
+        },
+        () => socket.destroy(),
+      )
     }
-    socket.on('data', begin)
+
+    const socket = readInto(buffer, accepted, chunk => {
+      if (speaker) feed(chunk)
+      else begin(chunk)
+    })
+    const link: Link = {
+      write: bytes => socket.write(bytes),
+      destroy: () => socket.destroy(),
+      end: () => socket.end(),
+    }
+    sockets.add(socket)
     socket.on('error', error => log.debug({ reason: error.message }, 'a connection broke'))
     socket.on('close', () => {
       sockets.delete(socket)
