@@ -1,0 +1,79 @@
+/**
+ * Every benchmark, one after the other: `make bench`, some fifteen minutes; `node dist/bench/run.js qos spool` for
+ * some. Prints what each prints, then one table of what ran. Those that need a program which is not here are named
+ * as left out, never passed over.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import path from 'node:path'
+
+interface Benchmark {
+  readonly name: string
+  /** What is measured, against what. */
+  readonly claim: string
+  readonly args?: readonly string[]
+  readonly nodeArgs?: readonly string[]
+  /** Program that must be there. */
+  readonly needs?: string
+}
+
+const BENCHMARKS: readonly Benchmark[] = [
+  { name: 'events', claim: "CPU an event, against Kong's JavaScript plugin server" },
+  { name: 'memory', claim: 'memory over ten million events', nodeArgs: ['--expose-gc'] },
+  { name: 'fuzz', claim: 'one million mutated frames' },
+  { name: 'qos', claim: 'decisions a second and bytes a subject, against rate-limiter-flexible' },
+  { name: 'qos-leasing', claim: 'overshoot of leasing, against reporting afterwards', args: ['--print'] },
+  { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },
+  { name: 'breaker-event', claim: "CPU of the breaker's access event, over a plugin that does nothing" },
+  { name: 'spool', claim: 'events a second with group fsync, and how long a log phase waits' },
+  { name: 'events-postgres', claim: 'rows a second, against COPY and against one insert an event' },
+  { name: 'events-catchup', claim: 'catching up after an outage of a million events' },
+  { name: 'gateway', claim: 'requests a second of the local gateway, and its memory' },
+  { name: 'apply', claim: 'plan and apply of a large state, against one request after another' },
+  {
+    name: 'kong/run',
+    claim: "requests a second in a real Kong, against Kong's own plugins",
+    needs: kongCommand(),
+  },
+]
+
+interface Ran {
+  readonly benchmark: Benchmark
+  readonly seconds: number
+  readonly outcome: string
+}
+
+function kongCommand(): string {
+  return process.env.SLUICE_BENCH_KONG ?? 'kong'
+}
+
+const isThere = (program: string) => spawnSync(program, ['version'], { stdio: 'ignore' }).error === undefined
+
+async function run(benchmark: Benchmark): Promise<Ran> {
+  const { name, claim, args = [], nodeArgs = [], needs } = benchmark
+  if (needs !== undefined && !isThere(needs))
+    return { benchmark, seconds: 0, outcome: `left out: there is no \`${needs}\`` }
+  process.stdout.write(`\n## ${name}: ${claim}\n\n`)
+  const file = path.join(import.meta.dirname, `${name}.js`)
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: 'inherit' })
+  const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
+  const seconds = (performance.now() - startedAt) / 1000
+  return { benchmark, seconds, outcome: code === 0 ? 'done' : `failed (${code})` }
+}
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter(name => !BENCHMARKS.some(benchmark => benchmark.name === name))
+if (unknown.length > 0) {
+  process.stderr.write(
+    `there is no benchmark ${unknown.join(', ')}; there are ${BENCHMARKS.map(({ name }) => name).join(', ')}\n`,
+  )
+  process.exit(1)
+}
+const ran: Ran[] = []
+for (const benchmark of BENCHMARKS)
+  if (asked.length === 0 || asked.includes(benchmark.name)) ran.push(await run(benchmark))
+
+process.stdout.write('\n| benchmark | what | seconds | outcome |\n| --- | --- | ---: | --- |\n')
+for (const { benchmark, seconds, outcome } of ran)
+  process.stdout.write(`| ${benchmark.name} | ${benchmark.claim} | ${Math.round(seconds)} | ${outcome} |\n`)
+if (ran.some(({ outcome }) => outcome.startsWith('failed'))) process.exitCode = 1
