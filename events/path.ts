@@ -53,7 +53,7 @@ export interface EventPath {
    * @throws SluiceError SLUICE_SPOOL_FAILED when the spool can't be made.
    */
   start(): Promise<void>
-  /** Not ready: no spool, or a sink without progress for a minute while events wait. */
+  /** Not ready: no spool, a spool that can't be written, or a sink without progress for a minute while events wait. */
   ready(): Readiness
   /**
    * Writes what was published, waits for the sinks up to `drainMs` (5,000 where left out), and leaves the rest to
@@ -190,6 +190,8 @@ class RunningPath {
         const seconds = Math.round(relay.stalledMs / 1000)
         return `${relay.sink} has taken no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
       })
+    const { failing } = this.#own.spool
+    if (failing !== undefined) problems.unshift(`the event spool can not be written: ${failing}`)
     return { ready: problems.length === 0, problems }
   }
 

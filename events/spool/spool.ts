@@ -1,6 +1,7 @@
 import { type FileHandle, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../plugin-server/clock.ts'
+import { messageOf } from '../../plugin-server/errors.ts'
 import { createSegment, SEGMENT_HEADER, type SpoolPosition, segmentPath } from './segment.ts'
 
 export interface SpoolOptions {
@@ -58,6 +59,7 @@ export class Spool {
   #running: Promise<void> | undefined
   #lastSyncMs = Number.NEGATIVE_INFINITY
   #closing = false
+  #failing: string | undefined
   #listeners = new Set<() => void>()
 
   private constructor(options: SpoolOptions, file: FileHandle) {
@@ -87,6 +89,11 @@ export class Spool {
 
   get durableRecords(): number {
     return this.#durableRecords
+  }
+
+  /** Why the disk does not take records; undefined while it does. */
+  get failing(): string | undefined {
+    return this.#failing
   }
 
   /** Size of the segments and of what waits for them. */
@@ -182,6 +189,7 @@ export class Spool {
         await this.#store(bytes)
         failures = 0
       } catch (error) {
+        this.#failing = messageOf(error)
         this.#options.watcher.failed?.(error)
         // In front of what came meanwhile; the group is answered by its timer, at the latest.
         this.#pending = [...records, ...this.#pending]
@@ -192,6 +200,7 @@ export class Spool {
         await sleep(Math.min(2_000, 50 * 2 ** Math.min(failures++, 6)))
         continue
       }
+      this.#failing = undefined
       this.#pendingBytes -= bytes.length
       this.#count(bytes.length)
       this.#offset += bytes.length
