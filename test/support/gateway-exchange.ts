@@ -130,6 +130,7 @@ export function createExchange(answered = false): ExitedExchange {
     requestUri: '/pr/sub?a=1&a=2&b',
     requestMethod: 'POST',
     httpVersion: 1.1,
+    headBytes: 200,
     headers: createHeaders({
       host: '127.0.0.1:28010',
       connection: 'close',
@@ -147,6 +148,7 @@ export function createExchange(answered = false): ExitedExchange {
         const body = exchange.replacedBody ?? Buffer.from('body')
         return body.length <= maxBytes ? body : undefined
       },
+      bytesRead: 4,
       replace(bytes) {
         exchange.replacedBody = bytes
       },

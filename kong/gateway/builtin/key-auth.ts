@@ -72,8 +72,7 @@ function findKey(
 function hide(exchange: Exchange, name: string, fields: BodyFields | undefined): void {
   if (exchange.rawQuery !== undefined) {
     const left = withoutArgument(exchange.rawQuery, name)
-    if (left === '') exchange.dropQuery()
-    else exchange.setRawQuery(left)
+    exchange.setRawQuery(left)
   }
   exchange.headers.delete(name)
   if (fields) writeBodyFields(exchange, fields, name)

@@ -43,11 +43,15 @@ export interface Exchange {
   readonly requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
+  /** Bytes of the head of the request. */
+  readonly headBytes: number
   readonly headers: Headers
   readonly body: {
     /** Undefined when it is longer than `maxBytes`. */
     whole(maxBytes: number): Promise<Buffer | undefined>
     replace(bytes: Buffer): void
+    /** Bytes that came from the client so far. */
+    readonly bytesRead: number
   }
   readonly scheme: string
   readonly clientIp: string

@@ -42,9 +42,11 @@ function store(values: Map<string, unknown>, key: string, value: unknown): void 
 function variable({ exchange }: PdkEvent, name: string): string | undefined {
   if (name.startsWith('http_')) return exchange.headers.joined(name.slice(5).replaceAll('_', '-'))
   if (name.startsWith('arg_')) {
-    const value = exchange.query[name.slice(4)]
-    return String(Array.isArray(value) ? value[0] : (value ?? ''))
+    const given = exchange.query[name.slice(4)]
+    const value = Array.isArray(given) ? given[0] : given
+    return typeof value === 'string' ? value : ''
   }
+  if (name.startsWith('cookie_')) return cookie(exchange.headers.joined('cookie') ?? '', name.slice(7))
   const query = exchange.rawQuery
   switch (name) {
     case 'request':
@@ -79,6 +81,10 @@ function variable({ exchange }: PdkEvent, name: string): string | undefined {
     case 'request_id':
     case 'kong_request_id':
       return exchange.id
+    case 'request_length':
+      return String(exchange.headBytes + exchange.body.bytesRead)
+    case 'status':
+      return exchange.proxied || exchange.exited ? String(exchange.status) : '000'
     case 'content_type':
       return exchange.headers.get('content-type')
     case 'content_length':
@@ -91,6 +97,12 @@ function variable({ exchange }: PdkEvent, name: string): string | undefined {
       return undefined
   }
 }
+
+const cookie = (header: string, name: string): string | undefined =>
+  header
+    .split(/[;,]\s*/)
+    .find(pair => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1)
 
 /** What Kong itself keeps in `ngx.ctx`, as far as plugins use it, and what they put there. */
 function contextValue({ exchange }: PdkEvent, key: string): unknown {

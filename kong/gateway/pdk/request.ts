@@ -137,8 +137,10 @@ export const request = {
     'kong.request.get_body': parsedBody,
   }),
   ...everywhere({
-    'kong.request.get_header': ({ exchange }, _, [name]) => {
-      const value = exchange.headers.get(text(name, 'header name'))
+    'kong.request.get_header': ({ exchange: { headers } }, _, [name]) => {
+      const asked = text(name, 'header name')
+      // nginx's variables for headers know no dashes.
+      const value = headers.get(asked) ?? headers.get(asked.replaceAll('_', '-'))
       return value === undefined ? undefined : fromBytes(value)
     },
     'kong.request.get_headers': ({ exchange, phase }, _, [max]) =>

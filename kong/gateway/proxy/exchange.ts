@@ -43,6 +43,8 @@ export interface Destination {
   path: string
   /** Overrides the Host header that follows from the target. */
   hostHeader: string | undefined
+  /** The service is at an address: Kong asks no resolver and no balancer then, whatever a plugin puts there. */
+  readonly isAddress: boolean
   /** A name of an upstream, a host name or an address. */
   host: string
   port: number
@@ -58,6 +60,10 @@ export interface NodeFacts {
   readonly workspaceId: string
   readonly isTrusted: (ip: string) => boolean
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not stand in a request line
+const UNSAFE_IN_QUERY = /[\x00-\x20\x7f]/g
+const escapeByte = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
 const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/
 export const plainAddress = (address: string | undefined): string => (address ?? '').replace(IPV4_IN_IPV6, '')
@@ -172,13 +178,9 @@ export class Exchange implements RouteQuery {
       this.destination.hostHeader = typeof value === 'string' ? value : value[0]
   }
 
+  /** Without text, the `?` goes too; what may not stand in a request line is escaped. */
   setRawQuery(query: string): void {
-    this.rawQuery = query
-    this.#query = undefined
-  }
-
-  dropQuery(): void {
-    this.rawQuery = undefined
+    this.rawQuery = query === '' ? undefined : query.replace(UNSAFE_IN_QUERY, escapeByte)
     this.#query = undefined
   }
 

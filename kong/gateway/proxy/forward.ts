@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { Balancer, Peer } from './balancer.ts'
 import type { OutgoingBody } from './body.ts'
@@ -39,8 +40,16 @@ export async function forward(
   options: ForwardOptions,
 ): Promise<boolean> {
   const destination = exchange.destination!
-  const peers = options.balancer.peers(exchange, destination.host, destination.port)
   exchange.tries = []
+  if (destination.isAddress && isIP(destination.host) === 0) {
+    // A plugin put a name in the place of an address, and nginx can't connect to a name.
+    exchange.proxied = true
+    beginTry(exchange, { ip: destination.host, port: destination.port }, options)
+    exchange.waitingMs = 0
+    exchange.status = 500
+    return false
+  }
+  const peers = options.balancer.peers(exchange, destination.host, destination.port)
   const first = await peers.next()
   if (!('ip' in first)) {
     exchange.respondError(first.status, first.message)
@@ -86,7 +95,7 @@ export async function forward(
   }
 }
 
-function beginTry(exchange: Exchange, peer: Peer, { now }: ForwardOptions): Try {
+function beginTry(exchange: Exchange, peer: Pick<Peer, 'ip' | 'port'>, { now }: ForwardOptions): Try {
   const startMs = now()
   const current: Try = {
     balancer_start: startMs,

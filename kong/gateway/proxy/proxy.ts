@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
 import { messageOf } from '../../../plugin-server/errors.ts'
 import type { Logger } from '../../../plugin-server/observe/log.ts'
 import { escapePath } from '../router/path.ts'
@@ -250,6 +251,7 @@ function destinationOf(exchange: Exchange): Destination {
     scheme: service?.protocol ?? 'http',
     path: escapePath(match!.upstreamPath(service?.path ?? '/')),
     hostHeader: matched?.preserve_host ? hostHeader : undefined,
+    isAddress: isIP(service?.host ?? '') !== 0,
     host: service?.host ?? '',
     port: service?.port ?? 80,
     retries: service?.retries ?? DEFAULT_RETRIES,

@@ -41,14 +41,10 @@ export function formatQuery(query: Readonly<Record<string, unknown>>): string {
 }
 
 function formatArgument(name: string, value: unknown): string | undefined {
-  if (value === true) return encodeText(name)
+  if (value === true) return encodeURIComponent(name)
   if (value === false || value === null || value === undefined) return undefined
-  return `${encodeText(name)}=${encodeText(String(value))}`
+  return `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`
 }
-
-/** OpenResty's own choice of what stays unescaped in arguments. */
-const encodeText = (text: string) =>
-  encodeURIComponent(text).replace(/[!'()*]/g, c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** Takes every argument of one name out of a raw query, leaving the others as they are written. */
 export function withoutArgument(raw: string, name: string): string {

@@ -1,0 +1,81 @@
+import { chmodSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { FrameSplitter } from '../../plugin-server/transport/frames.ts'
+import { METHODS, type Method } from '../../plugin-server/transport/methods.ts'
+import { readRpcCall, writeRpcReturn } from '../../plugin-server/transport/rpc.ts'
+import { TYPES } from '../../plugin-server/transport/types.ts'
+import { WireReader, WireWriter } from '../../plugin-server/transport/wire.ts'
+
+export type PuppetCall = readonly [method: Method, ...args: unknown[]]
+
+export interface PuppetServer {
+  /** What each access event does: these calls, one after the other. */
+  script: readonly PuppetCall[]
+  /** Kong's replies to the calls of the last event, decoded; fewer than calls where Kong ended the event. */
+  readonly replies: readonly unknown[]
+  close(): Promise<void>
+}
+
+/** A plugin server that says over ProtoBuf:1 whatever a test wants it to, right or wrong. */
+export async function startPuppetServer(socketPath: string): Promise<PuppetServer> {
+  const sockets = new Set<Socket>()
+  const puppet = { script: [] as readonly PuppetCall[], replies: [] as unknown[] }
+
+  const server = createServer(socket => {
+    const splitter = new FrameSplitter(1 << 24)
+    let event: { readonly sequence: number; readonly calls: PuppetCall[] } | undefined
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    const send = (write: (writer: WireWriter) => void) => {
+      const writer = new WireWriter()
+      const mark = writer.openFrame()
+      write(writer)
+      writer.closeFrame(mark)
+      socket.write(writer.take())
+    }
+    const next = () => {
+      const call = event!.calls[0]
+      if (call) {
+        const [method, ...args] = call
+        send(writer => writer.text(method))
+        send(writer => TYPES[METHODS[method]![0]].write(writer, args))
+        return
+      }
+      const { sequence } = event!
+      event = undefined
+      send(() => {})
+      send(writer => writeRpcReturn(writer, { sequence }))
+    }
+    socket.on('data', chunk =>
+      splitter.push(chunk, (bytes, start, end) => {
+        const reader = new WireReader(Buffer.from(bytes.subarray(start, end)))
+        if (event) {
+          const [method] = event.calls.shift()!
+          puppet.replies.push(TYPES[METHODS[method]![1]].read(reader)[0] ?? null)
+          next()
+          return true
+        }
+        const call = readRpcCall(reader)
+        const { sequence } = call
+        if (call.kind === 'handle_event') {
+          event = { sequence, calls: [...puppet.script] }
+          puppet.replies = []
+          next()
+        } else
+          send(writer =>
+            writeRpcReturn(writer, { sequence, status: { name: 'puppet', id: 7, startedAt: 1 } }),
+          )
+        return true
+      }),
+    )
+  })
+  await new Promise<void>(resolve => server.listen(socketPath, resolve))
+  chmodSync(socketPath, 0o666)
+  return Object.assign(puppet, {
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise(resolve => server.close(resolve))
+    },
+  })
+}
