@@ -5,13 +5,15 @@ import {
   admit,
   advanceHere,
   type Change,
+  count,
   deciding,
   decidingLayer,
   modeNow,
+  passesAll,
   reconfigure,
-  record,
   retryAfterMs,
   settleHere,
+  trip,
 } from './cell.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
@@ -110,6 +112,8 @@ export class Board {
   /** Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe. */
   decide(entry: Entry): Decision | Promise<Decision> {
     if (entry.loading !== undefined) return entry.loading.then(() => this.decide(entry))
+    // The usual way asks for no time: its log phase will note that the breaker is in use.
+    if (entry.isActive && passesAll(entry.cell)) return PASS
     const nowMs = this.#host.clock.monotonic()
     this.#use(entry, nowMs)
     switch (admit(entry.cell, nowMs)) {
@@ -127,7 +131,6 @@ export class Board {
     const { clock, random } = this.#host
     const { cell } = entry
     const nowMs = clock.monotonic()
-    const wallMs = clock.now()
     this.#use(entry, nowMs)
     entry.tally[call.outcome] += 1
     if (slow) entry.tally.slow += 1
@@ -139,9 +142,9 @@ export class Board {
       return
     }
     if (call.outcome === 'none' || call.mark !== undefined || modeNow(cell, nowMs) === 'disabled') return
-    const { change, urgent } = record(cell, call, slow, nowMs, wallMs, random())
     entry.isDirty = true
-    if (!urgent) return
+    if (!count(cell, call, slow, nowMs)) return
+    const change = trip(cell, nowMs, clock.now(), random())
     // The cluster may open for the same reason at once: then its event stands for this node's, too.
     const synced = this.#sharing.sync(entry) ?? Promise.resolve()
     if (change) void synced.then(() => cell.shared.phase === 'closed' && this.#announce(entry, change))

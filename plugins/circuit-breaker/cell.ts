@@ -115,6 +115,10 @@ export function modeNow(cell: Cell, nowMs: number): Mode {
   return cell.modeUntilMs > 0 && nowMs >= cell.modeUntilMs ? 'auto' : cell.mode.mode
 }
 
+/** Closed, and no operator has ever ordered anything: true for nearly every request. */
+export const passesAll = (cell: Cell): boolean =>
+  cell.shared.phase === 'closed' && cell.own.phase === 'closed' && cell.mode.sequence === 0
+
 /** Whether a request may pass, must not, or may if a permit for a probe can be had. */
 export function admit(cell: Cell, nowMs: number): Admission {
   const mode = cell.mode.sequence === 0 ? 'auto' : modeNow(cell, nowMs)
@@ -166,44 +170,31 @@ export function seenBy(cell: Cell, nowMs: number): Report {
 }
 
 /**
- * Takes the result of a request that was no probe.
+ * Counts the result of a request that was no probe.
  *
- * @returns whether the cluster should hear of it at once.
+ * @returns whether what this node has seen is enough to open: then `trip` is to be called.
  */
-export function record(
-  cell: Cell,
-  call: Call,
-  slow: boolean,
-  nowMs: number,
-  wallMs: number,
-  draw: number,
-): { readonly change: Change | undefined; readonly urgent: boolean } {
+export function count(cell: Cell, call: Call, slow: boolean, nowMs: number): boolean {
   const { phase } = deciding(cell)
-  if (call.startedAtMs < cell.sinceWallMs || (phase !== 'closed' && phase !== 'recovering')) return QUIET
+  if (call.startedAtMs < cell.sinceWallMs || (phase !== 'closed' && phase !== 'recovering')) return false
   const failed = call.outcome !== 'success'
   cell.window.add(failed, slow, nowMs)
   cell.connectionFailures = call.outcome === 'unreachable' ? cell.connectionFailures + 1 : 0
-  if (!failed && !slow) return QUIET
-  const seen = seenBy(cell, nowMs)
-  if (ownCause(phase, seen, cell.policy) === undefined) return QUIET
+  return (failed || slow) && ownCause(phase, seenBy(cell, nowMs), cell.policy) !== undefined
+}
+
+/** Opens what this node may open by itself; undefined where only the cluster can. */
+export function trip(cell: Cell, nowMs: number, wallMs: number, draw: number): Change | undefined {
   const layer = decidingLayer(cell)
-  if (layer === 'shared' && !cell.alone) return URGENT
-  const step = report(
-    cell[layer],
-    cell.policy,
-    SELF,
-    { ...seen, generation: cell[layer].generation },
-    1,
-    nowMs,
-    draw,
-  )
+  if (layer === 'shared' && !cell.alone) return undefined
+  const seen = seenBy(cell, nowMs)
+  const own = { ...seen, generation: cell[layer].generation }
+  const step = report(cell[layer], cell.policy, SELF, own, 1, nowMs, draw)
   if (layer === 'own') cell.evidence = seen
-  return { change: take(cell, layer, step, wallMs), urgent: true }
+  return take(cell, layer, step, wallMs)
 }
 
 const SELF = 'self'
-const QUIET = { change: undefined, urgent: false } as const
-const URGENT = { change: undefined, urgent: true } as const
 
 /** A permit from a machine that runs on this node. */
 export function acquireHere(
