@@ -88,7 +88,8 @@ export const writeResponse =
 /** Any number of values, for Kong's log. */
 export const logLine: Form = method =>
   function (...values) {
-    this[CONVERSATION].tell(method, values.map(loggable))
+    // Kong raises for a line without any value.
+    if (values.length > 0) this[CONVERSATION].tell(method, values.map(loggable))
   }
 
 /** Kong's log takes any value; what JSON has no word for is written as a text. */

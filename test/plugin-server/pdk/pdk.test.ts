@@ -215,6 +215,19 @@ describe('the PDK', () => {
     assert.throws(() => kong.response.setHeader('a', 'b'), { code: 'SLUICE_PDK_CLOSED' })
   })
 
+  it('logs any values, and nothing where there are none, for which Kong would answer the client 500', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.log.err()
+    const round: { self?: unknown } = {}
+    round.self = round
+    kong.log.notice('x', undefined, 5n, round, { a: [1] })
+    conversation.end()
+    assert.deepEqual(exchange.said, [
+      ['kong.log.notice', 'x', null, '5', '[object Object]', { a: [1] }],
+      ['end'],
+    ])
+  })
+
   it('is no promise by accident', async () => {
     const { kong } = begin('access')
     assert.equal(await kong, kong)
