@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 
 /** How long Kong keeps an idle connection, and how long it waits for an answer. */
-const IDLE_MS = 60_000
+export const PATIENCE_MS = 60_000
 
 /** What a connection is told of its socket. */
 export interface SocketUser {
@@ -20,12 +20,14 @@ const WORDS: Readonly<Record<string, string>> = {
 /** The connections of Kong to one socket: opened on demand, kept for a minute, the last used one first. */
 export class ConnectionPool<C extends SocketUser> {
   readonly #path: string
+  readonly #patienceMs: number
   readonly #create: (socket: Socket) => C
   readonly #idle: C[] = []
   readonly #sockets = new Map<C, Socket>()
 
-  constructor(path: string, create: (socket: Socket) => C) {
+  constructor(path: string, patienceMs: number, create: (socket: Socket) => C) {
     this.#path = path
+    this.#patienceMs = patienceMs
     this.#create = create
   }
 
@@ -65,7 +67,7 @@ export class ConnectionPool<C extends SocketUser> {
       socket.destroy()
       connection.lost(error)
     }
-    socket.setTimeout(IDLE_MS, () => lose('timeout'))
+    socket.setTimeout(this.#patienceMs, () => lose('timeout'))
     socket.on('data', chunk => connection.data(chunk))
     socket.on('end', () => lose('closed'))
     socket.on('error', (error: NodeJS.ErrnoException) => {

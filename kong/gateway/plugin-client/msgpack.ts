@@ -6,7 +6,7 @@ import { Nil, type PdkEvent, type PdkHost } from '../pdk/call.ts'
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../pdk/pdk.ts'
 import { ConnectionPool, type SocketUser } from './connections.ts'
 import { MapTable, pack } from './pack.ts'
-import { ENDED, type EventOutcome, EXITED, type PluginProtocol } from './protocol.ts'
+import { ENDED, type EventOutcome, EXITED, type PluginProtocol, type ProtocolOptions } from './protocol.ts'
 
 const MAX_MESSAGE_BYTES = 1 << 30
 
@@ -91,23 +91,20 @@ interface Step {
   readonly Data?: 'ret' | { readonly Method: string; readonly Args?: readonly unknown[] }
 }
 
-export interface MsgpackOptions {
+export interface MsgpackOptions extends ProtocolOptions {
   /** The plugin server told another process id: its instances are gone. */
   readonly onServerChange: () => void
   readonly onUnknownMethod: (method: string) => void
 }
 
 /** Kong's side of MsgPack:1 for one plugin. */
-export function createMsgpackProtocol(
-  plugin: string,
-  socketPath: string,
-  host: PdkHost,
-  options: MsgpackOptions,
-): PluginProtocol {
+export function createMsgpackProtocol(options: MsgpackOptions): PluginProtocol {
+  const { plugin, socketPath, patienceMs, host } = options
   let serverPid: number | undefined
   let id = 0
   const pool = new ConnectionPool(
     socketPath,
+    patienceMs,
     socket =>
       new MsgpackConnection(socket, (label, argument) => {
         if (label !== 'serverPid') return

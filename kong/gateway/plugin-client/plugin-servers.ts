@@ -6,6 +6,7 @@ import type { LogEntry, PdkEvent, PdkHost, Phase } from '../pdk/call.ts'
 import type { Exchange } from '../pdk/exchange.ts'
 import { PluginServerChild } from './child.ts'
 import { type ConfiguredPlugin, instanceConfig } from './config.ts'
+import { PATIENCE_MS } from './connections.ts'
 import { ClaimError, WorkerInstances } from './instances.ts'
 import { createMsgpackProtocol } from './msgpack.ts'
 import { createProtobufProtocol } from './protobuf.ts'
@@ -50,6 +51,8 @@ export interface PluginServersOptions<E extends Exchange> {
   readonly log: Logger
   /** Makes the entry of `kong.log.serialize`, with these values of plugins. */
   readonly logEntry: (exchange: E, values: Exchange['serializeValues']) => LogEntry
+  /** Kong's minute, where it is not said. */
+  readonly patienceMs?: number
 }
 
 /** As many log events as nginx runs timers in a worker; Kong drops what comes above. */
@@ -93,17 +96,19 @@ function createExternalPlugin<E extends Exchange>(
   dumped: DumpedPlugin,
   socketPath: string,
   workerTotal: number,
-  { host, log, logEntry }: PluginServersOptions<E>,
+  { host, log, logEntry, patienceMs = PATIENCE_MS }: PluginServersOptions<E>,
 ): { plugin: ExternalPlugin<E>; close: () => void } {
   const { name, protocol: protocolName } = dumped
   const workers = Array.from({ length: workerTotal }, () => new WorkerInstances(ms => sleep(ms)))
   const reset = () => {
     for (const worker of workers) worker.reset(name)
   }
+  const protocolOptions = { plugin: name, socketPath, patienceMs, host }
   const protocol: PluginProtocol =
     protocolName === 'ProtoBuf:1'
-      ? createProtobufProtocol(name, socketPath, host)
-      : createMsgpackProtocol(name, socketPath, host, {
+      ? createProtobufProtocol(protocolOptions)
+      : createMsgpackProtocol({
+          ...protocolOptions,
           onServerChange: reset,
           onUnknownMethod: method => log.error(`could not find pdk method: ${method}`),
         })

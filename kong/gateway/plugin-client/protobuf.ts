@@ -12,7 +12,7 @@ import { Nil, type PdkEvent, type PdkHost, type PdkMethod } from '../pdk/call.ts
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../pdk/pdk.ts'
 import { type BodyFile, writeBodyFile } from './body-file.ts'
 import { ConnectionPool, type SocketUser } from './connections.ts'
-import { ENDED, type EventOutcome, EXITED, type PluginProtocol } from './protocol.ts'
+import { ENDED, type EventOutcome, EXITED, type PluginProtocol, type ProtocolOptions } from './protocol.ts'
 import { readArguments, type Signature, signatureOf, writeReply } from './replies.ts'
 
 const MAX_FRAME_BYTES = 1 << 30
@@ -169,9 +169,18 @@ class ProtobufConnection implements SocketUser {
 }
 
 /** Kong's side of ProtoBuf:1 for one plugin. */
-export function createProtobufProtocol(plugin: string, socketPath: string, host: PdkHost): PluginProtocol {
+export function createProtobufProtocol({
+  plugin,
+  socketPath,
+  patienceMs,
+  host,
+}: ProtocolOptions): PluginProtocol {
   const known = new Map<string, KnownMethod>()
-  const pool = new ConnectionPool(socketPath, socket => new ProtobufConnection(socket, host, known))
+  const pool = new ConnectionPool(
+    socketPath,
+    patienceMs,
+    socket => new ProtobufConnection(socket, host, known),
+  )
   let sequence = 1
 
   async function call(rpc: RpcCall, event?: PdkEvent): Promise<CallEnd> {

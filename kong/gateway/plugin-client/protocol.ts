@@ -1,4 +1,4 @@
-import type { PdkEvent } from '../pdk/call.ts'
+import type { PdkEvent, PdkHost } from '../pdk/call.ts'
 
 /** How an event ended, as Kong sees it. */
 export type EventOutcome =
@@ -12,6 +12,15 @@ export type EventOutcome =
 
 export const ENDED: EventOutcome = { kind: 'ended' }
 export const EXITED: EventOutcome = { kind: 'exited' }
+
+export interface ProtocolOptions {
+  /** Its name. */
+  readonly plugin: string
+  readonly socketPath: string
+  /** How long an idle connection is kept, and how long an answer is waited for. */
+  readonly patienceMs: number
+  readonly host: PdkHost
+}
 
 /** Kong's side of one of the two protocols. */
 export interface PluginProtocol {

@@ -33,7 +33,11 @@ interface Client {
   readonly servers: PluginServers<ExitedExchange>
 }
 
-async function connectTo(socket: string, protocol: Protocol): Promise<Client> {
+async function connectTo(
+  socket: string,
+  protocol: Protocol,
+  options: { readonly patienceMs?: number; readonly workers?: string } = {},
+): Promise<Client> {
   const dump = {
     Protocol: protocol,
     Plugins: [{ Name: 'probe', Version: '1.0', Priority: 5, Phases: ['access', 'log'], Schema: {} }],
@@ -42,12 +46,14 @@ async function connectTo(socket: string, protocol: Protocol): Promise<Client> {
   const servers = await createPluginServers<ExitedExchange>({
     environment: {
       KONG_PLUGINSERVER_NAMES: 'probe',
+      KONG_NGINX_WORKER_PROCESSES: options.workers,
       KONG_PLUGINSERVER_PROBE_SOCKET: socket,
       KONG_PLUGINSERVER_PROBE_QUERY_CMD: `printf '%s' '${JSON.stringify(dump)}'`,
     },
     host,
     log: silentLog,
     logEntry,
+    ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
   })
   closing.push(() => servers.close())
   return { handler: servers.plugins[0]!.handler, host, servers }
@@ -314,5 +320,52 @@ describe('a plugin server that fails', () => {
     const { handler } = await connectTo(socket, 'MsgPack:1')
     await handler.access!(createExchange(), configured(1))
     assert.deepEqual(asked, ['start', 'event', 'start', 'event'])
+  })
+
+  it('by never answering costs the request (ProtoBuf:1)', async () => {
+    const socket = await illServer((connection, chunk) => {
+      if (!chunk.includes('access')) connection.write(started(chunk.at(-1)!))
+    })
+    const { handler } = await connectTo(socket, 'ProtoBuf:1', { patienceMs: 50 })
+    const exchange = createExchange()
+    await handler.access!(exchange, configured(1))
+    assert.equal(exchange.exit?.status, 500)
+  })
+
+  it('by never answering lets the request pass (MsgPack:1)', async () => {
+    const socket = await illServer((connection, chunk) => {
+      if (chunk.includes('StartInstance'))
+        connection.write(Buffer.of(0x94, 1, chunk[2]!, 0xc0, 0x81, 0xa2, 0x49, 0x64, 3))
+    })
+    const { handler } = await connectTo(socket, 'MsgPack:1', { patienceMs: 50 })
+    const exchange = createExchange()
+    await handler.access!(exchange, configured(1))
+    assert.equal(exchange.exited, false)
+  })
+})
+
+describe('two workers', () => {
+  it('have instances of their own, with sequences of their own', async () => {
+    const configs: { __seq__: number; __plugin_id: string; __key__: string; word: string }[] = []
+    const socket = await illServer((connection, chunk) => {
+      const sequence = chunk.at(-1)!
+      if (!chunk.includes('access')) {
+        const json = /\{.*\}/.exec(chunk.toString())![0]
+        configs.push(JSON.parse(json))
+        connection.write(started(sequence))
+      } else connection.write(Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.of(0x08, sequence))]))
+    })
+    const { handler } = await connectTo(socket, 'ProtoBuf:1', { workers: '2' })
+    for (const clientPort of [40_000, 40_001, 40_002, 40_003])
+      await handler.access!(Object.assign(createExchange(), { clientPort }), configured(3, { word: 'w' }))
+    assert.deepEqual(
+      configs.map(({ __seq__, word }) => [__seq__, word]),
+      [
+        [5, 'w'],
+        [6, 'w'],
+      ],
+    )
+    assert.equal(configs[0]!.__plugin_id, configs[1]!.__plugin_id)
+    assert.equal(configs[0]!.__key__, configs[1]!.__key__)
   })
 })
