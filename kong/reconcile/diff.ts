@@ -73,10 +73,12 @@ function toChange(desired: Desired, { schemas }: CurrentState): Change | undefin
     isSame(current.fields[name], fields[name], field) ? [] : [name],
   )
   if (changed.length === 0) return undefined
+  const { secrets, together = [] } = KINDS[kind]
+  const others = together.some(name => changed.includes(name)) ? together : []
   // A password travels as it is, and is compared by its hash.
-  const sent = changed.map(name => [
+  const sent = [...new Set([...changed, ...others])].map(name => [
     name,
-    KINDS[kind].secrets.includes(name) ? (body[name] ?? fields[name]) : fields[name],
+    secrets.includes(name) ? (body[name] ?? fields[name]) : fields[name],
   ])
   return {
     action: 'update',

@@ -43,6 +43,8 @@ export interface Kind {
   readonly secrets: readonly string[]
   /** What a person knows it by; never a credential. */
   readonly shownBy: readonly string[]
+  /** Fields that Kong takes in one request only: it hashes the first with the help of the second. */
+  readonly together?: readonly [string, string]
   /** Reached only through the entity in this field. */
   readonly within?: string
   /** Fields of the Admin API's body that are not part of the entity. */
@@ -113,6 +115,7 @@ const ALL: readonly Kind[] = [
   credential('basicauth_credentials', 'basic-auth credential', 'basic-auths', 'username', {
     secrets: ['password'],
     shownBy: ['username'],
+    together: ['password', 'consumer'],
   }),
   credential('hmacauth_credentials', 'hmac-auth credential', 'hmac-auths', 'username', {
     secrets: ['secret'],
@@ -122,6 +125,7 @@ const ALL: readonly Kind[] = [
   credential('oauth2_credentials', 'OAuth 2 application', 'oauth2', 'client_id', {
     secrets: ['client_id', 'client_secret'],
     shownBy: ['name'],
+    together: ['client_secret', 'hash_secret'],
     writeOnly: ['ttl'],
   }),
   kind('acls', 'ACL group', 'acls', [['group', 'consumer']], {

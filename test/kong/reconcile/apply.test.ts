@@ -173,6 +173,16 @@ plugins:
     assert.equal(client.requests.writes, 0)
   })
 
+  it('sends a changed password with its consumer, without whom Kong refuses it', async () => {
+    await applyText(client, STATE, ENV)
+    const plan = await planText(client, STATE, { ...ENV, EDDIE_PASSWORD: 'other' })
+    const { id } = await row('/consumers/eddie')
+    assert.deepEqual(
+      plan.changes.map(({ action, body }) => [action, body]),
+      [['update', { password: 'other', consumer: { id } }]],
+    )
+  })
+
   it('does what Kong does with left-out values that depend on others', async () => {
     const text = `_format_version: "3.0"
 upstreams:
