@@ -58,7 +58,12 @@ async function measure(url: string, yaml: string, concurrency: number): Promise<
     await applyChanges(
       client,
       plan.stages,
-      { concurrency, retryForMs: 10_000, watcher: { applied() {}, undone() {}, retrying() {} } },
+      {
+        concurrency,
+        retryForMs: 10_000,
+        selectTags: plan.selectTags,
+        watcher: { applied() {}, undone() {}, retrying() {} },
+      },
       parts,
     )
     return {

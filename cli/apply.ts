@@ -121,6 +121,7 @@ async function applyPlan(
       undoForMs: wholeNumber('--undo-for', flags.undoFor, 0) * 1000,
       signal,
       watcher,
+      selectTags: plan.selectTags,
     }
     if (plan.current.isDbLess) await applyWhole(client, plan, options, retryParts)
     else await applyChanges(client, plan.stages, options, retryParts)

@@ -3,6 +3,7 @@ import { AdminUnreachable, isTransient } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { type RetryParts, retry } from '../admin/retry.ts'
 import type { Change } from './diff.ts'
+import { refuseCascades } from './guard.ts'
 import { isIrreversible, type Stages, type Step } from './order.ts'
 import { reverse, runSteps } from './run.ts'
 import { makeChange, undoChange } from './write.ts'
@@ -17,6 +18,8 @@ export interface ApplyOptions {
   /** Stops the apply: nothing more is started, and what was done is undone. */
   readonly signal?: AbortSignal
   readonly watcher: ApplyWatcher
+  /** Tags of what is ours: nothing is deleted that others' entities have come to hang on since the plan was made. */
+  readonly selectTags: readonly string[]
 }
 
 /** Is told what happens, in the order in which it happens. */
@@ -78,9 +81,27 @@ export async function applyChanges(
       stop.abort()
     }
   }
+  const guard = async (stage: readonly Step[]): Promise<void> => {
+    const deletions = stage.filter(({ change }) => change.action === 'delete')
+    if (deletions.length === 0) return
+    try {
+      const check = () =>
+        refuseCascades(
+          client,
+          deletions.map(step => step.change),
+          options.selectTags,
+        )
+      await retry(check, { forMs: options.retryForMs, signal: stop.signal }, parts)
+    } catch (error) {
+      failed ??= { step: deletions[0]!, error }
+      stop.abort()
+    }
+  }
   try {
     for (const stage of stages) {
       if (stop.signal.aborted) break
+      await guard(stage)
+      if (failed) break
       await runSteps(stage, { ...options, isStopped: () => stop.signal.aborted }, work)
     }
   } finally {

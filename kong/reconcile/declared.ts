@@ -38,7 +38,7 @@ export const NESTED: Readonly<Partial<Record<KindName, Readonly<Partial<Record<K
 }
 
 /** References by name or id, beside those that nesting makes. */
-const LINKS: Readonly<Partial<Record<KindName, readonly string[]>>> = {
+export const LINKS: Readonly<Partial<Record<KindName, readonly string[]>>> = {
   services: ['client_certificate'],
   upstreams: ['client_certificate'],
   routes: ['service'],

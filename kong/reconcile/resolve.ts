@@ -93,7 +93,7 @@ class Resolver {
     const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
     const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
     const whole = { ...filled, id }
-    this.#check(kind, { ...whole, ...withGenerated(schema, sent), id }, declared)
+    this.#check(kind, whole, sent, declared)
     const label = labelOf(kind, whole, (field, linkId) =>
       this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
     )
@@ -234,11 +234,13 @@ class Resolver {
     return keepGenerated(value, sent[name], current.fields[name], field)
   }
 
-  #check(kind: Kind, whole: Row, declared: Declared): void {
-    const skipped = new Set(kind.writeOnly)
-    const row = Object.fromEntries(Object.entries(whole).filter(([name]) => !skipped.has(name)))
+  #check(kind: Kind, whole: Row, sent: Row, declared: Declared): void {
     const schema = this.#current.schemas.of(kind.name)!
-    for (const { path, text } of flattenViolations(schema.check(row) ?? null)) {
+    const check = (row: Row) => schema.check(without(row, kind.writeOnly ?? []))
+    if (!check(whole)) return
+    // What Kong generates is no mistake when it is left out.
+    const violations = check({ ...whole, ...withGenerated(schema, sent), id: whole.id })
+    for (const { path, text } of flattenViolations(violations ?? null)) {
       const field = path.filter(part => part !== '@entity')
       this.#wrong(declared, field, field.length > 0 ? `${field.join('.')}: ${text}` : text)
     }
@@ -265,7 +267,10 @@ class Resolver {
   }
 }
 
-/** With what Kong generates: a credential's key that is left out is no mistake. */
+const without = (row: Row, names: readonly string[]): Row =>
+  names.length === 0 ? row : Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))
+
+/** With values in the place of those that Kong makes up: ids, times, random keys. */
 const withGenerated = (schema: Schema, sent: Row): Row =>
   schema.fill(sent, 'insert', { uuid: () => '', randomString: () => 'generated', now: () => 1_000 })
 

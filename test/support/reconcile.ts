@@ -45,6 +45,7 @@ export function applyPlan(client: AdminClient, plan: Plan, settings: ApplySettin
     {
       concurrency,
       retryForMs,
+      selectTags: plan.selectTags,
       ...(signal && { signal }),
       watcher: { applied() {}, undone() {}, retrying() {}, ...watcher },
     },

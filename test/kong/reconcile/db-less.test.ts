@@ -44,7 +44,12 @@ describe('a Kong without a database', () => {
       undone() {},
       retrying() {},
     }
-    const options = { concurrency: 1, retryForMs: 0, watcher } satisfies ApplyOptions
+    const options = {
+      concurrency: 1,
+      retryForMs: 0,
+      selectTags: plan.selectTags,
+      watcher,
+    } satisfies ApplyOptions
     if (plan.changes.length > 0) await applyWhole(client, plan, options, quickRetry)
     return applied
   }

@@ -167,6 +167,24 @@ describe('an apply that meets trouble', () => {
     assert.equal(after.length, before.length + 2)
   })
 
+  it("undoes everything when others' entities come to hang on what is to be deleted", async () => {
+    await applyText(client, STATE)
+    const before = await snapshot()
+    let hung: string | undefined
+    faults.decide = async method => {
+      if (method === 'PATCH' && hung === undefined) {
+        hung = 'on its way'
+        const { id } = (await direct.find('/services/gone'))!
+        await direct.request('POST', '/plugins', { name: 'correlation-id', service: { id } })
+      }
+      return 'pass' as const
+    }
+    const error = await failureOf(applyText(client, NEXT))
+    assert.match(error.message, /plugin \S+ of somebody else belongs to service gone$/m)
+    assert.deepEqual(await snapshot(), before)
+    assert.equal((await direct.list('/plugins'))?.length, 1)
+  })
+
   it('deletes only after everything else has succeeded', async () => {
     await applyText(client, STATE)
     const methods: string[] = []

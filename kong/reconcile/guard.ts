@@ -1,0 +1,54 @@
+import { SluiceError } from '../../plugin-server/errors.ts'
+import type { AdminClient } from '../admin/client.ts'
+import { LINKS } from './declared.ts'
+import { type Change, PARENTS_OF, parentsOf } from './diff.ts'
+import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
+import { isOurs, type Row } from './read.ts'
+
+/**
+ * Looks again, right before deletions, whether others' entities hang on what is to be deleted: Kong would delete
+ * plugins, credentials and targets together with it.
+ *
+ * @throws SluiceError SLUICE_APPLY_REFUSED that names them.
+ */
+export async function refuseCascades(
+  client: AdminClient,
+  deletions: readonly Change[],
+  selectTags: readonly string[],
+): Promise<void> {
+  const doomed = new Map(deletions.map(change => [`${change.kind}:${change.id}`, change]))
+  const parentKinds = new Set(deletions.map(change => change.kind))
+  const lists = await Promise.all(
+    KIND_NAMES.filter(kind => refersTo(kind, parentKinds)).map(async kind => ({
+      kind,
+      rows: await listOf(client, kind, deletions),
+    })),
+  )
+  const found = lists.flatMap(({ kind, rows }) =>
+    rows.flatMap(row => {
+      const tags = (row.tags as readonly string[] | null | undefined) ?? []
+      const parent = parentsOf(row).find(key => doomed.has(key))
+      if (parent === undefined || isOurs({ tags }, selectTags)) return []
+      return [
+        `${KINDS[kind].noun} ${String(row.id)} of somebody else belongs to ${doomed.get(parent)!.label}`,
+      ]
+    }),
+  )
+  if (found.length > 0) throw new SluiceError('SLUICE_APPLY_REFUSED', found.join('\n'))
+}
+
+const refersTo = (kind: KindName, parents: ReadonlySet<KindName>): boolean =>
+  (LINKS[kind] ?? []).some(field => parents.has(PARENTS_OF.get(field)!))
+
+async function listOf(
+  client: AdminClient,
+  kind: KindName,
+  deletions: readonly Change[],
+): Promise<readonly Row[]> {
+  if (KINDS[kind].within === undefined) return (await client.list(`/${KINDS[kind].path}`)) ?? []
+  const upstreams = deletions.filter(change => change.kind === 'upstreams')
+  const lists = await Promise.all(
+    upstreams.map(({ id }) => client.list(`/upstreams/${id}/${KINDS[kind].path}`)),
+  )
+  return lists.flatMap(list => list ?? [])
+}
