@@ -11,10 +11,11 @@ import { createLogger } from '../../../plugin-server/observe/log.ts'
 import { createDump } from '../../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
 import { plugin as circuitBreaker } from '../../../plugins/circuit-breaker/plugin.ts'
+import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
 
-const plugin: AnyPlugin = circuitBreaker
+const plugins: readonly AnyPlugin[] = [circuitBreaker, sluice]
 
 const CONFIG = {
   minimum_calls: 5,
@@ -59,14 +60,20 @@ describe('circuit-breaker behind a gateway', function () {
       SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
       SLUICE_HTTP: 'off',
     })
-    server = await startServer(settings, { plugins: [plugin], log: createLogger('silent') })
-    const dump = path.join(folder.path, 'dump.json')
-    writeFileSync(dump, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
+    server = await startServer(settings, { plugins, log: createLogger('silent') })
+    const servers = plugins.flatMap(plugin => {
+      const dump = path.join(folder.path, `${plugin.name}.json`)
+      writeFileSync(dump, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
+      const variable = `KONG_PLUGINSERVER_${plugin.name.replaceAll('-', '_').toUpperCase()}`
+      return [
+        [`${variable}_SOCKET`, socket],
+        [`${variable}_QUERY_CMD`, `cat ${dump}`],
+      ]
+    })
     gateway = await startTestGateway({
-      KONG_PLUGINS: 'bundled,circuit-breaker',
-      KONG_PLUGINSERVER_NAMES: 'breaker',
-      KONG_PLUGINSERVER_BREAKER_SOCKET: socket,
-      KONG_PLUGINSERVER_BREAKER_QUERY_CMD: `cat ${dump}`,
+      KONG_PLUGINS: 'bundled,circuit-breaker,sluice',
+      KONG_PLUGINSERVER_NAMES: 'circuit_breaker,sluice',
+      ...Object.fromEntries(servers),
     })
   })
   after(async () => {
@@ -83,17 +90,20 @@ describe('circuit-breaker behind a gateway', function () {
   })
 
   /** A service of its own with a breaker of its own; resolves with the path of its route. */
-  async function addService(config: Record<string, unknown> = {}): Promise<string> {
+  async function addService(
+    config: Record<string, unknown> = {},
+    entry: (breaker: Record<string, unknown>) => Record<string, unknown> = breaker => ({
+      name: 'circuit-breaker',
+      config: breaker,
+    }),
+  ): Promise<string> {
     made += 1
     const name = `s${made}`
     const { port } = upstream.address() as AddressInfo
     const timeouts = { connect_timeout: 500, read_timeout: 150, write_timeout: 500, retries: 0 }
     await gateway.admin('POST', '/services', { name, url: `http://127.0.0.1:${port}`, ...timeouts })
     await gateway.admin('POST', `/services/${name}/routes`, { paths: [`/${name}`] })
-    await gateway.admin('POST', `/services/${name}/plugins`, {
-      name: 'circuit-breaker',
-      config: { ...CONFIG, ...config },
-    })
+    await gateway.admin('POST', `/services/${name}/plugins`, entry({ ...CONFIG, ...config }))
     return `/${name}`
   }
 
@@ -178,6 +188,24 @@ describe('circuit-breaker behind a gateway', function () {
     behaviour = 'ok'
     await pause(50)
     for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 200)
+  })
+
+  it('does the same as a member of the composed plugin, and gives the limits their debit back', async () => {
+    const limits = [{ name: 'minute', requests: 50, per: 60, algorithm: 'sliding' }]
+    const qos = { tiers: { all: { limits } }, default_tier: 'all', sync: 'strict' }
+    const route = await addService({}, breaker => ({
+      name: 'sluice',
+      config: { qos, circuit_breaker: breaker },
+    }))
+    assert.equal((await get(route)).status, 200)
+    behaviour = 'fail'
+    await untilRejected(route)
+    // Far more than the limit: what the breaker rejects is not used up.
+    for (let i = 0; i < 100; i++) assert.notEqual((await get(route)).status, 429)
+    behaviour = 'ok'
+    await pause(500)
+    for (let i = 0; i < 200 && (await get(route)).status !== 200; i++) await pause(5)
+    assert.equal((await get(route)).status, 200)
   })
 
   it('answers from its fallback', async () => {
