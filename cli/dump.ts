@@ -23,6 +23,7 @@ export const command = withPluginOptions(new Command())
   )
   .action(async (flags: DumpFlags) => {
     const { socket } = readSettings()
+    const print = keepStdoutClean()
     const all = await loadAskedPlugins(flags)
     const chosen = flags.plugin === undefined ? all : all.filter(({ name }) => name === flags.plugin)
     if (flags.plugin !== undefined && chosen.length === 0)
@@ -41,11 +42,19 @@ export const command = withPluginOptions(new Command())
 
 const toText = (dump: Dump) => `${JSON.stringify(dump)}\n`
 
-/** Waits until the pipe has taken all of it: the process may end at once. */
-function print(dump: Dump): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(toText(dump), error => (error ? reject(error) : resolve()))
-  })
+/**
+ * Sends to stderr what plugins print while they are loaded: one stray byte on stdout would break the start of Kong.
+ *
+ * @returns what prints the dump, and waits until the pipe has taken all of it: the process may end at once.
+ */
+function keepStdoutClean(): (dump: Dump) => Promise<void> {
+  const { stdout, stderr } = process
+  const write = stdout.write.bind(stdout)
+  stdout.write = stderr.write.bind(stderr)
+  return dump =>
+    new Promise((resolve, reject) => {
+      write(toText(dump), error => (error ? reject(error) : resolve()))
+    })
 }
 
 /** Kong may read the file while it is written, so it appears whole. */

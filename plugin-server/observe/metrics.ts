@@ -68,7 +68,7 @@ const OBSERVATIONS_KEPT = 256
 
 export function createMetrics(options: { process?: boolean } = {}): Metrics {
   const registry = new Registry()
-  if (options.process) collectDefaultMetrics({ register: registry, prefix: 'sluice_process_' })
+  if (options.process) collectDefaultMetrics({ register: registry, prefix: 'sluice_' })
   /** A bound metric counts by itself and is added up here when somebody reads: prom-client's own way costs a µs. */
   const settling: (() => void)[] = []
   const counters = new Map<string, Bindable<Label, BoundCounter>>()

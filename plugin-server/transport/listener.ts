@@ -37,8 +37,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { path: target } = options
   const folder = path.dirname(target)
   try {
-    // Only this user may enter a folder that is made here; one that exists keeps its rights.
-    mkdirSync(folder, { recursive: true, mode: options.group === undefined ? 0o700 : 0o711 })
+    // Only this user, and the group, may enter a folder that is made here; one that exists keeps its rights.
+    const made = mkdirSync(folder, { recursive: true, mode: options.group === undefined ? 0o700 : 0o710 })
+    if (made !== undefined && options.group !== undefined) chownSync(folder, -1, groupId(options.group))
   } catch (error) {
     throw failed(`cannot make the folder ${folder}`, error)
   }
