@@ -1,12 +1,5 @@
 import { userInfo } from 'node:os'
 import { Command } from 'commander'
-import { systemClock } from '../plugin-server/clock.ts'
-import { readSettings } from '../plugin-server/config.ts'
-import { SluiceError } from '../plugin-server/errors.ts'
-import { createLogger } from '../plugin-server/observe/log.ts'
-import { createMetrics } from '../plugin-server/observe/metrics.ts'
-import { createStore } from '../plugin-server/stores/create.ts'
-import type { Store } from '../plugin-server/stores/store.ts'
 import {
   describeBreaker,
   parseDuration,
@@ -15,9 +8,7 @@ import {
 } from '../plugins/circuit-breaker/describe.ts'
 import { findBreaker, listBreakers, orderMode } from '../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../plugins/circuit-breaker/mode.ts'
-
-/** An operator can wait longer than a request. */
-const DEADLINE_MS = 5000
+import { withSharedStore } from './shared-store.ts'
 
 interface OutputFlags {
   readonly json?: true
@@ -35,7 +26,7 @@ export const command = new Command()
       .description('shows every breaker that has had requests')
       .option('--json', 'print JSON')
       .action(async (flags: OutputFlags) => {
-        const breakers = await withStore(listBreakers)
+        const breakers = await withSharedStore('breakers', listBreakers)
         print(flags.json ? JSON.stringify(breakers.map(toJson), null, 2) : renderBreakers(breakers))
       }),
   )
@@ -45,7 +36,7 @@ export const command = new Command()
       .argument('<breaker>', 'name or id of the service or route, or service:<id>, route:<id>')
       .option('--json', 'print JSON')
       .action(async (name: string, flags: OutputFlags) => {
-        const breaker = await withStore(store => findBreaker(store, name))
+        const breaker = await withSharedStore('breakers', store => findBreaker(store, name))
         print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
       }),
   )
@@ -65,33 +56,13 @@ function order(verb: string, mode: Mode, does: string): Command {
   if (mode !== 'auto') made.option('--for <time>', 'when the order ends by itself: 90s, 15m, 2h, 7d', '1h')
   return made.action(async (name: string, flags: OrderFlags) => {
     const remainingMs = mode === 'auto' ? 0 : parseDuration(flags.for!)
-    const breaker = await withStore(async store => {
+    const breaker = await withSharedStore('breakers', async store => {
       // A breaker that has had no request can be ordered by its whole key only.
       const key = /^(service|route):./.test(name) ? name : (await findBreaker(store, name)).key
       return orderMode(store, key, { mode, remainingMs, actor: flags.actor, reason: flags.reason })
     })
     print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
   })
-}
-
-async function withStore<Result>(act: (store: Store) => Promise<Result>): Promise<Result> {
-  const settings = readSettings()
-  if (settings.redisUrl === undefined)
-    throw new SluiceError(
-      'SLUICE_STORE_UNAVAILABLE',
-      'SLUICE_REDIS_URL is not set: without it the breakers live in the memory of the plugin server alone',
-    )
-  const store = createStore(
-    { ...settings, redisDeadlineMs: DEADLINE_MS },
-    { clock: systemClock, log: createLogger('silent', 2), metrics: createMetrics() },
-  )
-  try {
-    if (!(await store.ready(DEADLINE_MS)))
-      throw new SluiceError('SLUICE_STORE_UNAVAILABLE', `no connection within ${DEADLINE_MS} ms`)
-    return await act(store)
-  } finally {
-    await store.close()
-  }
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)

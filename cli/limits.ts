@@ -1,18 +1,12 @@
 import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { AdminClient } from '../kong/admin/client.ts'
-import { systemClock } from '../plugin-server/clock.ts'
-import { readSettings } from '../plugin-server/config.ts'
 import { SluiceError } from '../plugin-server/errors.ts'
-import { createLogger } from '../plugin-server/observe/log.ts'
-import { createMetrics } from '../plugin-server/observe/metrics.ts'
-import { createStore } from '../plugin-server/stores/create.ts'
 import type { Store } from '../plugin-server/stores/store.ts'
 import { describeSubject, parseDuration, subjectToJson } from '../plugins/qos/describe.ts'
 import { type Change, changeSubject, findSubjects, KEY_PREFIX, showSubject } from '../plugins/qos/operate.ts'
+import { withSharedStore } from './shared-store.ts'
 
-/** An operator can wait longer than a request. */
-const DEADLINE_MS = 5000
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 interface SubjectFlags {
@@ -35,7 +29,7 @@ interface ChangeFlags extends SubjectFlags {
 export const command = new Command()
   .addCommand(
     subjectCommand('show', 'shows how the limits of a consumer stand').action(async (flags: SubjectFlags) => {
-      await withStore(async store => print(flags, store, await keysOf(store, flags)))
+      await withSharedStore('limits', async store => print(flags, store, await keysOf(store, flags)))
     }),
   )
   .addCommand(
@@ -90,7 +84,7 @@ type Wish = Omit<Change, 'key' | 'actor' | 'reason'>
 
 async function change(flags: ChangeFlags, wish: Wish): Promise<void> {
   const { actor, reason } = flags
-  await withStore(async store => {
+  await withSharedStore('limits', async store => {
     const keys = await keysOf(store, flags)
     for (const key of keys) await changeSubject(store, { ...wish, key, actor, reason }, Date.now())
     await print(flags, store, keys)
@@ -132,26 +126,6 @@ async function print({ json }: SubjectFlags, store: Store, keys: readonly string
     ? JSON.stringify(subjects.map(subjectToJson), null, 2)
     : subjects.map(describeSubject).join('\n')
   process.stdout.write(`${text}\n`)
-}
-
-async function withStore(act: (store: Store) => Promise<void>): Promise<void> {
-  const settings = readSettings()
-  if (settings.redisUrl === undefined)
-    throw new SluiceError(
-      'SLUICE_STORE_UNAVAILABLE',
-      'SLUICE_REDIS_URL is not set: without it the limits live in the memory of the plugin server alone',
-    )
-  const store = createStore(
-    { ...settings, redisDeadlineMs: DEADLINE_MS },
-    { clock: systemClock, log: createLogger('silent', 2), metrics: createMetrics() },
-  )
-  try {
-    if (!(await store.ready(DEADLINE_MS)))
-      throw new SluiceError('SLUICE_STORE_UNAVAILABLE', `no connection within ${DEADLINE_MS} ms`)
-    await act(store)
-  } finally {
-    await store.close()
-  }
 }
 
 function positive(flag: string, text: string): number {

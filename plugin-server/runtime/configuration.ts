@@ -4,19 +4,7 @@
  */
 import { SluiceError } from '../errors.ts'
 import type { InstanceScope } from '../sdk.ts'
-
-interface Schema {
-  readonly type?: string
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly items?: Schema
-  readonly patternProperties?: Readonly<Record<string, Schema>>
-  readonly anyOf?: readonly Schema[]
-  readonly enum?: readonly unknown[]
-  readonly const?: unknown
-  readonly default?: unknown
-  readonly [keyword: string]: unknown
-}
+import type { Schema } from './json-schema.ts'
 
 export interface ReadConfiguration {
   readonly config: Readonly<Record<string, unknown>>

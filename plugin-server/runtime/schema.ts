@@ -1,6 +1,7 @@
 /** TypeBox → Kong's schema, for the dump. Kong checks configurations by it and fills in the defaults. */
 import type { TObject, TSchema } from 'typebox'
 import { SluiceError } from '../errors.ts'
+import type { Schema } from './json-schema.ts'
 
 export type KongField = Record<string, unknown>
 
@@ -16,20 +17,6 @@ const PASSED_ON = [
   'one_of',
   'starts_with',
 ]
-
-/** A JSON Schema as TypeBox builds it. */
-interface Schema {
-  readonly type?: string
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly items?: Schema
-  readonly patternProperties?: Readonly<Record<string, Schema>>
-  readonly anyOf?: readonly Schema[]
-  readonly enum?: readonly unknown[]
-  readonly const?: unknown
-  readonly default?: unknown
-  readonly [keyword: string]: unknown
-}
 
 /**
  * The fields of a record, each `{name: field}`, in the order of the declaration.

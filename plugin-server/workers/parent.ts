@@ -238,7 +238,8 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
       clearInterval(collecting)
       const succeeded = !listener.current()
       log.info({ workers: workers.size, succeeded }, 'draining')
-      listener.close()
+      // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
+      if (!succeeded) listener.close()
       await Promise.all(
         [...workers.values()].map(
           worker =>
