@@ -4,6 +4,8 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { connect } from 'amqplib'
+import pg from 'pg'
 import { cacheFolder } from '../../../ops/local/folders.ts'
 import { findPrograms } from '../../../ops/local/installation.ts'
 import { unpackPackages } from '../../../ops/local/packages.ts'
@@ -141,6 +143,56 @@ describe('make up', function () {
       })
       const [, waiting] = /sluice\.events\.all: (\d+) messages wait/.exec(shown) ?? []
       assert.ok(Number(waiting) > 10, shown)
+    })
+  })
+
+  describe('and its events', () => {
+    it('stores the audit event of each request once, and queues it once', async () => {
+      const requests = Array.from({ length: 25 }, async (_, number) => {
+        const headers = number % 5 === 0 ? {} : { apikey: 'jason' }
+        const url = `http://127.0.0.1:${state().ports.proxy}/dictionary/good`
+        const answer = await fetch(url, { headers: { ...headers, connection: 'close' } })
+        await answer.arrayBuffer()
+        return answer.headers.get('x-kong-request-id')!
+      })
+      const ids = (await Promise.all(requests)).sort()
+      assert.equal(new Set(ids).size, 25)
+      const { postgres, rabbit } = state().urls
+
+      const client = new pg.Client({ connectionString: postgres! })
+      await client.connect()
+      const select = `SELECT data->>'request_id' AS id, type FROM gateway_events
+      WHERE type LIKE 'key-auth.%' AND data->>'request_id' = ANY($1) ORDER BY 1`
+      let rows: { id: string; type: string }[] = []
+      await until(async () => {
+        rows = (await client.query<{ id: string; type: string }>(select, [ids])).rows
+        return rows.length >= ids.length
+      })
+      await client.end()
+      assert.deepEqual(
+        rows.map(({ id }) => id),
+        ids,
+      )
+      assert.equal(rows.filter(({ type }) => type === 'key-auth.denied.v1').length, 5)
+
+      const connection = await connect(rabbit!)
+      const channel = await connection.createChannel()
+      const queued: string[] = []
+      await channel.consume(
+        'sluice.events.all',
+        message => {
+          const event = JSON.parse(message?.content.toString() ?? '{}') as {
+            type?: string
+            data?: { request_id?: string }
+          }
+          const id = event.data?.request_id
+          if (event.type?.startsWith('key-auth.') && id !== undefined && ids.includes(id)) queued.push(id)
+        },
+        { noAck: true },
+      )
+      await until(() => queued.length >= ids.length)
+      await connection.close()
+      assert.deepEqual(queued.sort(), ids)
     })
   })
 
