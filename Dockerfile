@@ -1,13 +1,14 @@
 # The plugin server and the `sluice` command. Runs as 10001:10001 with a read-only root; writes below /run/sluice
 # (socket, dumps) and /var/lib/sluice (event spool), which belong on volumes.
 
+# `npm install --no-save` keeps to the lock file as `npm ci` does; docs/decisions.md says why not the latter.
 FROM node:22.20-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN npm install --no-save --omit=dev
 
 FROM dependencies AS build
-RUN npm ci --no-audit --no-fund
+RUN npm install --no-save
 COPY . .
 RUN npm run build
 

@@ -7,8 +7,8 @@ export function guide({ ports, degraded, urls }: UpState): string {
   const control = `http://127.0.0.1:${ports.control}/_control`
   const { SLUICE_UP_JASON_KEY: jason, SLUICE_UP_EDDIE_KEY: eddie } = sampleCredentials()
   const word = `${proxy}/dictionary/good`
-  const many = (count: number, key: string) =>
-    `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: ${key}' ${word}; done; echo`
+  const many = (count: number, key: string, behindEach = '') =>
+    `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: ${key}' ${word}; ${behindEach}done; echo`
   const lines = [
     'Sluice is up.',
     '',
@@ -30,9 +30,9 @@ export function guide({ ports, degraded, urls }: UpState): string {
     '  # the breaker opens: 500 from the service, then 503 from the gateway …',
     `  curl -d '{"mode":"fail"}' ${control}`,
     `  ${many(8, jason)}`,
-    '  # … and heals by itself, some five seconds later',
+    '  # … and heals by itself, some seconds later',
     `  curl -d '{"mode":"ok"}' ${control}`,
-    `  sleep 7; ${many(3, jason)}`,
+    `  ${many(12, jason, 'sleep 1; ')}`,
   ]
   if (urls.postgres || urls.rabbit)
     lines.push(
