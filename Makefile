@@ -26,6 +26,12 @@ test: build lint ## installs what is missing and runs every test
 	@node dist/ops/local/obtain.js
 	@npx mocha 'dist/test/**/*.test.js'
 
+.PHONY: contract
+contract: build ## the contract suite: the local gateway, and the real Kong in Docker or at SLUICE_TEST_KONG_ADMIN_URL
+	@npx mocha 'dist/test/contract/*.test.js'
+	@if docker info >/dev/null 2>&1; then SLUICE_TEST_KONG=docker npx mocha dist/test/contract/plugins.test.js; \
+	else echo 'no Docker engine: the suite did not run against the image kong:3.9'; fi
+
 .PHONY: bench
 bench: build ## runs every benchmark, one table
 	@node dist/ops/local/obtain.js

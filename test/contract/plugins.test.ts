@@ -76,8 +76,28 @@ describe("Sluice's plugins in a gateway", function () {
     return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
   }
 
+  const keyAuth = { name: 'key-auth' }
+  const PLUGINS: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
+    qos: [keyAuth, { name: 'qos', config: qos }],
+    breaker: [{ name: 'circuit-breaker', config: breaker }],
+    audit: [keyAuth, { name: 'key-auth-audit' }],
+    sluice: [
+      keyAuth,
+      { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
+    ],
+  }
+  const SERVICES = Object.keys(PLUGINS)
+  const serviceOf = (name: string) => ({
+    name: `${PREFIX}-${name}`,
+    url: `http://${gateway.thisHost}:${upstream.port}`,
+    retries: 0,
+  })
+  const routeOf = (name: string) => ({ name: `${PREFIX}-${name}`, paths: [`/${PREFIX}/${name}`] })
+  const consumerOf = (tier: string) => ({ username: `${PREFIX}-${tier}`, tags: [`tier:${tier}`] })
+
   /** Whatever an earlier run left behind. */
   async function clear() {
+    if (gateway.databaseLess) return
     for (const name of SERVICES) {
       const service = `${PREFIX}-${name}`
       for (const nested of ['plugins', 'routes']) {
@@ -89,16 +109,32 @@ describe("Sluice's plugins in a gateway", function () {
     for (const tier of Object.keys(KEYS)) await admin('DELETE', `/consumers/${PREFIX}-${tier}`)
   }
 
-  const SERVICES: readonly string[] = ['qos', 'breaker', 'audit', 'sluice']
-  const keyAuth = { name: 'key-auth' }
-  const PLUGINS: Readonly<Record<string, readonly unknown[]>> = {
-    qos: [keyAuth, { name: 'qos', config: qos }],
-    breaker: [{ name: 'circuit-breaker', config: breaker }],
-    audit: [keyAuth, { name: 'key-auth-audit' }],
-    sluice: [
-      keyAuth,
-      { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
-    ],
+  async function declare() {
+    await admin('POST', '/config', {
+      _format_version: '3.0',
+      services: SERVICES.map(name => ({
+        ...serviceOf(name),
+        routes: [routeOf(name)],
+        plugins: PLUGINS[name],
+      })),
+      consumers: Object.entries(KEYS).map(([tier, key]) => ({
+        ...consumerOf(tier),
+        keyauth_credentials: [{ key }],
+      })),
+    })
+  }
+
+  async function create() {
+    for (const [tier, key] of Object.entries(KEYS)) {
+      await admin('POST', '/consumers', consumerOf(tier))
+      await admin('POST', `/consumers/${PREFIX}-${tier}/key-auth`, { key })
+    }
+    for (const name of SERVICES) {
+      const service = serviceOf(name)
+      await admin('POST', '/services', service)
+      await admin('POST', `/services/${service.name}/routes`, routeOf(name))
+      for (const plugin of PLUGINS[name]!) await admin('POST', `/services/${service.name}/plugins`, plugin)
+    }
   }
 
   before(async () => {
@@ -106,20 +142,7 @@ describe("Sluice's plugins in a gateway", function () {
     server = await startServerProcess({}, { socket: gateway.socket })
     upstream = await startUpstream(gateway.thisHost)
     await clear()
-    for (const [tier, key] of Object.entries(KEYS)) {
-      await admin('POST', '/consumers', { username: `${PREFIX}-${tier}`, tags: [`tier:${tier}`] })
-      await admin('POST', `/consumers/${PREFIX}-${tier}/key-auth`, { key })
-    }
-    for (const name of SERVICES) {
-      const service = `${PREFIX}-${name}`
-      await admin('POST', '/services', {
-        name: service,
-        url: `http://${gateway.thisHost}:${upstream.port}`,
-        retries: 0,
-      })
-      await admin('POST', `/services/${service}/routes`, { name: service, paths: [`/${PREFIX}/${name}`] })
-      for (const plugin of PLUGINS[name]!) await admin('POST', `/services/${service}/plugins`, plugin)
-    }
+    await (gateway.databaseLess ? declare() : create())
     await gateway.settle()
   })
 
