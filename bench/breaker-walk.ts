@@ -1,7 +1,7 @@
 /**
  * Walks the circuit breaker through an upstream's bad days, end to end: clients at a steady rate, a gateway, the
  * plugin server with a real Redis, and the sample service, which is made to fail, to refuse connections, to hang and
- * to be slow. Writes docs/images/breaker-walk.svg and the table in plugins/circuit-breaker/README.md.
+ * to be slow. With --write it draws docs/images/breaker-walk.svg and puts the table into the plugin's README.
  *
  * `node dist/bench/breaker-walk.js`; two minutes. The gateway is `sluice gateway`; SLUICE_BENCH_GATEWAY names another
  * command, which gets the same KONG_* variables and stays in the foreground.
@@ -118,10 +118,11 @@ async function walk(): Promise<void> {
   await Promise.all(pending)
   await client.close()
   samples.sort((a, b) => a.atMs - b.atMs)
-  mkdirSync(path.dirname(PLOT), { recursive: true })
-  writeFileSync(PLOT, plotWalk(samples, CHAPTERS))
   const table = summarize(samples)
   process.stdout.write(`${table}\n`)
+  if (!process.argv.includes('--write')) return
+  mkdirSync(path.dirname(PLOT), { recursive: true })
+  writeFileSync(PLOT, plotWalk(samples, CHAPTERS))
   insertTable('bench/breaker-walk.ts', table)
 }
 
