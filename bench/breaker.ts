@@ -1,7 +1,8 @@
 /**
  * Decisions per second of the circuit breaker beside cockatiel and opossum, closed and open, and the memory that a
  * breaker takes when there are 10,000. Each contender runs in a process of its own; no HTTP, no Redis.
- * `node dist/bench/breaker.js`; about a minute. With --write it also puts the table into the plugin's README. What the plugin costs in the plugin server: bench/breaker-event.ts.
+ * `node dist/bench/breaker.js`; about a minute. With --write it also puts the table into the plugin's README. What
+ * the plugin costs in the plugin server: bench/breaker-event.ts.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

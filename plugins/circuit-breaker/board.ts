@@ -132,16 +132,18 @@ export class Board {
     const { cell } = entry
     const nowMs = clock.monotonic()
     this.#use(entry, nowMs)
+    const noted = readMark(call.mark)
+    // Rejected, or sent elsewhere: the upstream was not asked.
+    if (call.mark !== undefined && noted === undefined) return
     entry.tally[call.outcome] += 1
     if (slow) entry.tally.slow += 1
-    const noted = readMark(call.mark)
     if (noted) {
       const result =
         call.outcome === 'none' ? 'none' : call.outcome === 'success' && !slow ? 'success' : 'failure'
       this.#settle(entry, noted, result)
       return
     }
-    if (call.outcome === 'none' || call.mark !== undefined || modeNow(cell, nowMs) === 'disabled') return
+    if (call.outcome === 'none' || modeNow(cell, nowMs) === 'disabled') return
     entry.isDirty = true
     if (!count(cell, call, slow, nowMs)) return
     const change = trip(cell, nowMs, clock.now(), random())

@@ -193,6 +193,11 @@ describe('the phases of circuit-breaker', () => {
       'setTarget spare 8443',
       'setPath /v1',
     ])
+    await h.log(500, { sluice: { breaker: 'fallback' } })
+    await h.memory.flush()
+    const text = await h.metrics.text()
+    assert.match(text, /sluice_breaker_calls_total\{service="echo",route="",outcome="failure"\} 1\n/)
+    assert.match(text, /sluice_breaker_rejected_total\{service="echo",route="",outcome="fallback"\} 1\n/)
   })
 
   it('only count what they would reject in shadow', async () => {
