@@ -1,6 +1,6 @@
 /**
  * CPU of a plugin server per event, against Kong's own JavaScript one (kong-pdk) with the same plugins, driven by the
- * same client in one run. `node dist/bench/events.js [events]`; about a minute, Linux only (CPU times from /proc).
+ * same client in one run. `node dist/bench/events.js [events]`; medians of three rounds; about two minutes, Linux only (CPU times from /proc).
  *
  * Both servers and the client share the machine, so what counts is CPU seconds of the server's process, not events
  * per second. kong-pdk speaks MsgPack:1 only.
@@ -13,7 +13,8 @@ import path from 'node:path'
 import { type KongLane, openMsgpackLane, openProtobufLane } from './kong-lane.ts'
 
 const LANES = 16
-const EVENTS = Number(process.argv[2] ?? 60_000)
+const ROUNDS = 3
+const EVENTS = Number(process.argv[2] ?? 40_000)
 /** The kernel's unit of CPU times in /proc. */
 const TICK_MS = 10
 
@@ -155,9 +156,33 @@ async function firstLane(open: Contender['open'], socket: string, check: () => v
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
-const results: Measured[] = []
-for (const contender of CONTENDERS) results.push(await measure(contender))
-const [reference] = results as [Measured, ...Measured[]]
+/** The median of each figure. */
+function joined(rounds: readonly Measured[]): Measured {
+  const median = (values: readonly number[]) =>
+    [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)]!
+  const { name, events } = rounds[0]!
+  return {
+    name,
+    firstAnswerMs: median(rounds.map(round => round.firstAnswerMs)),
+    idleMb: median(rounds.map(round => round.idleMb)),
+    events: Object.fromEntries(
+      Object.keys(events).map(plugin => [
+        plugin,
+        {
+          micros: median(rounds.map(round => round.events[plugin]!.micros)),
+          perSecond: median(rounds.map(round => round.events[plugin]!.perSecond)),
+        },
+      ]),
+    ),
+  }
+}
+
+/** One after the other, round after round, so that a busy moment of the machine does not fall on one of them alone. */
+const rounds: Measured[][] = CONTENDERS.map(() => [])
+for (let round = 0; round < ROUNDS; round++)
+  for (const [index, contender] of CONTENDERS.entries()) rounds[index]!.push(await measure(contender))
+const results = rounds.map(joined)
+const reference = results[0]!
 const columns = Object.keys(KONG_PDK_PLUGINS)
 const rows = results.map(result => [
   result.name,

@@ -15,6 +15,8 @@ if (/^export \{.*\} from 'typebox'/m.test(readFileSync(FILE, 'utf8')))
     format: 'esm',
     platform: 'node',
     target: 'node20',
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'inline',
     logLevel: 'error',
   })
