@@ -22,6 +22,8 @@ export interface ComponentState {
 /** What runs, as the supervisor writes it for the other commands. */
 export interface UpState {
   readonly supervisor: ProcessId
+  /** False until all has started. */
+  readonly ready: boolean
   readonly ports: Ports
   readonly components: readonly ComponentState[]
   /** What is missing, and what stands in for it. */

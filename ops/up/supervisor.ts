@@ -39,29 +39,35 @@ const say = (text: string) => {
 
 /** Those that are running, in the order of their start. */
 const running = new Map<string, Component>()
+let search: StoreSearch = { stores: {}, components: [], degraded: [] }
 let ready = false
 let ending: Promise<void> | undefined
 
 async function start(): Promise<void> {
-  const [search, sample] = await Promise.all([
+  publish()
+  await Promise.all([
     startStores(say).then(found => {
-      for (const component of found.components) running.set(component.name, component)
-      return found
+      search = found
+      for (const component of found.components) add(component)
     }),
-    startSampleService(ports, say),
+    startSampleService(ports, say).then(add),
   ])
-  running.set('sample', sample)
   say('the sample service is ready')
   for (const text of search.degraded) say(text)
   const starts = startsBehind(search)
   for (const [name, startOne] of Object.entries(starts)) {
-    running.set(name, await startOne())
+    add(await startOne())
     say(`the ${name} is ready`)
   }
-  publish(search)
   ready = true
+  publish()
   tell({ kind: 'ready' })
-  await watch(search, starts)
+  await watch(starts)
+}
+
+function add(component: Component): void {
+  running.set(component.name, component)
+  publish()
 }
 
 const startsBehind = ({ stores }: StoreSearch): Readonly<Record<string, () => Promise<Component>>> => ({
@@ -79,9 +85,13 @@ const startsBehind = ({ stores }: StoreSearch): Readonly<Record<string, () => Pr
   },
 })
 
-function publish({ stores, degraded }: StoreSearch): void {
+/** Whatever has started is on record, so that a later run can end it after a crash of this one. */
+function publish(): void {
+  if (ending) return
+  const { stores, degraded } = search
   writeState({
     supervisor: identify(process.pid)!,
+    ready,
     ports,
     components: [...running.values()].map(({ name, about, pid, log }) => ({
       name,
@@ -94,7 +104,7 @@ function publish({ stores, degraded }: StoreSearch): void {
   })
 }
 
-async function watch(search: StoreSearch, starts: ReturnType<typeof startsBehind>): Promise<void> {
+async function watch(starts: ReturnType<typeof startsBehind>): Promise<void> {
   const restarts = new Map<string, number>()
   while (!ending) {
     await sleep(WATCH_MS)
@@ -106,8 +116,7 @@ async function watch(search: StoreSearch, starts: ReturnType<typeof startsBehind
       say(`the ${name} ended; starting it again (${count + 1} of ${MAX_RESTARTS})`)
       await component.close()
       try {
-        running.set(name, await startOne())
-        publish(search)
+        add(await startOne())
       } catch (error) {
         say(messageOf(error))
       }

@@ -25,6 +25,10 @@ const print = (text: string) => {
 async function up(): Promise<void> {
   const state = readState()
   if (state && runs(state.supervisor)) {
+    if (!state.ready) {
+      print('it is being started already: `make logs` shows how far it is')
+      return
+    }
     const dead = state.components.filter(({ process }) => process && !runs(process)).map(({ name }) => name)
     if (dead.length > 0) print(`not running: ${dead.join(', ')} (make logs tells why; make down, make up)`)
     print('already up: `make down` first for a new build or other ports\n')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -227,6 +227,22 @@ describe('make up', function () {
       await until(() => !pids.some(isAlive))
       await make('up')
       assert.match(await make('events'), /key-auth\.denied\.v1/)
+    })
+
+    it('leaves nothing running when it is interrupted half-way', async () => {
+      await make('down')
+      const starting = spawn(process.execPath, [PROGRAM, 'up'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      let output = ''
+      starting.stdout.on('data', text => {
+        output += text
+      })
+      await until(() => output.includes('the plugin-server is ready'))
+      const pids = allPids()
+      assert.ok(pids.length >= 6)
+      starting.kill('SIGINT')
+      await until(() => !pids.some(isAlive))
+      assert.match(await make('down'), /nothing is up/)
+      await make('up')
     })
 
     it('ends everything with make down, and says so when nothing is up', async () => {
