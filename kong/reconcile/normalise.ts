@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
-import { isObject, type Violation } from '../schema/spec.ts'
+import { isObject } from '../schema/spec.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandUrl, formatTarget, replaceDeprecated } from './shorthand.ts'
@@ -26,6 +25,12 @@ export function normaliseCurrent(kind: KindName, row: Row, schemas: Schemas): Ro
   return pick(filled, comparedFields(KINDS[kind], schema, row))
 }
 
+/** A declared entity, typed and with its shorthands replaced: as it is sent, and with defaults filled in. */
+export interface Completed {
+  readonly filled: Row
+  readonly sent: Row
+}
+
 /**
  * A declared entity as Kong would hold it: shorthands replaced, defaults filled in.
  *
@@ -36,7 +41,7 @@ export function normaliseDeclared(
   row: Row,
   schemas: Schemas,
   isText: (path: Path) => boolean,
-): { readonly filled: Row; readonly sent: Row } {
+): Completed {
   const schema = schemas.of(kind)
   if (!schema) return { filled: row, sent: row }
   const plain = withoutDeprecated(kind, expand(kind, row), schema)
@@ -96,13 +101,6 @@ function typed(
   }
 }
 
-/**
- * What Kong stores instead of a basic-auth password (plugins/basic-auth/crypto.lua): the SHA-1 of the password with
- * the id of the consumer behind it, in hex.
- */
-export const hashPassword = (password: string, consumerId: string): string =>
-  createHash('sha1').update(password).update(consumerId).digest('hex')
-
 /** Whether two values mean the same to Kong: the order of a set and of a map's keys does not count. */
 export function isSame(a: unknown, b: unknown, field: Field | undefined): boolean {
   if (a === b || ((a ?? null) === null && (b ?? null) === null)) return true
@@ -135,23 +133,5 @@ function canonical(value: unknown): string {
             .sort(([x], [y]) => (x < y ? -1 : 1)),
         )
       : item,
-  )
-}
-
-/** Kong's tree of complaints as single ones, each with the path of its field. */
-export function flattenViolations(
-  violation: Violation | null,
-  path: Path = [],
-): readonly { readonly path: Path; readonly text: string }[] {
-  if (violation === null) return []
-  if (typeof violation === 'string') return [{ path, text: violation }]
-  if (Array.isArray(violation))
-    return violation.flatMap((item, i) =>
-      path.at(-1) === '@entity'
-        ? flattenViolations(item, path.slice(0, -1))
-        : flattenViolations(item, [...path, i]),
-    )
-  return Object.entries(violation as Record<string, Violation>).flatMap(([name, item]) =>
-    flattenViolations(item, [...path, name]),
   )
 }

@@ -1,11 +1,10 @@
-import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
-import { isObject } from '../schema/spec.ts'
 import { type Declared, type DeclaredState, problemAt } from './declared.ts'
+import { expectedFields, mistakesOf } from './expected.ts'
 import { createIdentities, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
-import { comparedFields, flattenViolations, hashPassword, normaliseDeclared } from './normalise.ts'
+import { normaliseDeclared } from './normalise.ts'
 import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
 import { type Path, type Problem, refuse } from './source.ts'
 
@@ -93,18 +92,15 @@ class Resolver {
     const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
     const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
     const whole = { ...filled, id }
-    this.#check(kind, whole, sent, declared)
+    this.#check(schema, kind, whole, sent, declared)
     const label = labelOf(kind, whole, (field, linkId) =>
       this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
     )
-    const names = [...comparedFields(kind, schema, filled).keys()]
     const desired: Desired = {
       kind: declared.kind,
       id,
       label,
-      fields: Object.fromEntries(
-        names.map(name => [name, this.#comparable(kind, name, filled, sent, match.current, isReplacement)]),
-      ),
+      fields: expectedFields(kind, schema, { filled, sent }, isReplacement ? undefined : match.current),
       body: Object.fromEntries(Object.entries(sent).filter(([name]) => name !== 'id')),
       current: match.current,
       isReplacement,
@@ -214,36 +210,9 @@ class Resolver {
     return kind.fixed.some(field => JSON.stringify(filled[field]) !== JSON.stringify(current.fields[field]))
   }
 
-  /** The value of a field as Kong will report it. */
-  #comparable(
-    kind: Kind,
-    name: string,
-    filled: Row,
-    sent: Row,
-    current: Current | undefined,
-    isReplacement: boolean,
-  ): unknown {
-    const value = filled[name] ?? null
-    if (kind.name === 'basicauth_credentials' && name === 'password' && typeof value === 'string')
-      return hashPassword(value, (filled.consumer as { id: string }).id)
-    const field = this.#current.schemas.of(kind.name)?.fieldsFor(filled).get(name)
-    if (!current || isReplacement || !field) return value
-    // Kong hashes it with a salt of its own.
-    if (kind.name === 'oauth2_credentials' && name === 'client_secret' && filled.hash_secret === true)
-      return current.fields[name]
-    return keepGenerated(value, sent[name], current.fields[name], field)
-  }
-
-  #check(kind: Kind, whole: Row, sent: Row, declared: Declared): void {
-    const schema = this.#current.schemas.of(kind.name)!
-    const check = (row: Row) => schema.check(without(row, kind.writeOnly ?? []))
-    if (!check(whole)) return
-    // What Kong generates is no mistake when it is left out.
-    const violations = check({ ...whole, ...withGenerated(schema, sent), id: whole.id })
-    for (const { path, text } of flattenViolations(violations ?? null)) {
-      const field = path.filter(part => part !== '@entity')
-      this.#wrong(declared, field, field.length > 0 ? `${field.join('.')}: ${text}` : text)
-    }
+  #check(schema: Schema, kind: Kind, whole: Row, sent: Row, declared: Declared): void {
+    for (const { path, text } of mistakesOf(kind, schema, whole, sent))
+      this.#wrong(declared, path, path.length > 0 ? `${path.join('.')}: ${text}` : text)
   }
 
   #refuseTwins(kind: Kind, desired: Desired, whole: Row): void {
@@ -267,34 +236,9 @@ class Resolver {
   }
 }
 
-const without = (row: Row, names: readonly string[]): Row =>
-  names.length === 0 ? row : Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))
-
-/** With values in the place of those that Kong makes up: ids, times, random keys. */
-const withGenerated = (schema: Schema, sent: Row): Row =>
-  schema.fill(sent, 'insert', { uuid: () => '', randomString: () => 'generated', now: () => 1_000 })
-
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
 function namesOf(kind: Kind, fields: Row): readonly string[] {
   const names = [fields.id, ...kind.identity.filter(list => list.length === 1).map(list => fields[list[0]!])]
   return names.filter(name => typeof name === 'string')
-}
-
-/**
- * A field that was not declared and that Kong fills with chance (a credential's secret, the key of the session
- * plugin) keeps the value that it has.
- */
-function keepGenerated(value: unknown, sent: unknown, current: unknown, field: Field): unknown {
-  // A secret with a default has got a random one; a secret without was never set.
-  const isGenerated = field.spec.auto || (field.spec.encrypted && typeof value === 'string')
-  if (sent === undefined && isGenerated) return current ?? value
-  if (!field.record || !isObject(value)) return value
-  const inner = isObject(sent) ? sent : {}
-  const present = isObject(current) ? current : {}
-  const kept = [...field.record.fields].map(([name, innerField]) => [
-    name,
-    keepGenerated(value[name], inner[name], present[name], innerField),
-  ])
-  return { ...value, ...Object.fromEntries(kept.filter(([, item]) => item !== undefined)) }
 }

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import pg from 'pg'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 import { freePort } from '../support/ports.ts'
+import { START_MS, sharedPostgres } from '../support/services.ts'
 
 const SLUICE = path.resolve(import.meta.dirname, '..', '..', 'cli', 'sluice.js')
 const STATE = `_format_version: "3.0"
@@ -30,10 +32,12 @@ describe('sluice plan, apply and dump-state', () => {
     readonly out: string
     readonly err: string
   }
-  const sluice = async (...args: string[]): Promise<Ended> => {
+  const sluice = (...args: string[]): Promise<Ended> => sluiceWith({}, ...args)
+  const sluiceWith = async (env: Record<string, string>, ...args: string[]): Promise<Ended> => {
     const child = spawn(process.execPath, [SLUICE, ...args], {
       cwd: folder.path,
       env: {
+        ...env,
         PATH: process.env.PATH,
         SLUICE_ADMIN_URL: admin.url,
         SLUICE_SPOOL_DIR: 'spool',
@@ -73,6 +77,33 @@ describe('sluice plan, apply and dump-state', () => {
       out: 'No changes: 3 entities are as declared.\n',
       err: '',
     })
+  })
+
+  it('stores an event for each change in PostgreSQL, once, with masked values', async function () {
+    this.timeout(START_MS)
+    const url = await (await sharedPostgres()).createDatabase()
+    const env = { SLUICE_POSTGRES_URL: url }
+    assert.equal((await sluiceWith(env, 'apply', '-f', 'kong.yaml', '--actor', 'tester')).status, 0)
+    assert.equal((await sluiceWith(env, 'apply', '-f', 'kong.yaml', '--actor', 'tester')).status, 0)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      const { rows } = await client.query(
+        "select type, data from gateway_events where type like 'gateway.%' order by type",
+      )
+      assert.deepEqual(
+        rows.map(row => [row.type, row.data.actor, row.data.name]),
+        [
+          ['gateway.consumer.created.v1', 'tester', 'consumer c'],
+          ['gateway.keyauth_credential.created.v1', 'tester', 'key-auth credential (consumer c)'],
+          ['gateway.service.created.v1', 'tester', 'service s'],
+        ],
+      )
+      assert.equal(rows[1].data.after.key, '[masked]')
+      assert.ok(!JSON.stringify(rows).includes('planted'))
+    } finally {
+      await client.end()
+    }
   })
 
   it('prints JSON without secrets', async () => {
