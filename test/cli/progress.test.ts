@@ -26,10 +26,7 @@ describe('the progress of an apply', () => {
     const progress = createProgress(1, stream, false)
     progress.step('+ service with a long name')
     progress.end()
-    assert.deepEqual(
-      written,
-      ['\r\u001b[K1/1 + service with a', '\r\u001b[K'].map(text => text.replace('with a', 'wit')),
-    )
+    assert.deepEqual(written, ['\r\u001b[K1/1 + service with ', '\r\u001b[K'])
   })
 
   it('is silent where the output is JSON', () => {
