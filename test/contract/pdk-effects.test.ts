@@ -6,7 +6,7 @@ import {
   type Effect,
   type EffectUpstream,
   effectConfiguration,
-  PUPPET_DUMP,
+  effectSettings,
   runCase,
   startEffectUpstream,
 } from '../support/effects.ts'
@@ -30,13 +30,7 @@ describe('a call of the PDK does in the local gateway what it does in Kong', () 
     const socket = path.join(folder.path, 'puppet.sock')
     puppet = await startPuppetServer(socket)
     upstream = await startEffectUpstream()
-    gateway = await startTestGateway({
-      KONG_DATABASE: 'off',
-      KONG_PLUGINS: 'bundled,puppet',
-      KONG_PLUGINSERVER_NAMES: 'puppet',
-      KONG_PLUGINSERVER_PUPPET_SOCKET: socket,
-      KONG_PLUGINSERVER_PUPPET_QUERY_CMD: `printf '%s' '${JSON.stringify(PUPPET_DUMP)}'`,
-    })
+    gateway = await startTestGateway(effectSettings(socket))
     await gateway.admin('POST', '/config', effectConfiguration(upstream.port))
   })
 

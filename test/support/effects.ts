@@ -68,6 +68,7 @@ export async function runCase(
   upstream.last = null
   const response = await send(one, new URL(proxyUrl))
   const ports: readonly (readonly [string, string])[] = [
+    [`"port":${upstream.port}`, '"port":"<upstream>"'],
     [`:${new URL(proxyUrl).port}`, ':<proxy>'],
     [`"${new URL(proxyUrl).port}"`, '"<proxy>"'],
     [`port: ${new URL(proxyUrl).port}`, 'port: <proxy>'],
@@ -76,7 +77,10 @@ export async function runCase(
   let json = JSON.stringify({ name: one.name, upstream: upstream.last, response, replies: puppet.replies })
   for (const [port, placeholder] of ports) json = json.replaceAll(port, placeholder)
   json = json
+    .replace(/"id":"[\da-f-]{36}"/g, '"id":"<id>"')
     .replace(/[\da-f]{32}/g, '<request-id>')
+    .replace(/"(x-kong-[a-z]+-latency)":"\d+"/g, '"$1":"<ms>"')
+    .replace(/"date":"[^"]+"/g, '"date":"<date>"')
     .replace(/(x-kong-[a-z]+-latency): \d+/g, '$1: <ms>')
     .replace(/date: [^"]+/g, 'date: <date>')
     .replace(/kong\/\d+\.\d+\.\d+/g, 'kong/<version>')
@@ -115,18 +119,30 @@ function send(one: EffectCase, proxy: URL): Promise<unknown> {
   })
 }
 
-export const PUPPET_DUMP = {
-  Protocol: 'ProtoBuf:1',
-  Plugins: [
-    {
-      Name: 'puppet',
-      Version: '1.0.0',
-      Priority: 10,
-      Phases: ['access'],
-      Schema: { name: 'puppet', fields: [{ config: { type: 'record', fields: [] } }] },
-    },
-  ],
-}
+const dump = (name: string, phase: string) =>
+  JSON.stringify({
+    Protocol: 'ProtoBuf:1',
+    Plugins: [
+      {
+        Name: name,
+        Version: '1.0.0',
+        Priority: 10,
+        Phases: [phase],
+        Schema: { name, fields: [{ config: { type: 'record', fields: [] } }] },
+      },
+    ],
+  })
+
+/** Kong's settings for the two plugins that the cases use, one a phase. */
+export const effectSettings = (socket: string): Record<string, string> => ({
+  KONG_DATABASE: 'off',
+  KONG_PLUGINS: 'bundled,puppet,late',
+  KONG_PLUGINSERVER_NAMES: 'puppet,late',
+  KONG_PLUGINSERVER_PUPPET_SOCKET: socket,
+  KONG_PLUGINSERVER_PUPPET_QUERY_CMD: `printf '%s' '${dump('puppet', 'access')}'`,
+  KONG_PLUGINSERVER_LATE_SOCKET: socket,
+  KONG_PLUGINSERVER_LATE_QUERY_CMD: `printf '%s' '${dump('late', 'response')}'`,
+})
 
 /** What the cases meet, as a declarative configuration. */
 export const effectConfiguration = (upstreamPort: number) => ({
@@ -136,7 +152,10 @@ export const effectConfiguration = (upstreamPort: number) => ({
       name: 'puppet',
       url: `http://127.0.0.1:${upstreamPort}/base`,
       retries: 0,
-      routes: [{ name: 'puppet', paths: ['/puppet'], plugins: [{ name: 'puppet' }] }],
+      routes: [
+        { name: 'puppet', paths: ['/puppet'], plugins: [{ name: 'puppet' }] },
+        { name: 'late', paths: ['/late'], plugins: [{ name: 'late' }] },
+      ],
     },
     {
       name: 'named',

@@ -10,8 +10,11 @@ interface Sent {
   readonly headers: Readonly<Record<string, HeaderValue>>
 }
 
-const answered = ({ exchange, entry }: PdkEvent) =>
-  headersFromBytes(entry ? (entry().response as Sent).headers : exchange.responseHeaders.toRecord())
+function answered({ exchange, entry }: PdkEvent): Record<string, HeaderValue> {
+  if (entry) return headersFromBytes((entry().response as Sent).headers)
+  const connection = exchange.headers.get('connection')?.toLowerCase() === 'close' ? 'close' : 'keep-alive'
+  return { connection, ...headersFromBytes(exchange.responseHeaders.toRecord()) }
+}
 
 function setHeaders({ exchange }: PdkEvent, headers: unknown): void {
   for (const [name, value] of headerValues(headers))
@@ -83,8 +86,8 @@ export const response = {
       const value = exchange.buffered?.headers.get(text(name, 'name'))
       return value === undefined ? undefined : fromBytes(value)
     },
-    'kong.service.response.get_headers': ({ exchange }, _, [max]) =>
-      limited(headersFromBytes(exchange.buffered?.headers.toRecord() ?? {}), maximum(max, 'max_headers')),
+    // Kong's table finds each header, but lists none where the response is held back: plugin servers get it empty.
+    'kong.service.response.get_headers': (_, __, [max]) => limited({}, maximum(max, 'max_headers')),
     'kong.service.response.get_raw_body': ({ exchange }) => exchange.buffered?.body,
   }),
 }

@@ -210,6 +210,8 @@ function attempt(
       method: exchange.method as Dispatcher.HttpMethod,
       headers: head,
       body: body.kind === 'none' ? null : body.kind === 'whole' ? body.bytes : (body.chunks as never),
+      // undici would close the connection after a HEAD.
+      reset: false,
       headersTimeout: readTimeoutMs,
       bodyTimeout: readTimeoutMs,
     }

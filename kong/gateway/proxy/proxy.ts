@@ -114,7 +114,8 @@ export function createProxy(options: ProxyOptions): Serve {
   ): Promise<void> {
     for (const plugin of plugins) {
       const handle = plugin.handler[phase]
-      if (handle && !exchange.exit) await guarded(exchange, plugin, handle)
+      // Kong guards its access phase only; a failure in another one is nginx's own error.
+      if (handle && !exchange.exit) await guarded(exchange, plugin, handle, () => nginxError(exchange, 500))
     }
   }
 
@@ -138,10 +139,11 @@ export function createProxy(options: ProxyOptions): Serve {
     exchange: Exchange,
     plugin: ConfiguredPlugin,
     handle: (exchange: Exchange, plugin: ConfiguredPlugin) => void | Promise<void>,
+    fail: () => void = () => exchange.fail(),
   ): undefined | Promise<void> {
     const failed = (error: unknown) => {
       logger.error({ plugin: plugin.name, err: messageOf(error) }, 'a plugin failed')
-      exchange.fail()
+      fail()
     }
     try {
       const running = handle(exchange, plugin)
@@ -166,6 +168,7 @@ export function createProxy(options: ProxyOptions): Serve {
     const { status, body } = exchange.exit!
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     exchange.status = status
+    if (status === 204) exchange.responseHeaders.delete('content-type')
     if (!exchange.proxied) exchange.responseLatencyMs ??= now() - exchange.startedAtMs
     // Whatever a plugin says of the length: a wrong one would let the next response be read wrongly.
     exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
@@ -202,6 +205,7 @@ function nginxError(exchange: Exchange, status: number): void {
   const accept = headers.joined('accept') ?? headers.joined('content-type') ?? 'text/plain'
   const { type, text } = errorBody(accept, statusText(status), exchange.id)
   exchange.unexpected = true
+  exchange.exit = undefined
   exchange.respond(status === 494 ? 400 : status, text, { 'Content-Type': type })
 }
 

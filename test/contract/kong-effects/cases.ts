@@ -5,8 +5,11 @@ export interface EffectCase {
   readonly name: string
   readonly calls: readonly PuppetCall[]
   readonly method?: string
-  /** `named`: of a service whose host is a name; the other one's is an address. */
-  readonly route?: 'named'
+  /**
+   * `named`: of a service whose host is a name; the other one's is an address. `late`: the calls are made in the
+   * response phase, not in access.
+   */
+  readonly route?: 'named' | 'late'
   /** Behind the route's path. */
   readonly target?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -122,6 +125,10 @@ const toClient: readonly EffectCase[] = [
 const exits: readonly EffectCase[] = [
   { name: 'an exit', calls: [['kong.response.exit', 418, Buffer.from('tea'), { 'x-exit': '1' }]] },
   { name: 'an exit without a body', calls: [['kong.response.exit', 204]] },
+  {
+    name: 'an exit with a type and nothing else',
+    calls: [['kong.response.exit', 204, Buffer.from(''), { 'content-type': 'text/x' }]],
+  },
   {
     name: 'an exit with a type',
     calls: [['kong.response.exit', 429, Buffer.from('{}'), { 'content-type': 'application/json' }]],
@@ -283,4 +290,49 @@ const read: readonly EffectCase[] = [
   },
 ]
 
-export const EFFECT_CASES: readonly EffectCase[] = [...toUpstream, ...toClient, ...exits, ...refused, ...read]
+const late = (name: string, ...calls: readonly PuppetCall[]): EffectCase => ({ name, route: 'late', calls })
+
+const inResponse: readonly EffectCase[] = [
+  late('nothing, with the whole response at hand'),
+  late(
+    'the response is read',
+    ['kong.response.get_status'],
+    ['kong.response.get_header', 'X-Upstream'],
+    ['kong.response.get_headers', 100],
+    ['kong.response.get_source'],
+    ['kong.service.response.get_status'],
+    ['kong.service.response.get_header', 'x-upstream'],
+    ['kong.service.response.get_headers', 100],
+    ['kong.service.response.get_raw_body'],
+    ['kong.request.get_method'],
+    ['kong.client.get_ip'],
+    ['kong.router.get_service'],
+  ),
+  late('a status of the response', ['kong.response.set_status', 201]),
+  late(
+    'headers of the response',
+    ['kong.response.set_header', 'x-upstream', 'mine'],
+    ['kong.response.add_header', 'x-added', '1'],
+    ['kong.response.clear_header', 'content-type'],
+    ['kong.response.get_header', 'x-upstream'],
+  ),
+  late('another response', ['kong.response.exit', 418, Buffer.from('tea'), { 'x-exit': '1' }]),
+  late('another response without a body', ['kong.response.exit', 204]),
+  late('a change of the request that comes too late', ['kong.service.request.set_header', 'x-a', '1']),
+  late('who is authenticated, too late', ['kong.client.authenticate', { id: 'x' }, { id: 'y' }]),
+  { ...late('nothing, to HEAD'), method: 'HEAD' },
+  {
+    ...late('the body of a request that is over', ['kong.request.get_raw_body']),
+    method: 'POST',
+    body: 'text',
+  },
+]
+
+export const EFFECT_CASES: readonly EffectCase[] = [
+  ...toUpstream,
+  ...toClient,
+  ...exits,
+  ...refused,
+  ...read,
+  ...inResponse,
+]

@@ -3,7 +3,7 @@
  *
  *   node dist/test/contract/kong-effects/record.js PROXY_URL ADMIN_URL SOCKET
  *
- * That Kong runs without a database, with the plugin `puppet` at SOCKET (see PUPPET_DUMP for its query_cmd).
+ * That Kong runs without a database, with the settings that `effectSettings(SOCKET)` gives.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
