@@ -88,7 +88,8 @@ export function whoAnswered(log: Serialized): AnsweredBy {
   const tries = Array.isArray(log.tries) ? log.tries.map(record) : []
   const last = tries.at(-1)
   if (!last) return 'exit'
-  if (last.state === 'failed') return 'error'
+  // With `retries: 0` Kong marks the only try as failed for any 5xx: only `source` tells that there was an answer.
+  if (last.state === 'failed' && log.source !== 'upstream') return 'error'
   return log.source === 'kong' && number(record(log.latencies).proxy) === -1 ? 'exit' : 'service'
 }
 

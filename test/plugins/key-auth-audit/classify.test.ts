@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { classify } from '../../../plugins/key-auth-audit/classify.ts'
+import { classify, whoAnswered } from '../../../plugins/key-auth-audit/classify.ts'
 import { findKey } from '../../../plugins/key-auth-audit/key.ts'
 import type { Serialized } from '../../../plugins/key-auth-audit/serialized.ts'
 import { RECORDED, recorded } from './recorded.ts'
@@ -103,5 +103,15 @@ describe('the classification of what a real Kong logged', () => {
   it('says nothing about data that has another shape', () => {
     const odd = [{}, { request: null, response: 7, tries: 'x' }, { consumer: [], authenticated_entity: 'x' }]
     for (const log of odd) assert.equal(of(log as Serialized), undefined)
+  })
+
+  it('sees that the upstream answered, also where Kong marks its only permitted try as failed', () => {
+    const log = {
+      ...recorded('upstream-500'),
+      tries: [{ ip: '127.0.0.1', port: 80, state: 'failed', code: 500 }],
+      source: 'upstream',
+    } as Serialized
+    assert.equal(whoAnswered(log), 'service')
+    assert.equal(whoAnswered({ ...log, source: 'kong' } as Serialized), 'error')
   })
 })
