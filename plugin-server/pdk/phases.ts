@@ -9,6 +9,19 @@
 import type { Phase } from '../sdk.ts'
 import type { Method } from '../transport/methods.ts'
 
+const PHASES: ReadonlySet<string> = new Set<Phase>([
+  'certificate',
+  'rewrite',
+  'access',
+  'response',
+  'preread',
+  'log',
+])
+
+export function isPhase(name: string): name is Phase {
+  return PHASES.has(name)
+}
+
 const EVERYWHERE = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const
 const BEFORE_LOG = ['certificate', 'rewrite', 'access', 'response', 'preread'] as const
 const REQUEST = ['rewrite', 'access', 'response'] as const

@@ -1,5 +1,6 @@
 /** The plugins of this process, each with what it remembers. */
 import { messageOf, SluiceError } from '../errors.ts'
+import { isPhase } from '../pdk/phases.ts'
 import type { Closeable, EventType, Host, PluginDefinition } from '../sdk.ts'
 import { membersOf } from './compose.ts'
 import { describePlugin, type PluginDump } from './info.ts'
@@ -90,8 +91,6 @@ export function createRegistry(
   }
 }
 
-const PHASES = new Set(['certificate', 'rewrite', 'access', 'response', 'preread', 'log'])
-
 /** @throws SLUICE_PLUGIN_INVALID */
 export function checkDefinition(definition: AnyPlugin): void {
   const wrong = (what: string) =>
@@ -104,7 +103,7 @@ export function checkDefinition(definition: AnyPlugin): void {
   const phases = Object.entries(definition.phases ?? {})
   if (phases.length === 0) throw wrong('it has no phase')
   for (const [phase, handler] of phases) {
-    if (!PHASES.has(phase)) throw wrong(`${phase} is not a phase of Kong`)
+    if (!isPhase(phase)) throw wrong(`${phase} is not a phase of Kong`)
     if (typeof handler !== 'function') throw wrong(`the phase ${phase} is not a function`)
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { messageOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import type { Phase } from '../sdk.ts'
+import { isPhase } from '../pdk/phases.ts'
 import type { CallHandler } from '../transport/calls.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DispatchParts, dispatch } from './dispatch.ts'
@@ -106,13 +106,19 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     handleEvent(instanceId, phase, exchange) {
       if (draining) return undefined
+      if (!isPhase(phase)) {
+        log.warn({ phase: phase.slice(0, 40) }, 'an event of a phase that Kong does not have')
+        // Not as for an unknown instance, or it would be repeated for ever.
+        exchange.end()
+        return { abandoned: () => {} }
+      }
       const instance = instances.find(instanceId)
       if (!instance) {
         unknownInstance.add()
         return undefined
       }
       running++
-      return dispatch(instance, phase as Phase, exchange, dispatchParts)
+      return dispatch(instance, phase, exchange, dispatchParts)
     },
   }
 

@@ -12,6 +12,8 @@ import { readInto } from './shared-read.ts'
 export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 const READ_BYTES = 65_536
+/** Far more than Kong's workers keep; a peer that opens more has lost its way. */
+const MAX_CONNECTIONS = 32_768
 /** Longer than Kong waits for anything. */
 const SWEEP_EVERY_MS = 60_000
 
@@ -75,6 +77,12 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
   const accept = (accepted: Socket) => {
+    // Not the server's own maxConnections: it counts sockets that readInto has replaced as open for ever.
+    if (sockets.size >= MAX_CONNECTIONS) {
+      log.error({ connections: sockets.size }, 'too many connections; the newest is closed')
+      accepted.destroy()
+      return
+    }
     let speaker: Speaker | undefined
     /** What came before there was a speaker; copied, since the buffer is everybody's. */
     let early: Buffer = Buffer.alloc(0)

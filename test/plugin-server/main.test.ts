@@ -102,6 +102,12 @@ describe('the plugin server', () => {
         else assert.match(error!, /no plugin instance/)
       })
 
+      it('ends an event of a phase that Kong does not have, and nothing runs', async () => {
+        const id = await kong.startInstance('greeter', { __plugin_id: 'p' })
+        for (const phase of ['constructor', '__proto__', 'toString', 'acxess', ''])
+          assert.deepEqual(await kong.event(id, phase), { calls: [], outcome: 'ended' }, phase)
+      })
+
       it('refuses a wrong configuration', async () => {
         const refused = kong.startInstance('greeter', { __plugin_id: 's', greeting: 5 })
         await assert.rejects(
