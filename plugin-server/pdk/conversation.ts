@@ -93,6 +93,11 @@ export class Conversation {
     this.#onResume = onResume
   }
 
+  /** Kong has been asked, and its answer has not been read yet. */
+  get waiting(): boolean {
+    return this.#asked.length > 0
+  }
+
   get exited(): boolean {
     return this.#exit !== undefined
   }

@@ -15,6 +15,8 @@ import type { EventMeter } from './meter.ts'
 const DEFAULT_DEADLINE_MS = 1000
 /** Kong drops log events when their timers pile up, so a log phase is answered by then, always. */
 const LOG_DEADLINE_MS = 100
+/** Kong's own answers may take longer, on a busy machine: giving up would not free Kong, and lose what is recorded. */
+const LOG_PATIENCE_MS = 10_000
 
 const UNAVAILABLE: ExitAnswer = {
   method: 'kong.response.exit',
@@ -176,12 +178,22 @@ class EventRun implements EventListener, Expiring {
 
   expired(): void {
     if (this.#over) return
+    if (this.#waitsForKong()) {
+      this.#deadline?.cancel()
+      this.#deadline = this.#parts.deadlines.start(LOG_DEADLINE_MS, this)
+      return
+    }
     const member = this.#instance.members[this.#index]!
     const { definition, host } = member.plugin
     this.#parts.meter.failure(host.log, definition.name, this.#phase, 'late', undefined)
     this.#applyPolicy(member, 'late')
     // The late handler may still run; the members behind it are not started, or they would run beside it.
     if (!this.#over) this.#finish('late')
+  }
+
+  #waitsForKong(): boolean {
+    if (this.#phase !== 'log' || !this.#conversation.waiting) return false
+    return this.#parts.now() - this.#startedAt < LOG_PATIENCE_MS
   }
 
   #applyPolicy(member: Member, outcome: 'error' | 'late'): boolean {

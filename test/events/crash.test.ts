@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { connect } from 'amqplib'
 import pg from 'pg'
 import { verifyChains } from '../../events/postgres/chains.ts'
 import { QUEUE } from '../../events/rabbitmq/topology.ts'
 import { describeProblem } from '../../events/verify.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { drainQueue } from '../support/queue.ts'
 import { type Service, START_MS, usePostgres, useRabbit } from '../support/services.ts'
 
 const WRITER = fileURLToPath(new URL('../support/event-writer.js', import.meta.url))
@@ -103,7 +103,7 @@ describe('the event path under kill -9', () => {
     const problems: string[] = []
     for await (const report of verifyChains(client)) problems.push(...report.problems.map(describeProblem))
     await client.end()
-    const queued = await drain(rabbit.url)
+    const queued = await countQueued(rabbit.url)
 
     const lostInPostgres = [...acknowledged].filter(n => !stored.has(n))
     const lostOnQueue = [...acknowledged].filter(n => !queued.has(n))
@@ -123,26 +123,11 @@ describe('the event path under kill -9', () => {
 })
 
 /** How often each event is on the queue. */
-async function drain(url: string): Promise<Map<number, number>> {
-  const connection = await connect(url)
-  const channel = await connection.createChannel()
+async function countQueued(url: string): Promise<Map<number, number>> {
   const found = new Map<number, number>()
-  const { messageCount } = await channel.checkQueue(QUEUE)
-  let seen = 0
-  await new Promise<void>((resolve, reject) => {
-    if (messageCount === 0) return resolve()
-    channel
-      .consume(
-        QUEUE,
-        message => {
-          const { data } = JSON.parse(message!.content.toString())
-          if (typeof data.n === 'number') found.set(data.n, (found.get(data.n) ?? 0) + 1)
-          if (++seen === messageCount) resolve()
-        },
-        { noAck: true },
-      )
-      .catch(reject)
-  })
-  await connection.close()
+  for (const message of await drainQueue(url, QUEUE)) {
+    const { data } = JSON.parse(message.content.toString())
+    if (typeof data.n === 'number') found.set(data.n, (found.get(data.n) ?? 0) + 1)
+  }
   return found
 }

@@ -7,9 +7,16 @@ export class ScriptedExchange implements Exchange {
   readonly said: (readonly [method: string, ...args: unknown[]])[] = []
   readonly #answers: Readonly<Partial<Record<Method, unknown>>>
   readonly #waiting: (() => void)[] = []
+  readonly #answerAfterMs: number
 
-  constructor(answers: Readonly<Partial<Record<Method, unknown>>> = {}, protocol: Protocol = 'ProtoBuf:1') {
+  /** @param answerAfterMs how long Kong thinks; 0: not at all */
+  constructor(
+    answers: Readonly<Partial<Record<Method, unknown>>> = {},
+    protocol: Protocol = 'ProtoBuf:1',
+    answerAfterMs = 0,
+  ) {
     this.#answers = answers
+    this.#answerAfterMs = answerAfterMs
     this.protocol = protocol
   }
 
@@ -24,7 +31,12 @@ export class ScriptedExchange implements Exchange {
 
   flush(): void {
     this.said.push(['flush'])
-    for (const answer of this.#waiting.splice(0)) answer()
+    const answers = this.#waiting.splice(0)
+    const answer = () => {
+      for (const each of answers) each()
+    }
+    if (this.#answerAfterMs > 0) setTimeout(answer, this.#answerAfterMs)
+    else answer()
   }
 
   end(): void {

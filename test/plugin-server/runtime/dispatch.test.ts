@@ -16,7 +16,7 @@ interface Bench {
   readonly metrics: Metrics
   readonly logged: Line[]
   /** Runs a phase against a Kong that answers; resolves when the event has ended. */
-  run(phase?: Phase, answers?: Record<string, unknown>): Promise<ScriptedExchange>
+  run(phase?: Phase, answers?: Record<string, unknown>, answerAfterMs?: number): Promise<ScriptedExchange>
 }
 
 const running: Runtime[] = []
@@ -41,8 +41,8 @@ async function bench(plugin: AnyPlugin): Promise<Bench> {
     runtime,
     metrics,
     logged,
-    async run(phase = 'access', answers = {}) {
-      const exchange = new ScriptedExchange(answers)
+    async run(phase = 'access', answers = {}, answerAfterMs = 0) {
+      const exchange = new ScriptedExchange(answers, 'ProtoBuf:1', answerAfterMs)
       assert.ok(runtime.handler.handleEvent(id, phase, exchange))
       while (exchange.said.at(-1)?.[0] !== 'end') await pause(1)
       return exchange
@@ -176,6 +176,25 @@ describe('an event', () => {
     const { run, metrics } = await bench(slow)
     assert.deepEqual((await run('log')).said, [['end']])
     assert.match(await metrics.text(), /sluice_events_total\{plugin="slow",phase="log",outcome="late"\} 1/)
+  })
+
+  it('of the log phase waits longer for an answer of Kong, so that nothing is lost on a busy machine', async () => {
+    const recorded: unknown[] = []
+    const recorder = definePlugin({
+      name: 'recorder',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      phases: {
+        async log(kong) {
+          recorded.push(await kong.client.getConsumer())
+        },
+      },
+    })
+    const { run, metrics } = await bench(recorder)
+    await run('log', {}, 250)
+    assert.equal(recorded.length, 1)
+    assert.match(await metrics.text(), /sluice_events_total\{plugin="recorder",phase="log",outcome="ok"\} 1/)
   })
 
   it('is logged once a second at most when it fails, and counted always', async () => {
