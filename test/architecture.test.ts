@@ -52,7 +52,17 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
   ['plugins/key-auth-audit', ['plugin-server/sdk.ts']],
   ['plugins/circuit-breaker', ['plugin-server/sdk.ts']],
   ['plugins', ['plugin-server/sdk.ts', 'plugins']],
-  ['plugin-server/doctor', ['plugin-server', 'events', 'kong/admin']],
+  [
+    'plugin-server/doctor',
+    [
+      'plugin-server',
+      'events',
+      'kong/admin',
+      'kong/reconcile/kinds.ts',
+      'kong/reconcile/label.ts',
+      'kong/reconcile/warnings.ts',
+    ],
+  ],
   ['plugin-server', ['plugin-server', 'plugins', 'events']],
   [
     'events',

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../plugin-server/errors.ts'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
 import { KINDS, type KindName } from './kinds.ts'
@@ -72,6 +73,13 @@ export function createMask(
       return scrub(text, quoted).replace(QUOTED_SECRET, `$1=${MASK}`)
     },
   }
+}
+
+/** An error whose message may quote a value of the file. */
+export function maskError(error: unknown, fromEnvironment: readonly string[]): unknown {
+  if (!(error instanceof SluiceError)) return error
+  const message = scrub(error.message, atLeast(3, fromEnvironment))
+  return message === error.message ? error : new SluiceError(error.code, message)
 }
 
 /** The longest first, so that no part of one is left standing. */

@@ -3,10 +3,10 @@ import type { AdminClient } from '../admin/client.ts'
 import { refuseForeign } from './db-less.ts'
 import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
 import { type Change, diff } from './diff.ts'
-import { createMask, type Mask } from './mask.ts'
+import { createMask, type Mask, maskError } from './mask.ts'
 import { orderChanges, type Stages } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
-import { type Desired, resolve } from './resolve.ts'
+import { type Desired, type ResolveOptions, resolve } from './resolve.ts'
 import { refuse, type Source } from './source.ts'
 import { findWarnings } from './warnings.ts'
 
@@ -50,7 +50,8 @@ export async function planState(
     vaults: pluginNames(declared, 'vaults'),
   })
   if (current.isDbLess) refuseForeign(current, selectTags)
-  const desired = resolve(declared, current, { selectTags, newId: options.newId })
+  const secrets = sources.flatMap(source => source.secrets)
+  const desired = resolveMasked(declared, current, { selectTags, newId: options.newId }, secrets)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   if (blocked.length > 0) {
     const lines = blocked.map(
@@ -60,14 +61,10 @@ export async function planState(
     throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
   }
   const stages = orderChanges(changes, desired, current.entities)
-  const mask = createMask(
-    current.schemas,
-    sources.flatMap(source => source.secrets),
-    function* () {
-      yield* current.entities
-      for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
-    },
-  )
+  const mask = createMask(current.schemas, secrets, function* () {
+    yield* current.entities
+    for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
+  })
   return {
     changes: stages.flat().map(step => step.change),
     stages,
@@ -101,6 +98,19 @@ function warningsOf(
     })),
   ]
   return findWarnings(plugins, route => services.get(route))
+}
+
+function resolveMasked(
+  declared: DeclaredState,
+  current: CurrentState,
+  options: ResolveOptions,
+  secrets: readonly string[],
+): readonly Desired[] {
+  try {
+    return resolve(declared, current, options)
+  } catch (error) {
+    throw maskError(error, secrets)
+  }
 }
 
 function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {

@@ -8,7 +8,7 @@ export interface PluginEntry {
 }
 
 /** The plugin that offers several as one: its configuration has a record for each member. */
-const COMPOSED = 'sluice'
+export const COMPOSED = 'sluice'
 
 type Scope = Readonly<Record<'service' | 'route' | 'consumer', string | undefined>>
 

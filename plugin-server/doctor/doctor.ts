@@ -1,5 +1,6 @@
 import type { Check } from './check.ts'
 import { checkDump } from './dump.ts'
+import { checkEntries } from './entries.ts'
 import { checkPostgres, checkRabbit, checkSpool } from './events.ts'
 import { checkKong } from './kong.ts'
 import { checkMachine } from './machine.ts'
@@ -12,6 +13,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   dump: checkDump,
   socket: checkSocket,
   kong: checkKong,
+  entries: checkEntries,
   redis: checkRedis,
   spool: checkSpool,
   postgresql: checkPostgres,

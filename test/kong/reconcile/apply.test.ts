@@ -213,6 +213,13 @@ services:
     assert.match(shown, /key: "\[masked\]"/)
   })
 
+  it('shows no secret that stands where none belongs', async () => {
+    const text = `_format_version: "3.0"\nplugins: [{ name: '\${{ env "EDDIE_KEY" }}' }]\n`
+    await assert.rejects(planText(client, text, ENV), {
+      message: 'kong.yaml:2:13: the plugin "[masked]" is not enabled in this Kong',
+    })
+  })
+
   it('takes the sample platform, with schemas of the plugins that it names', async () => {
     const sample = readFileSync(new URL('../../../kong/desired/kong.yaml', import.meta.url), 'utf8')
     const env = { SLUICE_UP_JASON_KEY: 'j', SLUICE_UP_EDDIE_KEY: 'e', SLUICE_UP_BRANDON_PASSWORD: 'b' }
