@@ -90,7 +90,10 @@ export function readList(reader: WireReader, depth = 0): JsonValue[] {
   return list
 }
 
-/** `undefined` is written as null. Kong reads a `false` as nil. */
+/**
+ * `undefined` and null are written as a value of no kind, which Kong reads as nil: of a `null_value` it makes the text
+ * "NULL_VALUE" (seen in 3.9.3). It reads a `false` as nil, too.
+ */
 export function writeValue(writer: WireWriter, value: JsonValue | undefined): void {
   switch (typeof value) {
     case 'string':
@@ -103,10 +106,7 @@ export function writeValue(writer: WireWriter, value: JsonValue | undefined): vo
       writer.boolField(BOOL, value)
       return
   }
-  if (value === null || value === undefined) {
-    writer.boolField(NULL, false)
-    return
-  }
+  if (value === null || value === undefined) return
   if (Array.isArray(value)) {
     writer.uint32(LIST)
     const mark = writer.open()

@@ -34,13 +34,9 @@ export function readArguments(signature: Signature, reader: WireReader): unknown
 
 type Fields = Readonly<Record<string, unknown>>
 
-/**
- * Kong reads a `false` inside a Value as nil (`v.bool_value or v.string_value or …`), and a null as the name of its
- * number.
- */
+/** Kong reads a `false` inside a Value as nil (`v.bool_value or v.string_value or …`), and a value of no kind. */
 function decoded(value: unknown): unknown {
-  if (value === false) return undefined
-  if (value === null) return 'NULL_VALUE'
+  if (value === false || value === null) return undefined
   if (Array.isArray(value)) return value.map(decoded)
   if (typeof value !== 'object' || value instanceof Uint8Array) return value
   return Object.fromEntries(

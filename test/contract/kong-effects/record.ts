@@ -26,7 +26,13 @@ const effects = []
 for (const one of EFFECT_CASES) effects.push(await runCase(one, proxyUrl, puppet, upstream))
 writeFileSync(
   new URL('../../../../test/contract/kong-effects/answers.json', import.meta.url),
-  `${JSON.stringify(effects, null, 1)}\n`,
+  `${JSON.stringify(effects, inOrder, 1)}\n`,
 )
 await puppet.close()
 await upstream.close()
+
+/** Lua's tables have no order, and a new record should show only what is new. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
