@@ -108,7 +108,6 @@ function ps(): void {
   const state = readState()
   if (!state || !runs(state.supervisor)) {
     print(state ? 'the supervisor has crashed: `make up` starts anew' : 'nothing is up')
-    process.exitCode = 1
     return
   }
   for (const { name, process, about } of state.components) {
