@@ -61,6 +61,11 @@ export interface EventType {
   /** When it is published, in one sentence. */
   readonly doc: string
   readonly data: TObject
+  /**
+   * There are many of it and each says little: dropped first, from 90 % of the spool's limit on, so that the rarer
+   * types (a refusal, an open breaker) still have room.
+   */
+  readonly expendable?: boolean
 }
 
 /** Names of event types; they are routing keys too. */

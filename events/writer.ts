@@ -15,6 +15,8 @@ const REMEMBERED_IDS = 20_000
 /** While events are being lost, how often that is written down. */
 const LOSS_REPORT_MS = 10_000
 const CHECKPOINT_MS = 60_000
+/** Of the spool's limit, for events that are dropped first. */
+const EXPENDABLE_SHARE = 0.9
 
 export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
 
@@ -154,7 +156,7 @@ export class EventWriter implements EventPublisher {
       this.countLost('too-large', 1)
       return undefined
     }
-    if (!own && this.#spool.bytes + this.#options.otherBytes() + record.length > this.#options.maxBytes) {
+    if (!own && !this.#hasRoom(draft.type, record.length)) {
       this.countLost('spool-full', 1)
       return undefined
     }
@@ -168,6 +170,13 @@ export class EventWriter implements EventPublisher {
     metrics.appended(draft.type)
     if (draft.identity !== undefined) this.#remember(id, durable)
     return durable
+  }
+
+  /** The size limit's policy: the newest are dropped, the expendable ones earlier. */
+  #hasRoom(type: string, bytes: number): boolean {
+    const { maxBytes, otherBytes, registry } = this.#options
+    const limit = registry.isExpendable(type) ? maxBytes * EXPENDABLE_SHARE : maxBytes
+    return this.#spool.bytes + otherBytes() + bytes <= limit
   }
 
   #remember(id: string, durable: Promise<void>): void {

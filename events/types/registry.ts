@@ -16,6 +16,7 @@ export interface EventRegistry {
   readonly types: readonly EventType[]
   /** Undefined when the draft is as its type wants it. */
   check(draft: EventDraft): DraftProblem | undefined
+  isExpendable(type: string): boolean
 }
 
 /**
@@ -26,6 +27,7 @@ export interface EventRegistry {
 export function createEventRegistry(ofPlugins: readonly EventType[] = []): EventRegistry {
   // A composed plugin may list the types of its members again.
   const types = [...new Set([...OWN_EVENTS, ...ofPlugins])]
+  const expendable = new Set(types.filter(type => type.expendable).map(({ type }) => type))
   const checks = new Map<string, ReturnType<typeof Compile>>()
   for (const { type, data } of types) {
     if (!EVENT_TYPE_NAME.test(type))
@@ -38,6 +40,7 @@ export function createEventRegistry(ofPlugins: readonly EventType[] = []): Event
   }
   return {
     types,
+    isExpendable: type => expendable.has(type),
     check(draft) {
       if (!EVENT_TYPE_NAME.test(draft.type) || draft.type.length > 200)
         return {

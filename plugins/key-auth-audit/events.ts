@@ -58,6 +58,7 @@ export const AUDIT_EVENTS: readonly EventType[] = [
     type: 'key-auth.granted.v1',
     doc: 'A request was let through, with a credential or as the anonymous consumer.',
     data: access,
+    expendable: true,
   },
   {
     type: 'key-auth.denied.v1',

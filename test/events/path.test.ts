@@ -3,8 +3,9 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { Type } from 'typebox'
 import { digestOf, genesis, link } from '../../events/chain.ts'
-import type { SluiceEvent } from '../../events/event.ts'
+import type { EventType, SluiceEvent } from '../../events/event.ts'
 import { createEventPath, type EventPath, type EventPathSettings } from '../../events/path.ts'
 import { SpoolReader } from '../../events/spool/reader.ts'
 import { SPOOL_START } from '../../events/spool/segment.ts'
@@ -30,7 +31,10 @@ describe('the event path', () => {
     folder.remove()
   })
 
-  async function start(settings: Partial<EventPathSettings> = {}): Promise<EventPath> {
+  async function start(
+    settings: Partial<EventPathSettings> = {},
+    types: readonly EventType[] = [],
+  ): Promise<EventPath> {
     const made = createEventPath(
       {
         node: 'test',
@@ -40,7 +44,7 @@ describe('the event path', () => {
         amqpUrl: undefined,
         ...settings,
       },
-      { clock: systemClock, log: createLogger('silent'), metrics, random: Math.random },
+      { clock: systemClock, log: createLogger('silent'), metrics, random: Math.random, types },
     )
     await made.start()
     open.push(made)
@@ -126,6 +130,23 @@ describe('the event path', () => {
     )
   })
 
+  it('drops expendable types first, so that the others still have room', async () => {
+    const plenty = {
+      type: 'test.plenty.v1',
+      doc: 'Of no great interest.',
+      data: Type.Object({}),
+      expendable: true,
+    }
+    const events = await start({ spoolMaxBytes: 50_000 }, [plenty])
+    for (let i = 0; i < 200; i++)
+      await events.publisher.publish({ type: plenty.type, subject: 'x', data: {} })
+    for (let i = 0; i < 5; i++) await events.publisher.publish(draft(i))
+    await events.close()
+    const stored = await spooled(spools()[0]!)
+    assert.ok(stored.filter(event => event.type === plenty.type).length < 200)
+    assert.equal(stored.filter(event => event.type === 'test.happened.v1').length, 5)
+  })
+
   it('does not store an event that is too large for any sink, and says so', async () => {
     const events = await start({ spoolMaxBytes: 10_000_000 })
     await events.publisher.publish({ ...draft(1), data: { text: 'x'.repeat(2_000_000) } })
@@ -200,6 +221,24 @@ describe('the event path', () => {
       const [adoption] = await stored('events.spool-adopted.v1')
       assert.equal(adoption.data.writer, orphan)
       assert.equal(adoption.data.sequence, 11) // ten and the last checkpoint
+      assert.deepEqual(readdirSync(folder.path), [])
+    })
+
+    it('has each spool of an ended process taken over by one of several that start at once', async () => {
+      for (let i = 0; i < 4; i++) {
+        const ended = await start()
+        for (let n = 0; n < 25; n++) await ended.publisher.publish(draft(i * 25 + n))
+        await ended.close()
+      }
+      const heirs = await Promise.all(Array.from({ length: 5 }, () => start({ postgresUrl: url })))
+      await untilStored(100)
+      await Promise.all(heirs.map(heir => heir.close()))
+      const rows = await stored()
+      assert.equal(new Set(rows.map(row => row.data.n)).size, 100)
+      assert.equal(rows.length, 100)
+      const adoptions = await stored('events.spool-adopted.v1')
+      assert.equal(adoptions.length, 4)
+      assert.equal(new Set(adoptions.map(row => row.data.writer)).size, 4)
       assert.deepEqual(readdirSync(folder.path), [])
     })
 
