@@ -39,11 +39,17 @@ export const path: Check = (value, what) =>
     ? value
     : refuse(`${what} must be a path that starts with /`)
 
-/** An object with an id, or nothing. */
-export const entity: Check = (value, what) =>
-  value === undefined || (typeof value === 'object' && value !== null)
-    ? value
-    : refuse(`${what} must be an object or undefined`)
+/** The fields of a consumer or a credential that Kong takes, or nothing. */
+export const entity: Check = (value, what) => {
+  if (value === undefined) return value
+  if (typeof value !== 'object' || value === null) refuse(`${what} must be an object or undefined`)
+  const { id, username, customId, consumerId } = value as Readonly<Record<string, unknown>>
+  text(id, `${what}'s id`)
+  const others = { username, customId, consumerId }
+  for (const [name, field] of Object.entries(others))
+    if (field !== undefined) text(field, `${what}'s ${name}`)
+  return { id, ...Object.fromEntries(Object.entries(others).filter(([, field]) => field !== undefined)) }
+}
 
 /** JSON without what Kong can't take. */
 export const json: Check = (value, what) => {

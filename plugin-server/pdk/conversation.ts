@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http'
 import { SluiceError } from '../errors.ts'
 import type { Phase } from '../sdk.ts'
-import type { Exchange, Method, ReplySink } from '../transport/calls.ts'
+import type { Exchange, Method, Protocol, ReplySink } from '../transport/calls.ts'
 import { METHODS } from '../transport/methods.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
 import { callsOf, phasesOf } from './phases.ts'
@@ -72,6 +72,8 @@ const CALLS_OF: Readonly<Record<Phase, ReadonlySet<Method>>> = {
 export class Conversation {
   /** Writes after which the event waited for Kong. */
   roundTrips = 0
+  /** Why a write could not be sent; its arguments had passed their checks, so this is a fault of ours. */
+  fault: unknown
   readonly #exchange: Exchange
   readonly #phase: Phase
   readonly #allowed: ReadonlySet<Method>
@@ -96,6 +98,10 @@ export class Conversation {
   /** Kong has been asked, and its answer has not been read yet. */
   get waiting(): boolean {
     return this.#asked.length > 0
+  }
+
+  get protocol(): Protocol {
+    return this.#exchange.protocol
   }
 
   get exited(): boolean {
@@ -230,13 +236,13 @@ export class Conversation {
 
   #sendWrites(): void {
     if (this.#writes.length === 0) return
-    for (const write of this.#writes) this.#exchange.call(write.method, write.args)
+    for (const write of this.#writes) this.#say(write)
     this.#writes = []
   }
 
   #sendResponseWrites(): void {
     if (this.#responseWrites.length === 0) return
-    for (const write of mergeHeaderWrites(this.#responseWrites)) this.#exchange.call(write.method, write.args)
+    for (const write of mergeHeaderWrites(this.#responseWrites)) this.#say(write)
     this.#responseWrites = []
   }
 
@@ -246,11 +252,20 @@ export class Conversation {
     let { headers } = exit
     if (merged.length === 1 && merged[0]!.method === 'kong.response.set_headers')
       headers = overlayHeaders(merged[0]!.args[0] as HeaderFields, headers)
-    else for (const write of merged) this.#exchange.call(write.method, write.args)
+    else for (const write of merged) this.#say(write)
     // A nil in the middle would cut the arguments off, so an error without a message gets the status's own words.
     const isError = exit.method === 'kong.response.error'
     const body = isError && exit.body === '' ? (STATUS_CODES[exit.status] ?? 'Error') : exit.body
-    this.#exchange.call(exit.method, [exit.status, body, headers])
+    this.#say({ method: exit.method, args: [exit.status, body, headers] })
+  }
+
+  /** What can't be written is left out: the event must end whatever its arguments were. */
+  #say({ method, args }: Write): void {
+    try {
+      this.#exchange.call(method, args)
+    } catch (error) {
+      this.fault ??= error
+    }
   }
 
   #permit(method: Method): void {

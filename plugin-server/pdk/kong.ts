@@ -36,7 +36,10 @@ export interface FullKong {
     loadConsumer(id: string, byUsername?: boolean): Promise<Consumer | undefined>
     getConsumer(): Promise<Consumer | undefined>
     /** Sets who the client is; at least one of the two is needed. */
-    authenticate(consumer: { readonly id: string } | undefined, credential?: { readonly id: string }): void
+    authenticate(
+      consumer: Pick<Consumer, 'id' | 'username' | 'customId'> | undefined,
+      credential?: Credential,
+    ): void
     getProtocol(allowTerminated?: boolean): Promise<string | undefined>
     readonly tls: {
       /** PEM. MsgPack:1. */

@@ -157,11 +157,25 @@ function authenticate(method: Method): ReturnType<Form> {
         'SLUICE_PDK_ARGUMENT',
         'client.authenticate: a consumer or a credential is needed',
       )
-    check.entity(consumer, 'client.authenticate: the consumer')
-    check.entity(credential, 'client.authenticate: the credential')
-    this[CONVERSATION].forgetReads()
-    this[CONVERSATION].tell(method, [consumer ?? null, credential ?? null])
+    const given = [
+      check.entity(consumer, 'client.authenticate: the consumer') ?? null,
+      check.entity(credential, 'client.authenticate: the credential') ?? null,
+    ]
+    const conversation = this[CONVERSATION]
+    conversation.forgetReads()
+    conversation.tell(method, conversation.protocol === 'MsgPack:1' ? given.map(inKongsNames) : given)
   }
+}
+
+/** MsgPack carries the object as it is, and Kong's own names are in snake_case. */
+function inKongsNames(entity: unknown): unknown {
+  if (entity === null) return null
+  return Object.fromEntries(
+    Object.entries(entity as object).map(([name, value]) => [
+      name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  )
 }
 
 interface RawBody {

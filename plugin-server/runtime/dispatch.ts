@@ -239,6 +239,11 @@ class EventRun implements EventListener, Expiring {
     this.#memberDeadline?.cancel()
     const ended = this.#conversation.exited
     this.#conversation.end()
+    const { fault } = this.#conversation
+    if (fault !== undefined) {
+      const { definition, host } = this.#instance.plugin
+      this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', fault)
+    }
     if (ended) this.#undo()
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,

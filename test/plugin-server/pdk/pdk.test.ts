@@ -206,6 +206,15 @@ describe('the PDK', () => {
     assert.deepEqual(exchange.said, [['kong.response.exit', 403, 'no', { 'X-A': 'late' }], ['end']])
   })
 
+  it('ends the event also when a write can not be sent', () => {
+    const { kong, exchange, conversation } = begin('access')
+    exchange.call = method => assert.notEqual(method, 'kong.response.set_headers', 'on purpose')
+    kong.response.setHeader('x', '1')
+    conversation.end()
+    assert.deepEqual(exchange.said, [['end']])
+    assert.match(String(conversation.fault), /on purpose/)
+  })
+
   it('rejects calls that come after the end, and those that the end leaves unanswered', async () => {
     const { kong, conversation } = begin('access')
     const pending = kong.client.getConsumer()
@@ -225,6 +234,22 @@ describe('the PDK', () => {
     assert.deepEqual(exchange.said, [
       ['kong.log.notice', 'x', null, '5', '[object Object]', { a: [1] }],
       ['end'],
+    ])
+  })
+
+  it('names a consumer as the protocol does, and passes on only what Kong takes', () => {
+    const said = (['ProtoBuf:1', 'MsgPack:1'] as const).map(protocol => {
+      const { kong, exchange, conversation } = begin('access', {}, protocol)
+      kong.client.authenticate({ id: 'c', customId: 'x', tags: [] } as { id: string }, {
+        id: 'k',
+        consumerId: 'c',
+      })
+      conversation.end()
+      return exchange.said[0]
+    })
+    assert.deepEqual(said, [
+      ['kong.client.authenticate', { id: 'c', customId: 'x' }, { id: 'k', consumerId: 'c' }],
+      ['kong.client.authenticate', { id: 'c', custom_id: 'x' }, { id: 'k', consumer_id: 'c' }],
     ])
   })
 
@@ -254,6 +279,8 @@ describe('the PDK', () => {
       () => any.request.getHeaders(1001),
       () => any.client.loadConsumer('no-uuid'),
       () => any.client.authenticate(),
+      () => any.client.authenticate({ id: 5 }),
+      () => any.client.authenticate({ id: 'c', username: {} }),
       () => any.ctx.shared.set('k', () => {}),
       () => any.ctx.shared.set('k', Number.NaN),
     ]
