@@ -46,11 +46,15 @@ export const command = fileCommand()
       random: Math.random,
     })
     const stop = new AbortController()
-    const onSignal = () => stop.abort()
+    const onSignal = () => {
+      // Asked twice, it goes at once, and leaves what was done.
+      if (stop.signal.aborted) process.exit(1)
+      stop.abort()
+    }
     process.on('SIGINT', onSignal)
     process.on('SIGTERM', onSignal)
     try {
-      await withKong(flags, client => apply(client, sources, flags, events, stop.signal))
+      await withKong(flags, client => apply(client, sources, flags, events, stop.signal), stop.signal)
     } finally {
       await events.close()
       process.off('SIGINT', onSignal)

@@ -78,8 +78,12 @@ async function readInput(): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** Runs `work` with a client of a Kong that answers, and closes the client. */
-export async function withKong<T>(flags: AdminFlags, work: (client: AdminClient) => Promise<T>): Promise<T> {
+/** Runs `work` with a client of a Kong that answers, and closes the client. The signal ends the waiting for Kong. */
+export async function withKong<T>(
+  flags: AdminFlags,
+  work: (client: AdminClient) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const client = new AdminClient({
     url: flags.adminUrl,
     headers: parseHeaders(flags.header),
@@ -92,7 +96,7 @@ export async function withKong<T>(flags: AdminFlags, work: (client: AdminClient)
       told = true
     }
     const forMs = wholeNumber('--wait', flags.wait, 0) * 1000
-    await waitForKong(client, { forMs, maxPauseMs: 500, onRetry }, retryParts)
+    await waitForKong(client, { forMs, maxPauseMs: 500, onRetry, ...(signal && { signal }) }, retryParts)
     return await work(client)
   } finally {
     await client.close()

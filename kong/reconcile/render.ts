@@ -1,6 +1,7 @@
 import { isObject } from '../schema/spec.ts'
 import type { Change } from './diff.ts'
 import type { Mask } from './mask.ts'
+import { isSame } from './normalise.ts'
 import type { Plan } from './plan.ts'
 
 const SIGNS = { create: '+', update: '~', delete: '-' } as const
@@ -27,7 +28,13 @@ export function renderChange(change: Change, mask: Mask, options: RenderOptions)
       if (!isInHead(name, body[name])) lines.push(`    ${name}: ${show(shown[name])}`)
   } else if (before && after) {
     const [old, fresh] = [mask.row(kind, before), mask.row(kind, after)]
-    for (const leaf of fields.flatMap(name => leaves(name, old[name], fresh[name])))
+    for (const leaf of fields.flatMap(name =>
+      leaves(name, {
+        before: before[name],
+        after: after[name],
+        shown: { before: old[name], after: fresh[name] },
+      }),
+    ))
       lines.push(`    ${leaf.path}: ${show(leaf.before)} → ${show(leaf.after)}`)
   }
   return lines.join('\n')
@@ -84,14 +91,28 @@ interface Leaf {
   readonly after: unknown
 }
 
-/** The parts of a value that differ; records field by field, all else as a whole. A masked value may look the same. */
-function leaves(path: string, before: unknown, after: unknown): readonly Leaf[] {
-  if (!isObject(before) || !isObject(after)) return [{ path, before, after }]
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-  const changed = names.filter(name => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
-  // Only a secret has changed: the record itself is all that can be named.
-  if (changed.length === 0) return [{ path, before, after }]
-  return changed.flatMap(name => leaves(`${path}.${name}`, before[name] ?? null, after[name] ?? null))
+/** Both sides of a field: what they are, and how they are shown. */
+interface Sides {
+  readonly before: unknown
+  readonly after: unknown
+  readonly shown: { readonly before: unknown; readonly after: unknown }
 }
+
+/** The parts of a value that differ: records field by field, all else as a whole. */
+function leaves(path: string, { before, after, shown }: Sides): readonly Leaf[] {
+  if (!isObject(before) || !isObject(after)) return [{ path, ...shown }]
+  const names = new Set([...Object.keys(before), ...Object.keys(after)])
+  return [...names]
+    .filter(name => !isSame(before[name], after[name], undefined))
+    .flatMap(name =>
+      leaves(`${path}.${name}`, {
+        before: before[name],
+        after: after[name],
+        shown: { before: partOf(shown.before, name), after: partOf(shown.after, name) },
+      }),
+    )
+}
+
+const partOf = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : value)
 
 const show = (value: unknown): string => JSON.stringify(value ?? null)

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import type { Change } from '../../../kong/reconcile/diff.ts'
+import { createMask, MASK } from '../../../kong/reconcile/mask.ts'
+import { renderChange } from '../../../kong/reconcile/render.ts'
+import { createSchemas } from '../../../kong/reconcile/schemas.ts'
+
+const schemas = createSchemas({
+  kinds: new Map([
+    ['plugins', { fields: [{ name: { type: 'string' } }, { config: { type: 'record', abstract: true } }] }],
+    ['keyauth_credentials', { fields: [{ key: { type: 'string' } }] }],
+  ]),
+  plugins: {
+    p: {
+      fields: [
+        {
+          config: {
+            type: 'record',
+            fields: [
+              { minute: { type: 'integer' } },
+              {
+                redis: {
+                  type: 'record',
+                  fields: [{ host: { type: 'string' } }, { auth: { type: 'string', encrypted: true } }],
+                },
+              },
+            ],
+          },
+        },
+      ],
+    },
+  },
+  vaults: {},
+})
+
+const change = (before: object, after: object): Change => ({
+  action: 'update',
+  kind: 'plugins',
+  id: 'x',
+  label: 'plugin p',
+  before: { name: 'p', config: before },
+  after: { name: 'p', config: after },
+  fields: ['config'],
+  body: {},
+  row: {},
+})
+const mask = createMask(schemas, ['from-environment'], () => [
+  { kind: 'keyauth_credentials', fields: { key: 'planted-key' } },
+])
+const render = (before: object, after: object) =>
+  renderChange(change(before, after), mask, { isColoured: false }).split('\n').slice(1)
+
+describe('a change, shown', () => {
+  it('names the fields that differ, and no others, whatever their order', () => {
+    assert.deepEqual(
+      render({ minute: 5, redis: { host: 'h', auth: 'a' } }, { redis: { auth: 'a', host: 'i' }, minute: 5 }),
+      ['    config.redis.host: "h" → "i"'],
+    )
+  })
+
+  it('shows that a secret changes, and not which it is', () => {
+    assert.deepEqual(render({ redis: { auth: 'planted-1' } }, { redis: { auth: 'planted-2' } }), [
+      `    config.redis.auth: "${MASK}" → "${MASK}"`,
+    ])
+  })
+
+  it('shows a reference to a vault, which is no secret', () => {
+    assert.deepEqual(render({ redis: { auth: 'planted' } }, { redis: { auth: '{vault://env/a}' } }), [
+      `    config.redis.auth: "${MASK}" → "{vault://env/a}"`,
+    ])
+  })
+})
+
+describe('a text that Kong wrote', () => {
+  it('shows no credential that it quotes', () => {
+    assert.equal(
+      mask.text(`UNIQUE violation detected on '{key="x"}' and planted-key, from-environment`),
+      `UNIQUE violation detected on '{key=${MASK}}' and ${MASK}, ${MASK}`,
+    )
+  })
+})
