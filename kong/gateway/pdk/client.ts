@@ -1,6 +1,6 @@
 import type { Consumer } from '../entities/entities.ts'
+import { entityOf } from '../proxy/log-entry.ts'
 import { allow, everywhere, type PdkEvent, type PdkHost, whileServed } from './call.ts'
-import { entityOf } from './entity.ts'
 import type { Exchange } from './exchange.ts'
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i

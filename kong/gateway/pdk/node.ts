@@ -1,5 +1,5 @@
+import { entityOf } from '../proxy/log-entry.ts'
 import { everywhere, type PdkEvent, type PdkHost, whileServed } from './call.ts'
-import { entityOf } from './entity.ts'
 
 const TOTAL = 5 * 1024 * 1024
 const PAGE = 4096

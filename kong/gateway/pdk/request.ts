@@ -1,11 +1,11 @@
+import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
+import { parseQuery } from '../proxy/query.ts'
 import { normalizePath } from '../router/path.ts'
 import { maximum, text } from './arguments.ts'
+import { parseBody } from './body.ts'
 import { everywhere, Nil, type PdkEvent, type PdkHost, whileServed } from './call.ts'
 import type { Exchange } from './exchange.ts'
 import { fromBytes, headersFromBytes } from './text.ts'
-
-/** Kong's `client_body_buffer_size`: plugins see a body up to this size. */
-const MAX_BODY_BYTES = 8 * 1024
 
 const rawPath = ({ requestUri }: Exchange): string => {
   const mark = requestUri.indexOf('?', 1)
@@ -34,73 +34,15 @@ const BODY_TOO_LARGE =
   "request body did not fit into client body buffer, consider raising 'client_body_buffer_size'"
 
 async function rawBody(body: Exchange['body']): Promise<Buffer | Nil> {
-  return (await body.whole(MAX_BODY_BYTES)) ?? new Nil(BODY_TOO_LARGE)
+  return (await body.whole(PLUGIN_BODY_BYTES)) ?? new Nil(BODY_TOO_LARGE)
 }
 
-async function parsedBody({ exchange }: PdkEvent, _: PdkHost, args: readonly unknown[]): Promise<unknown> {
+async function bodyValues({ exchange }: PdkEvent, _: PdkHost, args: readonly unknown[]): Promise<unknown> {
   const [mimetype, max] = args
   const type = mimetype ? text(mimetype, 'mimetype') : exchange.headers.get('content-type')
   if (type === undefined) return undefined
-  const essence = type.toLowerCase().split(';', 1)[0]!
-  const body = await exchange.body.whole(MAX_BODY_BYTES)
-  if (body === undefined) return undefined
-  if (essence.startsWith('application/x-www-form-urlencoded'))
-    return parseForm(body.toString(), maximum(max, 'max_args'))
-  if (essence.startsWith('application/json')) return parseJson(body.toString())
-  if (essence.startsWith('multipart/form-data')) return parseMultipart(body, type)
-  return undefined
-}
-
-type Arguments = Exchange['query']
-
-function parseForm(body: string, max: number): Arguments {
-  const fields: Record<string, string | true | (string | true)[]> = {}
-  for (const part of body.split('&').slice(0, max)) {
-    const [[name, value] = ['', '']] = new URLSearchParams(part)
-    if (name === '') continue
-    const one = part.includes('=') ? value : true
-    const before = Object.hasOwn(fields, name) ? fields[name] : undefined
-    fields[name] = before === undefined ? one : [...(Array.isArray(before) ? before : [before]), one]
-  }
-  return fields
-}
-
-/** The first so many values. */
-function limited(query: Arguments, max: number): Arguments {
-  let left = max
-  const kept: Record<string, string | true | readonly (string | true)[]> = {}
-  for (const [name, value] of Object.entries(query)) {
-    if (left <= 0) break
-    const count = typeof value === 'object' ? value.length : 1
-    kept[name] = typeof value === 'object' && count > left ? value.slice(0, left) : value
-    left -= count
-  }
-  return kept
-}
-
-function parseJson(json: string): unknown {
-  try {
-    const value: unknown = JSON.parse(json)
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** The fields of a form, without what its files are called. */
-function parseMultipart(body: Buffer, type: string): Record<string, string | string[]> | undefined {
-  const boundary = /boundary="?([^";,]+)"?/i.exec(type)?.[1]
-  if (boundary === undefined) return undefined
-  const fields: Record<string, string | string[]> = {}
-  for (const part of body.toString('latin1').split(`--${boundary}`).slice(1)) {
-    const end = part.indexOf('\r\n\r\n')
-    const name = /^content-disposition:.*?\bname="([^"]*)"/im.exec(part.slice(0, Math.max(end, 0)))?.[1]
-    if (name === undefined) continue
-    const value = fromBytes(part.slice(end + 4).replace(/\r\n$/, ''))
-    const before = fields[name]
-    fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]
-  }
-  return fields
+  const body = await exchange.body.whole(PLUGIN_BODY_BYTES)
+  return body && parseBody(body, type, maximum(max, 'max_args'))
 }
 
 /** `kong.request`. */
@@ -131,10 +73,10 @@ export const request = {
       first(exchange.query[text(name, 'query argument name')]),
     'kong.request.get_query': ({ exchange }, _, [max]) => {
       const count = maximum(max, 'max_args')
-      return limited(exchange.query, count)
+      return count === 100 ? exchange.query : parseQuery(exchange.rawQuery ?? '', count)
     },
     'kong.request.get_raw_body': ({ exchange }) => rawBody(exchange.body),
-    'kong.request.get_body': parsedBody,
+    'kong.request.get_body': bodyValues,
   }),
   ...everywhere({
     'kong.request.get_header': ({ exchange: { headers } }, _, [name]) => {
