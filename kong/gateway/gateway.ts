@@ -99,6 +99,8 @@ export async function startGateway({ settings, logger, environment }: GatewayOpt
       workspaceId: node.workspaceId,
       resolver,
       nextSequence: () => ++sequence,
+      onRouteFault: (route, error) =>
+        logger.error({ route: route.id, err: messageOf(error) }, 'could not add route'),
     })
   configuration = rebuild()
 

@@ -4,29 +4,75 @@ import { formatQuery, parseQuery } from '../proxy/query.ts'
 
 /** A body as named values; undefined stands for one that Kong does not read so: another type, or too large. */
 export interface BodyFields {
-  readonly kind: 'form' | 'json'
+  readonly kind: 'form' | 'json' | 'multipart'
   readonly values: Readonly<Record<string, unknown>>
 }
 
+const KINDS: Readonly<Record<string, BodyFields['kind']>> = {
+  'application/x-www-form-urlencoded': 'form',
+  'application/json': 'json',
+  'multipart/form-data': 'multipart',
+}
+
 export async function readBodyFields(exchange: Exchange): Promise<BodyFields | undefined> {
-  const type = exchange.headers.get('content-type')?.split(';', 1)[0]?.toLowerCase().trim()
-  if (type !== 'application/x-www-form-urlencoded' && type !== 'application/json') return undefined
-  const body = await exchange.body.whole(PLUGIN_BODY_BYTES)
+  const type = exchange.headers.get('content-type') ?? ''
+  const kind = KINDS[type.split(';', 1)[0]!.toLowerCase().trim()]
+  const body = kind && (await exchange.body.whole(PLUGIN_BODY_BYTES))
   if (!body) return undefined
   const text = body.toString('utf8')
-  if (type !== 'application/json') return { kind: 'form', values: parseQuery(text) }
+  switch (kind) {
+    case 'form':
+      return { kind, values: parseQuery(text) }
+    case 'multipart':
+      return { kind, values: parseMultipart(text, boundaryOf(type)) }
+    case 'json': {
+      const values = parseObject(text)
+      return values && { kind, values }
+    }
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    const values: unknown = JSON.parse(text)
-    return typeof values === 'object' && values !== null
-      ? { kind: 'json', values: values as Record<string, unknown> }
-      : undefined
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }
 }
 
+const boundaryOf = (type: string) => /boundary="?([^";]+)"?/i.exec(type)?.[1] ?? ''
+
+/** Parts of one name become a list. */
+function parseMultipart(text: string, boundary: string): Record<string, unknown> {
+  const values: Record<string, unknown> = {}
+  for (const part of `\r\n${text}`.split(`\r\n--${boundary}`)) {
+    const end = part.indexOf('\r\n\r\n')
+    const name = /[;\s]name="([^"]*)"/i.exec(part.slice(0, Math.max(0, end)))?.[1]
+    if (end < 0 || name === undefined || name === '__proto__') continue
+    const value = part.slice(end + 4)
+    const before = values[name]
+    values[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return values
+}
+
 /** Sends the body on without one of its fields. */
 export function writeBodyFields(exchange: Exchange, { kind, values }: BodyFields, without: string): void {
   const { [without]: _, ...left } = values
-  exchange.body.replace(Buffer.from(kind === 'json' ? JSON.stringify(left) : formatQuery(left)))
+  const type = exchange.headers.get('content-type') ?? ''
+  const text =
+    kind === 'json'
+      ? JSON.stringify(left)
+      : kind === 'form'
+        ? formatQuery(left)
+        : formatMultipart(left, boundaryOf(type))
+  exchange.body.replace(Buffer.from(text))
+}
+
+function formatMultipart(values: Readonly<Record<string, unknown>>, boundary: string): string {
+  const parts = Object.keys(values)
+    .sort()
+    .map(name => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${values[name]}\r\n`)
+  return `${parts.join('')}--${boundary}--\r\n`
 }

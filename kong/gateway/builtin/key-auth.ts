@@ -1,6 +1,5 @@
 import type { Exchange } from '../proxy/exchange.ts'
 import type { PluginHandler } from '../proxy/plan.ts'
-import { withoutArgument } from '../proxy/query.ts'
 import { authenticate, authenticateAnonymous, type Denial } from './authentication.ts'
 import { type BodyFields, readBodyFields, writeBodyFields } from './body-fields.ts'
 
@@ -57,7 +56,7 @@ function findKey(
 ): string | typeof DUPLICATE | undefined {
   for (const name of config.key_names) {
     const value =
-      (config.key_in_header ? exchange.headers.value(name) : undefined) ??
+      (config.key_in_header ? headerOf(exchange, name) : undefined) ??
       (config.key_in_query ? exchange.query[name] : undefined) ??
       fields?.values[name]
     if (typeof value === 'string') {
@@ -69,11 +68,12 @@ function findKey(
   return undefined
 }
 
+/** Underscores of a name also stand for dashes. */
+const headerOf = ({ headers }: Exchange, name: string) =>
+  headers.value(name) ?? headers.value(name.replaceAll('_', '-'))
+
 function hide(exchange: Exchange, name: string, fields: BodyFields | undefined): void {
-  if (exchange.rawQuery !== undefined) {
-    const left = withoutArgument(exchange.rawQuery, name)
-    exchange.setRawQuery(left)
-  }
+  exchange.clearArgument(name)
   exchange.headers.delete(name)
   if (fields) writeBodyFields(exchange, fields, name)
 }

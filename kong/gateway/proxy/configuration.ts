@@ -1,5 +1,5 @@
 import type { Route, Service } from '../entities/entities.ts'
-import { createRouter, type Router } from '../router/router.ts'
+import { createRouter, type OnRouteFault, type Router } from '../router/router.ts'
 import type { Snapshot } from '../state/state.ts'
 import { type Balancer, createBalancer, type Resolver } from './balancer.ts'
 import { createPlan, type Plan, type PluginHandler } from './plan.ts'
@@ -18,6 +18,7 @@ export interface ConfigurationOptions {
   readonly workspaceId: string
   readonly resolver: Resolver
   readonly nextSequence: () => number
+  readonly onRouteFault: OnRouteFault
 }
 
 export function createConfiguration(snapshot: Snapshot, options: ConfigurationOptions): Configuration {
@@ -26,7 +27,7 @@ export function createConfiguration(snapshot: Snapshot, options: ConfigurationOp
   return {
     snapshot,
     services,
-    router: createRouter(snapshot.list('routes').filter(isServed(services))),
+    router: createRouter(snapshot.list('routes').filter(isServed(services)), options.onRouteFault),
     plan: createPlan(snapshot, handlers, workspaceId, nextSequence),
     balancer: createBalancer(snapshot, resolver),
   }

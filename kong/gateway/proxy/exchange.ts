@@ -7,7 +7,7 @@ import { errorBody, statusText } from './answers.ts'
 import type { RequestBody } from './body.ts'
 import { HeaderMap, type HeaderValue } from './header-map.ts'
 import type { ConfiguredPlugin } from './plan.ts'
-import { formatQuery, parseQuery, type Query } from './query.ts'
+import { formatQuery, parseQuery, type Query, withoutArgument } from './query.ts'
 
 /** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
 export type Credential = Readonly<Record<string, unknown>>
@@ -147,7 +147,8 @@ export class Exchange implements RouteQuery {
     this.startedAtMs = nowMs
     this.method = request.method ?? 'GET'
     this.requestMethod = this.method
-    this.requestUri = request.url ?? '/'
+    const { target, authority } = splitTarget(request.url ?? '/')
+    this.requestUri = target
     this.httpVersion = Number(request.httpVersion)
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
     this.body = body
@@ -157,7 +158,7 @@ export class Exchange implements RouteQuery {
     this.serverPort = socket.localPort ?? 0
     this.headBytes = headBytes(request)
     this.hostHeader = this.headers.get('host') ?? ''
-    this.host = hostOf(this.hostHeader)
+    this.host = hostOf(authority ?? this.hostHeader) || NAMELESS_HOST
     const mark = this.requestUri.indexOf('?')
     this.rawQuery = mark < 0 ? undefined : this.requestUri.slice(mark + 1)
   }
@@ -181,6 +182,13 @@ export class Exchange implements RouteQuery {
   /** Without text, the `?` goes too; what may not stand in a request line is escaped. */
   setRawQuery(query: string): void {
     this.rawQuery = query === '' ? undefined : query.replace(UNSAFE_IN_QUERY, escapeByte)
+    this.#query = undefined
+  }
+
+  /** Takes an argument out of the query; Kong leaves a bare `?` behind. */
+  clearArgument(name: string): void {
+    if (this.rawQuery === undefined) return
+    this.rawQuery = withoutArgument(this.rawQuery, name)
     this.#query = undefined
   }
 
@@ -233,6 +241,17 @@ function headBytes(request: IncomingMessage): number {
   let bytes = (request.method ?? '').length + (request.url ?? '').length + ' HTTP/1.1\r\n'.length + 1 + 2
   for (const text of request.rawHeaders) bytes += text.length + 2
   return bytes
+}
+
+/** What nginx calls a host that the client did not name. */
+const NAMELESS_HOST = 'kong'
+
+/** `http://host/path` as a request to a proxy has it: the host counts, but for routing, which reads the header. */
+function splitTarget(url: string): { target: string; authority?: string } {
+  const match = url.startsWith('/') ? null : /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
+  if (!match) return { target: url }
+  const [, authority, rest] = match as unknown as [string, string, string]
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }
 }
 
 function hostOf(header: string): string {

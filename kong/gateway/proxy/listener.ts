@@ -54,6 +54,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     serve(request, response, head && { head }).catch(() => response.destroy())
   }
   server.on('request', (request, response) => handle(request, response))
+  // nginx takes any expectation for `100-continue`, and gives no tunnels.
+  server.on('checkExpectation', (request, response) => handle(request, response))
+  server.on('connect', (_, socket) => options.onBadRequest(400, socket))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => {})
     const response = new ServerResponse(request)

@@ -8,7 +8,7 @@ import { RequestBody } from './body.ts'
 import type { Configuration } from './configuration.ts'
 import { type Destination, Exchange, type NodeFacts } from './exchange.ts'
 import { forward } from './forward.ts'
-import { isValidHost } from './log-entry.ts'
+import { refusedStatus, substituteFor } from './nginx.ts'
 import type { ConfiguredPlugin } from './plan.ts'
 import { finishHead, rawHead } from './response-head.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
@@ -62,10 +62,11 @@ export function createProxy(options: ProxyOptions): Serve {
     configuration: Configuration,
     upgrade: Upgrade | undefined,
   ): Promise<void> {
-    if (!hasOneValidHost(exchange)) {
-      // nginx trusts nothing that follows on this connection.
+    const refused = refusedStatus(exchange)
+    if (refused !== undefined) {
+      // Nothing that follows on this connection is trusted.
       response.shouldKeepAlive = false
-      nginxError(exchange, 400)
+      exchange.exit = { status: refused, body: undefined }
       return sendExit(exchange, response, configuration)
     }
     await run(exchange, configuration.plan.globals, 'rewrite')
@@ -165,25 +166,20 @@ export function createProxy(options: ProxyOptions): Serve {
   }
 
   function sendExit(exchange: Exchange, response: ServerResponse, configuration: Configuration): void {
+    if (exchange.exit!.body === undefined) substituteBody(exchange)
     const { status, body } = exchange.exit!
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     exchange.status = status
     if (status === 204) exchange.responseHeaders.delete('content-type')
     if (!exchange.proxied) exchange.responseLatencyMs ??= now() - exchange.startedAtMs
     // Whatever a plugin says of the length: a wrong one would let the next response be read wrongly.
-    exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
+    if (status === 204) exchange.responseHeaders.delete('content-length')
+    else exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
     filterHead(exchange, configuration)
     if (response.destroyed) return
     response.writeHead(status, finishedHead(exchange, response))
     response.end(bytes)
   }
-}
-
-/** HTTP/1.0 knows no Host header. */
-function hasOneValidHost({ headers, hostHeader, httpVersion }: Exchange): boolean {
-  const host = headers.value('host')
-  if (host === undefined) return httpVersion < 1.1
-  return typeof host === 'string' && isValidHost(hostHeader)
 }
 
 /** Plugins that want to see the whole response before the client does. */
@@ -197,6 +193,17 @@ function sendBuffered(exchange: Exchange, response: ServerResponse, onHead: () =
   if (!isBodyless) responseHeaders.set('Content-Length', String(body.length))
   response.writeHead(status, onHead())
   response.end(isBodyless ? undefined : body)
+}
+
+/** nginx sends no empty error: Kong's error handler words it, or a page of nginx's own. */
+function substituteBody(exchange: Exchange): void {
+  const { status } = exchange.exit!
+  const substitute = substituteFor(status)
+  if (substitute === 'error handler') nginxError(exchange, status)
+  else if (substitute) {
+    exchange.responseHeaders.set('Content-Type', substitute.type)
+    exchange.exit = { status, body: substitute.text }
+  }
 }
 
 /** nginx's own error, in the words of Kong's error handler: in plain text where the client asks for no type. */
@@ -268,9 +275,13 @@ function finishedHead(exchange: Exchange, response: ServerResponse): string[] {
   finishHead(exchange)
   const raw = rawHead(exchange.responseHeaders)
   if (!exchange.responseHeaders.has('connection'))
-    raw.push('Connection', response.shouldKeepAlive ? 'keep-alive' : 'close')
+    raw.push('Connection', isKept(exchange, response) ? 'keep-alive' : 'close')
   return raw
 }
+
+/** HTTP/1.0 has no chunks: only the end of the connection tells where a body of unknown length ends. */
+const isKept = ({ httpVersion, responseHeaders }: Exchange, response: ServerResponse): boolean =>
+  response.shouldKeepAlive && (httpVersion >= 1.1 || responseHeaders.has('content-length'))
 
 /** Resolves when the response is out, or the client gone. */
 function flushed(response: ServerResponse): Promise<void> | undefined {

@@ -46,8 +46,9 @@ export function requestHead(exchange: Exchange, host: string): string[] {
   if (te?.split(',').some(token => token.trim() === 'trailers')) head.push('TE', 'trailers')
   const trusted = node.isTrusted(exchange.clientIp)
   const forwarded = (name: string) => (trusted ? headers.get(name) : undefined)
-  const before = headers.joined('x-forwarded-for')
-  const via = headers.joined('via')
+  // Kong reads the first of several.
+  const before = headers.get('x-forwarded-for')
+  const via = headers.get('via')
   const kong = `${exchange.httpVersion} kong/${node.version}`
   const prefix = forwarded('x-forwarded-prefix') ?? exchange.forwardedPrefix
   head.push(

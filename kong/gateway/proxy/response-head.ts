@@ -2,7 +2,19 @@ import type { Exchange } from './exchange.ts'
 import { HeaderMap } from './header-map.ts'
 import { connectionHeaders } from './request-head.ts'
 
-const NOT_PASSED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer'])
+const NOT_PASSED = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'trailer',
+  // orders to nginx
+  'x-accel-redirect',
+  'x-accel-limit-rate',
+  'x-accel-buffering',
+  'x-accel-charset',
+  'x-accel-expires',
+])
 
 /** Types to which nginx adds its charset when they name none (`charset UTF-8` in Kong's settings). */
 const TEXT_TYPES = new Set([
@@ -52,8 +64,7 @@ export function finishHead(exchange: Exchange): void {
   }
   headers.set('X-Kong-Request-Id', exchange.id)
   const type = headers.get('content-type')
-  if (type && !headers.has('content-encoding') && TEXT_TYPES.has(type.toLowerCase()))
-    headers.set('Content-Type', `${type}; charset=UTF-8`)
+  if (type && TEXT_TYPES.has(type.toLowerCase())) headers.set('Content-Type', `${type}; charset=UTF-8`)
 }
 
 export function rawHead(headers: HeaderMap): string[] {

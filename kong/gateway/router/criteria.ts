@@ -71,7 +71,9 @@ export function splitHostPort(text: string): { host: string; port: number | unde
 function compileHeader(name: string, values: readonly string[]): Test {
   const key = name.toLowerCase()
   const plain = new Set(values.filter(v => !v.startsWith('~*')).map(v => v.toLowerCase()))
-  const patterns = values.filter(v => v.startsWith('~*')).map(v => new RegExp(v.slice(2).toLowerCase()))
+  const patterns = values
+    .filter(v => v.startsWith('~*'))
+    .map(v => new RegExp(toRegExp(v.slice(2).toLowerCase()).source.slice(1)))
   const fits = (value: string) => {
     const lower = value.toLowerCase()
     return plain.has(lower) || patterns.some(pattern => pattern.test(lower))
@@ -131,13 +133,21 @@ function compilePrefix(prefix: string) {
   return (path: string) => (path.startsWith(bytes) ? found : undefined)
 }
 
-/** Anchored at the start, as in Kong. `(?i)` at the start, which Kong's engine knows, becomes a flag. */
+/** Anchored at the start, as in Kong. @throws SyntaxError for what only Kong's engine knows */
 function compileRegex(path: string) {
-  const source = path.slice(1).replaceAll('(?P<', '(?<')
-  const ignoreCase = source.startsWith('(?i)')
-  const pattern = new RegExp(`^(?:${ignoreCase ? source.slice(4) : source})`, ignoreCase ? 'i' : '')
+  const pattern = toRegExp(path.slice(1))
   return (text: string): PathMatch | undefined => {
     const found = pattern.exec(text)
     return found ? { text: found[0], captures: found.length > 1 ? found : undefined } : undefined
   }
+}
+
+/**
+ * Kong's engine is that of Rust. Its named groups and ends of text have other names here, and `(?i)` holds for the
+ * whole expression wherever it stands.
+ */
+function toRegExp(source: string): RegExp {
+  const text = source.replaceAll('(?P<', '(?<').replaceAll('\\A', '^').replaceAll('\\z', '$')
+  const ignoreCase = text.includes('(?i)')
+  return new RegExp(`^(?:${text.replaceAll('(?i)', '')})`, ignoreCase ? 'i' : '')
 }

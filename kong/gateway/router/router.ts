@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { compilePaths, compileTests, type PathMatch, splitHostPort } from './criteria.ts'
 import { routedPath, upstreamPath } from './path.ts'
-import { priorityOf, splitRoute } from './priority.ts'
+import { priorityOf, type RoutePart, splitRoute } from './priority.ts'
 
 export interface Endpoint {
   readonly ip?: string | null
@@ -76,27 +77,29 @@ interface Matcher<R> {
   readonly matchPath: (path: string) => PathMatch | undefined
 }
 
+/** Told of a route that can't be matched, as Kong writes it to its log; the others are served. */
+export type OnRouteFault = (route: RouteFields, error: unknown) => void
+
 /**
  * Kong's router in its `traditional_compatible` flavour: routes are tried by rank, then by id from high to low.
  * A route's protocols do not take part; the proxy answers 426 when they do not fit.
  */
-export function createRouter<R extends RouteFields>(routes: readonly R[]): Router<R> {
+export function createRouter<R extends RouteFields>(
+  routes: readonly R[],
+  onFault: OnRouteFault = () => {},
+): Router<R> {
   const matchers: Matcher<R>[] = routes
     .filter(route => !STREAM_PROTOCOLS.has(route.protocols?.[0] ?? 'http'))
     .flatMap(splitRoute)
-    .map(part => ({
-      route: part.route,
-      id: part.id,
-      priority: priorityOf(part),
-      tests: compileTests(part.route),
-      matchPath: compilePaths(part),
-    }))
+    .flatMap(part => compile(part, onFault))
     .sort(byRank)
 
   return {
     match(query) {
       const { host, port } = splitHostPort(query.hostHeader)
       const path = routedPath(query.requestUri)
+      // Kong's engine takes UTF-8 only.
+      if (!isUtf8Path(path)) return undefined
       const request: RoutedRequest = { query, host, hostPort: port, path }
       for (const matcher of matchers) {
         const found = matcher.matchPath(path)
@@ -106,6 +109,21 @@ export function createRouter<R extends RouteFields>(routes: readonly R[]): Route
     },
   }
 }
+
+function compile<R extends RouteFields>(part: RoutePart<R>, onFault: OnRouteFault): Matcher<R>[] {
+  const { route, id } = part
+  try {
+    return [
+      { route, id, priority: priorityOf(part), tests: compileTests(route), matchPath: compilePaths(part) },
+    ]
+  } catch (error) {
+    onFault(route, error)
+    return []
+  }
+}
+
+const ASCII = /^[\0-\x7f]*$/
+const isUtf8Path = (path: string) => ASCII.test(path) || isUtf8(Buffer.from(path, 'latin1'))
 
 function byRank(a: Matcher<unknown>, b: Matcher<unknown>): number {
   if (a.priority !== b.priority) return a.priority > b.priority ? -1 : 1

@@ -52,6 +52,19 @@ describe('the router', () => {
       assert.equal(router.match(ask('/v12/items/foo/')), undefined)
     })
 
+    it('understands the forms of the engine of Kong', () => {
+      assert.equal(found([route('i', { paths: ['~/(?i)case/\\w+$'] })], '/CASE/x'), 'i')
+      assert.equal(found([route('z', { paths: ['~/end\\z'] })], '/end'), 'z')
+    })
+
+    it('leaves out a route that it can not match, tells it, and serves the others', () => {
+      const faults: string[] = []
+      const routes = [route('bad', { paths: ['~/(?x)a'] }), route('good', { paths: ['/a'] })]
+      const router = createRouter(routes, ({ id }) => faults.push(id))
+      assert.equal(router.match(ask('/a'))?.route.id, 'good')
+      assert.deepEqual(faults, ['bad'])
+    })
+
     it('ranks each length of the paths of one route by itself', () => {
       const routes = [route('two', { paths: ['/', '/a/long/one'] }), route('mid', { paths: ['/a'] })]
       assert.equal(found(routes, '/a/long/one'), 'two')
