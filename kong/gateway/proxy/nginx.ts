@@ -15,7 +15,8 @@ export function refusedStatus(exchange: Exchange): number | undefined {
   if (httpVersion >= 2) return 505
   const lineBytes = requestMethod.length + requestUri.length + ' HTTP/1.1\r\n'.length + 1
   if (lineBytes > MAX_LINE_BYTES) return 414
-  if (!requestUri.startsWith('/') || BROKEN_ESCAPE.test(requestUri)) return 400
+  // nginx decodes the path, and leaves the query alone.
+  if (!requestUri.startsWith('/') || BROKEN_ESCAPE.test(requestUri.split('?', 1)[0]!)) return 400
   if (!hasOneValidHost(exchange)) return 400
   if (requestMethod === 'TRACE') return 405
   // Any other coding would leave open where the body ends.

@@ -173,7 +173,7 @@ export function createProxy(options: ProxyOptions): Serve {
     if (status === 204) exchange.responseHeaders.delete('content-type')
     if (!exchange.proxied) exchange.responseLatencyMs ??= now() - exchange.startedAtMs
     // Whatever a plugin says of the length: a wrong one would let the next response be read wrongly.
-    if (status === 204) exchange.responseHeaders.delete('content-length')
+    if (status === 204 && bytes === undefined) exchange.responseHeaders.delete('content-length')
     else exchange.responseHeaders.set('Content-Length', String(bytes?.length ?? 0))
     filterHead(exchange, configuration)
     if (response.destroyed) return
