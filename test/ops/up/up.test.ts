@@ -159,16 +159,19 @@ describe('make up', function () {
       assert.equal(new Set(ids).size, 25)
       const { postgres, rabbit } = state().urls
 
+      const select = `SELECT data->>'request_id' AS id, type FROM gateway_events
+        WHERE type LIKE 'key-auth.%' AND data->>'request_id' = ANY($1) ORDER BY 1`
+      let rows: { id: string; type: string }[] = []
       const client = new pg.Client({ connectionString: postgres! })
       await client.connect()
-      const select = `SELECT data->>'request_id' AS id, type FROM gateway_events
-      WHERE type LIKE 'key-auth.%' AND data->>'request_id' = ANY($1) ORDER BY 1`
-      let rows: { id: string; type: string }[] = []
-      await until(async () => {
-        rows = (await client.query<{ id: string; type: string }>(select, [ids])).rows
-        return rows.length >= ids.length
-      })
-      await client.end()
+      try {
+        await until(async () => {
+          rows = (await client.query<{ id: string; type: string }>(select, [ids])).rows
+          return rows.length >= ids.length
+        })
+      } finally {
+        await client.end()
+      }
       assert.deepEqual(
         rows.map(({ id }) => id),
         ids,
@@ -190,8 +193,7 @@ describe('make up', function () {
         },
         { noAck: true },
       )
-      await until(() => queued.length >= ids.length)
-      await connection.close()
+      await until(() => queued.length >= ids.length).finally(() => connection.close())
       assert.deepEqual(queued.sort(), ids)
     })
   })
