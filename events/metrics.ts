@@ -62,7 +62,7 @@ export function createEventMetrics(metrics: Metrics): EventMetrics {
   const backlogBytes = metrics.gauge('sluice_events_backlog_bytes', 'bytes that wait for a sink', ['sink'])
   const lag = metrics.gauge(
     'sluice_events_lag_seconds',
-    'age of the newest event that a sink has confirmed',
+    'age of the events that wait for a sink; 0 while none does',
     ['sink'],
   )
   const perType = bindByName(type => appended.with({ type }))

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import type { Clock } from '../plugin-server/clock.ts'
 import { messageOf } from '../plugin-server/errors.ts'
 import type { Logger } from '../plugin-server/observe/log.ts'
 import type { Metrics } from '../plugin-server/observe/metrics.ts'
-import { genesis } from './chain.ts'
+import { Adoption } from './adoption.ts'
 import type { EventPublisher, EventType } from './event.ts'
 import { createEventMetrics, type EventMetrics } from './metrics.ts'
 import { Relay } from './relay.ts'
 import type { Sink } from './sink.ts'
-import { type AdoptedSpool, adoptSpools, type Claim, claimSpool, removeSpool } from './spool/claim.ts'
+import { type Claim, claimSpool, removeSpool } from './spool/claim.ts'
 import { Cursor } from './spool/cursor.ts'
 import { SpoolReader } from './spool/reader.ts'
-import { cutTornTail } from './spool/repair.ts'
-import { listSegments, type SpoolPosition, segmentPath } from './spool/segment.ts'
+import type { SpoolPosition } from './spool/segment.ts'
 import { Spool } from './spool/spool.ts'
 import { createEventRegistry } from './types/registry.ts'
 import { EventWriter } from './writer.ts'
@@ -124,7 +122,7 @@ class RunningPath {
   readonly #own: RunningParts
   readonly #relays: Relay[]
   readonly #cursors: Cursor[] = []
-  readonly #adopted = new Map<string, number>()
+  readonly #adoption: Adoption
   #housekeeping: NodeJS.Timeout | undefined
   #adopting: Promise<void> = Promise.resolve()
   #lastAdoptionMs = Number.NEGATIVE_INFINITY
@@ -141,7 +139,7 @@ class RunningPath {
       log: parts.log,
       metrics,
       maxBytes: settings.spoolMaxBytes,
-      otherBytes: () => this.#adoptedBytes,
+      otherBytes: () => this.#adoption.bytes,
     })
     this.#relays = own.sinks.map(
       sink =>
@@ -161,6 +159,13 @@ class RunningPath {
           },
         }),
     )
+    this.#adoption = new Adoption({
+      spoolDir: settings.spoolDir,
+      writer: own.writer,
+      relays: this.#relays,
+      log: parts.log,
+      publish: draft => void this.writer.publishOwn(draft),
+    })
   }
 
   async start(): Promise<void> {
@@ -213,73 +218,23 @@ class RunningPath {
     await claim.release()
   }
 
-  get #adoptedBytes(): number {
-    let bytes = 0
-    for (const size of this.#adopted.values()) bytes += size
-    return bytes
-  }
-
   #housekeep(): void {
     const { spool, metrics, parts } = this.#own
     this.writer.housekeep()
-    metrics.spoolBytes(spool.bytes + this.#adoptedBytes)
+    metrics.spoolBytes(spool.bytes + this.#adoption.bytes)
     for (const [i, relay] of this.#relays.entries()) {
-      const cursor = this.#cursors[i]!
-      const bytes =
-        cursor.position.segment === spool.durable.segment
-          ? spool.durable.offset - cursor.position.offset
-          : spool.bytes
-      metrics.sink(relay.sink).backlog(spool.durableRecords - cursor.records, bytes + this.#adoptedBytes)
+      const { position, records } = this.#cursors[i]!
+      const sameSegment = position.segment === spool.durable.segment
+      const bytes = sameSegment ? spool.durable.offset - position.offset : spool.bytes
+      const adopted = this.#adoption.backlog(relay.sink)
+      const sink = metrics.sink(relay.sink)
+      sink.backlog(spool.durableRecords - records + adopted.records, bytes + adopted.bytes)
+      sink.lag(relay.lagMs / 1000)
     }
     const now = parts.clock.monotonic()
-    if (this.#relays.length === 0 || now - this.#lastAdoptionMs < ADOPTION_MS) return
+    if (now - this.#lastAdoptionMs < ADOPTION_MS) return
     this.#lastAdoptionMs = now
-    this.#adopting = this.#adoptAll().catch(error =>
-      parts.log.error({ reason: messageOf(error) }, 'a spool of an ended process could not be taken over'),
-    )
-  }
-
-  async #adoptAll(): Promise<void> {
-    const { settings, writer } = this.#own
-    for (const spool of await adoptSpools(settings.spoolDir, writer)) await this.#adopt(spool)
-  }
-
-  async #adopt({ folder, writer }: AdoptedSpool): Promise<void> {
-    const { log } = this.#own.parts
-    const tail = await cutTornTail(folder)
-    const sizes = await Promise.all((await listSegments(folder)).map(n => stat(segmentPath(folder, n))))
-    this.#adopted.set(
-      folder,
-      sizes.reduce((sum, { size }) => sum + size, 0),
-    )
-    log.info(
-      { writer, records: tail.sequence, tornBytes: tail.tornBytes },
-      'took over the spool of an ended process',
-    )
-    void this.writer.publishOwn({
-      type: 'events.spool-adopted.v1',
-      subject: writer,
-      data: {
-        writer,
-        sequence: tail.sequence,
-        chain: tail.chain ?? genesis(writer),
-        torn_bytes: tail.tornBytes,
-      },
-    })
-    let unfinished = this.#relays.length
-    for (const relay of this.#relays) {
-      const cursor = await Cursor.open(folder, relay.sink)
-      relay.add({
-        reader: new SpoolReader({ folder, from: cursor.position }),
-        cursor,
-        finite: true,
-        onEnd: async () => {
-          if (--unfinished > 0) return
-          this.#adopted.delete(folder)
-          await removeSpool(folder)
-        },
-      })
-    }
+    this.#adopting = this.#adoption.takeOver()
   }
 
   async #removePassed(): Promise<void> {

@@ -51,6 +51,7 @@ export class Relay {
   #woken = false
   #failing: string | undefined
   #progressMs: number
+  #lagMs = 0
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -74,6 +75,11 @@ export class Relay {
   /** How long records have been waiting without any progress. */
   get stalledMs(): number {
     return this.#idle ? 0 : this.#options.clock.monotonic() - this.#progressMs
+  }
+
+  /** About how old the oldest event is that waits; 0 while none does. */
+  get lagMs(): number {
+    return this.#idle ? 0 : this.#lagMs + this.stalledMs
   }
 
   /** Finite spools come first: theirs are the older events. */
@@ -187,7 +193,7 @@ export class Relay {
         const { refused } = await sink.store(records, this.#stop.signal)
         metrics.confirmed(records.length - refused)
         if (refused > 0) metrics.refused(refused)
-        metrics.lag(Math.max(0, clock.now() - Date.parse(records.at(-1)!.time)) / 1000)
+        this.#lagMs = Math.max(0, clock.now() - Date.parse(records.at(-1)!.time))
         this.#progressMs = clock.monotonic()
         if (this.#failing !== undefined) log.info({ sink: sink.name }, 'the event sink takes events again')
         this.#failing = undefined

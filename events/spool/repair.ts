@@ -28,13 +28,19 @@ export async function cutTornTail(folder: string): Promise<SpoolTail> {
         await file.truncate(end)
         await file.datasync()
       }
-      if (last) {
-        const { sequence, chain } = JSON.parse(last.payload.toString())
-        return { sequence, chain, tornBytes }
-      }
+      if (last) return { ...readLast(last.payload), tornBytes }
     } finally {
       await file.close()
     }
   }
   return { sequence: 0, chain: undefined, tornBytes }
+}
+
+function readLast(payload: Buffer): Pick<SpoolTail, 'sequence' | 'chain'> {
+  try {
+    const { sequence, chain } = JSON.parse(payload.toString())
+    return { sequence, chain }
+  } catch {
+    return { sequence: 0, chain: undefined }
+  }
 }

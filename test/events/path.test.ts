@@ -130,6 +130,19 @@ describe('the event path', () => {
     )
   })
 
+  it('counts the spools of ended processes against the limit where no sink takes them over', async () => {
+    const first = await start({ spoolMaxBytes: 20_000 })
+    for (let i = 0; i < 100; i++) await first.publisher.publish(draft(i))
+    await first.close()
+    const second = await start({ spoolMaxBytes: 20_000 })
+    const lost = async () =>
+      Number(/sluice_events_lost_total\{reason="spool-full"\} (\d+)/.exec(await metrics.text())?.[1] ?? 0)
+    const before = await lost()
+    for (let i = 0; i < 200 && (await lost()) === before; i++) await second.publisher.publish(draft(i))
+    assert.ok((await lost()) > before)
+    assert.ok(spools().length === 2, 'the first spool is left as it is')
+  })
+
   it('drops expendable types first, so that the others still have room', async () => {
     const plenty = {
       type: 'test.plenty.v1',

@@ -15,6 +15,10 @@ export const FIRST_MS = Date.UTC(2026, 10, 20)
 const LATE_MS = 90
 
 async function main(first: number, lanes: number): Promise<void> {
+  let going = true
+  process.on('SIGTERM', () => {
+    going = false
+  })
   const events = createEventPath(
     {
       node: 'chaos',
@@ -32,10 +36,6 @@ async function main(first: number, lanes: number): Promise<void> {
   )
   await events.start()
   let next = first
-  let going = true
-  process.on('SIGTERM', () => {
-    going = false
-  })
   const lane = async () => {
     while (going) {
       const n = next++

@@ -1,0 +1,113 @@
+import { stat } from 'node:fs/promises'
+import { messageOf } from '../plugin-server/errors.ts'
+import type { Logger } from '../plugin-server/observe/log.ts'
+import { genesis } from './chain.ts'
+import type { EventDraft } from './event.ts'
+import type { Relay } from './relay.ts'
+import { type AdoptedSpool, adoptSpools, listSpools, removeSpool } from './spool/claim.ts'
+import { Cursor } from './spool/cursor.ts'
+import { SpoolReader } from './spool/reader.ts'
+import { cutTornTail } from './spool/repair.ts'
+import { listSegments, segmentPath } from './spool/segment.ts'
+
+export interface AdoptionOptions {
+  readonly spoolDir: string
+  /** Who takes over. */
+  readonly writer: string
+  readonly relays: readonly Relay[]
+  readonly log: Logger
+  readonly publish: (draft: EventDraft) => void
+}
+
+interface Adopted {
+  readonly bytes: number
+  readonly records: number
+  /** Of the sinks that have not passed it yet. */
+  readonly cursors: Map<string, Cursor>
+}
+
+/** Takes over the spools of processes that are gone, and has the relays empty them. */
+export class Adoption {
+  readonly #options: AdoptionOptions
+  readonly #adopted = new Map<string, Adopted>()
+  /** Of spools that nobody can send on, since there is no sink. */
+  #orphanBytes = 0
+
+  constructor(options: AdoptionOptions) {
+    this.#options = options
+  }
+
+  /** Size of the spools that wait besides the process's own. */
+  get bytes(): number {
+    let bytes = this.#orphanBytes
+    for (const spool of this.#adopted.values()) bytes += spool.bytes
+    return bytes
+  }
+
+  /** What waits for a sink in spools that were taken over. */
+  backlog(sink: string): { readonly records: number; readonly bytes: number } {
+    let records = 0
+    let bytes = 0
+    for (const spool of this.#adopted.values()) {
+      const cursor = spool.cursors.get(sink)
+      if (!cursor) continue
+      records += Math.max(0, spool.records - cursor.records)
+      bytes += spool.bytes
+    }
+    return { records, bytes }
+  }
+
+  /** Looks for spools without an owner. A failure is logged, and that spool is tried again by the next process. */
+  async takeOver(): Promise<void> {
+    const { spoolDir, writer, relays, log } = this.#options
+    try {
+      if (relays.length === 0) {
+        const spools = await listSpools(spoolDir)
+        const sizes = await Promise.all(
+          spools.filter(spool => !spool.alive).map(spool => sizeOf(spool.folder)),
+        )
+        this.#orphanBytes = sizes.reduce((sum, size) => sum + size, 0)
+        return
+      }
+      for (const spool of await adoptSpools(spoolDir, writer))
+        await this.#adopt(spool).catch(error =>
+          log.error({ folder: spool.folder, reason: messageOf(error) }, 'a spool could not be taken over'),
+        )
+    } catch (error) {
+      log.error({ reason: messageOf(error) }, 'the spools of ended processes could not be looked for')
+    }
+  }
+
+  async #adopt({ folder, writer }: AdoptedSpool): Promise<void> {
+    const { relays, log, publish } = this.#options
+    const { sequence, chain, tornBytes } = await cutTornTail(folder)
+    const cursors = new Map<string, Cursor>()
+    for (const relay of relays) cursors.set(relay.sink, await Cursor.open(folder, relay.sink))
+    this.#adopted.set(folder, { bytes: await sizeOf(folder), records: sequence, cursors })
+    log.info({ writer, records: sequence, tornBytes }, 'took over the spool of an ended process')
+    publish({
+      type: 'events.spool-adopted.v1',
+      subject: writer,
+      data: { writer, sequence, chain: chain ?? genesis(writer), torn_bytes: tornBytes },
+    })
+    for (const relay of relays) {
+      const cursor = cursors.get(relay.sink)!
+      relay.add({
+        reader: new SpoolReader({ folder, from: cursor.position }),
+        cursor,
+        finite: true,
+        onEnd: async () => {
+          cursors.delete(relay.sink)
+          if (cursors.size > 0) return
+          this.#adopted.delete(folder)
+          await removeSpool(folder)
+        },
+      })
+    }
+  }
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const sizes = await Promise.all((await listSegments(folder)).map(n => stat(segmentPath(folder, n))))
+  return sizes.reduce((sum, { size }) => sum + size, 0)
+}
