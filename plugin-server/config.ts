@@ -39,9 +39,9 @@ export const SETTINGS = {
     env: 'SLUICE_REDIS_URL',
     kind: 'urls',
     default: undefined,
-    schemes: ['redis', 'rediss'],
+    schemes: ['redis', 'rediss', 'redis+sentinel', 'rediss+sentinel'],
     secret: true,
-    doc: 'shared state; several URLs, comma-separated, mean Redis Cluster; unset: memory, one node',
+    doc: 'shared state; several URLs, comma-separated, mean Redis Cluster, or sentinels (redis+sentinel://host:26379/master); unset: memory, one node',
   },
   redisDeadlineMs: {
     env: 'SLUICE_REDIS_DEADLINE_MS',

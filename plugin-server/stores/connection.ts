@@ -1,16 +1,23 @@
+import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { messageOf, SluiceError } from '../errors.ts'
 
 export type Connection = Redis | Cluster
 
 /**
- * Connects to one Redis, or with several URLs to a Redis Cluster. `rediss://` means TLS with the system's
- * authorities. Nothing waits in a queue for a connection, and nothing is sent again after one: whether a script ran
- * twice must be for the caller to decide.
+ * Connects to one Redis, with several URLs to a Redis Cluster, with `redis+sentinel://` to the master that sentinels
+ * name: `redis+sentinel://a:26379/mymaster,redis+sentinel://b:26379`. `rediss` means TLS with the system's authorities,
+ * or with those of a file (`?ca=/etc/redis-ca.pem`).
+ *
+ * Nothing waits in a queue for a connection, and nothing is sent again after one: whether a script ran twice must be
+ * for the caller to decide.
  *
  * @param role stands in `CLIENT LIST`, beside the product's name.
+ * @throws SluiceError SLUICE_CONFIG_INVALID when a file of authorities can't be read, or no master is named.
  */
 export function connect(urls: readonly string[], deadlineMs: number, role: string): Connection {
-  const first = new URL(urls[0]!)
+  const parsed = urls.map(text => new URL(text))
+  const first = parsed[0]!
   const common = {
     // A socket that owes an answer for this long is given up: after a network partition TCP alone would wait minutes.
     socketTimeout: Math.max(2000, deadlineMs * 20),
@@ -22,23 +29,68 @@ export function connect(urls: readonly string[], deadlineMs: number, role: strin
     // The server's answers are read the same in both versions; version 2 is spoken by every proxy, too.
     protocol: 2,
     ...credentials(first),
-    ...(first.protocol === 'rediss:' ? { tls: { servername: first.hostname } } : {}),
   } satisfies RedisOptions
-  if (urls.length > 1) return keepFresh(new Cluster(urls.map(nodeAddress), clusterOptions(common)))
+  const tls = tlsOf(first)
+  if (isSentinel(first)) return new Redis({ ...common, ...SINGLE, ...sentinelOptions(parsed, tls) })
+  if (urls.length > 1) return keepFresh(new Cluster(parsed.map(addressOf), clusterOptions(common, tls)))
   return new Redis({
     ...common,
-    ...nodeAddress(urls[0]!),
+    ...SINGLE,
+    ...addressOf(first),
     db: Number(first.pathname.slice(1)) || 0,
-    enableOfflineQueue: false,
-    retryStrategy: reconnectDelayMs,
-    // A master that became a replica refuses writes on every connection that it still holds.
-    reconnectOnError: error => error.message.startsWith('READONLY'),
+    ...(tls && { tls }),
   })
 }
 
-function clusterOptions(redisOptions: Omit<RedisOptions, 'replyMapping'>) {
+const SINGLE = {
+  enableOfflineQueue: false,
+  retryStrategy: reconnectDelayMs,
+  // A master that became a replica refuses writes on every connection that it still holds.
+  reconnectOnError: error => error.message.startsWith('READONLY'),
+} satisfies RedisOptions
+
+const isSentinel = (url: URL) => url.protocol.endsWith('+sentinel:')
+
+function sentinelOptions(urls: readonly URL[], tls: Tls | undefined) {
+  const name = urls.map(url => url.pathname.split('/')[1]).find(part => part)
+  if (!name)
+    throw new SluiceError(
+      'SLUICE_CONFIG_INVALID',
+      'SLUICE_REDIS_URL: sentinels need the name of their master: redis+sentinel://host:26379/mymaster',
+    )
   return {
-    redisOptions,
+    sentinels: urls.map(url => ({ ...addressOf(url), port: Number(url.port) || 26_379 })),
+    name,
+    // Hears of a failover from the sentinels, instead of waiting for the old master's connection to break.
+    failoverDetector: true,
+    sentinelRetryStrategy: reconnectDelayMs,
+    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
+  } satisfies RedisOptions
+}
+
+interface Tls {
+  readonly ca?: Buffer
+}
+
+function tlsOf(url: URL): Tls | undefined {
+  if (!url.protocol.startsWith('rediss')) return undefined
+  const file = url.searchParams.get('ca')
+  if (file === null) return {}
+  try {
+    return { ca: readFileSync(file) }
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_CONFIG_INVALID',
+      `SLUICE_REDIS_URL: cannot read its ca: ${messageOf(error)}`,
+    )
+  }
+}
+
+function clusterOptions(node: Omit<RedisOptions, 'replyMapping'>, tls: Tls | undefined) {
+  return {
+    redisOptions: { ...node, ...(tls && { tls }) },
+    // A certificate names a host, so the host must not be replaced by its address.
+    ...(tls && { dnsLookup: (host, found) => found(null, host) }),
     enableOfflineQueue: false,
     // A call that meets a failing node fails at once; probes find out when the slots have moved.
     retryDelayOnFailover: 0,
@@ -67,8 +119,7 @@ function reconnectDelayMs(attempt: number): number {
   return Math.min(25 * 2 ** Math.min(attempt, 10), 1000)
 }
 
-function nodeAddress(text: string): { host: string; port: number } {
-  const url = new URL(text)
+function addressOf(url: URL): { host: string; port: number } {
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 6379 }
 }
 

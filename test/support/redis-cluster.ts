@@ -1,12 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { confirm } from '../../ops/local/confirm.ts'
-import { cacheFolder, temporaryFolder } from '../../ops/local/folders.ts'
-import { findPrograms } from '../../ops/local/installation.ts'
-import { type Kept, keep } from '../../ops/local/keeper.ts'
-import { SYSTEM, unpackPackages } from '../../ops/local/packages.ts'
+import type { Kept } from '../../ops/local/keeper.ts'
 import { freePorts } from '../../ops/local/ports.ts'
-import { redis as recipe } from '../../ops/local/redis.ts'
+import { findRedisProgram } from './redis-program.ts'
 
 export interface RedisCluster {
   readonly urls: readonly string[]
@@ -26,32 +22,20 @@ const SLOTS = 16_384
 export async function useRedisCluster(withReplica = false): Promise<RedisCluster> {
   const masters = 3
   const count = withReplica ? masters + 1 : masters
-  const programs = findPrograms(recipe.source)
-  const say = (line: string) => void process.stderr.write(`${line}\n`)
-  const installation = programs
-    ? { programs, env: SYSTEM }
-    : await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
+  const program = await findRedisProgram()
   const ports = await freePorts(2 * count)
   const data = ports.slice(0, count)
-  const all = data.map((port, i) => {
-    const folder = temporaryFolder('redis-cluster')
-    const settings = {
+  const all = data.map((port, i) =>
+    program.prepare({
       port,
-      bind: '127.0.0.1',
-      dir: folder,
-      save: '',
+      save: '""',
       'cluster-enabled': 'yes',
-      'cluster-port': ports[count + i],
+      'cluster-port': ports[count + i]!,
       'cluster-node-timeout': 1000,
-      'repl-diskless-sync-delay': 0,
       'cluster-require-full-coverage': 'no',
-    }
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
-    return keep(
-      { command: installation.programs['redis-server']!, args, env: installation.env, endSignal: 'KILL' },
-      folder,
-    )
-  })
+      'repl-diskless-sync-delay': 0,
+    }),
+  )
   const close = async () => void (await Promise.all(all.map(node => node.close())))
   try {
     await Promise.all(all.map(node => node.start()))

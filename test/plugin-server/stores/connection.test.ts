@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { Kept } from '../../../ops/local/keeper.ts'
+import { freePorts } from '../../../ops/local/ports.ts'
+import { systemClock } from '../../../plugin-server/clock.ts'
+import { createLogger } from '../../../plugin-server/observe/log.ts'
+import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createStore } from '../../../plugin-server/stores/create.ts'
+import { makeCertificates } from '../../support/certificates.ts'
+import { counterScript } from '../../support/counter-script.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { findRedisProgram } from '../../support/redis-program.ts'
+import { START_MS } from '../../support/services.ts'
+
+const open = (...redisUrl: string[]) =>
+  createStore(
+    { redisUrl, redisDeadlineMs: 500 },
+    { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') },
+  )
+
+describe('the connection to Redis', () => {
+  const running: Kept[] = []
+  afterEach(async function () {
+    this.timeout(30_000)
+    await Promise.all(running.splice(0).map(server => server.close()))
+  })
+
+  async function start(...servers: Kept[]): Promise<void> {
+    running.push(...servers)
+    for (const server of servers) await server.start()
+  }
+
+  it('speaks TLS, only to a server whose certificate its authority has signed', async function () {
+    this.timeout(START_MS)
+    const folder = makeFolder()
+    try {
+      const made = makeCertificates(folder.path)
+      const [port = 0] = await freePorts(1)
+      const program = await findRedisProgram()
+      await start(
+        program.prepare(
+          {
+            port: 0,
+            'tls-port': port,
+            'tls-cert-file': 'server.pem',
+            'tls-key-file': 'server.key',
+            'tls-ca-cert-file': 'server.pem',
+            'tls-auth-clients': 'no',
+            save: '""',
+            requirepass: 'word',
+          },
+          [],
+          {
+            'server.pem': readFileSync(made.certificate, 'utf8'),
+            'server.key': readFileSync(made.key, 'utf8'),
+          },
+        ),
+      )
+      const url = (authority: string) =>
+        `rediss://:word@localhost:${port}?ca=${encodeURIComponent(authority)}`
+      const good = open(url(made.authority))
+      assert.ok(await good.ready(10_000))
+      assert.equal(await good.run(counterScript, '{a}', [1, 1000]), 1)
+      await good.close()
+      const wary = open(url(made.otherAuthority))
+      assert.equal(await wary.ready(700), false)
+      await wary.close()
+      assert.throws(() => open(url('/no/such/file')), /SLUICE_REDIS_URL: cannot read its ca/)
+    } finally {
+      folder.remove()
+    }
+  })
+
+  it('finds the master through sentinels, and the next one after a failover', async function () {
+    this.timeout(START_MS)
+    const [masterPort = 0, replicaPort = 0, sentinelPort = 0] = await freePorts(3)
+    const program = await findRedisProgram()
+    const master = program.prepare({ port: masterPort, save: '""', 'repl-diskless-sync-delay': 0 })
+    await start(master)
+    await start(program.prepare({ port: replicaPort, save: '""', replicaof: `127.0.0.1 ${masterPort}` }))
+    await untilReplicated(replicaPort)
+    await start(
+      program.prepare(
+        {
+          port: sentinelPort,
+          'sentinel monitor': `mymaster 127.0.0.1 ${masterPort} 1`,
+          'sentinel down-after-milliseconds': 'mymaster 500',
+          'sentinel failover-timeout': 'mymaster 3000',
+        },
+        ['--sentinel'],
+      ),
+    )
+    const store = open(`redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`)
+    try {
+      assert.ok(await store.ready(20_000))
+      assert.equal(await store.run(counterScript, '{a}', [5, 60_000]), 5)
+      await sleep(200)
+      await master.kill()
+      await assert.rejects(Promise.resolve(store.run(counterScript, '{a}', [1, 60_000])))
+      assert.ok(await store.ready(40_000))
+      const count = await store.run(counterScript, '{a}', [1, 60_000])
+      assert.ok(count >= 6, `${count}`)
+    } finally {
+      await store.close()
+    }
+  })
+
+  it('refuses sentinels without the name of their master', () => {
+    assert.throws(() => open('redis+sentinel://127.0.0.1:26379'), /need the name of their master/)
+  })
+})
+
+async function untilReplicated(port: number): Promise<void> {
+  const replica = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
+  replica.on('error', () => {})
+  try {
+    for (let i = 0; i < 400; i++) {
+      if ((await replica.info('replication')).includes('master_link_status:up')) return
+      await sleep(25)
+    }
+    throw new Error('the replica did not follow its master within 10 s')
+  } finally {
+    replica.disconnect()
+  }
+}
