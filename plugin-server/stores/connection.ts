@@ -61,8 +61,7 @@ function sentinelOptions(urls: readonly URL[], tls: Tls | undefined) {
   return {
     sentinels: urls.map(url => ({ ...addressOf(url), port: Number(url.port) || 26_379 })),
     name,
-    // Hears of a failover from the sentinels, instead of waiting for the old master's connection to break.
-    failoverDetector: true,
+    // No failoverDetector: when the old master's connection breaks while it acts, ioredis 6.0.0 never connects again.
     sentinelRetryStrategy: reconnectDelayMs,
     ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
   } satisfies RedisOptions

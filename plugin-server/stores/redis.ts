@@ -19,6 +19,7 @@ export interface RedisStoreOptions {
   readonly metrics: Metrics
 }
 
+const RESTART_MS = 500
 const SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
 
 /**
@@ -61,6 +62,7 @@ export class RedisStore implements Store {
     this.#connection.on('error', error => options.log.debug({ reason: messageOf(error) }, 'redis connection'))
     this.#connection.on('ready', () => this.#whenReady())
     this.#connection.on('close', () => this.#whenClosed())
+    this.#connection.on('end', () => this.#begin(this.#connection))
   }
 
   get available(): boolean {
@@ -258,6 +260,15 @@ export class RedisStore implements Store {
     if (now !== before) for (const hear of this.#listeners) hear(now)
   }
 
+  /** A client that has given up connecting, for whatever reason, begins anew. */
+  #begin(connection: Connection): void {
+    if (this.#closed) return
+    const again = () => {
+      if (!this.#closed && connection.status === 'end') connection.connect().catch(() => {})
+    }
+    setTimeout(again, RESTART_MS).unref()
+  }
+
   #subscribe(channel: string): void {
     this.#subscriber ??= this.#connectSubscriber()
     // Refused while there is no connection yet: 'ready' subscribes to everything again.
@@ -272,6 +283,7 @@ export class RedisStore implements Store {
     subscriber.on('ready', () => {
       for (const channel of this.#watchers.keys()) subscriber.subscribe(channel).catch(() => {})
     })
+    subscriber.on('end', () => this.#begin(subscriber))
     ;(subscriber as Redis).on('message', (channel: string, message: string) => {
       for (const hear of this.#watchers.get(channel) ?? []) hear(message)
     })

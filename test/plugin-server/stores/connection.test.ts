@@ -8,6 +8,7 @@ import { systemClock } from '../../../plugin-server/clock.ts'
 import { createLogger } from '../../../plugin-server/observe/log.ts'
 import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
+import type { Store } from '../../../plugin-server/stores/store.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 import { counterScript } from '../../support/counter-script.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -80,7 +81,7 @@ describe('the connection to Redis', () => {
     const master = program.prepare({ port: masterPort, save: '""', 'repl-diskless-sync-delay': 0 })
     await start(master)
     await start(program.prepare({ port: replicaPort, save: '""', replicaof: `127.0.0.1 ${masterPort}` }))
-    await untilReplicated(replicaPort)
+    await untilSaid(replicaPort, server => server.info(), 'master_link_status:up')
     await start(
       program.prepare(
         {
@@ -96,10 +97,15 @@ describe('the connection to Redis', () => {
     try {
       assert.ok(await store.ready(20_000))
       assert.equal(await store.run(counterScript, '{a}', [5, 60_000]), 5)
-      await sleep(200)
+      await untilSaid(replicaPort, server => server.hget('{a}', 'n'), '5')
+      // Refused until the sentinel knows enough of the replica.
+      const failOver = (server: Redis) =>
+        server.call('SENTINEL', 'FAILOVER', 'mymaster').catch((error: Error) => error.message)
+      await untilSaid(sentinelPort, failOver, 'OK')
+      const masterNow = (server: Redis) => server.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster')
+      await untilSaid(sentinelPort, masterNow, String(replicaPort))
       await master.kill()
-      await assert.rejects(Promise.resolve(store.run(counterScript, '{a}', [1, 60_000])))
-      assert.ok(await store.ready(40_000))
+      await untilRuns(store)
       const count = await store.run(counterScript, '{a}', [1, 60_000])
       assert.ok(count >= 6, `${count}`)
     } finally {
@@ -112,16 +118,33 @@ describe('the connection to Redis', () => {
   })
 })
 
-async function untilReplicated(port: number): Promise<void> {
-  const replica = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
-  replica.on('error', () => {})
+async function untilRuns(store: Store): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    try {
+      await store.run(counterScript, '{b}', [1, 60_000])
+      return
+    } catch {
+      await store.ready(50)
+    }
+  }
+  throw new Error('the store did not find the next master within 20 s')
+}
+
+/** Waits until what a server answers holds these words. */
+async function untilSaid(
+  port: number,
+  ask: (server: Redis) => Promise<unknown>,
+  words: string,
+): Promise<void> {
+  const server = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, enableReadyCheck: false })
+  server.on('error', () => {})
   try {
-    for (let i = 0; i < 400; i++) {
-      if ((await replica.info('replication')).includes('master_link_status:up')) return
+    for (let i = 0; i < 800; i++) {
+      if (String(await ask(server)).includes(words)) return
       await sleep(25)
     }
-    throw new Error('the replica did not follow its master within 10 s')
+    throw new Error(`a server did not say ${words} within 20 s`)
   } finally {
-    replica.disconnect()
+    server.disconnect()
   }
 }
