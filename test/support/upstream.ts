@@ -9,10 +9,16 @@ export interface TestUpstream {
   close(): Promise<void>
 }
 
-/** An upstream service of a test, on a free port. */
+export interface UpstreamOptions {
+  readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** A free one when it is left out. */
+  readonly port?: number | undefined
+}
+
+/** An upstream service of a test. */
 export async function startUpstream(
   listener: RequestListener,
-  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+  { onUpgrade, port: wanted = 0 }: UpstreamOptions = {},
 ): Promise<TestUpstream> {
   const server = createServer(listener)
   if (onUpgrade) server.on('upgrade', onUpgrade)
@@ -22,7 +28,7 @@ export async function startUpstream(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(wanted, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,

@@ -40,6 +40,9 @@ function hasOneValidHost({ headers, hostHeader, httpVersion }: Exchange): boolea
 /** Statuses that Kong's error handler words, when they come without a body (`error_page` in Kong's settings). */
 const ERROR_PAGES = new Set([400, 404, 405, 408, 411, 412, 413, 414, 417, 494, 500, 502, 503, 504])
 
+/** Answers without a body after which nginx closes the connection. */
+export const CLOSING_STATUSES: ReadonlySet<number> = new Set([400, 413, 414, 494, 500, 501])
+
 /** nginx's own pages for the other ones. */
 const TITLES: Readonly<Record<number, string>> = {
   301: 'Moved Permanently',

@@ -8,7 +8,7 @@ import { RequestBody } from './body.ts'
 import type { Configuration } from './configuration.ts'
 import { type Destination, Exchange, type NodeFacts } from './exchange.ts'
 import { forward } from './forward.ts'
-import { refusedStatus, substituteFor } from './nginx.ts'
+import { CLOSING_STATUSES, refusedStatus, substituteFor } from './nginx.ts'
 import type { ConfiguredPlugin } from './plan.ts'
 import { finishHead, rawHead } from './response-head.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
@@ -166,7 +166,10 @@ export function createProxy(options: ProxyOptions): Serve {
   }
 
   function sendExit(exchange: Exchange, response: ServerResponse, configuration: Configuration): void {
-    if (exchange.exit!.body === undefined) substituteBody(exchange)
+    if (exchange.exit!.body === undefined) {
+      if (CLOSING_STATUSES.has(exchange.exit!.status)) response.shouldKeepAlive = false
+      substituteBody(exchange)
+    }
     const { status, body } = exchange.exit!
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     exchange.status = status

@@ -23,19 +23,21 @@ describe('a WebSocket', () => {
         response.writeHead(426, { 'x-reason': 'no upgrade' })
         response.end(`plain ${request.url}`)
       },
-      (request, socket) => {
-        heads.push({ ...request.headers, url: request.url })
-        if (request.url?.startsWith('/refuse')) {
-          socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
-          return
-        }
-        const key = request.headers['sec-websocket-key'] ?? ''
-        socket.write(
-          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept(key)}\r\nX-Own: 1\r\n\r\n`,
-        )
-        tunnels.push(socket)
-        socket.on('error', () => {})
-        socket.on('data', chunk => socket.write(chunk))
+      {
+        onUpgrade: (request, socket) => {
+          heads.push({ ...request.headers, url: request.url })
+          if (request.url?.startsWith('/refuse')) {
+            socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
+            return
+          }
+          const key = request.headers['sec-websocket-key'] ?? ''
+          socket.write(
+            `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept(key)}\r\nX-Own: 1\r\n\r\n`,
+          )
+          tunnels.push(socket)
+          socket.on('error', () => {})
+          socket.on('data', chunk => socket.write(chunk))
+        },
       },
     )
     gateway = await startTestGateway()
