@@ -109,9 +109,11 @@ describe('the audit of requests through the gateway', () => {
     return rows[0]
   }
 
+  /** Longer than the longest pause of a relay. */
+  const UNCHANGED = 60
   async function settled(enough: (rows: number) => boolean): Promise<Awaited<ReturnType<typeof counts>>> {
     let found = await counts()
-    for (let same = 0; same < 20 && !enough(found.rows); ) {
+    for (let same = 0; same < UNCHANGED && !enough(found.rows); ) {
       await sleep(250)
       const now = await counts()
       same = now.rows === found.rows ? same + 1 : 0
