@@ -48,7 +48,11 @@ export interface KongRun {
 }
 
 export function kong(command: 'start' | 'stop', { prefix, env }: KongRun): void {
-  execFileSync(KONG, [command], { env: { ...process.env, ...env, KONG_PREFIX: prefix }, stdio: 'pipe' })
+  execFileSync(KONG, [command], {
+    env: { ...process.env, ...env, KONG_PREFIX: prefix },
+    stdio: 'pipe',
+    encoding: 'utf8',
+  })
 }
 
 export function serve(env: Readonly<Record<string, string>>): ChildProcess {

@@ -1,7 +1,7 @@
 /**
  * Requests per second through a real Kong: our plugins beside Kong's own, in one run.
  *
- *     node dist/bench/kong/run.js [starts] [seconds]
+ *     node dist/bench/kong/run.js [starts] [seconds] [case,case,…]
  *
  * Kong's JIT makes single starts vary by a third, so Kong is started several times and the medians are compared. One
  * Kong worker, one plugin server process, one Redis; everything on loopback and on this machine. The cases of one
@@ -20,6 +20,7 @@ import { CLI, kong, type Load, load, requirePrograms, serve, startUpstream } fro
 
 const STARTS = Number(process.argv[2] ?? 5)
 const SECONDS = Number(process.argv[3] ?? 5)
+const ONLY = process.argv[4]?.split(',')
 const PLUGINS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice']
 /** Pairs of ours and its peer, with the goal for the ratio. */
 const GOALS: readonly (readonly [ours: string, peer: string, goal: number])[] = [
@@ -50,7 +51,9 @@ const address = {
   port: Number(port),
   ...(password !== '' && { password: decodeURIComponent(password) }),
 }
-const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port })
+const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port }).filter(
+  ({ name }) => ONLY?.includes(name) ?? true,
+)
 const results = new Map<string, Load[]>(cases.map(({ name }) => [name, []]))
 
 try {
@@ -137,6 +140,6 @@ function print(): void {
     )
   }
   console.log('\n| ours | its peer | ratio | goal |\n| --- | --- | ---: | ---: |')
-  for (const [ours, peer, goal] of GOALS)
+  for (const [ours, peer, goal] of GOALS.filter(pair => results.has(pair[0]) && results.has(pair[1])))
     console.log(`| ${ours} | ${peer} | ${(rate(ours) / rate(peer)).toFixed(2)} | ${goal} |`)
 }
