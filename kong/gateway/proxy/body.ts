@@ -5,6 +5,9 @@ export const PLUGIN_BODY_BYTES = 8 * 1024
 /** Bodies up to this size are read before the upstream is asked, so that a try can be repeated. */
 const REPLAY_BYTES = 64 * 1024
 
+/** nginx's `client_body_timeout`: a client that sends nothing for so long is let go. */
+const STALL_MS = 60_000
+
 /** What is sent to the upstream: all of it, or the start and then what still comes. */
 export type OutgoingBody =
   | { readonly kind: 'none' }
@@ -82,9 +85,14 @@ export class RequestBody {
   }
 
   async #next(): Promise<Buffer | undefined> {
-    this.#iterator ??= (this.#request as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+    const { socket } = this.#request
+    if (!this.#iterator) {
+      this.#iterator = (this.#request as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+      socket.setTimeout(STALL_MS)
+    }
     const { value, done } = await this.#iterator.next()
     if (done) {
+      socket.setTimeout(0)
       this.#ended = true
       return undefined
     }

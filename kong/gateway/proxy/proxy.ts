@@ -31,6 +31,9 @@ export interface Upgrade {
 const DEFAULT_TIMEOUT_MS = 60_000
 const DEFAULT_RETRIES = 5
 
+/** nginx's status for a client that left before its answer. */
+const CLIENT_GONE = 499
+
 export type Serve = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => Promise<void>
 
 /** Takes a request through Kong's phases: rewrite, routing, access, upstream, header filter, log. */
@@ -44,8 +47,9 @@ export function createProxy(options: ProxyOptions): Serve {
     try {
       await serve(exchange, response, configuration, upgrade)
     } catch (error) {
-      logger.error({ err: error, request: exchange.id }, 'a request failed inside the gateway')
-      if (!response.headersSent) {
+      if (request.socket.destroyed && !response.headersSent) exchange.status = CLIENT_GONE
+      else logger.error({ err: error, request: exchange.id }, 'a request failed inside the gateway')
+      if (!response.headersSent && exchange.status !== CLIENT_GONE) {
         exchange.fail()
         sendExit(exchange, response, configuration)
       } else response.destroy()

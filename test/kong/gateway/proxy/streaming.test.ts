@@ -126,6 +126,20 @@ describe('streaming', () => {
     await closed
   })
 
+  it('drops a request whose client leaves within its body, and serves the next one', async () => {
+    let asked = 0
+    answer = (_, response) => {
+      asked++
+      response.end('next')
+    }
+    const connection = await connectRaw(gateway.proxyPort)
+    connection.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf')
+    await sleep(50)
+    connection.destroy()
+    assert.equal(await (await fetch(gateway.proxyUrl)).text(), 'next')
+    assert.equal(asked, 1)
+  })
+
   it('breaks the connection off when the upstream breaks off within a body', async () => {
     answer = (_, response) => {
       response.writeHead(200, { 'content-length': '100' })
