@@ -74,6 +74,12 @@ async function main(argv: readonly string[]): Promise<void> {
   await command.name(`sluice ${name}`).description(entry.summary).parseAsync(argv.slice(1), { from: 'user' })
 }
 
+// A reader such as `head` may leave before all is printed.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known = error instanceof SluiceError
   process.stderr.write(`sluice: ${messageOf(error)}\n${known ? `  ${error.code}: ${error.remedy}\n` : ''}`)

@@ -18,6 +18,12 @@ import type { Progress } from './supervisor.ts'
 /** How long the parts may take to end in order, milliseconds. */
 const END_MS = 45_000
 
+// A reader such as `head` may leave before all is printed.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 const print = (text: string) => {
   process.stdout.write(`${text}\n`)
 }

@@ -22,7 +22,8 @@ export function refusalOf(verdict: Verdict, retrySeconds: number | undefined, fo
     detail:
       retrySeconds === undefined
         ? 'The cost of this request is more than its limit can ever admit.'
-        : `The limit is used up. Try again in ${retrySeconds} s.`,
+        : // The same text each time, for Kong's sake: see JITTER_STEPS in fields.ts.
+          'The limit is used up. Retry-After says when to try again.',
     'violated-policies': violated,
   })
 }
