@@ -6,18 +6,16 @@
  * per second. kong-pdk speaks MsgPack:1 only.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { cpuMs } from './cpu.ts'
 import { type KongLane, openMsgpackLane, openProtobufLane } from './kong-lane.ts'
+import { startKongPdk, writeModules } from './kong-pdk.ts'
 
 const LANES = 16
 const ROUNDS = 3
 const EVENTS = Number(process.argv[2] ?? 40_000)
-/** The kernel's unit of CPU times in /proc. */
-const TICK_MS = 10
-
 interface Contender {
   readonly name: string
   readonly start: (folder: string, socket: string) => ChildProcess
@@ -42,32 +40,14 @@ const KONG_PDK_PLUGINS: Readonly<Record<string, string>> = {
   }`,
 }
 
-function startKongPdk(folder: string, socket: string): ChildProcess {
-  const plugins = path.join(folder, 'kong-pdk-plugins')
-  mkdirSync(plugins)
-  for (const [name, access] of Object.entries(KONG_PDK_PLUGINS))
-    writeFileSync(
-      path.join(plugins, `${name}.js`),
-      `class P { constructor(config) { this.config = config } ${access} }
-       module.exports = { Plugin: P, Name: '${name}', Version: '1.0.0', Priority: 1, Schema: [] }`,
-    )
-  const require = createRequire(import.meta.url)
-  const root = path.dirname(require.resolve('kong-pdk/package.json'))
-  const command = path.join(root, 'bin', 'kong-js-pluginserver')
-  return spawn(
-    process.execPath,
-    [command, '-d', plugins, '--kong-prefix', path.dirname(socket), '--sock-name', path.basename(socket)],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      // It loads plugins through ts-node, which can't use the compiler and the settings that this project builds with.
-      cwd: folder,
-      env: {
-        ...process.env,
-        TS_NODE_SKIP_PROJECT: 'true',
-        TS_NODE_COMPILER: require.resolve('typescript', { paths: [root] }),
-      },
-    },
-  )
+function startPdk(folder: string, socket: string): ChildProcess {
+  const modules = Object.entries(KONG_PDK_PLUGINS).map(([name, access]) => [
+    name,
+    `class P { constructor(config) { this.config = config } ${access} }
+     module.exports = { Plugin: P, Name: '${name}', Version: '1.0.0', Priority: 1, Schema: [] }`,
+  ])
+  const plugins = writeModules(path.join(folder, 'kong-pdk-plugins'), Object.fromEntries(modules))
+  return startKongPdk(plugins, socket)
 }
 
 function startSluice(folder: string, socket: string): ChildProcess {
@@ -78,7 +58,7 @@ function startSluice(folder: string, socket: string): ChildProcess {
 }
 
 const CONTENDERS: readonly Contender[] = [
-  { name: 'kong-pdk 0.6.0, MsgPack:1', start: startKongPdk, open: openMsgpackLane },
+  { name: 'kong-pdk 0.6.0, MsgPack:1', start: startPdk, open: openMsgpackLane },
   { name: 'Sluice, MsgPack:1', start: startSluice, open: openMsgpackLane },
   { name: 'Sluice, ProtoBuf:1', start: startSluice, open: openProtobufLane },
 ]
@@ -89,11 +69,6 @@ interface Measured {
   readonly idleMb: number
   /** By plugin: microseconds of CPU an event, and events a second. */
   readonly events: Readonly<Record<string, { readonly micros: number; readonly perSecond: number }>>
-}
-
-const cpuMs = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }
 
 async function measure({ name, start, open }: Contender): Promise<Measured> {

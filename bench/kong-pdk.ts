@@ -1,0 +1,40 @@
+/** Kong's own JavaScript plugin server (kong-pdk 0.6.0), the peer of what we measure. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+
+const require = createRequire(import.meta.url)
+const ROOT = path.dirname(require.resolve('kong-pdk/package.json'))
+const COMMAND = path.join(ROOT, 'bin', 'kong-js-pluginserver')
+// It loads plugins through ts-node, which can't use the compiler and the settings that this project builds with.
+const ENV = {
+  TS_NODE_SKIP_PROJECT: 'true',
+  TS_NODE_COMPILER: require.resolve('typescript', { paths: [ROOT] }),
+}
+
+/** Writes CommonJS modules, by their names, into a new folder. */
+export function writeModules(folder: string, modules: Readonly<Record<string, string>>): string {
+  mkdirSync(folder)
+  for (const [name, text] of Object.entries(modules)) writeFileSync(path.join(folder, `${name}.js`), text)
+  return folder
+}
+
+/** Starts the server with the plugins of a folder. */
+export function startKongPdk(plugins: string, socket: string): ChildProcess {
+  const where = ['--kong-prefix', path.dirname(socket), '--sock-name', path.basename(socket)]
+  return spawn(process.execPath, [COMMAND, '-d', plugins, ...where], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    cwd: path.dirname(plugins),
+    env: { ...process.env, ...ENV },
+  })
+}
+
+/** What the server tells Kong about the plugins of a folder: the text of its `--dump-all-plugins`. */
+export function dumpOfKongPdk(plugins: string): string {
+  return execFileSync(process.execPath, [COMMAND, '-d', plugins, '--dump-all-plugins'], {
+    cwd: path.dirname(plugins),
+    env: { ...process.env, ...ENV },
+    encoding: 'utf8',
+  })
+}
