@@ -28,6 +28,7 @@ export { type ErrorCode, messageOf, SluiceError } from './errors.ts'
 export type { Logger } from './observe/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from './observe/metrics.ts'
 export type { AccessKong, LogKong, PhaseKong } from './pdk/kong.ts'
+export { requestIdOf } from './pdk/pdk.ts'
 export { composePlugins } from './runtime/compose.ts'
 export type {
   ScriptOutcome,
@@ -78,6 +79,8 @@ export interface PhaseContext<Config, Memory, Instance> {
   /** What the plugin remembers in this process; outlives every instance. */
   readonly memory: Memory
   readonly instance: Instance
+  /** Writes to the process's own log, with plugin and phase in each line; `requestIdOf` has what is missing. */
+  readonly log: Logger
 }
 
 /**

@@ -10,6 +10,7 @@ import { METHODS } from '../transport/methods.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
 import { callsOf, phasesOf } from './phases.ts'
 import { decodeReply } from './replies.ts'
+import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */
 export const EXIT = Object.assign(new Error('kong.response.exit ended the handler'), { name: 'KongExit' })
@@ -169,6 +170,31 @@ export class Conversation {
   answered(ask: Ask): void {
     this.#asked.splice(this.#asked.indexOf(ask), 1)
     this.#onResume()
+  }
+
+  /** Kong's id of the request; undefined where there is none. */
+  async requestId(): Promise<string | undefined> {
+    const read = REQUEST_ID_READS[this.#phase]
+    return read && requestIdIn(await this.read(...read))
+  }
+
+  /**
+   * Tells Kong's id of the request once, for a log line; nothing waits for it. It is taken from what was read, or
+   * asked for with the next write or the event's end.
+   *
+   * @param tell gets undefined where it can't be known; may never be called when Kong goes away.
+   */
+  tellRequestId(tell: (id: string | undefined) => void): void {
+    const read = REQUEST_ID_READS[this.#phase]
+    const known = read && this.#remembered?.get(keyOf(...read))
+    if (known)
+      known.then(
+        value => tell(requestIdIn(value)),
+        () => tell(undefined),
+      )
+    // In MsgPack each call is a round trip of its own, which the client's answer would wait for.
+    else if (!read || this.#over || this.#exchange.protocol === 'MsgPack:1') tell(undefined)
+    else this.#exchange.call(...read, { reply: value => tell(requestIdIn(value)) })
   }
 
   /** A call whose answer is of no interest; goes out with the next read, or with the end. */

@@ -20,8 +20,9 @@ import {
   writeRequest,
   writeResponse,
 } from './forms.ts'
-import type { FullKong } from './kong.ts'
+import type { FullKong, PhaseKong } from './kong.ts'
 import { CALLS, type CallName, methodOf } from './phases.ts'
+import { REQUEST_ID_VARIABLE } from './request-id.ts'
 
 const milliseconds = check.wholeNumber(1, 2_147_483_646)
 const named = { 'the name': check.text }
@@ -58,7 +59,7 @@ const FORMS: Readonly<Record<CallName, Form>> = {
   'log.setSerializeValue': write({ 'the key': check.text, 'the value': check.json }),
   'log.serialize': read,
 
-  'nginx.getVar': readOf(named, 'each time'),
+  'nginx.getVar': variable,
   'nginx.getTls1VersionStr': read,
   'nginx.setCtx': write({ 'the key': check.text, 'the value': check.json }),
   'nginx.getCtx': readOf({ 'the key': check.text }, 'each time'),
@@ -134,6 +135,15 @@ const FORMS: Readonly<Record<CallName, Form>> = {
 
   'vault.get': readOf({ 'the reference': check.text }, 'each time'),
   'vault.isReference': readOf({ 'the reference': check.text }),
+}
+
+/** A variable may change within an event, but not the one that holds the request's id. */
+function variable(method: Method, call: string): ReturnType<Form> {
+  const eachTime = readOf(named, 'each time')(method, call)
+  const once = readOf(named)(method, call)
+  return function (name: unknown) {
+    return (name === REQUEST_ID_VARIABLE ? once : eachTime).call(this, name)
+  }
 }
 
 /** Kong raises for an id that is no UUID, unless it may be a name. */
@@ -244,4 +254,14 @@ export function createPdk(conversation: Conversation): FullKong {
 export function prefetch(pdk: FullKong, need: Need): void {
   const [namespace, name] = need.split('.') as ['client', 'getConsumer']
   void pdk[namespace][name]()
+}
+
+/**
+ * Kong's id of the request, which it also sends as `X-Kong-Request-Id` and writes to its own logs; undefined before
+ * Kong 3.5. Asked once an event: in the log phase by `log.serialize`, before it by a variable of nginx.
+ */
+export function requestIdOf(
+  kong: PhaseKong<'rewrite'> | PhaseKong<'access'> | PhaseKong<'response'> | PhaseKong<'log'>,
+): Promise<string | undefined> {
+  return (kong as unknown as Speaking)[CONVERSATION].requestId()
 }

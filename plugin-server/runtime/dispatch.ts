@@ -11,6 +11,7 @@ import type { EventListener, Exchange } from '../transport/calls.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
 import type { Instance, Member } from './instances.ts'
 import type { EventMeter } from './meter.ts'
+import type { RegisteredPlugin } from './registry.ts'
 
 const DEFAULT_DEADLINE_MS = 1000
 /** Kong drops log events when their timers pile up, so a log phase is answered by then, always. */
@@ -96,7 +97,7 @@ class EventRun implements EventListener, Expiring {
         this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
         let result: unknown
         try {
-          result = handler(this.#pdk as never, member.context as never)
+          result = handler(this.#pdk as never, member.phaseContexts[this.#phase] as never)
         } catch (error) {
           if (!this.#failed(member, error)) return
         }
@@ -130,7 +131,7 @@ class EventRun implements EventListener, Expiring {
         if (this.#over) {
           if (error !== EXIT)
             member.plugin.host.log.debug(
-              { reason: messageOf(error) },
+              { phase: this.#phase, reason: messageOf(error) },
               'a handler failed after its event had ended',
             )
         } else if (this.#failed(member, error)) {
@@ -171,8 +172,7 @@ class EventRun implements EventListener, Expiring {
       this.#finish('exit')
       return false
     }
-    const { definition, host } = member.plugin
-    this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', error)
+    this.#report(member.plugin, 'error', error)
     return this.#applyPolicy(member, 'error')
   }
 
@@ -184,11 +184,16 @@ class EventRun implements EventListener, Expiring {
       return
     }
     const member = this.#instance.members[this.#index]!
-    const { definition, host } = member.plugin
-    this.#parts.meter.failure(host.log, definition.name, this.#phase, 'late', undefined)
+    this.#report(member.plugin, 'late', undefined)
     this.#applyPolicy(member, 'late')
     // The late handler may still run; the members behind it are not started, or they would run beside it.
     if (!this.#over) this.#finish('late')
+  }
+
+  /** Kong's id of the request is asked for only where a line is going to be written. */
+  #report(plugin: RegisteredPlugin, kind: 'error' | 'late', error: unknown): void {
+    const line = this.#parts.meter.failure(plugin.host.log, plugin.definition.name, this.#phase, kind, error)
+    if (line) this.#conversation.tellRequestId(id => line.write(id))
   }
 
   #waitsForKong(): boolean {
@@ -226,8 +231,7 @@ class EventRun implements EventListener, Expiring {
       try {
         undo()
       } catch (error) {
-        const { definition, host } = this.#instance.plugin
-        this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', error)
+        this.#report(this.#instance.plugin, 'error', error)
       }
     }
   }
@@ -240,10 +244,7 @@ class EventRun implements EventListener, Expiring {
     const ended = this.#conversation.exited
     this.#conversation.end()
     const { fault } = this.#conversation
-    if (fault !== undefined) {
-      const { definition, host } = this.#instance.plugin
-      this.#parts.meter.failure(host.log, definition.name, this.#phase, 'error', fault)
-    }
+    if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
     if (ended) this.#undo()
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { messageOf, SluiceError } from '../errors.ts'
-import type { FailurePolicy, InstanceScope } from '../sdk.ts'
+import type { Logger } from '../observe/log.ts'
+import type { FailurePolicy, InstanceScope, Phase, PhaseContext } from '../sdk.ts'
 import type { InstanceStatus } from '../transport/calls.ts'
 import { readConfiguration } from './configuration.ts'
 import type { RegisteredPlugin, Registry } from './registry.ts'
@@ -21,12 +22,16 @@ export interface Instance {
 export interface Member {
   readonly plugin: RegisteredPlugin
   readonly onError: FailurePolicy
-  readonly context: {
-    readonly config: Readonly<Record<string, unknown>>
-    readonly scope: InstanceScope
-    readonly memory: unknown
-    readonly instance: unknown
-  }
+  readonly context: MemberContext
+  /** What the handler of each of its phases is given. */
+  readonly phaseContexts: Readonly<Partial<Record<Phase, PhaseContext<unknown, unknown, unknown>>>>
+}
+
+interface MemberContext {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly scope: InstanceScope
+  readonly memory: unknown
+  readonly instance: unknown
 }
 
 interface Held extends Instance {
@@ -140,7 +145,28 @@ export function createMember(
   }
   const asked = config.on_error
   const onError = asked === 'open' || asked === 'closed' ? asked : (definition.onError ?? 'closed')
-  return { plugin, onError, context: { config, scope, memory, instance } }
+  const context = { config, scope, memory, instance }
+  const phases = Object.keys(definition.phases) as Phase[]
+  const phaseContexts = Object.fromEntries(
+    phases.map(phase => [phase, phaseContextOf(context, host.log, phase)]),
+  )
+  return { plugin, onError, context, phaseContexts }
+}
+
+/** One an instance and phase, so that an event makes none; the logger only where it is used. */
+function phaseContextOf(
+  context: MemberContext,
+  log: Logger,
+  phase: Phase,
+): PhaseContext<unknown, unknown, unknown> {
+  let own: Logger | undefined
+  return {
+    ...context,
+    get log() {
+      own ??= log.child({ phase })
+      return own
+    },
+  }
 }
 
 function closeInstance(member: Member): void {

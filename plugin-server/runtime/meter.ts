@@ -9,6 +9,8 @@ import type { Outcome } from './dispatch.ts'
 const BLOCKED_MS = 150
 const TICK_MS = 50
 const LOG_EVERY_MS = 1000
+/** A failure is logged without its request's id when Kong has not told it by then. */
+const REQUEST_ID_WITHIN_MS = 1000
 const DURATION_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5]
 
 interface PhaseMetrics {
@@ -17,12 +19,30 @@ interface PhaseMetrics {
   readonly roundTrips: BoundCounter
 }
 
+/** A failure that is to be logged. */
+export interface FailureLine {
+  /**
+   * Writes it; only the first call does. Where none comes, it is written without an id after a second, or when the
+   * meter closes.
+   *
+   * @param requestId Kong's id of the request, where it is known.
+   */
+  write(requestId: string | undefined): void
+}
+
 export interface EventMeter {
   /** A handler of the plugin runs from now on, until the loop turns or another one does. */
   running(plugin: string, phase: Phase, nowMs: number): void
   event(plugin: string, phase: Phase, outcome: Outcome, durationMs: number, roundTrips: number): void
-  /** Counts always; logs each kind of failure of a plugin once a second at most. */
-  failure(log: Logger, plugin: string, phase: Phase, kind: 'error' | 'late', error: unknown): void
+  /** @returns what to log; undefined where the plugin has failed so within the last second. */
+  failure(
+    log: Logger,
+    plugin: string,
+    phase: Phase,
+    kind: 'error' | 'late',
+    error: unknown,
+  ): FailureLine | undefined
+  /** Writes what is still to be logged. */
   close(): void
 }
 
@@ -97,10 +117,12 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
     }
     running = undefined
     suspect = undefined
+    for (const line of unwritten) if (at - line.atMs > REQUEST_ID_WITHIN_MS) line.write(undefined)
   }, TICK_MS)
   tick.unref()
 
   const loggedAt = new Map<string, number>()
+  const unwritten = new Set<FailureLine & { readonly atMs: number }>()
   return {
     running(plugin, phase, atMs) {
       if (running && atMs - running.atMs > BLOCKED_MS && atMs - running.atMs > (suspect?.forMs ?? 0))
@@ -122,19 +144,31 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
       const key = `${plugin} ${phase} ${kind}`
       const at = now()
       const last = loggedAt.get(key)
-      if (last !== undefined && at - last < LOG_EVERY_MS) return
+      if (last !== undefined && at - last < LOG_EVERY_MS) return undefined
       loggedAt.set(key, at)
-      if (kind === 'late') own.error({ phase }, 'a phase was not done by its deadline')
-      else
-        own.error(
-          {
-            phase,
-            reason: messageOf(error),
-            stack: error instanceof Error ? error.stack : undefined,
-          },
-          'a phase failed',
-        )
+      const line = {
+        atMs: at,
+        write(requestId: string | undefined) {
+          if (!unwritten.delete(line)) return
+          const about = { phase, ...(requestId !== undefined && { requestId }) }
+          if (kind === 'late') own.error(about, 'a phase was not done by its deadline')
+          else
+            own.error(
+              {
+                ...about,
+                reason: messageOf(error),
+                stack: error instanceof Error ? error.stack : undefined,
+              },
+              'a phase failed',
+            )
+        },
+      }
+      unwritten.add(line)
+      return line
     },
-    close: () => clearInterval(tick),
+    close() {
+      clearInterval(tick)
+      for (const line of unwritten) line.write(undefined)
+    },
   }
 }

@@ -9,7 +9,7 @@ export class ScriptedExchange implements Exchange {
   readonly #waiting: (() => void)[] = []
   readonly #answerAfterMs: number
 
-  /** @param answerAfterMs how long Kong thinks; 0: not at all */
+  /** @param answerAfterMs how long Kong thinks; 0: not at all; infinite: it never answers */
   constructor(
     answers: Readonly<Partial<Record<Method, unknown>>> = {},
     protocol: Protocol = 'ProtoBuf:1',
@@ -31,7 +31,12 @@ export class ScriptedExchange implements Exchange {
 
   flush(): void {
     this.said.push(['flush'])
+    this.#answer()
+  }
+
+  #answer(): void {
     const answers = this.#waiting.splice(0)
+    if (this.#answerAfterMs === Number.POSITIVE_INFINITY) return
     const answer = () => {
       for (const each of answers) each()
     }
@@ -39,7 +44,9 @@ export class ScriptedExchange implements Exchange {
     else answer()
   }
 
+  /** Kong answers what was written with the end, too. */
   end(): void {
     this.said.push(['end'])
+    setImmediate(() => this.#answer())
   }
 }

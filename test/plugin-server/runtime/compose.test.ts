@@ -7,9 +7,15 @@ import { type Server, startServer } from '../../../plugin-server/main.ts'
 import { createLogger } from '../../../plugin-server/observe/log.ts'
 import { describePlugin } from '../../../plugin-server/runtime/info.ts'
 import { composePlugins, definePlugin, Type } from '../../../plugin-server/sdk.ts'
-import { connectMsgpack, connectProtobuf, type KongConnection } from '../../support/fake-kong.ts'
+import {
+  connectMsgpack,
+  connectProtobuf,
+  type KongConnection,
+  type PdkCall,
+} from '../../support/fake-kong.ts'
 
 const eddie = { id: 'c-1', username: 'eddie' }
+const knowsEddie = ({ method }: PdkCall) => (method === 'kong.client.get_consumer' ? eddie : undefined)
 
 /** What the members did, in order. */
 const steps: string[] = []
@@ -107,7 +113,7 @@ describe('a composed plugin', () => {
 
       it('runs its members by priority in one event, and asks Kong once for what both want', async () => {
         const id = await start('a', { counter: { step: 2 }, the_gate: { mode: 'open' } })
-        const { outcome, calls } = await kong.event(id, 'access', () => eddie)
+        const { outcome, calls } = await kong.event(id, 'access', knowsEddie)
         assert.equal(outcome, 'ended')
         assert.deepEqual(steps, ['count eddie 2', 'gate open'])
         assert.deepEqual(
@@ -118,13 +124,13 @@ describe('a composed plugin', () => {
 
       it('shares the memory of a member with the plugin alone', async () => {
         const id = await kong.startInstance('counter', { __plugin_id: 'alone' })
-        await kong.event(id, 'access', () => eddie)
+        await kong.event(id, 'access', knowsEddie)
         assert.deepEqual(steps, ['count eddie 3'])
       })
 
       it('takes back what earlier members did when a later one ends the request', async () => {
         const id = await start('b', { counter: {}, the_gate: { mode: 'closed' } })
-        const { outcome, exit } = await kong.event(id, 'access', () => eddie)
+        const { outcome, exit } = await kong.event(id, 'access', knowsEddie)
         assert.equal(outcome, 'exited')
         assert.equal(exit?.[0], 503)
         assert.deepEqual(steps, ['count eddie 4', 'gate closed', 'give back to 3'])
@@ -132,18 +138,18 @@ describe('a composed plugin', () => {
 
       it("keeps each member's failure policy", async () => {
         const broken = await start('c', { counter: {}, the_gate: { mode: 'broken' } })
-        assert.equal((await kong.event(broken, 'access', () => eddie)).outcome, 'ended')
+        assert.equal((await kong.event(broken, 'access', knowsEddie)).outcome, 'ended')
         assert.deepEqual(steps, ['count eddie 4', 'gate broken'])
       })
 
       it("holds each member to its deadline inside the event's", async () => {
         const stuck = await start('d', { counter: {}, the_gate: { mode: 'stuck' } })
-        assert.equal((await kong.event(stuck, 'access', () => eddie)).outcome, 'ended')
+        assert.equal((await kong.event(stuck, 'access', knowsEddie)).outcome, 'ended')
       })
 
       it('leaves out a member without its record', async () => {
         const id = await start('e', { the_gate: { mode: 'open' } })
-        await kong.event(id, 'access', () => eddie)
+        await kong.event(id, 'access', knowsEddie)
         await kong.event(id, 'log', () => ({}))
         assert.deepEqual(steps, ['gate open', 'gate log'])
       })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { systemClock } from '../../../plugin-server/clock.ts'
 import type { Logger } from '../../../plugin-server/observe/log.ts'
 import { createMetrics, type Metrics } from '../../../plugin-server/observe/metrics.ts'
@@ -7,6 +7,7 @@ import { type AnyPlugin, createRegistry } from '../../../plugin-server/runtime/r
 import { createRuntime, type Runtime } from '../../../plugin-server/runtime/runtime.ts'
 import type { AccessKong } from '../../../plugin-server/sdk.ts'
 import { definePlugin, type FailurePolicy, type Host, type Phase, Type } from '../../../plugin-server/sdk.ts'
+import type { Protocol } from '../../../plugin-server/transport/calls.ts'
 import { ScriptedExchange } from '../../support/scripted-exchange.ts'
 
 type Line = readonly [level: string, fields: Record<string, unknown>, message: string]
@@ -16,7 +17,12 @@ interface Bench {
   readonly metrics: Metrics
   readonly logged: Line[]
   /** Runs a phase against a Kong that answers; resolves when the event has ended. */
-  run(phase?: Phase, answers?: Record<string, unknown>, answerAfterMs?: number): Promise<ScriptedExchange>
+  run(
+    phase?: Phase,
+    answers?: Record<string, unknown>,
+    answerAfterMs?: number,
+    protocol?: Protocol,
+  ): Promise<ScriptedExchange>
 }
 
 const running: Runtime[] = []
@@ -41,10 +47,12 @@ async function bench(plugin: AnyPlugin): Promise<Bench> {
     runtime,
     metrics,
     logged,
-    async run(phase = 'access', answers = {}, answerAfterMs = 0) {
-      const exchange = new ScriptedExchange(answers, 'ProtoBuf:1', answerAfterMs)
+    async run(phase = 'access', answers = {}, answerAfterMs = 0, protocol = 'ProtoBuf:1') {
+      const exchange = new ScriptedExchange(answers, protocol, answerAfterMs)
       assert.ok(runtime.handler.handleEvent(id, phase, exchange))
       while (exchange.said.at(-1)?.[0] !== 'end') await pause(1)
+      // What Kong answers to the end.
+      await turn()
       return exchange
     },
   }
@@ -174,7 +182,8 @@ describe('an event', () => {
       phases: { log: () => never() as Promise<void> },
     })
     const { run, metrics } = await bench(slow)
-    assert.deepEqual((await run('log')).said, [['end']])
+    // What is asked is the id for the log, with the end.
+    assert.deepEqual((await run('log')).said, [['kong.log.serialize'], ['end']])
     assert.match(await metrics.text(), /sluice_events_total\{plugin="slow",phase="log",outcome="late"\} 1/)
   })
 
@@ -204,6 +213,76 @@ describe('an event', () => {
     assert.equal(logged[0]![1].phase, 'access')
     assert.match(String(logged[0]![1].reason), /on purpose/)
     assert.match(await metrics.text(), /outcome="error"\} 20/)
+  })
+
+  it('that fails is logged with the id of its request, for which it does not wait', async () => {
+    const { run, logged } = await bench(failing(() => assert.fail('on purpose')))
+    const { said } = await run('access', { 'kong.nginx.get_var': 'id-1' })
+    assert.deepEqual(
+      said.map(([method, argument]) => [method, argument]),
+      [
+        ['kong.nginx.get_var', 'kong_request_id'],
+        ['kong.response.exit', 503],
+        ['end', undefined],
+      ],
+      'the exit is the last that Kong reads, and nothing is flushed before it',
+    )
+    assert.equal(logged[0]![1].requestId, 'id-1')
+    assert.equal(
+      (await run()).methods.includes('kong.nginx.get_var'),
+      false,
+      'only for a line that is written',
+    )
+  })
+
+  it('that is late is logged with the id of its request', async () => {
+    const { run, logged } = await bench(failing(never, 'open'))
+    await run('access', { 'kong.nginx.get_var': 'id-2' })
+    assert.deepEqual(
+      logged.map(([, { phase, requestId }, message]) => [phase, requestId, message]),
+      [['access', 'id-2', 'a phase was not done by its deadline']],
+    )
+  })
+
+  it('that fails is logged without an id where Kong does not tell one: at once, after a while, at the end', async () => {
+    const atOnce = await bench(failing(() => assert.fail('on purpose')))
+    await atOnce.run('access', {}, 0, 'MsgPack:1')
+    assert.equal(atOnce.logged.length, 1, 'over MsgPack:1 nothing is asked')
+    const ofOld = await bench(failing(() => assert.fail('on purpose')))
+    await ofOld.run()
+    assert.equal(ofOld.logged.length, 1, 'a Kong before 3.5 answers nothing')
+    const silent = await bench(failing(() => assert.fail('on purpose')))
+    await silent.run('access', {}, Number.POSITIVE_INFINITY)
+    while (silent.logged.length === 0) await pause(5)
+    const closed = await bench(failing(() => assert.fail('on purpose')))
+    await closed.run('access', {}, Number.POSITIVE_INFINITY)
+    closed.runtime.close()
+    assert.equal(closed.logged.length, 1)
+    for (const { logged } of [atOnce, ofOld, silent, closed])
+      assert.equal('requestId' in logged[0]![1], false)
+  })
+
+  it('of the log phase takes the id from what was serialized, or asks for that', async () => {
+    const serialized = { 'kong.log.serialize': JSON.stringify({ request: { id: 'id-3' } }) }
+    for (const reads of [true, false]) {
+      const plugin = definePlugin({
+        name: 'recorder',
+        version: '1.0.0',
+        priority: 1,
+        config: Type.Object({}),
+        phases: {
+          async log(kong) {
+            if (reads) await kong.log.serialize()
+            assert.fail('on purpose')
+          },
+        },
+      })
+      const { run, logged } = await bench(plugin)
+      const { methods } = await run('log', serialized)
+      while (logged.length === 0) await pause(1)
+      assert.equal(methods.filter(method => method === 'kong.log.serialize').length, 1)
+      assert.equal(logged[0]![1].requestId, 'id-3')
+    }
   })
 
   it('whose handler blocks the loop is named in the log, also behind an answer of Kong', async () => {

@@ -63,7 +63,13 @@ export function createNode(options: { store?: Store; clock?: Clock; maker?: type
       return async (asked: Asked = {}): Promise<Answered> => {
         const seen = createKong(asked)
         try {
-          await plugin.phases.access!(seen.kong, { config: config as Config, scope, memory, instance })
+          await plugin.phases.access!(seen.kong, {
+            config: config as Config,
+            scope,
+            memory,
+            instance,
+            log: host.log,
+          })
           return { status: 200, body: undefined, headers: seen.headers, calls: seen.calls }
         } catch (error) {
           if (!(error instanceof Exited)) throw error
