@@ -5,10 +5,17 @@ import { readRpcReturn, writeRpcCall } from '../plugin-server/transport/rpc.ts'
 import { TYPES, type TypeName } from '../plugin-server/transport/types.ts'
 import { WireReader, WireWriter } from '../plugin-server/transport/wire.ts'
 
+/** The event was ended by the server, or answered by `kong.response.exit`. */
+export type Outcome = 'ended' | 'rejected'
+
 export interface KongLane {
   startInstance(name: string, config: unknown): Promise<number>
-  /** Resolves when the event has ended; a rejection by the plugin ends it too. */
-  event(instanceId: number, phase: string): Promise<void>
+  /**
+   * A rejection costs a ProtoBuf lane: Kong never reads from that connection again, and closes it.
+   *
+   * @throws when the server closes the connection.
+   */
+  event(instanceId: number, phase: string): Promise<Outcome>
   close(): void
 }
 
@@ -60,6 +67,7 @@ const PROTOBUF_REPLIES: Readonly<Record<string, Buffer>> = {
   'kong.request.get_method': replyOf('String', 'GET'),
   'kong.request.get_path': replyOf('String', '/pr/sub'),
 }
+const EXIT = 'kong.response.exit'
 const NOTHING = frame(() => {})
 
 export async function openProtobufLane(path: string): Promise<KongLane> {
@@ -67,10 +75,13 @@ export async function openProtobufLane(path: string): Promise<KongLane> {
   let sequence = 1
   let rest: Buffer = Buffer.alloc(0)
   let started: ((id: number) => void) | undefined
-  let ended: (() => void) | undefined
+  let ended: (outcome: Outcome) => void = () => {}
+  let failed: (error: Error) => void = () => {}
   /** The next frame: a method's name, its arguments, or what follows the empty frame. */
   let state: 'method' | 'arguments' | 'return' = 'method'
   let method = ''
+  socket.on('error', error => failed(error))
+  socket.on('close', () => failed(new Error('closed')))
   socket.on('data', chunk => {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     let at = 0
@@ -85,9 +96,13 @@ export async function openProtobufLane(path: string): Promise<KongLane> {
         take(readRpcReturn(new WireReader(bytes, start, at)).status!.id)
       } else if (state === 'return') {
         state = 'method'
-        ended!()
+        ended('ended')
       } else if (state === 'arguments') {
         state = 'method'
+        if (method === EXIT) {
+          socket.destroy()
+          return ended('rejected')
+        }
         socket.write(PROTOBUF_REPLIES[method] ?? NOTHING)
       } else if (length === 0) state = 'return'
       else {
@@ -107,8 +122,9 @@ export async function openProtobufLane(path: string): Promise<KongLane> {
         )
       }),
     event: (instanceId, phase) =>
-      new Promise(resolve => {
+      new Promise((resolve, reject) => {
         ended = resolve
+        failed = reject
         socket.write(
           frame(w => writeRpcCall(w, { kind: 'handle_event', sequence: sequence++, instanceId, phase })),
         )
@@ -138,6 +154,9 @@ export async function openMsgpackLane(path: string): Promise<KongLane> {
   let id = 0
   let take: (result: unknown) => void = () => {}
   const call = (method: string, argument: unknown) => socket.write(packr.pack([0, ++id, method, [argument]]))
+  let failed: (error: Error) => void = () => {}
+  socket.on('error', error => failed(error))
+  socket.on('close', () => failed(new Error('closed')))
   // Answers are small and one at a time, so each comes in one chunk; a notification may stand before it.
   socket.on('data', chunk => {
     for (const message of unpackr.unpackMultiple(chunk) as unknown[][]) {
@@ -153,10 +172,12 @@ export async function openMsgpackLane(path: string): Promise<KongLane> {
         call('plugin.StartInstance', { Name: name, Config: JSON.stringify(config) })
       }),
     event: (instanceId, phase) =>
-      new Promise(resolve => {
+      new Promise((resolve, reject) => {
+        failed = reject
         take = result => {
           const { EventId, Data } = result as Step
-          if (Data === 'ret') return resolve()
+          if (Data === 'ret') return resolve('ended')
+          if (Data.Method === EXIT) return resolve('rejected')
           const [step, data] = MSGPACK_REPLIES[Data.Method] ?? ['plugin.Step']
           call(step, data === undefined ? { EventId } : { EventId, Data: data })
         }

@@ -1,4 +1,4 @@
-/** A plugin server of Sluice with the plugins of the event benchmark: `node sluice-server.js SOCKET SPOOL`. */
+/** A plugin server of Sluice with the plugins of plugin-servers.ts: `node sluice-server.js SOCKET SPOOL`. */
 import { readSettings } from '../../plugin-server/config.ts'
 import { startServer } from '../../plugin-server/main.ts'
 import { createLogger } from '../../plugin-server/observe/log.ts'
@@ -7,7 +7,7 @@ import { type AccessKong, definePlugin, Type } from '../../plugin-server/sdk.ts'
 const plugin = (name: string, access: (kong: AccessKong) => void | Promise<void>) =>
   definePlugin({ name, version: '1.0.0', priority: 1, config: Type.Object({}), phases: { access } })
 
-/** The same plugins stand in events.ts for kong-pdk. */
+/** The same plugins stand in plugin-servers.ts for kong-pdk. */
 const plugins = [
   plugin('calls-0', () => {}),
   plugin('calls-2', async kong => {
@@ -24,6 +24,7 @@ const plugins = [
     kong.log.notice('seen')
     kong.response.setHeaders({ 'x-consumer': consumer?.username ?? 'none', 'x-limit': '100' })
   }),
+  plugin('reject', kong => kong.response.exit(429, 'too many requests', { 'Retry-After': ['13'] })),
 ]
 
 const [socket = '', spool = ''] = process.argv.slice(2)

@@ -92,6 +92,13 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
   // Between two turns of the loop the last handler that was resumed is the one that runs, so a late turn is its doing.
   let running: { plugin: string; phase: Phase; atMs: number } | undefined
   let suspect: { plugin: string; phase: Phase; forMs: number } | undefined
+  /** At the end of a running handler; a long turn of many short ones is nobody's doing. */
+  const suspectRunning = (atMs: number) => {
+    if (!running) return
+    const forMs = atMs - running.atMs
+    if (forMs > BLOCKED_MS && forMs > (suspect?.forMs ?? 0))
+      suspect = { plugin: running.plugin, phase: running.phase, forMs }
+  }
   let tickedAt = now()
   let cpu = process.cpuUsage()
   const tick = setInterval(() => {
@@ -101,14 +108,15 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
     const lateMs = Math.max(0, at - tickedAt - TICK_MS)
     tickedAt = at
     lag.set(lateMs / 1000)
-    if (lateMs > BLOCKED_MS && (suspect || running)) {
-      const { plugin, phase } = (suspect ?? running)!
+    suspectRunning(at)
+    if (lateMs > BLOCKED_MS && suspect) {
+      const { plugin, phase, forMs } = suspect
       blocks.with({ plugin }).add()
       log.warn(
         {
           plugin,
           phase,
-          blockedMs: Math.round(suspect?.forMs ?? lateMs),
+          blockedMs: Math.round(forMs),
           // Far less than blockedMs: the plugin waited for the system, or the machine was busy elsewhere.
           cpuMs: Math.round((used.user + used.system) / 1000),
         },
@@ -125,8 +133,7 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
   const unwritten = new Set<FailureLine & { readonly atMs: number }>()
   return {
     running(plugin, phase, atMs) {
-      if (running && atMs - running.atMs > BLOCKED_MS && atMs - running.atMs > (suspect?.forMs ?? 0))
-        suspect = { plugin: running.plugin, phase: running.phase, forMs: atMs - running.atMs }
+      suspectRunning(atMs)
       running = { plugin, phase, atMs }
     },
     event(plugin, phase, outcome, durationMs, roundTrips) {
