@@ -20,13 +20,17 @@ export function writeModules(folder: string, modules: Readonly<Record<string, st
   return folder
 }
 
-/** Starts the server with the plugins of a folder. */
-export function startKongPdk(plugins: string, socket: string): ChildProcess {
+/** Starts the server with the plugins of a folder, and with these variables besides its own environment. */
+export function startKongPdk(
+  plugins: string,
+  socket: string,
+  variables: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const where = ['--kong-prefix', path.dirname(socket), '--sock-name', path.basename(socket)]
   return spawn(process.execPath, [COMMAND, '-d', plugins, ...where], {
     stdio: ['ignore', 'ignore', 'inherit'],
     cwd: path.dirname(plugins),
-    env: { ...process.env, ...ENV },
+    env: { ...process.env, ...ENV, ...variables },
   })
 }
 

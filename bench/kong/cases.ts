@@ -54,6 +54,13 @@ export function casesOf({ redis, log }: Ports): Case[] {
   const nothing = { limits: [{ name: 'day', requests: 1, per: 86_400 }] }
   return [
     one('plain', 'key-auth only'),
+    one('calls-0', 'a plugin without a PDK call', { name: 'calls-0' }),
+    one('calls-2', 'a plugin with two PDK calls', { name: 'calls-2' }),
+    one('pdk-calls-2', "the same two in kong-pdk's server", { name: 'pdk-calls-2' }),
+    one('pdk-qos', "qos, three windows, strict, in kong-pdk's server", {
+      name: 'pdk-qos',
+      config: qosConfig(PLENTY_PER_MINUTE, 'strict'),
+    }),
     one('rl-local', "Kong's rate-limiting, one window, local", rateLimiting('local', 1, redis)),
     one('rl-redis', "Kong's rate-limiting, one window, redis", rateLimiting('redis', 1, redis)),
     one('rl-redis-3', "Kong's rate-limiting, three windows, redis", rateLimiting('redis', 3, redis)),

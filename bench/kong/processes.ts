@@ -1,19 +1,20 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { family } from '../../ops/local/processes.ts'
+import { cpuMs } from '../cpu.ts'
 
 const run = promisify(execFile)
 
-export const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
-
-/** Kong's command line: `SLUICE_BENCH_KONG`, or `kong` on the path. */
-export const KONG = process.env.SLUICE_BENCH_KONG ?? 'kong'
+/** Kong's command line: `SLUICE_TEST_KONG_COMMAND`, or `kong` on the path. */
+export const KONG = process.env.SLUICE_TEST_KONG_COMMAND ?? 'kong'
 
 /** @throws where a program is missing, naming what to do. */
 export function requirePrograms(): void {
   for (const [program, args, mend] of [
-    [KONG, ['version'], 'install Kong 3.9, or name its command line in SLUICE_BENCH_KONG'],
+    [KONG, ['version'], 'install Kong 3.9, or name its command line in SLUICE_TEST_KONG_COMMAND'],
     ['wrk', ['-v'], 'install wrk'],
   ] as const) {
     try {
@@ -55,11 +56,14 @@ export function kong(command: 'start' | 'stop', { prefix, env }: KongRun): void 
   })
 }
 
-export function serve(env: Readonly<Record<string, string>>): ChildProcess {
-  return spawn(process.execPath, [CLI, 'serve'], { env: { ...process.env, ...env }, stdio: 'ignore' })
-}
+/** CPU time of Kong's master and workers, or of another process and its children, in milliseconds. */
+export const familyCpuMs = (pid: number): number => family(pid).reduce((sum, one) => sum + cpuMs(one), 0)
+
+export const masterOf = ({ prefix }: KongRun): number =>
+  Number(readFileSync(path.join(prefix, 'pids', 'nginx.pid'), 'utf8'))
 
 export interface Load {
+  readonly requests: number
   readonly requestsPerSecond: number
   /** Share of answers that were neither 2xx nor 3xx. */
   readonly otherShare: number
@@ -83,6 +87,7 @@ export async function load(url: string, connections: number, seconds: number): P
   const requests = number(/(\d+) requests in/)
   const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)
   return {
+    requests,
     requestsPerSecond: number(/Requests\/sec:\s+([\d.]+)/),
     otherShare: requests === 0 ? 1 : number(/Non-2xx or 3xx responses: (\d+)/) / requests,
     socketErrors: (errors?.slice(1) ?? []).reduce((sum, part) => sum + Number(part), 0),

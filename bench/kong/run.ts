@@ -5,29 +5,38 @@
  *
  * Kong's JIT makes single starts vary by a third, so Kong is started several times and the medians are compared. One
  * Kong worker, one plugin server process, one Redis; everything on loopback and on this machine. The cases of one
- * start follow each other, in another order each time. `SLUICE_BENCH_KONG` names Kong's command line.
+ * start follow each other, in another order each time. `SLUICE_TEST_KONG_COMMAND` names Kong's command line.
+ *
+ * Beside the rates stands what a request costs in CPU time, process by process: who is the bottleneck of a case shows
+ * there, and it is told by the kernel, so it varies less than the rates.
  */
 
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { findService } from '../../ops/local/find.ts'
 import { freePorts } from '../../ops/local/ports.ts'
 import { type Case, casesOf, declarationOf } from './cases.ts'
-import { CLI, kong, type Load, load, requirePrograms, serve, startUpstream } from './processes.ts'
+import { preparePluginServers } from './plugin-servers.ts'
+import { familyCpuMs, kong, type Load, load, masterOf, requirePrograms, startUpstream } from './processes.ts'
 
 const STARTS = Number(process.argv[2] ?? 5)
 const SECONDS = Number(process.argv[3] ?? 5)
 const ONLY = process.argv[4]?.split(',')
-const PLUGINS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice']
+/** Whose CPU time is told apart. */
+const PARTS = ['Kong', 'plugin server', 'Redis'] as const
+type Part = (typeof PARTS)[number]
+
 /** Pairs of ours and its peer, with the goal for the ratio. */
 const GOALS: readonly (readonly [ours: string, peer: string, goal: number])[] = [
   ['qos-strict', 'rl-redis-3', 3.5],
   ['qos-strict', 'rl-redis', 2.5],
   ['qos-strict', 'rl-local', 2],
   ['qos-leased', 'rl-redis-3', 3.5],
+  ['qos-strict', 'pdk-qos', 1.5],
+  ['calls-2', 'pdk-calls-2', 1.5],
   ['sluice', 'rl-and-log', 1.7],
   ['reject-qos', 'reject-rl-redis', 1],
 ]
@@ -37,14 +46,6 @@ const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
 const upstream = await startUpstream()
 const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
 const [proxyPort = 0, adminPort = 0] = await freePorts(2)
-const env = {
-  SLUICE_SOCKET: path.join(folder, 'sluice.sock'),
-  SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
-  SLUICE_REDIS_URL: redis.url,
-  SLUICE_FINGERPRINT_SECRET: 'a secret for the benchmark, 32 bytes',
-  SLUICE_HTTP: 'off',
-  SLUICE_LOG_LEVEL: 'error',
-}
 const { hostname: host, port, password } = new URL(redis.url)
 const address = {
   host,
@@ -54,47 +55,82 @@ const address = {
 const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port }).filter(
   ({ name }) => ONLY?.includes(name) ?? true,
 )
-const results = new Map<string, Load[]>(cases.map(({ name }) => [name, []]))
+const results = new Map<string, Measured[]>(cases.map(({ name }) => [name, []]))
+
+const redisClient = new Redis(redis.url)
+const servers = preparePluginServers(folder, {
+  SLUICE_REDIS_URL: redis.url,
+  SLUICE_FINGERPRINT_SECRET: 'a secret for the benchmark, 32 bytes',
+})
+
+interface Measured extends Load {
+  /** CPU time a request, in microseconds. */
+  readonly micros: Readonly<Record<Part, number>>
+}
 
 try {
-  const dumps = path.join(folder, 'dumps')
-  execFileSync(process.execPath, [CLI, 'dump', '--out', dumps], { env: { ...process.env, ...env } })
   const declaration = path.join(folder, 'kong.json')
   writeFileSync(declaration, JSON.stringify(declarationOf(cases, upstream.port)))
-  for (let start = 0; start < STARTS; start++) await runOnce(start, dumps, declaration)
+  for (let start = 0; start < STARTS; start++) await runOnce(start, declaration)
   print()
 } finally {
   upstream.close()
+  redisClient.disconnect()
   await redis.close()
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function runOnce(start: number, dumps: string, declaration: string): Promise<void> {
+async function runOnce(start: number, declaration: string): Promise<void> {
   const prefix = path.join(folder, `k${start}`)
   mkdirSync(prefix)
-  const server = serve(env)
-  const run = { prefix, env: kongEnv(dumps, declaration) }
-  await pause(1000)
+  const { sluice, kongPdk } = servers.start()
+  const run = { prefix, env: kongEnv(declaration) }
+  await pause(3000)
   kong('start', run)
+  const master = masterOf(run)
+  /** Milliseconds so far. */
+  const cpu = async (): Promise<Readonly<Record<Part, number>>> => ({
+    Kong: familyCpuMs(master),
+    'plugin server': familyCpuMs(sluice.pid!) + familyCpuMs(kongPdk.pid!),
+    Redis: await redisCpuMs(),
+  })
   try {
     await pause(1000)
     const order = start % 2 === 0 ? cases : [...cases].reverse()
-    for (const one of order) await measure(one)
+    for (const one of order) await measure(one, cpu)
     process.stderr.write(`start ${start + 1} of ${STARTS} done\n`)
   } finally {
     kong('stop', run)
-    server.kill('SIGTERM')
-    await new Promise(resolve => server.once('exit', resolve))
+    for (const server of [sluice, kongPdk]) {
+      const exited = new Promise(resolve => server.once('exit', resolve))
+      server.kill('SIGTERM')
+      await exited
+    }
   }
 }
 
-async function measure({ name }: Case): Promise<void> {
+async function measure({ name }: Case, cpu: () => Promise<Readonly<Record<Part, number>>>): Promise<void> {
   const url = `http://127.0.0.1:${proxyPort}/${name}`
   await load(url, 16, 2)
-  results.get(name)!.push(await load(url, 16, SECONDS))
+  const before = await cpu()
+  const loaded = await load(url, 16, SECONDS)
+  const after = await cpu()
+  const micros = (part: Part) => ((after[part] - before[part]) * 1000) / loaded.requests
+  results.get(name)!.push({
+    ...loaded,
+    micros: { Kong: micros('Kong'), 'plugin server': micros('plugin server'), Redis: micros('Redis') },
+  })
 }
 
-function kongEnv(dumps: string, declaration: string): Record<string, string> {
+async function redisCpuMs(): Promise<number> {
+  const text = await redisClient.info('cpu')
+  const seconds = (field: string) => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(text)?.[1] ?? 0)
+  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1000
+}
+
+function kongEnv(declaration: string): Record<string, string> {
+  const idOf = (name: string) => name.replaceAll('-', '_')
+  const names = servers.served.map(({ name }) => name)
   const settings: Record<string, string> = {
     KONG_DATABASE: 'off',
     KONG_DECLARATIVE_CONFIG: declaration,
@@ -106,13 +142,13 @@ function kongEnv(dumps: string, declaration: string): Record<string, string> {
     KONG_ANONYMOUS_REPORTS: 'off',
     KONG_LOG_LEVEL: 'error',
     KONG_PROXY_ACCESS_LOG: 'off',
-    KONG_PLUGINS: ['bundled', ...PLUGINS].join(','),
-    KONG_PLUGINSERVER_NAMES: PLUGINS.map(name => name.replaceAll('-', '_')).join(','),
+    KONG_PLUGINS: ['bundled', ...names].join(','),
+    KONG_PLUGINSERVER_NAMES: names.map(idOf).join(','),
   }
-  for (const name of PLUGINS) {
-    const prefix = `KONG_PLUGINSERVER_${name.replaceAll('-', '_').toUpperCase()}`
-    settings[`${prefix}_SOCKET`] = env.SLUICE_SOCKET
-    settings[`${prefix}_QUERY_CMD`] = `cat ${path.join(dumps, `${name}.json`)}`
+  for (const { name, socket, dump } of servers.served) {
+    const prefix = `KONG_PLUGINSERVER_${idOf(name).toUpperCase()}`
+    settings[`${prefix}_SOCKET`] = socket
+    settings[`${prefix}_QUERY_CMD`] = `cat ${dump}`
   }
   return settings
 }
@@ -128,15 +164,18 @@ function rate(name: string): number {
 
 function print(): void {
   console.log(`medians of ${STARTS} starts of Kong, 16 connections, ${SECONDS} s each\n`)
-  console.log('| case | requests/s | lowest | highest | not 2xx | socket errors |')
-  console.log('| --- | ---: | ---: | ---: | ---: | ---: |')
+  console.log(
+    `| case | requests/s | lowest | highest | not 2xx | socket errors | ${PARTS.map(part => `${part}, µs`).join(' | ')} |`,
+  )
+  console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
   for (const { name, title } of cases) {
     const loads = results.get(name)!
     const rates = loads.map(one => Math.round(one.requestsPerSecond))
     const others = median(loads.map(one => one.otherShare))
     const errors = loads.reduce((sum, one) => sum + one.socketErrors, 0)
+    const micros = PARTS.map(part => Math.round(median(loads.map(one => one.micros[part]))))
     console.log(
-      `| ${title} | ${Math.round(rate(name))} | ${Math.min(...rates)} | ${Math.max(...rates)} | ${(others * 100).toFixed(1)} % | ${errors} |`,
+      `| ${title} | ${Math.round(rate(name))} | ${Math.min(...rates)} | ${Math.max(...rates)} | ${(others * 100).toFixed(1)} % | ${errors} | ${micros.join(' | ')} |`,
     )
   }
   console.log('\n| ours | its peer | ratio | goal |\n| --- | --- | ---: | ---: |')

@@ -1,0 +1,70 @@
+/** The plugin servers beside Kong: ours, and kong-pdk's for the same plugins. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { dumpOfKongPdk, startKongPdk, writeModules } from '../kong-pdk.ts'
+
+const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
+const BENCH_PLUGINS = path.resolve(import.meta.dirname, 'plugins')
+const OURS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice', 'calls-0', 'calls-2']
+
+/** By their names in Kong, which must differ from those of ours. */
+const PDK_MODULES = {
+  'pdk-calls-2': `class P {
+    async access(kong) {
+      const consumer = await kong.client.getConsumer()
+      await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
+    }
+  }
+  module.exports = { Plugin: P, Name: 'pdk-calls-2', Version: '1.0.0', Priority: 900, Schema: [] }`,
+  'pdk-qos': `module.exports = {
+    ...require(${JSON.stringify(path.resolve(import.meta.dirname, '../../kong-js/qos.cjs'))}), Name: 'pdk-qos' }`,
+}
+
+/** What Kong must know of a plugin. */
+export interface Served {
+  readonly name: string
+  readonly socket: string
+  /** File that its `query_cmd` prints. */
+  readonly dump: string
+}
+
+export interface PluginServers {
+  readonly served: readonly Served[]
+  /** Starts both; they are of no use before their sockets are there. */
+  start(): { readonly sluice: ChildProcess; readonly kongPdk: ChildProcess }
+}
+
+/** Writes the dumps into the folder. */
+export function preparePluginServers(
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+): PluginServers {
+  const env = {
+    ...process.env,
+    ...settings,
+    SLUICE_SOCKET: path.join(folder, 'sluice.sock'),
+    SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
+    SLUICE_HTTP: 'off',
+    SLUICE_LOG_LEVEL: 'error',
+  }
+  const pdkSocket = path.join(folder, 'kong-pdk.sock')
+  const dumps = path.join(folder, 'dumps')
+  mkdirSync(dumps)
+  const fileOf = (name: string) => path.join(dumps, `${name}.json`)
+  execFileSync(process.execPath, [CLI, 'dump', '--plugins', BENCH_PLUGINS, '--out', dumps], { env })
+  const pdkPlugins = writeModules(path.join(folder, 'kong-pdk-plugins'), PDK_MODULES)
+  // Kong reads the first plugin of a dump only.
+  for (const dump of JSON.parse(dumpOfKongPdk(pdkPlugins)) as { readonly Name: string }[])
+    writeFileSync(fileOf(dump.Name), JSON.stringify([dump]))
+  return {
+    served: [
+      ...OURS.map(name => ({ name, socket: env.SLUICE_SOCKET, dump: fileOf(name) })),
+      ...Object.keys(PDK_MODULES).map(name => ({ name, socket: pdkSocket, dump: fileOf(name) })),
+    ],
+    start: () => ({
+      sluice: spawn(process.execPath, [CLI, 'serve', '--plugins', BENCH_PLUGINS], { env, stdio: 'ignore' }),
+      kongPdk: startKongPdk(pdkPlugins, pdkSocket, settings),
+    }),
+  }
+}

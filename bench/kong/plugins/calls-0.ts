@@ -1,0 +1,9 @@
+import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
+
+export const plugin = definePlugin({
+  name: 'calls-0',
+  version: '1.0.0',
+  priority: 900,
+  config: Type.Object({}),
+  phases: { access: () => {} },
+})
