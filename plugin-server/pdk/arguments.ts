@@ -88,10 +88,9 @@ export const headers: Check = (value, what) => {
   for (const name of Object.keys(given)) {
     const item = given[name]
     // The message is made only where it is needed.
-    const plain = typeof item === 'string' && name !== '' && !UNSAFE.test(item)
-    checked[name] = plain
-      ? item
-      : headerValue(item, `the value of ${text(name, `${what}: a header name`) as string}`)
+    if (name !== '' && typeof item === 'number') checked[name] = String(item)
+    else if (name !== '' && typeof item === 'string' && !UNSAFE.test(item)) checked[name] = item
+    else checked[name] = headerValue(item, `the value of ${text(name, `${what}: a header name`) as string}`)
   }
   return checked
 }

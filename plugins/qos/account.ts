@@ -35,6 +35,8 @@ export interface Account {
   /** Requests that wait for tokens, while one call asks for all of them. */
   readonly waiters: Waiter[]
   isAsking: boolean
+  /** When the call that is under way began; in the time of the store, microseconds. */
+  askedAtMicros: number
   /** While the store is away: states of this node's share, and the cost it has admitted. */
   local: { states: readonly (Stored | undefined)[]; used: number } | undefined
 }
@@ -55,6 +57,7 @@ export function createAccount(key: string, plan: Plan): Account {
     demand: { second: 0, present: 0, before: 0 },
     waiters: [],
     isAsking: false,
+    askedAtMicros: 0,
     local: undefined,
   }
 }

@@ -126,7 +126,7 @@ export const configSchema = Type.Object({
   }),
   sync: Type.Enum(['strict', 'leased'], {
     default: 'leased',
-    description: 'a Redis call for each request and exact, or tokens taken ahead and within lease_tolerance',
+    description: 'decided in Redis each time and exact, or tokens taken ahead and within lease_tolerance',
   }),
   lease_tolerance: Type.Number({
     default: 0.05,

@@ -64,6 +64,7 @@ export class Decider {
     this.#heartbeat = new Heartbeat(store, options.id, every, () => {})
     this.#leases = new Leases({
       heartbeat: this.#heartbeat,
+      nowMicros: () => this.#nowMicros(),
       take: (account, plan, demand) => this.#take(account, plan, demand),
       giveBack: (account, tokens) => this.#add(account, -tokens),
       decideAlone: (account, request, reason) => this.#decideAlone(account, request, reason),
@@ -95,8 +96,8 @@ export class Decider {
     const spent = isLeased ? this.#leases.spend(account, cost, now) : undefined
     if (spent) return spent
     if (!this.#store.canReach(account.key)) return this.#decideAlone(account, request, 'Redis is away')
-    if (!isLeased) return this.#decideByStore(account, request)
-    return this.#leases.wait(account, request)
+    const isShared = this.#store.kind === 'redis' && !plan.hasShadow && !this.#leases.isLate(account, now)
+    return isLeased || isShared ? this.#leases.wait(account, request) : this.#decideByStore(account, request)
   }
 
   /** Takes a debit back: the request was not served after all. */

@@ -8,9 +8,33 @@ import type { Verdict } from './verdict.ts'
 
 type Fields = Record<string, string | number>
 
-/** `"minute";q=100;w=60`: at most q in w seconds. */
-export function policyField(limits: readonly Limit[]): string {
-  return limits.map(limit => `"${limit.name}";q=${limit.requests};w=${windowSeconds(limit)}`).join(', ')
+/** What of the fields is the same for all requests under these limits. */
+interface Names {
+  /** `"minute";q=100;w=60`: at most q in w seconds; the field RateLimit-Policy. */
+  readonly policy: string
+  /** `"minute"`, as the items of the field RateLimit begin. */
+  readonly quoted: readonly string[]
+  /** `X-RateLimit-Limit-Minute`: Kong writes the names of its windows with a capital. */
+  readonly limit: readonly string[]
+  readonly remaining: readonly string[]
+}
+
+/** By the list of limits, which lives as long as its configuration or its override. */
+const known = new WeakMap<readonly Limit[], Names>()
+
+function namesOf(limits: readonly Limit[]): Names {
+  const made = known.get(limits)
+  if (made) return made
+  const quoted = limits.map(({ name }) => `"${name}"`)
+  const capital = limits.map(({ name }) => name.charAt(0).toUpperCase() + name.slice(1))
+  const names = {
+    policy: limits.map((limit, i) => `${quoted[i]};q=${limit.requests};w=${windowSeconds(limit)}`).join(', '),
+    quoted,
+    limit: capital.map(name => `X-RateLimit-Limit-${name}`),
+    remaining: capital.map(name => `X-RateLimit-Remaining-${name}`),
+  }
+  known.set(limits, names)
+  return names
 }
 
 function windowSeconds(limit: Limit): number {
@@ -18,42 +42,28 @@ function windowSeconds(limit: Limit): number {
   return Math.max(1, Math.round(micros / 1_000_000))
 }
 
-/**
- * @param policy the field RateLimit-Policy, made ahead.
- * @param remaining what is left of each limit.
- */
-export function limitFields(
-  verdict: Verdict,
-  policy: string,
-  remaining: readonly number[],
-  withKong: boolean,
-): Fields {
+/** @param remaining what is left of each limit. */
+export function limitFields(verdict: Verdict, remaining: readonly number[], withKong: boolean): Fields {
   const { limits, states, nowMicros } = verdict
-  const fields: Fields = { 'RateLimit-Policy': policy, RateLimit: '' }
+  const names = namesOf(limits)
+  const fields: Fields = { 'RateLimit-Policy': names.policy, RateLimit: '' }
   let tightest = -1
   let items = ''
   for (let i = 0; i < limits.length; i++) {
-    const limit = limits[i]!
     const left = remaining[i]!
-    const seconds = Math.ceil(resetMicros(limit, states[i], nowMicros) / 1_000_000)
-    items += `${i > 0 ? ', ' : ''}"${limit.name}";r=${left};t=${seconds}`
+    const seconds = Math.ceil(resetMicros(limits[i]!, states[i], nowMicros) / 1_000_000)
+    items += `${i > 0 ? ', ' : ''}${names.quoted[i]};r=${left};t=${seconds}`
     if (!withKong) continue
-    const name = kongName(limit.name)
-    fields[`X-RateLimit-Limit-${name}`] = limit.requests
-    fields[`X-RateLimit-Remaining-${name}`] = left
+    fields[names.limit[i]!] = limits[i]!.requests
+    fields[names.remaining[i]!] = left
     if (tightest >= 0 && left >= remaining[tightest]!) continue
     tightest = i
-    fields['RateLimit-Limit'] = limit.requests
+    fields['RateLimit-Limit'] = limits[i]!.requests
     fields['RateLimit-Remaining'] = left
     fields['RateLimit-Reset'] = seconds
   }
   fields.RateLimit = items
   return fields
-}
-
-/** Kong writes the names of its windows with a capital: X-RateLimit-Limit-Minute. */
-function kongName(name: string): string {
-  return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
 /**

@@ -10,6 +10,8 @@ import { admit, refuse, type Verdict } from './verdict.ts'
 
 export interface LeasesOptions {
   readonly heartbeat: Heartbeat
+  /** In the time of the store, microseconds. */
+  readonly nowMicros: () => number
   readonly take: (account: Account, plan: Plan, demand: Demand) => Taken | Promise<Taken>
   readonly giveBack: (account: Account, tokens: number) => Promise<unknown>
   /** Decides when the store can't. */
@@ -19,9 +21,13 @@ export interface LeasesOptions {
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
 
+/** A strict request waits for another one's call to end only where that began less than this ago. */
+const LATE_MICROS = 5_000
+
 /**
  * Tokens that were debited in the store before they are needed, and lie in memory. One call asks for all requests of a
- * subject that wait, and for some more; those that come meanwhile wait for the next.
+ * subject that wait; those that come meanwhile wait for the next. Leased ones ask for some more; strict ones share the
+ * call and leave nothing at hand.
  */
 export class Leases {
   readonly #options: LeasesOptions
@@ -39,6 +45,11 @@ export class Leases {
     account.tokens -= cost
     const { limits, tokens } = account
     return admit('lease', limits, account.remembered.states, nowMicros, { tokens })
+  }
+
+  /** Whether the subject's call under way takes long: a strict request had better make its own. */
+  isLate(account: Account, nowMicros: number): boolean {
+    return account.isAsking && nowMicros - account.askedAtMicros > LATE_MICROS
   }
 
   /** Waits for tokens. */
@@ -73,13 +84,14 @@ export class Leases {
     while (waiters.length > 0) {
       const { request } = waiters[0]!
       const { plan, cost } = request
+      account.askedAtMicros = this.#options.nowMicros()
       let wanted = 0
       for (const waiter of waiters) if (waiter.request.plan === plan) wanted += waiter.request.cost
       try {
         const demand = { cost, wanted, ...this.#ahead(account, request) }
         const taken = await this.#options.take(account, plan, demand)
         if (taken.granted === REFUSED) this.#refuse(account, request, taken)
-        else this.#serve(account, plan, taken)
+        else this.#serve(account, request, taken)
       } catch (error) {
         for (const waiter of waiters.splice(0))
           waiter.settle(this.#options.decideAlone(account, waiter.request, messageOf(error)))
@@ -101,12 +113,14 @@ export class Leases {
     return { ahead: Math.max(0, useful - account.tokens), reserve: held }
   }
 
-  #serve(account: Account, plan: Plan, taken: Taken): void {
+  #serve(account: Account, asked: Request, taken: Taken): void {
+    const { plan } = asked
+    const isLeased = asked.leaseTolerance !== undefined
     const { waiters } = account
     const limits = limitsOf(account, plan)
     let tokens = taken.granted
     // Tokens of other limits stay with these.
-    if (account.plan === plan) tokens += account.tokens
+    if (isLeased && account.plan === plan) tokens += account.tokens
     for (const waiter of waiters.splice(0)) {
       const { request, settle } = waiter
       if (request.plan === plan && request.cost <= tokens) {
@@ -115,9 +129,14 @@ export class Leases {
       } else waiters.push(waiter)
     }
     if (account.plan !== plan) return
-    account.tokens = tokens
-    account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
-    if (tokens > 0) this.#leased.add(account)
+    if (isLeased) {
+      account.tokens = tokens
+      account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
+      if (tokens > 0) this.#leased.add(account)
+    } else if (tokens > 0) {
+      // The last who waited cost more than what was left. Where the store is away it stays debited.
+      void this.#options.giveBack(account, tokens).catch(() => {})
+    }
   }
 
   #refuse(account: Account, refused: Request, taken: Taken): void {

@@ -1,4 +1,3 @@
-import { policyField } from './fields.ts'
 import { fieldOf, type Limit } from './limit.ts'
 
 /** The limits of a tier as the script takes them: made once, since their text is the larger part of a call. */
@@ -7,8 +6,8 @@ export interface Plan {
   readonly fields: readonly string[]
   /** ARGV[1] of take.lua. */
   readonly text: string
-  /** The field RateLimit-Policy. */
-  readonly policyField: string
+  /** Whether a limit refuses nothing: it tells request by request who would have been refused. */
+  readonly hasShadow: boolean
 }
 
 export function createPlan(limits: readonly Limit[]): Plan {
@@ -16,7 +15,7 @@ export function createPlan(limits: readonly Limit[]): Plan {
     limits,
     fields: limits.map(fieldOf),
     text: JSON.stringify(limits.map(listOf)),
-    policyField: policyField(limits),
+    hasShadow: limits.some(limit => limit.shadow),
   }
 }
 

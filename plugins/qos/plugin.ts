@@ -11,7 +11,7 @@ import { type Caller, readCaller, scopeName } from './caller.ts'
 import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider, type Request } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
-import { limitFields, policyField, retryAfterSeconds } from './fields.ts'
+import { limitFields, retryAfterSeconds } from './fields.ts'
 import { everySystem } from './heartbeat.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
@@ -116,7 +116,7 @@ export async function limit(
   memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
   if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
   if (isKnown && !config.hide_client_headers)
-    kong.response.setHeaders(fieldsOf(verdict, remaining, config, plan))
+    kong.response.setHeaders(limitFields(verdict, remaining, config.kong_headers))
   // Composed with others: a member behind this one may reject the request after all.
   const undo = verdict.outcome === 'admitted' ? () => memory.decider.giveBack(request) : undefined
   return { caller, undo }
@@ -139,16 +139,8 @@ function answer(
   return kong.response.exit(status, body, {
     'Content-Type': contentType,
     ...(retrySeconds === undefined ? {} : { 'Retry-After': retrySeconds }),
-    ...(verdict.outcome === 'refused' && remaining.length > 0 ? fieldsOf(verdict, remaining, config) : {}),
+    ...(verdict.outcome === 'refused' && remaining.length > 0
+      ? limitFields(verdict, remaining, config.kong_headers)
+      : {}),
   })
-}
-
-function fieldsOf(
-  verdict: Verdict,
-  remaining: readonly number[],
-  config: Config,
-  plan?: { readonly limits: Verdict['limits']; readonly policyField: string },
-): Record<string, string | number> {
-  const policy = plan && plan.limits === verdict.limits ? plan.policyField : policyField(verdict.limits)
-  return limitFields(verdict, policy, remaining, config.kong_headers)
 }

@@ -32,13 +32,51 @@ describe('the decider of qos', () => {
     assert.deepEqual(brief(await ask({ cost: 2 })), ['admitted', 'store'])
   })
 
-  it('makes one call a request when strict, however many come at once', async () => {
-    const { ask, store } = await createSetting([gcra(100, 60)], { strict: true, holds: true })
+  it('shares one call among those of a subject that wait when strict, and leaves nothing at hand', async () => {
+    const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    const first = ask({ cost: 5 })
+    const waiting = [ask({ cost: 4 }), ask({ cost: 4 }), ask()]
+    await settled()
+    assert.deepEqual(
+      store.pending.map(({ cost, wanted, ahead }) => [cost, wanted, ahead]),
+      [[5, 5, 0]],
+    )
+    for (let i = 0; i < 4; i++) await store.answer()
+    assert.equal((await first).outcome, 'admitted')
+    // Of the five that were left the second one's four were of use; the rest went back, and the last one got it.
+    assert.deepEqual(
+      (await Promise.all(waiting)).map(({ outcome }) => outcome),
+      ['admitted', 'refused', 'admitted'],
+    )
+    const after = ask({ cost: 0 })
+    await store.answer()
+    assert.equal(remainingOf(await after, 0), 0)
+  })
+
+  it('makes a call of its own when strict and the one under way takes long', async () => {
+    const { ask, store, clock } = await createSetting([gcra(100, 60)], { strict: true, holds: true })
+    const verdicts = [ask(), ask()]
+    await settled()
+    clock.advance(6)
+    verdicts.push(ask(), ask())
+    await settled()
+    assert.equal(store.pending.length, 3)
+    await store.answer()
+    await store.answer()
+    for (const verdict of verdicts) assert.equal((await verdict).outcome, 'admitted')
+  })
+
+  it('asks for each request apart when a limit is a shadow, which tells them one by one', async () => {
+    const shadow = { ...gcra(2, 3600, 2, 'shadow'), shadow: true }
+    const { ask, store } = await createSetting([gcra(10, 3600), shadow], { strict: true, holds: true })
     const verdicts = [ask(), ask(), ask()]
     await settled()
     assert.equal(store.pending.length, 3)
     await store.answer()
-    for (const verdict of verdicts) assert.equal((await verdict).outcome, 'admitted')
+    assert.deepEqual(
+      (await Promise.all(verdicts)).map(({ overrun }) => overrun),
+      [[], [], [1]],
+    )
   })
 
   it('asks once for all that wait when leased, and again for those that came meanwhile', async () => {
@@ -166,8 +204,8 @@ describe('the decider of qos', () => {
     for (const verdict of verdicts) assert.deepEqual(brief(await verdict), ['admitted', 'local'])
     const after = ask({ cost: 0 })
     await store.answer()
-    // Both ran in the store after all, and both were told to it again.
-    assert.equal(remainingOf(await after, 0), 6)
+    // The first ran in the store after all, and both were told to it again.
+    assert.equal(remainingOf(await after, 0), 7)
   })
 
   it('tells the store once what it admitted alone, also when that fails at first', async () => {
