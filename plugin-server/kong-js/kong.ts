@@ -26,9 +26,25 @@ function namespace(target: object, prefix: string): object {
       if (typeof found === 'object' && found !== null) return namespace(found, `${path}.`)
       if (typeof found !== 'function')
         throw new SluiceError('SLUICE_PDK_UNKNOWN', `kong.${path} is not a call of Kong's PDK`)
-      return async (...args: unknown[]) => inKongsShape(path, await (found as Callable).apply(target, args))
+      const exits = path === 'response.exit'
+      return async (...args: unknown[]) => {
+        const given = exits ? withJsonBody(args) : args
+        return inKongsShape(path, await (found as Callable).apply(target, given))
+      }
     },
   })
+}
+
+/** Kong writes an object as JSON, and says so unless the plugin does. */
+function withJsonBody([status, body, headers]: unknown[]): unknown[] {
+  if (typeof body !== 'object' || body === null || body instanceof Uint8Array) return [status, body, headers]
+  const given = (headers ?? {}) as Readonly<Record<string, unknown>>
+  const named = Object.keys(given).some(name => name.toLowerCase() === 'content-type')
+  return [
+    status,
+    JSON.stringify(body),
+    named ? given : { ...given, 'content-type': 'application/json; charset=utf-8' },
+  ]
 }
 
 function inKongsShape(call: string, value: unknown): unknown {

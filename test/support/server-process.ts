@@ -17,13 +17,14 @@ export interface ServerProcess {
 /** A plugin server of its own process, as `sluice serve` starts it. */
 export async function startServerProcess(
   env: Readonly<Record<string, string>>,
-  where: { readonly socket?: string } = {},
+  where: { readonly socket?: string; readonly plugins?: string } = {},
 ): Promise<ServerProcess> {
   const folder = makeFolder()
   const socket = where.socket ?? path.join(folder.path, 'sluice.sock')
   const spool = path.join(folder.path, 'spool')
   const program = new URL('../../cli/sluice.js', import.meta.url).pathname
-  const child = spawn(process.execPath, [program, 'serve', '--socket', socket, '--http', 'off'], {
+  const more = where.plugins === undefined ? [] : ['--plugins', where.plugins]
+  const child = spawn(process.execPath, [program, 'serve', '--socket', socket, '--http', 'off', ...more], {
     env: {
       PATH: process.env.PATH,
       SLUICE_SPOOL_DIR: spool,
