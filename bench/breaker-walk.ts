@@ -3,26 +3,21 @@
  * plugin server with a real Redis, and the sample service, which is made to fail, to refuse connections, to hang and
  * to be slow. With --write it draws docs/images/breaker-walk.svg and puts the table into the plugin's README.
  *
- * `node dist/bench/breaker-walk.js`; two minutes. The gateway is `sluice gateway`; SLUICE_BENCH_GATEWAY names another
- * command, which gets the same KONG_* variables and stays in the foreground.
+ * `node dist/bench/breaker-walk.js`; two minutes.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch } from 'undici'
 import { findService } from '../ops/local/find.ts'
-import { freePorts } from '../ops/local/ports.ts'
-import { type Behaviour, startSample } from '../ops/local/sample.ts'
+import { type Behaviour, type Sample as SampleService, startSample } from '../ops/local/sample.ts'
 import type { Config } from '../plugins/circuit-breaker/config.ts'
+import { startBehindGateway } from './behind-gateway.ts'
 import { insertTable } from './breaker-readme.ts'
 import { plotWalk } from './breaker-walk-plot.ts'
 
 const RATE_PER_SECOND = 40
 const PLOT = 'docs/images/breaker-walk.svg'
-const CLI = path.resolve(import.meta.dirname, '..', 'cli', 'sluice.js')
 
 const BREAKER: Partial<Config> = {
   window_ms: 5000,
@@ -66,41 +61,7 @@ export interface Sample {
   readonly isRejected: boolean
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'sluice-walk-'))
-const endings: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })]
-
-async function walk(): Promise<void> {
-  const [proxyPort, adminPort] = (await freePorts(2)) as [number, number]
-  const redis = await findService('redis', { variables: 'SLUICE_', alone: true })
-  endings.push(() => redis.close())
-  const sample = await startSample()
-  endings.push(() => sample.close())
-  const proxy = `http://127.0.0.1:${proxyPort}`
-  const env: Record<string, string> = {
-    ...(process.env as Record<string, string>),
-    SLUICE_SOCKET: path.join(folder, 'sluice.sock'),
-    SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
-    SLUICE_HTTP: 'off',
-    SLUICE_REDIS_URL: redis.url,
-    SLUICE_FINGERPRINT_SECRET: 'only-for-this-walk',
-  }
-  start(process.execPath, [CLI, 'serve'], env)
-  const declared = path.join(folder, 'kong.json')
-  writeFileSync(declared, JSON.stringify(declaration(sample.url)))
-  const gateway = process.env.SLUICE_BENCH_GATEWAY
-  const kong = {
-    ...env,
-    ...(await kongSettings(env)),
-    KONG_DATABASE: 'off',
-    KONG_DECLARATIVE_CONFIG: declared,
-    KONG_PREFIX: path.join(folder, 'kong'),
-    KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
-    KONG_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-  }
-  if (gateway === undefined) start(process.execPath, [CLI, 'gateway'], kong)
-  else start('/bin/sh', ['-c', gateway], kong)
-  await ready(proxy)
-
+async function walk(sample: SampleService, proxy: string): Promise<void> {
   const samples: Sample[] = []
   const startedAt = performance.now()
   const client = new Agent({ connections: 400, pipelining: 1 })
@@ -134,50 +95,6 @@ function declaration(url: string): unknown {
     _format_version: '3.0',
     services: [{ name: 'dictionary', url, retries: 0, ...timeouts, routes, plugins }],
   }
-}
-
-async function kongSettings(env: Record<string, string>): Promise<Record<string, string>> {
-  const dumps = path.join(folder, 'dumps')
-  await output([CLI, 'dump', '--out', dumps], env)
-  const text = await output([CLI, 'kong-conf', '--format', 'env', '--dump-dir', dumps], env)
-  const lines = text.matchAll(/^(KONG_\w+)=(?:'(.*)'|(.*))$/gm)
-  return Object.fromEntries([...lines].map(([, name, quoted, bare]) => [name!, quoted ?? bare!]))
-}
-
-async function output(args: readonly string[], env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  for await (const chunk of child.stdout) text += String(chunk)
-  return text
-}
-
-function start(command: string, args: readonly string[], env: Record<string, string>): void {
-  const child = spawn(command, args, {
-    env,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    detached: true,
-  })
-  endings.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    process.kill(-child.pid!, 'SIGTERM')
-    await ended
-  })
-}
-
-async function ready(proxy: string): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    const ok = await fetch(`${proxy}/health`).then(
-      async answer => {
-        await answer.text()
-        return answer.status === 200
-      },
-      () => false,
-    )
-    if (ok) return
-    await sleep(100)
-  }
-  throw new Error('the gateway did not answer within 30 s')
 }
 
 async function request(proxy: string, dispatcher: Agent, startedAt: number): Promise<Sample> {
@@ -218,8 +135,20 @@ function summarize(samples: readonly Sample[]): string {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
+const redis = await findService('redis', { variables: 'SLUICE_', alone: true })
+const sample = await startSample()
 try {
-  await walk()
+  const platform = await startBehindGateway({
+    declaration: declaration(sample.url),
+    env: { SLUICE_REDIS_URL: redis.url },
+    probe: '/health',
+  })
+  try {
+    await walk(sample, platform.proxy)
+  } finally {
+    await platform.close()
+  }
 } finally {
-  for (const end of endings.reverse()) await end()
+  await sample.close()
+  await redis.close()
 }

@@ -24,6 +24,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'fuzz', claim: 'one million mutated frames' },
   { name: 'qos', claim: 'decisions a second and bytes a subject, against rate-limiter-flexible' },
   { name: 'qos-leasing', claim: 'overshoot of leasing, against reporting afterwards', args: ['--print'] },
+  { name: 'overload', claim: 'who is served while a service saturates, with shedding and without' },
   { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },
   { name: 'breaker-event', claim: "CPU of the breaker's access event, over a plugin that does nothing" },
   { name: 'spool', claim: 'events a second with group fsync, and how long a log phase waits' },

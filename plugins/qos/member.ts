@@ -13,6 +13,7 @@ import {
 import { shed } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { type ComposedConfig, composedSchema } from './config.ts'
+import type { UpstreamAnswer } from './overload.ts'
 import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
 import { Shedding } from './shedding.ts'
 
@@ -74,7 +75,7 @@ export const member = definePlugin({
       const log = await kong.log.serialize()
       const mark = (log.sluice as { qos?: Mark } | undefined)?.qos
       if (!mark || mark.boot !== memory.shedding.boot) return
-      memory.shedding.leave(mark.service, mark.slot, upstreamMs(log))
+      memory.shedding.leave(mark.service, mark.slot, upstreamAnswer(log))
     },
   },
 })
@@ -109,7 +110,10 @@ async function enter(
 type Log = Readonly<Record<string, unknown>>
 
 /** How long the upstream took to begin its answer; undefined where it was not reached or did not answer. */
-function upstreamMs(log: Log): number | undefined {
+function upstreamAnswer(log: Log): UpstreamAnswer {
+  if (log.source !== 'upstream') return undefined
+  const { status } = (log.response ?? {}) as { status?: number }
+  if (status === 503 || status === 429) return 'refused'
   const { proxy } = (log.latencies ?? {}) as { proxy?: number }
-  return log.source === 'upstream' && proxy !== undefined && proxy >= 0 ? proxy : undefined
+  return proxy !== undefined && proxy >= 0 ? proxy : undefined
 }

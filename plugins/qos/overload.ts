@@ -40,14 +40,16 @@ export type Entry =
       readonly retryAfterSeconds: number
     }
 
+/**
+ * How long the upstream took, milliseconds; `refused` when it has too much to do by its own account (503, 429);
+ * undefined when it was not reached, which teaches nothing.
+ */
+export type UpstreamAnswer = number | 'refused' | undefined
+
 export interface Overload {
   enter(entrant: Entrant, nowMs: number): Entry
-  /**
-   * Gives the slot back; false when it had expired, or was never given.
-   *
-   * @param upstreamMs how long the upstream took; undefined when it was not reached, which teaches nothing.
-   */
-  leave(slot: number, upstreamMs: number | undefined, nowMs: number): boolean
+  /** Gives the slot back; false when it had expired, or was never given. */
+  leave(slot: number, answer: UpstreamAnswer, nowMs: number): boolean
   /** Takes new bounds over; what was learnt stays, where it lies within them. */
   rebound(bounds: Bounds): void
   readonly limit: number
@@ -59,6 +61,7 @@ export interface Overload {
 interface Slot {
   readonly priority: number
   readonly subject: string | undefined
+  readonly enteredAtMs: number
   readonly expiresAtMs: number
 }
 
@@ -68,6 +71,11 @@ const MEMORY_MS = 5000
 /** Answers are averaged over this long, and over this many, before anything is learnt from them. */
 const SAMPLE_MS = 250
 const SAMPLE_ANSWERS = 10
+/** What is left of the limit when the upstream refuses. */
+const BACK_OFF = 0.8
+/** More than this share of a sample, and two, are overload; fewer refusals may be one resource's own doing. */
+const REFUSED_SHARE = 0.05
+const REFUSED_BY_CHANCE = 2
 /** Samples over which the usual time is averaged; from Netflix' concurrency-limits. */
 const LONG_WINDOW = 600
 /**
@@ -85,7 +93,9 @@ export function createOverload(options: OverloadOptions = {}): Overload {
   let limit = initialLimit
   let longMs: number | undefined
   let samples = 0
-  let sample = { fromMs: 0, sumMs: 0, answers: 0, inFlight: 0 }
+  let sample = newSample(0)
+  /** Refusals of what entered earlier were answered by the last backing off. */
+  let backedOffAtMs = Number.NEGATIVE_INFINITY
   let nextSlot = 1
   let lost = 0
 
@@ -130,14 +140,28 @@ export function createOverload(options: OverloadOptions = {}): Overload {
     }
   }
 
-  function note(upstreamMs: number, inFlight: number, nowMs: number): void {
-    if (sample.answers === 0) sample.fromMs = nowMs
-    sample.sumMs += upstreamMs
-    sample.answers++
+  function note(answer: number | 'refused', { enteredAtMs }: Slot, inFlight: number, nowMs: number): void {
+    if (sample.answers + sample.refusals === 0) sample = newSample(nowMs)
     sample.inFlight = Math.max(sample.inFlight, inFlight)
+    if (answer === 'refused') {
+      if (enteredAtMs >= backedOffAtMs) noteRefusal(nowMs)
+      return
+    }
+    sample.sumMs += answer
+    sample.answers++
     if (sample.answers < SAMPLE_ANSWERS || nowMs - sample.fromMs < SAMPLE_MS) return
     learn(Math.max(sample.sumMs / sample.answers, 0.01), sample.inFlight)
-    sample = { fromMs: nowMs, sumMs: 0, answers: 0, inFlight: 0 }
+    sample = newSample(nowMs)
+  }
+
+  /** At once, and once for all that was in flight, as TCP does with losses: refusals come faster than samples end. */
+  function noteRefusal(nowMs: number): void {
+    sample.refusals++
+    const { answers, refusals } = sample
+    if (refusals <= REFUSED_BY_CHANCE + REFUSED_SHARE * (answers + refusals)) return
+    limit = Math.max(minLimit, limit * BACK_OFF)
+    backedOffAtMs = nowMs
+    sample = newSample(nowMs)
   }
 
   /**
@@ -180,21 +204,23 @@ export function createOverload(options: OverloadOptions = {}): Overload {
       if (slots.size + reservedAbove(priority, nowMs) >= Math.floor(limit))
         return { outcome: 'shed', reason: 'overload', retryAfterSeconds: 1 }
       const slot = nextSlot++
-      slots.set(slot, { priority, subject, expiresAtMs: nowMs + slotMs })
+      slots.set(slot, { priority, subject, enteredAtMs: nowMs, expiresAtMs: nowMs + slotMs })
       needs[priority]!.inFlight++
       peakOf(priority, nowMs)
       if (subject !== undefined) subjects.set(subject, own + 1)
       return { outcome: 'admitted', slot }
     },
-    leave(id, upstreamMs, nowMs) {
+    leave(id, answer, nowMs) {
       expire(nowMs)
       const slot = slots.get(id)
       if (!slot) return false
       const inFlight = slots.size
       free(id, slot)
-      if (upstreamMs !== undefined && Number.isFinite(upstreamMs) && upstreamMs >= 0)
-        note(upstreamMs, inFlight, nowMs)
+      if (answer === 'refused' || (answer !== undefined && Number.isFinite(answer) && answer >= 0))
+        note(answer, slot, inFlight, nowMs)
       return true
     },
   }
 }
+
+const newSample = (fromMs: number) => ({ fromMs, sumMs: 0, answers: 0, refusals: 0, inFlight: 0 })

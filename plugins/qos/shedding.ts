@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { BoundCounter, Host } from '../../plugin-server/sdk.ts'
 import type { ComposedConfig } from './config.ts'
-import { type Bounds, createOverload, type Entry, type Overload } from './overload.ts'
+import { type Bounds, createOverload, type Entry, type Overload, type UpstreamAnswer } from './overload.ts'
 import type { Tier } from './policy.ts'
 
 /** One event a service, tier and reason in this time. */
@@ -48,8 +48,8 @@ export class Shedding {
     return entry
   }
 
-  leave(service: string, slot: number, upstreamMs: number | undefined): void {
-    this.#services.get(service)?.overload.leave(slot, upstreamMs, this.#host.clock.monotonic())
+  leave(service: string, slot: number, answer: UpstreamAnswer): void {
+    this.#services.get(service)?.overload.leave(slot, answer, this.#host.clock.monotonic())
   }
 
   /** Publishes what was shed since the last time. */

@@ -67,12 +67,30 @@ describe('adaptive concurrency', () => {
     assert.equal(overload.leave(slots[2]!, 50, 1000), false)
   })
 
+  it('backs off when the upstream refuses, once for all that was in flight', () => {
+    const overload = createOverload({ initialLimit: 100 })
+    const slots = Array.from({ length: 50 }, () => slotOf(overload.enter(BRONZE, 0)))
+    for (const slot of slots.splice(0, 2)) overload.leave(slot, 'refused', 1)
+    assert.equal(overload.limit, 100, 'two may be their own doing')
+    for (const slot of slots) overload.leave(slot, 'refused', 2)
+    assert.equal(overload.limit, 80)
+    for (let i = 0; i < 3; i++) overload.leave(slotOf(overload.enter(BRONZE, 3)), 'refused', 4)
+    assert.equal(overload.limit, 64)
+  })
+
+  it('does not back off for a resource that always refuses, among many that answer', () => {
+    const overload = createOverload({ initialLimit: 100 })
+    for (let ms = 0; ms < 10_000; ms++)
+      overload.leave(slotOf(overload.enter(BRONZE, ms)), ms % 30 === 0 ? 'refused' : 5, ms)
+    assert.equal(overload.limit, 100)
+  })
+
   it('is never below its least, above its most, or wrong about what is in flight, whatever comes', () => {
     const step = fc.record({
       enters: fc.boolean(),
       priority: fc.integer({ min: -3, max: 20 }),
       which: fc.nat(50),
-      tookMs: fc.oneof(fc.double(), fc.integer({ min: 0, max: 5000 })),
+      tookMs: fc.oneof(fc.double(), fc.integer({ min: 0, max: 5000 }), fc.constant('refused' as const)),
       gapMs: fc.nat(2000),
     })
     fc.assert(
@@ -95,12 +113,21 @@ describe('adaptive concurrency', () => {
 
   it('keeps gold above 95 % while bronze is shed, where without it nobody is served', async function () {
     this.timeout(30_000)
-    const without = await saturate(undefined)
-    const withIt = await saturate(createOverload())
+    const without = await saturate(undefined, Number.POSITIVE_INFINITY)
+    const withIt = await saturate(createOverload(), Number.POSITIVE_INFINITY)
     assert.ok(without.gold < 0.5, `without shedding gold has ${without.gold}`)
     assert.ok(withIt.gold >= 0.95, `gold has ${withIt.gold}`)
     assert.ok(withIt.bronze > 0.2 && withIt.bronze < 0.7, `bronze has ${withIt.bronze}`)
     assert.ok(withIt.served > 0.8, `${withIt.served} of what the upstream can do was used`)
+  })
+
+  it('keeps gold above 95 % also where the upstream refuses soon, and so answers fast', async function () {
+    this.timeout(30_000)
+    const without = await saturate(undefined, 10)
+    const withIt = await saturate(createOverload(), 10)
+    assert.ok(without.gold < 0.7, `without shedding gold has ${without.gold}`)
+    assert.ok(withIt.gold >= 0.95, `gold has ${withIt.gold}`)
+    assert.ok(withIt.served > 0.7, `${withIt.served} of what the upstream can do was used`)
   })
 })
 
@@ -126,8 +153,10 @@ function run(overload: Overload, from: number, to: number, tookMs: number): void
 /**
  * An upstream that serves 20 requests at once, 50 ms each: 400 a second. 100 gold and 600 bronze a second come; a
  * client waits one second. Gives the shares that were answered in time, after a warm-up.
+ *
+ * @param queue requests that may wait in the upstream; it refuses the others at once.
  */
-async function saturate(overload: Overload | undefined) {
+async function saturate(overload: Overload | undefined, queue: number) {
   const time = new VirtualTime()
   const random = createRandom(42)
   const waiting: (() => void)[] = []
@@ -152,6 +181,10 @@ async function saturate(overload: Overload | undefined) {
     if (isCounted) count.sent++
     const entry = overload?.enter({ priority }, sentMs)
     if (entry?.outcome === 'shed') return
+    if (busy >= 20 && waiting.length >= queue) {
+      if (entry) time.at(sentMs + 1, () => overload!.leave(entry.slot, 'refused', time.nowMs))
+      return
+    }
     waiting.push(() => {
       const tookMs = time.nowMs - sentMs
       if (entry) overload!.leave(entry.slot, tookMs, time.nowMs)

@@ -22,9 +22,68 @@ function createHeldService() {
   }
 }
 
-async function until(holds: () => boolean): Promise<void> {
+/** A service that answers when it is told to, lets six wait, and refuses all others at once. */
+function createFullService() {
+  const waiting: (() => void)[] = []
+  return {
+    waiting,
+    handle: () =>
+      waiting.length < 6 ? new Promise<object>(resolve => waiting.push(() => resolve({}))) : { status: 503 },
+    answer(count: number) {
+      for (const answer of waiting.splice(0, count)) answer()
+    },
+  }
+}
+
+/**
+ * Each round brings four requests of bronze and then one of gold, and the service answers two, so that time plays no
+ * part. Gives the shares answered with 200, after some rounds that show who needs what.
+ */
+async function saturate(kong: Harness, service: ReturnType<typeof createFullService>) {
+  const counts = { gold: { sent: 0, ok: 0 }, bronze: { sent: 0, ok: 0 } }
+  const pending: Promise<void>[] = []
+  let sent = 0
+  let answered = 0
+  const ask = (tier: 'gold' | 'bronze', isCounted: boolean) => {
+    sent++
+    const count = counts[tier]
+    if (isCounted) count.sent++
+    const ended = kong.request('/', { headers: { 'x-tier': tier } }).then(({ status }) => {
+      answered++
+      if (isCounted && status === 200) count.ok++
+    })
+    pending.push(ended)
+    return until(() => sent === answered + service.waiting.length)
+  }
+  const settled = async () => {
+    await until(() => sent === answered + service.waiting.length)
+    // A slot is free again only after the log event.
+    await until(async () => (await logEvents(kong)) === answered)
+  }
+  for (let round = 0; round < 15; round++) {
+    const tiers =
+      round === 0 ? (['gold'] as const) : (['bronze', 'bronze', 'bronze', 'bronze', 'gold'] as const)
+    for (const tier of tiers) await ask(tier, round > 3)
+    await settled()
+    service.answer(2)
+    await settled()
+  }
+  while (answered < sent) {
+    service.answer(2)
+    await settled()
+  }
+  await Promise.all(pending)
+  return { gold: counts.gold.ok / counts.gold.sent, bronze: counts.bronze.ok / counts.bronze.sent }
+}
+
+async function logEvents(kong: Harness): Promise<number> {
+  const lines = (await kong.metrics()).matchAll(/^sluice_events_total\{[^}]*phase="log"[^}]*\} (\d+)$/gm)
+  return [...lines].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 5000
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > deadline) throw new Error('waited in vain')
     await new Promise(resolve => setTimeout(resolve, 5))
   }
@@ -98,6 +157,28 @@ describe('sluice, composed of qos, circuit-breaker and key-auth-audit', () => {
     assert.equal((await ask('gold')).status, 503)
     service.answerAll()
     assert.deepEqual([(await gold).status, (await another).status], [200, 200])
+  })
+
+  it('keeps gold served by a saturated service, where without `overload` it is refused', async () => {
+    const tiers = { gold: { ...plenty, priority: 9 }, bronze: { ...plenty, priority: 1 } }
+    const bounds = { min_limit: 4, initial_limit: 4, max_limit: 4 }
+    const served = async (overload: object | undefined) => {
+      const service = createFullService()
+      kong = await startHarness(plugin, {
+        config: { qos: { ...FROM_HEADER, tiers, ...(overload && { overload }) } },
+        upstream: service.handle,
+      })
+      try {
+        return await saturate(kong, service)
+      } finally {
+        await kong.close()
+      }
+    }
+    const without = await served(undefined)
+    assert.equal(without.gold, 0, 'bronze fills the queue before gold comes')
+    const withIt = await served(bounds)
+    assert.equal(withIt.gold, 1)
+    assert.ok(withIt.bronze > 0.1 && withIt.bronze < 0.6, `bronze has ${withIt.bronze}`)
   })
 
   it('gives slot and debit back when the breaker rejects', async () => {
