@@ -1,18 +1,30 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** The process and all its descendants that run now, parents first. Reads /proc, so Linux only. */
-export function family(pid: number): number[] {
+/**
+ * The process and all its descendants that run now, parents first. Linux only.
+ *
+ * @param proc where the kernel shows its processes
+ */
+export function family(pid: number, proc = '/proc'): number[] {
   const found = [pid]
-  for (const parent of found) found.push(...childrenOf(parent))
+  for (const parent of found) found.push(...childrenOf(parent, proc))
   return found
 }
 
-function childrenOf(pid: number): number[] {
+/** Any thread can end between two reads, and takes only what it has forked itself out of sight. */
+function childrenOf(pid: number, proc: string): number[] {
+  const threads = orNothing(() => readdirSync(`${proc}/${pid}/task`))
+  return threads.flatMap(thread =>
+    orNothing(() => readFileSync(`${proc}/${pid}/task/${thread}/children`, 'utf8').split(' '))
+      .filter(Boolean)
+      .map(Number),
+  )
+}
+
+function orNothing(read: () => string[]): string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap(task =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    )
+    return read()
   } catch {
     return []
   }

@@ -175,7 +175,7 @@ export class Board {
 
   #make(key: string, configured: Configured, name: string | undefined): Entry {
     const { clock } = this.#host
-    const entry = createEntry(key, configured, name, clock.now(), clock.monotonic())
+    const entry = createEntry(key, configured, name, clock.monotonic())
     this.#entries.set(key, entry)
     entry.loading = this.#sharing.load(entry).finally(() => {
       entry.loading = undefined

@@ -44,7 +44,10 @@ export interface Cell {
   mode: ModeSetting
   /** When the mode ends; 0 for never. */
   modeUntilMs: number
-  /** When the generation that decides now began, in milliseconds since the epoch: earlier requests do not count. */
+  /**
+   * When the generation that decides now began, in milliseconds since the epoch: earlier requests do not count. 0 as
+   * long as nothing has ever changed: the request that makes a breaker has begun before it, and counts.
+   */
   sinceWallMs: number
   /** Calls in a row that got no answer. */
   connectionFailures: number
@@ -72,7 +75,7 @@ export type Admission = 'pass' | 'reject' | 'probe'
 
 const NOTHING: readonly Transition[] = []
 
-export function createCell(key: string, policy: Policy, shape: WindowShape, wallMs: number): Cell {
+export function createCell(key: string, policy: Policy, shape: WindowShape): Cell {
   return {
     key,
     policy,
@@ -85,7 +88,7 @@ export function createCell(key: string, policy: Policy, shape: WindowShape, wall
     hasTrouble: false,
     mode: AUTO,
     modeUntilMs: 0,
-    sinceWallMs: wallMs,
+    sinceWallMs: 0,
     connectionFailures: 0,
     evidence: undefined,
     credit: 0,
@@ -259,6 +262,7 @@ export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: num
   if (snapshot.generation < cell.shared.generation) return false
   const before = deciding(cell)
   if (cell.alone && cell.shared.phase === 'half-open') cell.aloneState = cell.shared
+  const knewNothing = cell.shared.generation === 0 && cell.own.generation === 0
   const isNew = snapshot.generation !== cell.shared.generation || snapshot.phase !== cell.shared.phase
   cell.shared = {
     ...closedState(snapshot.generation, nowMs - snapshot.elapsedMs),
@@ -279,6 +283,8 @@ export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: num
   if (snapshot.phase !== 'closed' && cell.own.phase !== 'closed')
     cell.own = closedState(cell.own.generation + 1, nowMs)
   if (deciding(cell) !== before) beginGeneration(cell, wallMs)
+  // A process that has just started hears of a generation that may have begun long before.
+  if (knewNothing) cell.sinceWallMs = wallMs - snapshot.elapsedMs
   return true
 }
 

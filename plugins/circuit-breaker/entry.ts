@@ -44,11 +44,10 @@ export function createEntry(
   key: string,
   { settings, number }: Configured,
   name: string | undefined,
-  wallMs: number,
   nowMs: number,
 ): Entry {
   return {
-    cell: createCell(key, settings.policy, settings.window, wallMs),
+    cell: createCell(key, settings.policy, settings.window),
     name: name ?? key.slice(key.indexOf(':') + 1),
     named: name ?? '',
     tally: createTally(),

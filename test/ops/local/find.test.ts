@@ -169,7 +169,7 @@ describe('real services', function () {
       const failed = once(parent, 'exit').then(([code]) => assert.fail(`it ended with ${code}`))
       const [line] = (await Promise.race([once(parent.stdout, 'data'), failed])) as [Buffer]
       const pids = JSON.parse(line.toString()) as number[]
-      const everything = pids.flatMap(family)
+      const everything = pids.flatMap(pid => family(pid))
       const folders = pids.flatMap(pid => folderOf({ pid }))
       parent.kill(signal)
       assert.equal(folders.length, kinds.length)

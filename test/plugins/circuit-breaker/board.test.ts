@@ -21,6 +21,34 @@ describe('a breaker on one node', () => {
     assert.equal((await node.request('success')).kind, 'reject')
   })
 
+  it('counts the request that made it, which began before', async () => {
+    const node = await createNode({ config: { minimum_calls: 4, failure_rate: 50 } })
+    node.finish({ kind: 'pass' }, 'success', { startedAtMs: node.clock.now() - 5 })
+    await succeed(node, 2)
+    await fail(node, 2)
+    assert.equal(node.breaker.cell.window.calls, 5)
+    assert.equal(node.phase(), 'closed')
+  })
+
+  it('counts after a restart what began in the generation that holds, and nothing from before', async () => {
+    const config = { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1, recovery_ms: 0 }
+    const before = await createNode({ config })
+    const { store, clock } = before
+    await fail(before, 2)
+    await settled()
+    clock.advance(1000)
+    await succeed(before, 1)
+    await settled()
+    assert.equal(before.phase(), 'closed')
+    const closedAtMs = clock.now()
+    clock.advance(5000)
+    const after = await createNode({ config, store, clock })
+    after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs - 1 })
+    assert.equal(after.breaker.cell.window.calls, 0)
+    after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs + 1 })
+    assert.equal(after.breaker.cell.window.calls, 1)
+  })
+
   it('opens when too many calls are slow', async () => {
     const node = await createNode({ config: { minimum_calls: 10, slow_call_ms: 100, slow_call_rate: 80 } })
     await times(2, () => node.request('success'))

@@ -200,6 +200,19 @@ describe('sluice, composed of qos, circuit-breaker and key-auth-audit', () => {
     assert.ok((await remaining()) >= before)
   })
 
+  it('counts a breaker’s very first request, too', async () => {
+    let status = 200
+    kong = await startHarness(plugin, {
+      config: { circuit_breaker: { minimum_calls: 4, failure_rate: 50 } },
+      upstream: () => ({ status }),
+    })
+    for (let i = 0; i < 3; i++) await kong.request('/')
+    status = 500
+    for (let i = 0; i < 2; i++) await kong.request('/')
+    status = 200
+    assert.equal((await kong.request('/')).status, 200, '2 of 5 have failed')
+  })
+
   it('refuses concurrency and overload for qos alone, where nothing shows an answer', async () => {
     const { plugin: qos } = await import('../../../plugins/qos/plugin.ts')
     const tiers = { bronze: { ...plenty, concurrency: 1 } }
