@@ -4,7 +4,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { createEndings, startCore } from './core.ts'
 import { messageOf } from './errors.ts'
-import { type Health, type ObserveServer, serveObservations } from './observe/http.ts'
+import { type Health, openObservations } from './observe/http.ts'
 import { createLogger, type Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { loadShippedPlugins } from './plugins.ts'
@@ -62,28 +62,10 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       const all = [...problems, ...(draining ? ['the server is draining'] : [])]
       return { ready: all.length === 0, problems: all }
     }
-    let http: ObserveServer | undefined
-    let retryHttp: NodeJS.Timeout | undefined
-    const closeHttp = async () => {
-      clearTimeout(retryHttp)
-      retryHttp = undefined
-      await http?.close()
-      http = undefined
-    }
-    const openHttp = async (): Promise<void> => {
-      if (!settings.http) return
-      try {
-        http = await serveObservations(settings.http, metrics, health)
-      } catch (error) {
-        // A predecessor gives the port up when it notices that its socket has been taken over.
-        if (!options.takeOver || (error as { code?: string }).code !== 'SLUICE_PORT_IN_USE') throw error
-        retryHttp = setTimeout(() => openHttp().catch(logHttpFailure), SUCCESSOR_CHECK_MS)
-      }
-    }
-    const logHttpFailure = (error: unknown) =>
-      log.error({ reason: messageOf(error) }, 'metrics and health can not be served')
-    await openHttp()
-    endings.add(closeHttp)
+    const http = await openObservations(settings.http, metrics, health, options.takeOver ?? false, error =>
+      log.error({ reason: messageOf(error) }, 'metrics and health can not be served'),
+    )
+    endings.add(() => http.close())
     const sockets = await createSocketServer({
       path: settings.socket,
       group: settings.socketGroup,
@@ -107,7 +89,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
       if (!succeeded) sockets.stopAccepting()
       // The port is the successor's now; without one, it tells that this server is draining.
-      if (succeeded) await closeHttp()
+      if (succeeded) await http.close()
       const deadline = clock.monotonic() + LEAVE_AFTER_MS
       await within(runtime.drain(), LEAVE_AFTER_MS)
       // Kong moves each connection's next event to the successor by itself, unless there is none to move to.
@@ -130,7 +112,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
         socket: settings.socket,
         plugins: [...registry.plugins.keys()],
         store: store.kind,
-        http: http?.port,
+        http: http.port,
         pid: process.pid,
         startMs: Math.round(performance.now() - startedAt),
       },
@@ -139,7 +121,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
     return {
       socket: settings.socket,
       get httpPort() {
-        return http?.port
+        return http.port
       },
       ended,
       close,

@@ -70,6 +70,57 @@ export async function serveObservations(
   }
 }
 
+/** How often a successor looks whether the port is free. */
+const RETRY_EVERY_MS = 250
+
+export interface Observations {
+  /** As bound; undefined while it is not. */
+  readonly port: number | undefined
+  close(): Promise<void>
+}
+
+/**
+ * Serves now; a server that takes another one's place serves as soon as that one has given the port up, which it does
+ * when it notices that its socket has been taken over.
+ *
+ * @param address undefined: nothing is served.
+ * @param onFailure told when waiting was in vain.
+ * @throws SLUICE_PORT_IN_USE unless `takeOver`.
+ */
+export async function openObservations(
+  address: Parameters<typeof serveObservations>[0] | undefined,
+  metrics: Pick<Metrics, 'text'>,
+  health: () => Health | Promise<Health>,
+  takeOver: boolean,
+  onFailure: (error: unknown) => void,
+): Promise<Observations> {
+  let server: ObserveServer | undefined
+  let retry: NodeJS.Timeout | undefined
+  let closed = false
+  const open = async (): Promise<void> => {
+    if (!address) return
+    try {
+      server = await serveObservations(address, metrics, health)
+    } catch (error) {
+      if (!takeOver || (error as { code?: string }).code !== 'SLUICE_PORT_IN_USE') throw error
+      if (!closed) retry = setTimeout(() => open().catch(onFailure), RETRY_EVERY_MS)
+    }
+    if (closed) await server?.close()
+  }
+  await open()
+  return {
+    get port() {
+      return server?.port
+    },
+    async close() {
+      closed = true
+      clearTimeout(retry)
+      await server?.close()
+      server = undefined
+    },
+  }
+}
+
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(`${JSON.stringify(body)}\n`)

@@ -11,9 +11,9 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../clock.ts'
 import type { Settings } from '../config.ts'
 import { createEndings } from '../core.ts'
-import { ERRORS, type ErrorCode, SluiceError } from '../errors.ts'
+import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../errors.ts'
 import type { Server } from '../main.ts'
-import { type ObserveServer, serveObservations } from '../observe/http.ts'
+import { openObservations } from '../observe/http.ts'
 import type { Logger } from '../observe/log.ts'
 import { createMetrics, joinMetrics } from '../observe/metrics.ts'
 import { listen } from '../transport/listener.ts'
@@ -194,23 +194,22 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
       for (const worker of workers.values()) worker.process.kill('SIGKILL')
     })
     await Promise.all(Array.from({ length: count }, (_, number) => start(number)))
-    let http: ObserveServer | undefined
-    if (settings.http) {
-      http = await serveObservations(
-        settings.http,
-        {
-          text: async () =>
-            joinMetrics([await metrics.snapshot(), ...(await report()).map(one => one.metrics)]),
-        },
-        async () => {
-          const problems = (await report()).flatMap(one => one.problems)
-          if (workers.size < count) problems.push(`${count - workers.size} of ${count} workers are starting`)
-          if (leaving) problems.push('the server is draining')
-          return { ready: problems.length === 0, problems }
-        },
-      )
-      endings.add(() => http?.close())
-    }
+    const http = await openObservations(
+      settings.http,
+      {
+        text: async () =>
+          joinMetrics([await metrics.snapshot(), ...(await report()).map(one => one.metrics)]),
+      },
+      async () => {
+        const problems = (await report()).flatMap(one => one.problems)
+        if (workers.size < count) problems.push(`${count - workers.size} of ${count} workers are starting`)
+        if (leaving) problems.push('the server is draining')
+        return { ready: problems.length === 0, problems }
+      },
+      options.takeOver,
+      error => log.error({ reason: messageOf(error) }, 'metrics and health can not be served'),
+    )
+    endings.add(() => http.close())
     const listener = await listen({
       path: settings.socket,
       group: settings.socketGroup,
@@ -240,6 +239,8 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
       log.info({ workers: workers.size, succeeded }, 'draining')
       // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
       if (!succeeded) listener.close()
+      // The port is the successor's now; without one, it tells that this server is draining.
+      if (succeeded) await http.close()
       await Promise.all(
         [...workers.values()].map(
           worker =>
@@ -263,8 +264,15 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
     const collecting = setInterval(() => directory.collect(), COLLECT_EVERY_MS)
     collecting.unref()
 
-    log.info({ socket: settings.socket, workers: count, http: http?.port, pid: process.pid }, 'serving')
-    return { socket: settings.socket, httpPort: http?.port, ended, close }
+    log.info({ socket: settings.socket, workers: count, http: http.port, pid: process.pid }, 'serving')
+    return {
+      socket: settings.socket,
+      get httpPort() {
+        return http.port
+      },
+      ended,
+      close,
+    }
   } catch (error) {
     leaving = true
     await endings.run()
