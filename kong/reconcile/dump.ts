@@ -26,7 +26,8 @@ export interface Dump {
 export function dumpState(current: CurrentState, options: DumpOptions): Dump {
   const writer = new Writer(current, options)
   const content = writer.write()
-  const document = new Document(content)
+  // Others read it, too: to YAML 1.1 a bare `off` is no text.
+  const document = new Document(content, { compat: 'yaml-1.1' })
   return { yaml: document.toString({ lineWidth: 0 }), variables: writer.variables }
 }
 

@@ -1,5 +1,12 @@
 import { type BuildOptions, buildField, type Field } from './field.ts'
-import { type EntityCheck, entryOf, type FieldSpec, type NamedField, type Violations } from './spec.ts'
+import {
+  type EntityCheck,
+  entryOf,
+  type FieldSpec,
+  type NamedField,
+  type Transformation,
+  type Violations,
+} from './spec.ts'
 import { quotedList } from './validators.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -8,6 +15,12 @@ type Row = Readonly<Record<string, unknown>>
 export interface CheckMode {
   readonly full: boolean
   readonly updating: boolean
+}
+
+/** What an update was given, and what it changes. */
+export interface Update {
+  readonly given: Row
+  readonly present: Row
 }
 
 export interface BuiltCheck {
@@ -93,6 +106,8 @@ interface Custom {
   readonly fn?: (data: never) => string | undefined
 }
 
+const ALL_OR_NONE = 'all or none of these fields must be set'
+
 const BUILDERS: Readonly<Record<string, Builder>> = {
   at_least_one_of: overNames(
     'at least one of these fields must be non-empty',
@@ -110,7 +125,7 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
     (filled, _names, data) => new Set(filled.map(name => fieldAt(data, name))).size < filled.length,
   ),
   mutually_required: overNames(
-    'all or none of these fields must be set',
+    ALL_OR_NONE,
     { withMissing: true, withInvalid: false },
     (filled, names) => filled.length > 0 && filled.length < names.length,
   ),
@@ -225,7 +240,32 @@ export function runChecks(
       continue
     }
     const complaint = check.run(data, mode, violations)
-    if (complaint === undefined) continue
-    violations['@entity'] = [...((violations['@entity'] as string[] | undefined) ?? []), complaint]
+    if (complaint !== undefined) addComplaint(violations, complaint)
+  }
+}
+
+function addComplaint(violations: Violations, complaint: string): void {
+  violations['@entity'] = [...((violations['@entity'] as string[] | undefined) ?? []), complaint]
+}
+
+/**
+ * What is transformed must come with what that needs. In an update it must come anew: what is stored does not do, and
+ * whoever gives another owner must give the secret, too (`run_transformation_checks` of Kong's db/schema/init.lua).
+ */
+export function checkTransformations(
+  transformations: readonly Transformation[],
+  data: Row,
+  update: Update | undefined,
+  violations: Violations,
+): void {
+  for (const { input, needs } of transformations) {
+    const given = update?.given ?? data
+    const isChanged =
+      update !== undefined && needs.some(name => fieldAt(given, name) !== fieldAt(update.present, name))
+    if (!isChanged && nonempty(given, input).length === 0) continue
+    const names = [...input, ...needs]
+    const filled = nonempty(isChanged ? given : data, names)
+    if (filled.length > 0 && filled.length < names.length)
+      addComplaint(violations, `${ALL_OR_NONE}: ${quotedList(names)}`)
   }
 }

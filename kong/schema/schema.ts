@@ -1,4 +1,11 @@
-import { type BuiltCheck, buildChecks, type CheckMode, runChecks } from './checks.ts'
+import {
+  type BuiltCheck,
+  buildChecks,
+  type CheckMode,
+  checkTransformations,
+  runChecks,
+  type Update,
+} from './checks.ts'
 import type { AutoValues, BuildOptions, Context, Field, ForeignSchema, SchemaLookup } from './field.ts'
 import { buildFields, buildRecord, checkFields, checkRequired, fillFields, mergeFields } from './record.ts'
 import { isObject, type SchemaSpec, type Violation, type Violations } from './spec.ts'
@@ -16,8 +23,8 @@ export interface Schema extends ForeignSchema {
   fill(data: Row, context: Context, auto?: AutoValues): Record<string, unknown>
   /** What is wrong with shorthand fields, before they are replaced. */
   checkShorthands(data: Row): Violations | undefined
-  /** What is wrong with a filled entity, or nothing. */
-  check(data: Row, mode?: CheckMode): Violations | undefined
+  /** What is wrong with a filled entity, or nothing. With `update`, `data` is what comes of it. */
+  check(data: Row, mode?: CheckMode, update?: Update): Violations | undefined
   /** `top` over `bottom`, records field by field. */
   merge(top: Row, bottom: Row): Record<string, unknown>
 }
@@ -63,7 +70,7 @@ export function createSchema(
       const violations = checkFields(given, name => fields.get(name))
       return found(violations)
     },
-    check(data, mode = { full: true, updating: false }) {
+    check(data, mode = { full: true, updating: false }, update) {
       if (spec.subschema_key !== undefined) {
         const unknown = checkSubschemaKey(spec, data, variantKey(data))
         if (unknown) return unknown
@@ -73,6 +80,7 @@ export function createSchema(
       const violations = checkFields(data, name => (skipsTtl && name === 'ttl' ? ANYTHING : fields.get(name)))
       checkRequired(data, fields, mode.full, violations)
       runChecks(checks, data, mode, violations)
+      checkTransformations(spec.transformations ?? [], data, update, violations)
       return found(violations)
     },
     merge: (top, bottom) => mergeFields(variant(bottom).fields, top, bottom),

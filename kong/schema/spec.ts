@@ -84,11 +84,19 @@ export interface ShorthandSpec extends FieldSpec {
 /** One rule over several fields: `{ at_least_one_of: ['custom_id', 'username'] }`. */
 export type EntityCheck = Readonly<Record<string, unknown>>
 
+/** Names of fields, or paths such as `consumer.id`. */
+export interface Transformation {
+  readonly input: readonly string[]
+  readonly needs: readonly string[]
+}
+
 export interface SchemaSpec {
   readonly name?: string
   readonly fields: readonly NamedField[]
   readonly entity_checks?: readonly EntityCheck[]
   readonly shorthand_fields?: readonly Readonly<Record<string, ShorthandSpec>>[]
+  /** What is stored in another form than it was given, and what is asked for to make it. */
+  readonly transformations?: readonly Transformation[]
   /** The field whose value chooses a subschema; of several values the first that has one. */
   readonly subschema_key?: string
   /** `%s` is the value that has no subschema. */

@@ -12,6 +12,7 @@ export const basicAuth: SchemaSpec = {
     { password: { type: 'string', required: true, encrypted: true } },
     { tags },
   ],
+  transformations: [{ input: ['password'], needs: ['consumer.id'] }],
 }
 
 /** How Kong stores a password: SHA-1, in hex, of the password followed by the id of its consumer. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { parse, stringify } from 'yaml'
 import type { AutoValues } from '../../schema/field.ts'
 import { isObject } from '../../schema/spec.ts'
 import { COLLECTIONS, type Collection, type Entity } from '../entities/entities.ts'
 import type { EntitySchemas } from '../entities/schemas.ts'
 import { readEntities } from './declared.ts'
 import { invalidDeclaration } from './errors.ts'
+import { parseYaml, writeYaml } from './lyaml.ts'
 import type { Lookup, State } from './state.ts'
 import type { Row } from './store.ts'
 
@@ -26,7 +26,7 @@ export interface Declaration {
 export function parseDeclaration(text: string): Tree {
   let reason = 'expected an object'
   try {
-    const tree: unknown = parse(text)
+    const tree: unknown = parseYaml(text)
     if (isObject(tree)) return tree
   } catch (error) {
     reason = error instanceof Error ? error.message : String(error)
@@ -69,7 +69,7 @@ export function writeDeclaration(lookup: Lookup): string {
     const rows = lookup.list(collection) as unknown as readonly Row[]
     if (rows.length > 0) tree[collection] = rows.map(row => flat(row))
   }
-  return stringify(tree, { nullStr: '~' })
+  return writeYaml(tree)
 }
 
 const flat = (row: Row): Tree =>

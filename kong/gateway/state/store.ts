@@ -129,7 +129,11 @@ export function createEntityStore(
       const { ttl: _left, ...bottom } = present
       const merged = schemas[collection].merge(changes, bottom)
       resolveReferences(state, schemas[collection], merged)
-      const wrong = schemas[collection].check(merged, { full: false, updating: true })
+      const wrong = schemas[collection].check(
+        merged,
+        { full: false, updating: true },
+        { given: data, present },
+      )
       if (wrong) throw schemaViolation(wrong)
       if (options.readOnly) refuseWrite('update', collection, key)
       const row = { ...finished(schemas[collection], merged, data, ttl), id: present.id }

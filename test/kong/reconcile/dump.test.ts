@@ -79,6 +79,18 @@ plugins:
     })
   })
 
+  it('quotes text that others would take for something else', async () => {
+    await withAdmin(async client => {
+      await applyText(
+        client,
+        '_format_version: "3.0"\nconsumers: [{ username: "off" }, { username: "012" }]\n',
+      )
+      const { yaml } = await dump(client, false)
+      assert.match(yaml, /username: "off"/)
+      assert.match(yaml, /username: "012"/)
+    })
+  })
+
   it('leaves out what bears no select tag', async () => {
     await withAdmin(async client => {
       await client.request('POST', '/services', { name: 'theirs', host: 'h' })

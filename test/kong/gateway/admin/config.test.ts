@@ -31,6 +31,9 @@ upstreams:
   - target: 127.0.0.1:1
 `
 
+const JASON = '709c4f4f-7031-5995-8d1a-594d7b5ec5d2'
+const ALL_OR_NONE = "all or none of these fields must be set: 'password', 'consumer.id'"
+
 interface Reply {
   readonly status: number
   // biome-ignore lint/suspicious/noExplicitAny: bodies of any shape
@@ -180,6 +183,45 @@ describe('a gateway without a database', () => {
     await refused('PUT', '/services/n', { host: 'h' }, "create or update 'services' entities by 'name'")
     await refused('DELETE', '/services/s1', undefined, "remove 'services' entities by 'name'")
     assert.equal((await call('DELETE', '/services/none')).status, 204)
+  })
+
+  it('reads YAML as Kong does: a bare `off` is no text', async () => {
+    const file = (name: string) => `_format_version: "3.0"\nconsumers:\n- username: ${name}\n`
+    const { status, body } = await load(file('off'))
+    assert.equal(status, 400)
+    assert.deepEqual(body.fields, { consumers: [{ username: 'expected a string' }] })
+    assert.equal((await load(file('"off"'))).status, 201)
+    const text = (await call('GET', '/config')).body.config as string
+    assert.equal((await load(text)).status, 201)
+  })
+
+  /** As a Kong 3.9.3 answered for the same credential; 12: right, but for the missing database. */
+  const PASSWORDS: readonly (readonly [change: object, code: number, fields?: object])[] = [
+    [{ username: 'z' }, 12],
+    [{ password: 'x' }, 2, { '@entity': [ALL_OR_NONE] }],
+    [{ password: 'x', consumer: { id: JASON } }, 12],
+    [{ password: 'x', consumer: { username: 'jason' } }, 2, { '@entity': [ALL_OR_NONE] }],
+    [{ consumer: { id: JASON } }, 12],
+    [{ consumer: { username: 'jason' } }, 12],
+    [{ consumer: { id: '33333333-3333-4333-8333-333333333333' } }, 2, { '@entity': [ALL_OR_NONE] }],
+    [{ password: null }, 2, { password: 'required field missing' }],
+    [{ password: 5 }, 2, { '@entity': [ALL_OR_NONE], password: 'expected a string' }],
+    [{ password: 'x', consumer: null }, 2, { '@entity': [ALL_OR_NONE], consumer: 'required field missing' }],
+  ]
+  for (const [change, code, fields] of PASSWORDS)
+    it(`takes a password of basic-auth with its consumer only: ${JSON.stringify(change)}`, async () => {
+      await load(FILE)
+      const { body } = await call('PATCH', '/basic-auths/4e1586cb-151b-530e-9d46-10b31324079c', change)
+      assert.equal(body.code, code, JSON.stringify(body))
+      assert.deepEqual(body.fields, fields)
+    })
+
+  it('takes a password of basic-auth under its consumer, and misses one that is new without', async () => {
+    await load(FILE)
+    const nested = await call('PATCH', '/consumers/jason/basic-auth/bu', { password: 'x' })
+    assert.equal(nested.body.code, 12)
+    const made = await call('POST', '/basic-auths', { username: 'b', password: 'x' })
+    assert.equal(made.body.message, `2 schema violations (${ALL_OR_NONE}; consumer: required field missing)`)
   })
 
   it('does not load again what is in force when it is asked to compare', async () => {
