@@ -31,7 +31,8 @@ export interface AcceptorOptions {
 export interface Acceptor {
   /** Open connections. */
   readonly connections: number
-  accept(socket: Socket): void
+  /** @param closed told when the connection is gone; the socket itself may be replaced by another one. */
+  accept(socket: Socket, closed?: () => void): void
   /** Ends every connection, and resolves when they are gone. */
   close(): Promise<void>
 }
@@ -76,11 +77,12 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
-  const accept = (accepted: Socket) => {
+  const accept = (accepted: Socket, closed?: () => void) => {
     // Not the server's own maxConnections: it counts sockets that readInto has replaced as open for ever.
     if (sockets.size >= MAX_CONNECTIONS) {
       log.error({ connections: sockets.size }, 'too many connections; the newest is closed')
       accepted.destroy()
+      closed?.()
       return
     }
     let speaker: Speaker | undefined
@@ -140,6 +142,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     socket.on('close', () => {
       sockets.delete(socket)
       speaker?.closed()
+      closed?.()
     })
   }
 
@@ -166,7 +169,12 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 export async function createSocketServer(options: SocketServerOptions): Promise<SocketServer> {
   const acceptor = createAcceptor(options)
   const { path, group, takeOver } = options
-  const listener: Listener = await listen({ path, group, takeOver, accept: acceptor.accept })
+  const listener: Listener = await listen({
+    path,
+    group,
+    takeOver,
+    accept: socket => acceptor.accept(socket),
+  })
   return {
     get connections() {
       return acceptor.connections

@@ -40,7 +40,7 @@ interface Running {
   readonly process: ChildProcess
   readonly startedAtMs: number
   connections: number
-  /** On their way to the worker; they must not outlive it here, or Kong would wait for their answers. */
+  /** On their way to the worker, and still open here: where it dies first, Kong must read their end and not wait. */
   readonly underWay: Map<number, Socket>
 }
 
@@ -73,8 +73,9 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
   let connections = 0
   let leaving = false
 
+  // A handle that Node itself keeps until it was taken is never closed when the worker dies before.
   const send = (worker: Running, message: ToWorker, socket?: Socket) =>
-    worker.process.send(message, socket, error => {
+    worker.process.send(message, socket, { keepOpen: true }, error => {
       if (error) log.debug({ worker: worker.number, reason: error.message }, 'a message was not taken')
     })
   const directory = new Directory(systemClock, randomInt(1, 0x7fff_ffff), (worker, message) => {
@@ -97,6 +98,7 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
         directory.used(message.times)
         break
       case 'taken':
+        worker.underWay.get(message.connection)?.destroy()
         worker.underWay.delete(message.connection)
         break
       case 'closed':

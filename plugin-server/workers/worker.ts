@@ -50,8 +50,7 @@ class Worker {
           tell({ kind: 'closed' })
           return
         }
-        socket.once('close', () => tell({ kind: 'closed' }))
-        this.#acceptor.accept(socket)
+        this.#acceptor.accept(socket, () => tell({ kind: 'closed' }))
         socket.resume()
         return
       case 'adopt':
