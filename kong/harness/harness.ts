@@ -54,14 +54,16 @@ export interface HarnessOptions {
 export interface RequestOptions {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
 }
 
 export interface Answer {
   readonly status: number
   /** Names in lower case. */
   readonly headers: http.IncomingHttpHeaders
+  /** As UTF-8; `bytes` has it as it came. */
   readonly body: string
+  readonly bytes: Buffer
   /** What reached the service; undefined where the request ended in the gateway. */
   readonly upstream: SeenRequest | undefined
 }
@@ -234,7 +236,7 @@ function send(
   method: string,
   target: string,
   headers: Readonly<Record<string, string>>,
-  body: string | undefined,
+  body: string | Uint8Array | undefined,
 ): Promise<Omit<Answer, 'upstream'>> {
   return new Promise((resolve, reject) => {
     const request = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent: false })
@@ -243,13 +245,15 @@ function send(
       const chunks: Buffer[] = []
       response.on('data', chunk => chunks.push(chunk))
       response.on('error', reject)
-      response.on('end', () =>
+      response.on('end', () => {
+        const bytes = Buffer.concat(chunks)
         resolve({
           status: response.statusCode ?? 0,
           headers: response.headers,
-          body: Buffer.concat(chunks).toString(),
-        }),
-      )
+          body: bytes.toString(),
+          bytes,
+        })
+      })
     })
     request.end(body)
   })

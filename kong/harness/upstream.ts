@@ -6,13 +6,15 @@ export interface SeenRequest {
   /** Path with its query. */
   readonly path: string
   readonly headers: http.IncomingHttpHeaders
+  /** As UTF-8; `bytes` has it as it came. */
   readonly body: string
+  readonly bytes: Buffer
 }
 
 export interface UpstreamAnswer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
 }
 
 export type UpstreamHandler = (request: SeenRequest) => UpstreamAnswer | Promise<UpstreamAnswer>
@@ -32,7 +34,8 @@ export async function startUpstream(handle: UpstreamHandler = () => ({})): Promi
     request.on('data', chunk => chunks.push(chunk))
     request.on('end', () => {
       const { method = '', url = '', headers } = request
-      last = { method, path: url, headers, body: Buffer.concat(chunks).toString() }
+      const bytes = Buffer.concat(chunks)
+      last = { method, path: url, headers, body: bytes.toString(), bytes }
       Promise.resolve(last)
         .then(handle)
         .then(
