@@ -80,7 +80,7 @@ export class Conversation {
   readonly #allowed: ReadonlySet<Method>
   readonly #onResume: () => void
   #remembered: Map<string, Promise<unknown>> | undefined
-  readonly #asked: Ask[] = []
+  #asked: Ask[] = []
   #writes: Write[] = []
   /** Apart from the other writes: before the response phase no read can see them. */
   #responseWrites: Write[] = []
@@ -245,6 +245,22 @@ export class Conversation {
     else this.#sendResponseWrites()
     this.#exchange.end()
     this.#failAsked('its event has ended')
+  }
+
+  /**
+   * Goes on where this one is: it knows what was read and has what was written, while this one says nothing more. So
+   * a handler that is late can be left behind; what it still asks for is answered, for those who go on share it.
+   */
+  succeed(): Conversation {
+    const next = new Conversation(this.#exchange, this.#phase, this.#onResume)
+    next.roundTrips = this.roundTrips
+    next.fault = this.fault
+    next.#remembered = this.#remembered
+    next.#asked = this.#asked
+    next.#writes = this.#writes
+    next.#responseWrites = this.#responseWrites
+    this.#over = true
+    return next
   }
 
   /** Kong is gone: nothing can be said any more. */

@@ -59,8 +59,8 @@ class EventRun implements EventListener, Expiring {
   readonly #instance: Instance
   readonly #phase: Phase
   readonly #parts: DispatchParts
-  readonly #conversation: Conversation
-  readonly #pdk: FullKong
+  #conversation: Conversation
+  #pdk: FullKong
   readonly #startedAt: number
   #index = 0
   #mark: WriteMark = [0, 0]
@@ -119,20 +119,21 @@ class EventRun implements EventListener, Expiring {
 
   #await(member: Member, result: PromiseLike<unknown>): void {
     this.#watchTime(member)
+    const index = this.#index
     result.then(
       value => {
-        if (this.#over) return
+        if (this.#over || this.#index !== index) return
         this.#keepUndo(value)
         if (this.#conversation.exited) return this.#finish('exit')
         this.#index++
         this.#next()
       },
       (error: unknown) => {
-        if (this.#over) {
+        if (this.#over || this.#index !== index) {
           if (error !== EXIT)
             member.plugin.host.log.debug(
               { phase: this.#phase, reason: messageOf(error) },
-              'a handler failed after its event had ended',
+              'a handler failed after its event or its time had ended',
             )
         } else if (this.#failed(member, error)) {
           this.#index++
@@ -185,9 +186,18 @@ class EventRun implements EventListener, Expiring {
     }
     const member = this.#instance.members[this.#index]!
     this.#report(member.plugin, 'late', undefined)
-    this.#applyPolicy(member, 'late')
-    // The late handler may still run; the members behind it are not started, or they would run beside it.
-    if (!this.#over) this.#finish('late')
+    if (!this.#applyPolicy(member, 'late')) return
+    if (this.#index + 1 >= this.#instance.members.length) {
+      this.#finish('late')
+      return
+    }
+    // The members behind it run, with time of their own; what the late handler still says reaches nobody.
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+    this.#conversation = this.#conversation.succeed()
+    this.#pdk = createPdk(this.#conversation)
+    this.#index++
+    this.#next()
   }
 
   /** Kong's id of the request is asked for only where a line is going to be written. */

@@ -55,6 +55,16 @@ const gate = definePlugin({
       if (config.mode === 'closed') kong.response.exit(503, 'shut')
       if (config.mode === 'broken') throw new Error('on purpose')
       if (config.mode === 'stuck') await new Promise(() => {})
+      if (config.mode === 'late') {
+        kong.response.setHeader('x-gate', 'half')
+        await new Promise(resolve => setTimeout(resolve, 80))
+        try {
+          kong.response.setHeader('x-gate', 'late')
+        } catch (error) {
+          steps.push(`gate ${(error as { code?: string }).code}`)
+        }
+        kong.response.exit(503, 'shut late')
+      }
     },
     log: () => {
       steps.push('gate log')
@@ -62,6 +72,24 @@ const gate = definePlugin({
   },
 })
 
+/** Runs behind the gate; what a late gate still says must not be taken for its words. */
+const porter = definePlugin({
+  name: 'porter',
+  version: '1.0.0',
+  priority: 5,
+  config: Type.Object({ exit: Type.Boolean({ default: false }) }),
+  phases: {
+    async access(kong, { config }) {
+      const consumer = await kong.client.getConsumer()
+      steps.push(`porter ${consumer?.username}`)
+      kong.response.setHeader('x-porter', 'in')
+      await new Promise(resolve => setTimeout(resolve, 60))
+      if (config.exit) kong.response.exit(418, 'out')
+    },
+  },
+})
+
+const three = composePlugins('three', '1.0.0', [gate, counter, porter])
 const both = composePlugins('both', '1.0.0', [gate, counter])
 
 describe('a composed plugin', () => {
@@ -98,7 +126,7 @@ describe('a composed plugin', () => {
           SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
           SLUICE_HTTP: 'off',
         })
-        server = await startServer(settings, { plugins: [both, counter], log: createLogger('silent') })
+        server = await startServer(settings, { plugins: [both, three, counter], log: createLogger('silent') })
       })
       after(async () => {
         await server.close()
@@ -145,6 +173,30 @@ describe('a composed plugin', () => {
       it("holds each member to its deadline inside the event's", async () => {
         const stuck = await start('d', { counter: {}, the_gate: { mode: 'stuck' } })
         assert.equal((await kong.event(stuck, 'access', knowsEddie)).outcome, 'ended')
+      })
+
+      it('runs the members behind a late one whose policy is open, and lets nothing of the late one through', async () => {
+        for (const exit of [false, true]) {
+          steps.length = 0
+          const config = {
+            __plugin_id: `l${exit}`,
+            counter: {},
+            the_gate: { mode: 'late' },
+            porter: { exit },
+          }
+          const id = await kong.startInstance('three', config)
+          const { outcome, calls, exit: answer } = await kong.event(id, 'access', knowsEddie)
+          assert.equal(outcome, exit ? 'exited' : 'ended')
+          assert.equal(answer?.[0], exit ? 418 : undefined)
+          assert.ok(steps.includes('porter eddie'))
+          const headers = exit ? answer?.[2] : calls.at(-1)?.args[0]
+          assert.deepEqual(Object.keys(headers as object).sort(), ['x-porter', 'x-total'])
+          assert.equal(calls.filter(call => call.method === 'kong.client.get_consumer').length, 1)
+          while (!steps.includes('gate SLUICE_PDK_CLOSED'))
+            await new Promise(resolve => setTimeout(resolve, 5))
+          assert.equal(steps.filter(step => step.startsWith('give back')).length, exit ? 1 : 0)
+          if (exit) kong = await connect(server.socket)
+        }
       })
 
       it('leaves out a member without its record', async () => {
