@@ -4,12 +4,14 @@ import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'
 import type { Configured, Entry } from './entry.ts'
 import { BREAKER_EVENTS } from './events.ts'
+import { Names } from './names.ts'
 import { respond } from './respond.ts'
 
 /** What an instance keeps beside its configuration. */
 interface Instance extends Configured {
   /** The breaker's key where the entry in Kong is bound to what the breaker protects; else it depends on the request. */
   readonly key: string | undefined
+  readonly names: Names
 }
 
 /** The circuit breaker: rejects at once what its upstream could not serve, and finds out gently when it can again. */
@@ -24,9 +26,10 @@ export const plugin = definePlugin({
   events: BREAKER_EVENTS,
   needs: { log: ['log.serialize'] },
   memory: host => new Board(host).start(),
-  instance: (config, { memory, scope }): Instance => {
+  instance: (config, { host, memory, scope }): Instance => {
     const settings = readConfig(config, scope)
-    return { ...memory.configure(settings), key: ownKey(settings.scope, scope) }
+    const key = ownKey(settings.scope, scope)
+    return { ...memory.configure(settings), key, names: new Names(host.clock) }
   },
   phases: {
     access(kong, { memory, instance }) {
@@ -56,16 +59,16 @@ async function accessByRequest(kong: AccessKong, board: Board, instance: Instanc
 function access(kong: AccessKong, board: Board, instance: Instance, breaker: Entry): void | Promise<void> {
   const decision = board.decide(breaker)
   if (decision instanceof Promise) return decision.then(later => act(kong, board, instance, breaker, later))
-  act(kong, board, instance, breaker, decision)
+  return act(kong, board, instance, breaker, decision)
 }
 
 function act(
   kong: AccessKong,
   board: Board,
-  { settings }: Instance,
+  { settings, names }: Instance,
   breaker: Entry,
   decision: Decision,
-): void {
+): void | Promise<void> {
   if (decision.kind === 'pass') return
   if (decision.kind === 'probe') {
     kong.log.setSerializeValue(MARK, decision.mark)
@@ -75,8 +78,9 @@ function act(
     board.count(breaker, 'shadow')
     return
   }
-  board.count(breaker, settings.fallback ? 'fallback' : 'rejected')
-  respond(kong, settings.fallback, breaker.name, decision.retryAfterMs)
+  const { fallback } = settings
+  board.count(breaker, fallback ? 'fallback' : 'rejected')
+  return respond(kong, { fallback, name: breaker.name, retryAfterMs: decision.retryAfterMs }, names)
 }
 
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>

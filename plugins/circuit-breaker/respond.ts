@@ -1,27 +1,66 @@
+import { isIP } from 'node:net'
 import type { AccessKong } from '../../plugin-server/sdk.ts'
 import { MARK } from './classify.ts'
-import type { Settings } from './config.ts'
+import type { OtherUpstream, Settings } from './config.ts'
+import type { Names } from './names.ts'
 
-/** Answers a request that may not reach its upstream: 503 with problem details (RFC 9457), or the fallback. */
-export function respond(
+/** A request that may not reach its upstream. */
+export interface Held {
+  readonly fallback: Settings['fallback']
+  /** The breaker's. */
+  readonly name: string
+  readonly retryAfterMs: number
+}
+
+/** Answers with 503 and problem details (RFC 9457), or the fallback. */
+export function respond(kong: AccessKong, held: Held, names: Names): void | Promise<void> {
+  const { fallback } = held
+  if (fallback === undefined) return reject(kong, held)
+  if ('upstream' in fallback) return sendElsewhere(kong, held, fallback.upstream, names)
+  kong.log.setSerializeValue(MARK, 'fallback')
+  const { status, body, content_type } = fallback.static
+  kong.response.exit(status, body, { 'content-type': content_type })
+}
+
+function sendElsewhere(
   kong: AccessKong,
-  fallback: Settings['fallback'],
-  name: string,
-  retryAfterMs: number,
-): void {
-  if (fallback !== undefined && 'upstream' in fallback) {
-    const { scheme, host, port, path } = fallback.upstream
-    kong.log.setSerializeValue(MARK, 'fallback')
-    kong.service.request.setScheme(scheme)
-    kong.service.setTarget(host, port)
-    if (path !== undefined) kong.service.request.setPath(path)
-    return
-  }
-  kong.log.setSerializeValue(MARK, fallback === undefined ? 'rejected' : 'fallback')
-  if (fallback !== undefined) {
-    const { status, body, content_type } = fallback.static
-    kong.response.exit(status, body, { 'content-type': content_type })
-  }
+  held: Held,
+  upstream: OtherUpstream,
+  names: Names,
+): void | Promise<void> {
+  if (isIP(upstream.host)) return sendTo(kong, upstream, upstream.host)
+  return sendByName(kong, held, upstream, names)
+}
+
+/**
+ * Kong decides by the service's own host whether there is a name to ask for, before any plugin runs
+ * (`balancer_data.type` in runloop/handler.lua at 3.9.3): behind a service at an address it takes every later host for
+ * an address, too, and answers 500. So the name is asked for here.
+ */
+async function sendByName(
+  kong: AccessKong,
+  held: Held,
+  upstream: OtherUpstream,
+  names: Names,
+): Promise<void> {
+  const service = await kong.router.getService()
+  if (service === undefined || !isIP(service.host)) return sendTo(kong, upstream, upstream.host)
+  const address = await names.addressOf(upstream.host)
+  if (address === undefined) return reject(kong, held)
+  sendTo(kong, upstream, address)
+  // As Kong does it for a target by name.
+  kong.service.request.setHeader('host', upstream.host)
+}
+
+function sendTo(kong: AccessKong, { scheme, port, path }: OtherUpstream, host: string): void {
+  kong.log.setSerializeValue(MARK, 'fallback')
+  kong.service.request.setScheme(scheme)
+  kong.service.setTarget(host, port)
+  if (path !== undefined) kong.service.request.setPath(path)
+}
+
+function reject(kong: AccessKong, { name, retryAfterMs }: Held): void {
+  kong.log.setSerializeValue(MARK, 'rejected')
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
   const problem = {
     type: 'about:blank',

@@ -21,7 +21,7 @@ class Exit extends Error {
 }
 
 /** Notes every PDK call, and answers as Kong would for the service `echo`. */
-function accessKong(calls: string[]): AccessKong {
+function accessKong(calls: string[], serviceHost = 'echo.internal'): AccessKong {
   const note =
     (name: string) =>
     (...args: unknown[]): void =>
@@ -30,7 +30,7 @@ function accessKong(calls: string[]): AccessKong {
     router: {
       getService: async () => {
         calls.push('router.getService')
-        return { id: 'sid', name: 'echo' }
+        return { id: 'sid', name: 'echo', host: serviceHost }
       },
       getRoute: async () => {
         calls.push('router.getRoute')
@@ -40,7 +40,7 @@ function accessKong(calls: string[]): AccessKong {
     log: { setSerializeValue: note('setSerializeValue') },
     service: {
       setTarget: note('setTarget'),
-      request: { setScheme: note('setScheme'), setPath: note('setPath') },
+      request: { setScheme: note('setScheme'), setPath: note('setPath'), setHeader: note('setHeader') },
     },
     response: {
       exit(status: number, body: string, headers: Record<string, string | number>): never {
@@ -76,11 +76,11 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
     memory,
     metrics,
     accessNow: () => plugin.phases.access!(accessKong([]), context),
-    async access() {
+    async access(serviceHost?: string) {
       const calls: string[] = []
       let exit: Exit | undefined
       try {
-        await plugin.phases.access!(accessKong(calls), context)
+        await plugin.phases.access!(accessKong(calls, serviceHost), context)
       } catch (error) {
         if (!(error instanceof Exit)) throw error
         exit = error
@@ -188,6 +188,7 @@ describe('the phases of circuit-breaker', () => {
     const { calls, exit } = await h.access()
     assert.equal(exit, undefined)
     assert.deepEqual(calls, [
+      'router.getService',
       'setSerializeValue sluice.breaker fallback',
       'setScheme https',
       'setTarget spare 8443',
@@ -198,6 +199,31 @@ describe('the phases of circuit-breaker', () => {
     const text = await h.metrics.text()
     assert.match(text, /sluice_breaker_calls_total\{service="echo",route="",outcome="failure"\} 1\n/)
     assert.match(text, /sluice_breaker_rejected_total\{service="echo",route="",outcome="fallback"\} 1\n/)
+  })
+
+  it('ask for the address of a fallback where the service is at an address, since Kong would not', async () => {
+    const fallback = { upstream: { scheme: 'http' as const, host: 'localhost', port: 8080 } }
+    const h = harness({ minimum_calls: 1, fallback }, { serviceId: 'sid' })
+    await h.access()
+    await h.log(503)
+    const { calls } = await h.access('10.0.0.1')
+    assert.deepEqual(calls, [
+      'router.getService',
+      'setSerializeValue sluice.breaker fallback',
+      'setScheme http',
+      'setTarget 127.0.0.1 8080',
+      'setHeader host localhost',
+    ])
+  })
+
+  it('reject where nobody knows the address of a fallback', async () => {
+    const fallback = { upstream: { scheme: 'http' as const, host: 'nowhere.invalid', port: 8080 } }
+    const h = harness({ minimum_calls: 1, fallback }, { serviceId: 'sid' })
+    await h.access()
+    await h.log(503)
+    const { calls, exit } = await h.access('10.0.0.1')
+    assert.equal(exit?.status, 503)
+    assert.ok(calls.includes('setSerializeValue sluice.breaker rejected'))
   })
 
   it('only count what they would reject in shadow', async () => {
