@@ -15,6 +15,7 @@ import { createLogger } from '../plugin-server/observe/log.ts'
 import { definePlugin, Type } from '../plugin-server/sdk.ts'
 import { plugin as circuitBreaker } from '../plugins/circuit-breaker/plugin.ts'
 import { connectProtobuf, type KongConnection } from '../test/support/fake-kong.ts'
+import { median } from './report.ts'
 
 const CONNECTIONS = 16
 const EVENTS_PER_ROUND = 40_000
@@ -105,9 +106,6 @@ async function measure(): Promise<void> {
     rmSync(folder, { recursive: true })
   }
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 const [socket, folder] = process.argv.slice(2)
 if (socket !== undefined && folder !== undefined) await serve(socket, folder)

@@ -15,6 +15,7 @@ import type { Config } from '../plugins/circuit-breaker/config.ts'
 import { startBehindGateway } from './behind-gateway.ts'
 import { insertTable } from './breaker-readme.ts'
 import { plotWalk } from './breaker-walk-plot.ts'
+import { median } from './report.ts'
 
 const RATE_PER_SECOND = 40
 const PLOT = 'docs/images/breaker-walk.svg'
@@ -131,9 +132,6 @@ function summarize(samples: readonly Sample[]): string {
   }
   return lines.join('\n')
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 const redis = await findService('redis', { variables: 'SLUICE_', alone: true })
 const sample = await startSample()

@@ -20,6 +20,7 @@ import type { Call } from '../plugins/circuit-breaker/classify.ts'
 import { readConfig } from '../plugins/circuit-breaker/config.ts'
 import { standardConfig } from './breaker-config.ts'
 import { insertTable } from './breaker-readme.ts'
+import { median } from './report.ts'
 
 const BREAKERS = 10_000
 const CALLS_EACH = 20
@@ -157,10 +158,6 @@ async function perSecond(act: () => unknown): Promise<number> {
     if (round > 0) rates.push((done / (performance.now() - startedAt)) * 1000)
   }
   return median(rates)
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
 async function measure(name: string): Promise<Measured> {

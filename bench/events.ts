@@ -8,7 +8,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { cpuMs } from './cpu.ts'
-import { CONTENDERS, type Contender, median, printTable, withServer } from './plugin-servers.ts'
+import { CONTENDERS, type Contender, withServer } from './plugin-servers.ts'
+import { median, printTable } from './report.ts'
 
 const LANES = 16
 const ROUNDS = 3

@@ -13,6 +13,33 @@ const ENV = {
   TS_NODE_COMPILER: require.resolve('typescript', { paths: [ROOT] }),
 }
 
+/** Access phases by the names of their plugins; the same stand in servers/sluice-server.ts for ours. */
+export const PDK_ACCESS = {
+  'calls-0': 'async access(kong) {}',
+  'calls-2': `async access(kong) {
+    const consumer = await kong.client.getConsumer()
+    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
+  }`,
+  'calls-8': `async access(kong) {
+    const consumer = await kong.client.getConsumer()
+    await kong.client.getCredential()
+    await kong.router.getService()
+    await kong.router.getRoute()
+    await kong.request.getMethod()
+    await kong.request.getPath()
+    await kong.log.notice('seen')
+    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
+  }`,
+  reject: `async access(kong) {
+    await kong.response.exit(429, 'too many requests', { 'Retry-After': ['13'] })
+  }`,
+} as const
+
+/** Text of a module for kong-pdk with this access phase. */
+export const pdkModule = (name: string, access: string): string =>
+  `class P { constructor(config) { this.config = config } ${access} }
+   module.exports = { Plugin: P, Name: '${name}', Version: '1.0.0', Priority: 1, Schema: [] }`
+
 /** Writes CommonJS modules, by their names, into a new folder. */
 export function writeModules(folder: string, modules: Readonly<Record<string, string>>): string {
   mkdirSync(folder)

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch } from 'undici'
 import { startBehindGateway } from './behind-gateway.ts'
 import { type Capacity, type LimitedUpstream, startLimitedUpstream } from './limited-upstream.ts'
-import { median, printTable } from './plugin-servers.ts'
+import { median, printTable } from './report.ts'
 import { createRandom } from './virtual-time.ts'
 
 const SECONDS = Number(process.argv[2] ?? 15)

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KongLane, openMsgpackLane, openProtobufLane } from './kong-lane.ts'
-import { startKongPdk, writeModules } from './kong-pdk.ts'
+import { PDK_ACCESS, pdkModule, startKongPdk, writeModules } from './kong-pdk.ts'
 
 export interface Contender {
   readonly name: string
@@ -17,34 +17,8 @@ export interface Contender {
   readonly open: (socket: string) => Promise<KongLane>
 }
 
-/** As in servers/sluice-server.ts. */
-const KONG_PDK_PLUGINS: Readonly<Record<string, string>> = {
-  'calls-0': 'async access(kong) {}',
-  'calls-2': `async access(kong) {
-    const consumer = await kong.client.getConsumer()
-    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
-  }`,
-  'calls-8': `async access(kong) {
-    const consumer = await kong.client.getConsumer()
-    await kong.client.getCredential()
-    await kong.router.getService()
-    await kong.router.getRoute()
-    await kong.request.getMethod()
-    await kong.request.getPath()
-    await kong.log.notice('seen')
-    await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
-  }`,
-  reject: `async access(kong) {
-    await kong.response.exit(429, 'too many requests', { 'Retry-After': ['13'] })
-  }`,
-}
-
 function startPdk(folder: string, socket: string): ChildProcess {
-  const modules = Object.entries(KONG_PDK_PLUGINS).map(([name, access]) => [
-    name,
-    `class P { constructor(config) { this.config = config } ${access} }
-     module.exports = { Plugin: P, Name: '${name}', Version: '1.0.0', Priority: 1, Schema: [] }`,
-  ])
+  const modules = Object.entries(PDK_ACCESS).map(([name, access]) => [name, pdkModule(name, access)])
   const plugins = writeModules(path.join(folder, 'kong-pdk-plugins'), Object.fromEntries(modules))
   return startKongPdk(plugins, socket)
 }
@@ -94,13 +68,4 @@ export async function withServer<T>(
     await exited
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)]!
-}
-
-export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
-  process.stdout.write(line(head) + line(head.map(() => '---')) + rows.map(line).join(''))
 }

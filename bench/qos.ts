@@ -15,6 +15,7 @@ import type { Store } from '../plugin-server/stores/store.ts'
 import { Decider } from '../plugins/qos/decider.ts'
 import type { Limit } from '../plugins/qos/limit.ts'
 import { createPlan, type Plan } from '../plugins/qos/plan.ts'
+import { median } from './report.ts'
 
 const SUBJECTS = 1000
 const IN_FLIGHT = 64
@@ -101,8 +102,6 @@ async function round({ decide }: Contender): Promise<number> {
   await Promise.all(Array.from({ length: IN_FLIGHT }, (_, i) => lane(i)))
   return count / ((performance.now() - startMs) / 1000)
 }
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
 /** Side by side: each round visits every contender, so that a change of the machine's mood meets all of them. */
 async function compare(contenders: readonly Contender[]): Promise<Map<string, number>> {

@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { cpuMs } from './cpu.ts'
-import { CONTENDERS, type Contender, median, printTable, withServer } from './plugin-servers.ts'
+import { CONTENDERS, type Contender, withServer } from './plugin-servers.ts'
+import { median, printTable } from './report.ts'
 
 const STARTS = Number(process.argv[2] ?? 11)
 

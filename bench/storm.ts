@@ -10,7 +10,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { cpuMs } from './cpu.ts'
 import type { KongLane } from './kong-lane.ts'
-import { CONTENDERS, type Contender, median, printTable, withServer } from './plugin-servers.ts'
+import { CONTENDERS, type Contender, withServer } from './plugin-servers.ts'
+import { median, printTable } from './report.ts'
 
 const CLIENTS = [16, 400, 1500]
 const ROUNDS = 3

@@ -3,7 +3,6 @@ import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { createEndings, startCore } from './core.ts'
-import { messageOf } from './errors.ts'
 import { type Health, openObservations } from './observe/http.ts'
 import { createLogger, type Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -62,9 +61,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       const all = [...problems, ...(draining ? ['the server is draining'] : [])]
       return { ready: all.length === 0, problems: all }
     }
-    const http = await openObservations(settings.http, metrics, health, options.takeOver ?? false, error =>
-      log.error({ reason: messageOf(error) }, 'metrics and health can not be served'),
-    )
+    const http = await openObservations(settings.http, metrics, health, options.takeOver ?? false, log)
     endings.add(() => http.close())
     const sockets = await createSocketServer({
       path: settings.socket,

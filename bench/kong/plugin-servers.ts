@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { dumpOfKongPdk, startKongPdk, writeModules } from '../kong-pdk.ts'
+import { dumpOfKongPdk, PDK_ACCESS, pdkModule, startKongPdk, writeModules } from '../kong-pdk.ts'
 
 const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
 const BENCH_PLUGINS = path.resolve(import.meta.dirname, 'plugins')
@@ -10,13 +10,7 @@ const OURS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice', 'calls-0', '
 
 /** By their names in Kong, which must differ from those of ours. */
 const PDK_MODULES = {
-  'pdk-calls-2': `class P {
-    async access(kong) {
-      const consumer = await kong.client.getConsumer()
-      await kong.response.setHeaders({ 'x-consumer': consumer.username, 'x-limit': '100' })
-    }
-  }
-  module.exports = { Plugin: P, Name: 'pdk-calls-2', Version: '1.0.0', Priority: 900, Schema: [] }`,
+  'pdk-calls-2': pdkModule('pdk-calls-2', PDK_ACCESS['calls-2']),
   'pdk-qos': `module.exports = {
     ...require(${JSON.stringify(path.resolve(import.meta.dirname, '../../kong-js/qos.cjs'))}), Name: 'pdk-qos' }`,
 }

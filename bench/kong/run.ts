@@ -18,6 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { findService } from '../../ops/local/find.ts'
 import { freePorts } from '../../ops/local/ports.ts'
+import { median } from '../report.ts'
 import { type Case, casesOf, declarationOf } from './cases.ts'
 import { preparePluginServers } from './plugin-servers.ts'
 import { familyCpuMs, kong, type Load, load, masterOf, requirePrograms, startUpstream } from './processes.ts'
@@ -155,11 +156,6 @@ function kongEnv(declaration: string): Record<string, string> {
     settings[`${prefix}_QUERY_CMD`] = `cat ${dump}`
   }
   return settings
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
 function rate(name: string): number {

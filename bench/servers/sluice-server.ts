@@ -1,19 +1,18 @@
-/** A plugin server of Sluice with the plugins of plugin-servers.ts: `node sluice-server.js SOCKET SPOOL`. */
+/** A plugin server of Sluice with the plugins of kong-pdk.ts: `node sluice-server.js SOCKET SPOOL`. */
 import { readSettings } from '../../plugin-server/config.ts'
 import { startServer } from '../../plugin-server/main.ts'
 import { createLogger } from '../../plugin-server/observe/log.ts'
 import { type AccessKong, definePlugin, Type } from '../../plugin-server/sdk.ts'
+import { plugin as calls0 } from '../kong/plugins/calls-0.ts'
+import { plugin as calls2 } from '../kong/plugins/calls-2.ts'
 
 const plugin = (name: string, access: (kong: AccessKong) => void | Promise<void>) =>
   definePlugin({ name, version: '1.0.0', priority: 1, config: Type.Object({}), phases: { access } })
 
-/** The same plugins stand in plugin-servers.ts for kong-pdk. */
+/** The same plugins stand in kong-pdk.ts for kong-pdk. */
 const plugins = [
-  plugin('calls-0', () => {}),
-  plugin('calls-2', async kong => {
-    const consumer = await kong.client.getConsumer()
-    kong.response.setHeaders({ 'x-consumer': consumer?.username ?? 'none', 'x-limit': '100' })
-  }),
+  calls0,
+  calls2,
   plugin('calls-8', async kong => {
     const consumer = await kong.client.getConsumer()
     await kong.client.getCredential()

@@ -42,7 +42,7 @@ export function startTimeOf(pid: number): string | undefined {
 }
 
 /** The fields of /proc/PID/stat behind the name, which may itself hold spaces and brackets. */
-function statOf(pid: number): string[] | undefined {
+export function statOf(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return text.slice(text.lastIndexOf(')') + 2).split(' ')

@@ -1,6 +1,7 @@
 /** `/metrics`, `/healthz` and `/readyz`. Bound to loopback unless told otherwise; nothing here changes anything. */
 import { createServer, type ServerResponse } from 'node:http'
 import { messageOf, SluiceError } from '../errors.ts'
+import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Health {
@@ -84,7 +85,7 @@ export interface Observations {
  * when it notices that its socket has been taken over.
  *
  * @param address undefined: nothing is served.
- * @param onFailure told when waiting was in vain.
+ * @param log told when waiting was in vain.
  * @throws SLUICE_PORT_IN_USE unless `takeOver`.
  */
 export async function openObservations(
@@ -92,18 +93,20 @@ export async function openObservations(
   metrics: Pick<Metrics, 'text'>,
   health: () => Health | Promise<Health>,
   takeOver: boolean,
-  onFailure: (error: unknown) => void,
+  log: Pick<Logger, 'error'>,
 ): Promise<Observations> {
   let server: ObserveServer | undefined
   let retry: NodeJS.Timeout | undefined
   let closed = false
+  const complain = (error: unknown) =>
+    log.error({ reason: messageOf(error) }, 'metrics and health can not be served')
   const open = async (): Promise<void> => {
     if (!address) return
     try {
       server = await serveObservations(address, metrics, health)
     } catch (error) {
       if (!takeOver || (error as { code?: string }).code !== 'SLUICE_PORT_IN_USE') throw error
-      if (!closed) retry = setTimeout(() => open().catch(onFailure), RETRY_EVERY_MS)
+      if (!closed) retry = setTimeout(() => open().catch(complain), RETRY_EVERY_MS)
     }
     if (closed) await server?.close()
   }

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../clock.ts'
 import type { Settings } from '../config.ts'
 import { createEndings } from '../core.ts'
-import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../errors.ts'
+import { ERRORS, type ErrorCode, SluiceError } from '../errors.ts'
 import type { Server } from '../main.ts'
 import { openObservations } from '../observe/http.ts'
 import type { Logger } from '../observe/log.ts'
@@ -209,7 +209,7 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
         return { ready: problems.length === 0, problems }
       },
       options.takeOver,
-      error => log.error({ reason: messageOf(error) }, 'metrics and health can not be served'),
+      log,
     )
     endings.add(() => http.close())
     const listener = await listen({

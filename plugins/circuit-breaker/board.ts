@@ -19,6 +19,7 @@ import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
 import { type Configured, createEntry, type Entry } from './entry.ts'
 import { BEAT_MS } from './heartbeat.ts'
+import { Names } from './names.ts'
 import { type Probe, readMark, writeMark } from './probe.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Sharing } from './sharing.ts'
@@ -45,6 +46,8 @@ const PASS: Decision = { kind: 'pass' }
  * is reported to the store in one call, which answers with the cluster's state; a channel brings changes at once.
  */
 export class Board {
+  /** Names of fallback hosts, resolved. */
+  readonly names: Names
   readonly #host: BoardHost
   readonly #reporter: Reporter
   readonly #entries = new Map<string, Entry>()
@@ -57,6 +60,7 @@ export class Board {
 
   constructor(host: BoardHost) {
     this.#host = host
+    this.names = new Names(host.clock)
     this.#reporter = createReporter(host)
     this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
     this.#sharing = new Sharing(host, this.#id, this.#entries, this.#reporter)

@@ -4,14 +4,12 @@ import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'
 import type { Configured, Entry } from './entry.ts'
 import { BREAKER_EVENTS } from './events.ts'
-import { Names } from './names.ts'
 import { respond } from './respond.ts'
 
 /** What an instance keeps beside its configuration. */
 interface Instance extends Configured {
   /** The breaker's key where the entry in Kong is bound to what the breaker protects; else it depends on the request. */
   readonly key: string | undefined
-  readonly names: Names
 }
 
 /** The circuit breaker: rejects at once what its upstream could not serve, and finds out gently when it can again. */
@@ -26,10 +24,9 @@ export const plugin = definePlugin({
   events: BREAKER_EVENTS,
   needs: { log: ['log.serialize'] },
   memory: host => new Board(host).start(),
-  instance: (config, { host, memory, scope }): Instance => {
+  instance: (config, { memory, scope }): Instance => {
     const settings = readConfig(config, scope)
-    const key = ownKey(settings.scope, scope)
-    return { ...memory.configure(settings), key, names: new Names(host.clock) }
+    return { ...memory.configure(settings), key: ownKey(settings.scope, scope) }
   },
   phases: {
     access(kong, { memory, instance }) {
@@ -65,7 +62,7 @@ function access(kong: AccessKong, board: Board, instance: Instance, breaker: Ent
 function act(
   kong: AccessKong,
   board: Board,
-  { settings, names }: Instance,
+  { settings }: Instance,
   breaker: Entry,
   decision: Decision,
 ): void | Promise<void> {
@@ -80,7 +77,7 @@ function act(
   }
   const { fallback } = settings
   board.count(breaker, fallback ? 'fallback' : 'rejected')
-  return respond(kong, { fallback, name: breaker.name, retryAfterMs: decision.retryAfterMs }, names)
+  return respond(kong, { fallback, name: breaker.name, retryAfterMs: decision.retryAfterMs }, board.names)
 }
 
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>

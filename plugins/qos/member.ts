@@ -109,7 +109,7 @@ async function enter(
 
 type Log = Readonly<Record<string, unknown>>
 
-/** How long the upstream took to begin its answer; undefined where it was not reached or did not answer. */
+/** What the upstream's answer says of its load; undefined where it was not reached or did not answer. */
 function upstreamAnswer(log: Log): UpstreamAnswer {
   if (log.source !== 'upstream') return undefined
   const { status } = (log.response ?? {}) as { status?: number }

@@ -1,12 +1,11 @@
 import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
 
-/** For kong-pdk the same stands in plugin-servers.ts. */
+/** For kong-pdk the same stands in kong-pdk.ts. */
 export const plugin = definePlugin({
   name: 'calls-2',
   version: '1.0.0',
   priority: 900,
   config: Type.Object({}),
-  needs: { access: ['client.getConsumer'] },
   phases: {
     async access(kong) {
       const consumer = await kong.client.getConsumer()
