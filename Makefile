@@ -4,6 +4,7 @@ SHELL := /bin/bash
 node_modules/.installed: package.json package-lock.json
 	@./ops/require-node.sh
 	npm install --no-save --no-progress --loglevel=error
+	@rm -f dist/.tsbuildinfo # packages that the build bundles may have changed: compile anew
 	@touch $@
 
 .PHONY: help

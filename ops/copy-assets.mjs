@@ -18,7 +18,7 @@ function copy(folder) {
 }
 for (const root of ROOTS) if (existsSync(root)) copy(root)
 
-await import('./bundle-typebox.mjs')
+await import('./bundle-packages.mjs')
 
 // Each plugin once more as a module for Kong's own JavaScript plugin server, which wants CommonJS and one file a plugin.
 mkdirSync('dist/kong-js', { recursive: true })
