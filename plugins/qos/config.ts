@@ -142,7 +142,7 @@ export const configSchema = Type.Object({
   }),
   error_format: Type.Enum(['problem', 'kong'], {
     default: 'problem',
-    description: 'RFC 9457 problem details, or {"message": …} as Kong writes it',
+    description: 'RFC 9457 problem details, or {"message": …, "request_id": …} as Kong writes it',
   }),
   retry_jitter: Type.Number({
     default: 0.1,

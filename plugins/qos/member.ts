@@ -10,7 +10,7 @@ import {
   type InstanceScope,
   type PhaseContext,
 } from '../../plugin-server/sdk.ts'
-import { shed } from './answer.ts'
+import { reject, SHED } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { type ComposedConfig, composedSchema } from './config.ts'
 import type { UpstreamAnswer } from './overload.ts'
@@ -100,9 +100,7 @@ async function enter(
     return () => shedding.leave(service, slot, undefined)
   }
   undo?.()
-  const { status, body, contentType } = shed(entry.reason, config.error_format)
-  return kong.response.exit(status, body, {
-    'Content-Type': contentType,
+  return reject(kong, SHED[entry.reason], config.error_format, {
     'Retry-After': entry.retryAfterSeconds,
   })
 }

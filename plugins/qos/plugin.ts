@@ -6,7 +6,7 @@ import {
   type InstanceScope,
   type PhaseContext,
 } from '../../plugin-server/sdk.ts'
-import { refusalOf, unavailable } from './answer.ts'
+import { refusalOf, reject, UNAVAILABLE } from './answer.ts'
 import { type Caller, readCaller, scopeName } from './caller.ts'
 import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider, type Request } from './decider.ts'
@@ -114,7 +114,7 @@ export async function limit(
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config
   memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
-  if (verdict.outcome !== 'admitted' && !shadow) answer(kong, config, verdict, remaining, random)
+  if (verdict.outcome !== 'admitted' && !shadow) await answer(kong, config, verdict, remaining, random)
   if (isKnown && !config.hide_client_headers)
     kong.response.setHeaders(limitFields(verdict, remaining, config.kong_headers))
   // Composed with others: a member behind this one may reject the request after all.
@@ -128,16 +128,12 @@ function answer(
   verdict: Verdict,
   remaining: readonly number[],
   random: () => number,
-): never {
+): Promise<never> {
   const { retryMicros } = verdict
   const retrySeconds =
     retryMicros === undefined ? undefined : retryAfterSeconds(retryMicros, config.retry_jitter, random)
-  const { status, body, contentType } =
-    verdict.outcome === 'unavailable'
-      ? unavailable(config.error_format)
-      : refusalOf(verdict, retrySeconds, config.error_format)
-  return kong.response.exit(status, body, {
-    'Content-Type': contentType,
+  const refusal = verdict.outcome === 'unavailable' ? UNAVAILABLE : refusalOf(verdict, retrySeconds)
+  return reject(kong, refusal, config.error_format, {
     ...(retrySeconds === undefined ? {} : { 'Retry-After': retrySeconds }),
     ...(verdict.outcome === 'refused' && remaining.length > 0
       ? limitFields(verdict, remaining, config.kong_headers)

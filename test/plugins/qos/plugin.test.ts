@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { startHarness } from '../../../kong/harness/harness.ts'
+import { plugin } from '../../../plugins/qos/plugin.ts'
 import { ALICE, type Asked, createNode, GOLDIE, oneLimit } from './harness.ts'
 
 describe('the plugin qos', () => {
@@ -55,12 +57,6 @@ describe('the plugin qos', () => {
     assert.equal((await ask(ALICE)).status, 429)
     node.clock.advance(1)
     assert.equal((await ask(ALICE)).status, 200)
-  })
-
-  it('answers as Kong does when asked to', async () => {
-    const ask = node.configure(oneLimit({ requests: 1, per: 60 }, { error_format: 'kong' }))
-    await ask(ALICE)
-    assert.deepEqual((await ask(ALICE)).body, { message: 'API rate limit exceeded' })
   })
 
   it('debits no limit for a request that one of them refuses', async () => {
@@ -281,3 +277,24 @@ describe('the plugin qos', () => {
     assert.equal((await ask(ALICE)).status, 200)
   })
 })
+
+for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
+  describe(`the error format of Kong over ${protocol}`, () => {
+    it("has the request's id, which is asked for by a rejection only", async () => {
+      const config = oneLimit({ requests: 1, per: 60 }, { error_format: 'kong' })
+      const kong = await startHarness(plugin, { protocol, config })
+      const roundTrips = async () => Number(/round_trips_total\{.*\} (\d+)/.exec(await kong.metrics())?.[1])
+      await kong.request('/')
+      const admitted = await roundTrips()
+      const { status, headers, body } = await kong.request('/')
+      assert.equal(status, 429)
+      assert.equal(headers['content-type'], 'application/json; charset=utf-8')
+      assert.deepEqual(JSON.parse(body), {
+        message: 'API rate limit exceeded',
+        request_id: headers['x-kong-request-id'],
+      })
+      assert.match(String(headers['x-kong-request-id']), /^[0-9a-f]{32}$/)
+      assert.equal((await roundTrips()) - admitted, admitted + 1)
+      await kong.close()
+    })
+  })
