@@ -75,9 +75,7 @@ function act(
     board.count(breaker, 'shadow')
     return
   }
-  const { fallback } = settings
-  board.count(breaker, fallback ? 'fallback' : 'rejected')
-  return respond(kong, { fallback, name: breaker.name, retryAfterMs: decision.retryAfterMs }, board.names)
+  return respond(kong, { board, breaker, fallback: settings.fallback, retryAfterMs: decision.retryAfterMs })
 }
 
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>

@@ -1,35 +1,31 @@
 import { isIP } from 'node:net'
 import type { AccessKong } from '../../plugin-server/sdk.ts'
+import type { Board } from './board.ts'
 import { MARK } from './classify.ts'
 import type { OtherUpstream, Settings } from './config.ts'
-import type { Names } from './names.ts'
+import type { Entry } from './entry.ts'
 
 /** A request that may not reach its upstream. */
 export interface Held {
+  readonly board: Board
+  readonly breaker: Entry
   readonly fallback: Settings['fallback']
-  /** The breaker's. */
-  readonly name: string
   readonly retryAfterMs: number
 }
 
 /** Answers with 503 and problem details (RFC 9457), or the fallback. */
-export function respond(kong: AccessKong, held: Held, names: Names): void | Promise<void> {
+export function respond(kong: AccessKong, held: Held): void | Promise<void> {
   const { fallback } = held
   if (fallback === undefined) return reject(kong, held)
-  if ('upstream' in fallback) return sendElsewhere(kong, held, fallback.upstream, names)
-  kong.log.setSerializeValue(MARK, 'fallback')
+  if ('upstream' in fallback) return sendElsewhere(kong, held, fallback.upstream)
+  note(kong, held, 'fallback')
   const { status, body, content_type } = fallback.static
   kong.response.exit(status, body, { 'content-type': content_type })
 }
 
-function sendElsewhere(
-  kong: AccessKong,
-  held: Held,
-  upstream: OtherUpstream,
-  names: Names,
-): void | Promise<void> {
-  if (isIP(upstream.host)) return sendTo(kong, upstream, upstream.host)
-  return sendByName(kong, held, upstream, names)
+function sendElsewhere(kong: AccessKong, held: Held, upstream: OtherUpstream): void | Promise<void> {
+  if (isIP(upstream.host)) return sendTo(kong, held, upstream, upstream.host)
+  return sendByName(kong, held, upstream)
 }
 
 /**
@@ -37,40 +33,41 @@ function sendElsewhere(
  * (`balancer_data.type` in runloop/handler.lua at 3.9.3): behind a service at an address it takes every later host for
  * an address, too, and answers 500. So the name is asked for here.
  */
-async function sendByName(
-  kong: AccessKong,
-  held: Held,
-  upstream: OtherUpstream,
-  names: Names,
-): Promise<void> {
+async function sendByName(kong: AccessKong, held: Held, upstream: OtherUpstream): Promise<void> {
   const service = await kong.router.getService()
-  if (service === undefined || !isIP(service.host)) return sendTo(kong, upstream, upstream.host)
-  const address = await names.addressOf(upstream.host)
+  if (service === undefined || !isIP(service.host)) return sendTo(kong, held, upstream, upstream.host)
+  const address = await held.board.names.addressOf(upstream.host)
   if (address === undefined) return reject(kong, held)
-  sendTo(kong, upstream, address)
+  sendTo(kong, held, upstream, address)
   // As Kong does it for a target by name.
   kong.service.request.setHeader('host', upstream.host)
 }
 
-function sendTo(kong: AccessKong, { scheme, port, path }: OtherUpstream, host: string): void {
-  kong.log.setSerializeValue(MARK, 'fallback')
+function sendTo(kong: AccessKong, held: Held, { scheme, port, path }: OtherUpstream, host: string): void {
+  note(kong, held, 'fallback')
   kong.service.request.setScheme(scheme)
   kong.service.setTarget(host, port)
   if (path !== undefined) kong.service.request.setPath(path)
 }
 
-function reject(kong: AccessKong, { name, retryAfterMs }: Held): void {
-  kong.log.setSerializeValue(MARK, 'rejected')
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
+function reject(kong: AccessKong, held: Held): void {
+  note(kong, held, 'rejected')
+  const seconds = Math.max(1, Math.ceil(held.retryAfterMs / 1000))
   const problem = {
     type: 'about:blank',
     title: 'Service Unavailable',
     status: 503,
-    detail: `The circuit breaker of ${name} is open: the upstream has failed lately.`,
+    detail: `The circuit breaker of ${held.breaker.name} is open: the upstream has failed lately.`,
     retry_after: seconds,
   }
   kong.response.exit(503, JSON.stringify(problem), {
     'content-type': 'application/problem+json',
     'retry-after': seconds,
   })
+}
+
+/** For the metrics, and for the log phase. */
+function note(kong: AccessKong, { board, breaker }: Held, what: 'rejected' | 'fallback'): void {
+  board.count(breaker, what)
+  kong.log.setSerializeValue(MARK, what)
 }

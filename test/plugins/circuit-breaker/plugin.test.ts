@@ -216,7 +216,7 @@ describe('the phases of circuit-breaker', () => {
     ])
   })
 
-  it('reject where nobody knows the address of a fallback', async () => {
+  it('reject, and count so, where nobody knows the address of a fallback', async () => {
     const fallback = { upstream: { scheme: 'http' as const, host: 'nowhere.invalid', port: 8080 } }
     const h = harness({ minimum_calls: 1, fallback }, { serviceId: 'sid' })
     await h.access()
@@ -224,6 +224,9 @@ describe('the phases of circuit-breaker', () => {
     const { calls, exit } = await h.access('10.0.0.1')
     assert.equal(exit?.status, 503)
     assert.ok(calls.includes('setSerializeValue sluice.breaker rejected'))
+    await h.memory.flush()
+    const counted = (await h.metrics.text()).match(/^sluice_breaker_rejected_total\{.*/gm)
+    assert.deepEqual(counted, ['sluice_breaker_rejected_total{service="echo",route="",outcome="rejected"} 1'])
   })
 
   it('only count what they would reject in shadow', async () => {
