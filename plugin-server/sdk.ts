@@ -85,7 +85,8 @@ export interface PhaseContext<Config, Memory, Instance> {
 
 /**
  * Takes back what a handler did, such as the debit of a limit. Called when a later member of a composed plugin ends
- * the request; must not throw, and can ask Kong nothing any more.
+ * the request, when Kong goes away meanwhile, and when the handler itself was late; must not throw, and can ask Kong
+ * nothing any more.
  */
 export type Undo = () => void
 

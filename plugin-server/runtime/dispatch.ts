@@ -122,7 +122,7 @@ class EventRun implements EventListener, Expiring {
     const index = this.#index
     result.then(
       value => {
-        if (this.#over || this.#index !== index) return
+        if (this.#over || this.#index !== index) return this.#takeBack(value)
         this.#keepUndo(value)
         if (this.#conversation.exited) return this.#finish('exit')
         this.#index++
@@ -235,14 +235,18 @@ class EventRun implements EventListener, Expiring {
       this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
-  /** After the answer has left: the request was ended by the member at the index, so what those before it did is void. */
+  /** After the answer has left: the request went no further, so what the members before did is void. */
   #undo(): void {
-    for (const undo of this.#undos?.reverse() ?? []) {
-      try {
-        undo()
-      } catch (error) {
-        this.#report(this.#instance.plugin, 'error', error)
-      }
+    for (const undo of this.#undos?.reverse() ?? []) this.#takeBack(undo)
+  }
+
+  /** Of a late handler, too: nothing that it wrote has reached Kong, whatever became of the request. */
+  #takeBack(undo: unknown): void {
+    if (typeof undo !== 'function') return
+    try {
+      undo()
+    } catch (error) {
+      this.#report(this.#instance.plugin, 'error', error)
     }
   }
 
@@ -255,7 +259,7 @@ class EventRun implements EventListener, Expiring {
     this.#conversation.end()
     const { fault } = this.#conversation
     if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
-    if (ended) this.#undo()
+    if (ended || outcome === 'abandoned') this.#undo()
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,
       this.#phase,

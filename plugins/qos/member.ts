@@ -9,6 +9,7 @@ import {
   type Host,
   type InstanceScope,
   type PhaseContext,
+  type Undo,
 } from '../../plugin-server/sdk.ts'
 import { reject, SHED } from './answer.ts'
 import type { Caller } from './caller.ts'
@@ -16,6 +17,7 @@ import { type ComposedConfig, composedSchema } from './config.ts'
 import type { UpstreamAnswer } from './overload.ts'
 import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
 import { Shedding } from './shedding.ts'
+import { givingBack } from './taken.ts'
 
 /** Joins the log event to the access event: where the slot stands in `log.serialize`. */
 const MARK = 'sluice.qos'
@@ -61,15 +63,11 @@ export const member = definePlugin({
   },
   needs: { ...plugin.needs, log: ['log.serialize'] },
   phases: {
-    async access(kong, context: Context) {
-      const { caller, undo } = await limit(kong, context)
-      if (!context.instance.watches) return undo
-      const leave = await enter(kong, context, caller, undo)
-      return () => {
-        leave()
-        undo?.()
-      }
-    },
+    access: (kong, context: Context) =>
+      givingBack(async taken => {
+        const caller = await limit(kong, context, taken)
+        if (context.instance.watches) await enter(kong, context, caller, taken)
+      }),
     async log(kong, { memory, instance }: Context) {
       if (!instance.watches) return
       const log = await kong.log.serialize()
@@ -80,29 +78,25 @@ export const member = definePlugin({
   },
 })
 
-/** Takes a slot of the service, or sheds the request. Resolves with how to give the slot back. */
+/** Takes a slot of the service, or sheds the request. */
 async function enter(
   kong: AccessKong,
   { config, scope, memory }: Context,
   caller: Caller,
-  undo: (() => void) | undefined,
-): Promise<() => void> {
+  taken: Undo[],
+): Promise<void> {
   const service = scope.serviceId ?? (await kong.router.getService())?.id
   // A route without a service has no upstream to protect.
-  if (service === undefined) return () => {}
+  if (service === undefined) return
   const { tier, subject } = caller
   const { shedding } = memory
   const entry = shedding.enter(service, config.overload, { tier, subject })
-  if (entry.outcome === 'admitted') {
-    const { slot } = entry
-    const mark: Mark = { slot, boot: shedding.boot, service }
-    kong.log.setSerializeValue(MARK, { ...mark })
-    return () => shedding.leave(service, slot, undefined)
-  }
-  undo?.()
-  return reject(kong, SHED[entry.reason], config.error_format, {
-    'Retry-After': entry.retryAfterSeconds,
-  })
+  if (entry.outcome === 'shed')
+    return reject(kong, SHED[entry.reason], config.error_format, { 'Retry-After': entry.retryAfterSeconds })
+  const { slot } = entry
+  taken.push(() => shedding.leave(service, slot, undefined))
+  const mark: Mark = { slot, boot: shedding.boot, service }
+  kong.log.setSerializeValue(MARK, { ...mark })
 }
 
 type Log = Readonly<Record<string, unknown>>

@@ -5,6 +5,7 @@ import {
   type Host,
   type InstanceScope,
   type PhaseContext,
+  type Undo,
 } from '../../plugin-server/sdk.ts'
 import { refusalOf, reject, UNAVAILABLE } from './answer.ts'
 import { type Caller, readCaller, scopeName } from './caller.ts'
@@ -15,6 +16,7 @@ import { limitFields, retryAfterSeconds } from './fields.ts'
 import { everySystem } from './heartbeat.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
+import { givingBack } from './taken.ts'
 import { remainingOf, type Verdict } from './verdict.ts'
 
 /** What the plugin remembers in a process: accounts, tokens, refusals; never bound to an instance. */
@@ -79,15 +81,9 @@ export const plugin = definePlugin({
   memory: createMemory,
   instance: createInstance,
   phases: {
-    access: async (kong, context) => (await limit(kong, context)).undo,
+    access: (kong, context) => givingBack(taken => limit(kong, context, taken)),
   },
 })
-
-/** A request that is within its limits (or let through all the same), and how to give back what it was debited. */
-export interface Admitted {
-  readonly caller: Caller
-  readonly undo: (() => void) | undefined
-}
 
 type Context = PhaseContext<Config, QosMemory, QosInstance>
 
@@ -95,7 +91,8 @@ type Context = PhaseContext<Config, QosMemory, QosInstance>
 export async function limit(
   kong: AccessKong,
   { config, scope, memory, instance }: Context,
-): Promise<Admitted> {
+  taken: Undo[],
+): Promise<Caller> {
   const { policy } = instance
   const { clock, random } = memory.host
   const caller = await readCaller(kong, policy, scope)
@@ -110,6 +107,7 @@ export async function limit(
   }
   const decided = memory.decider.decide(request)
   const verdict = decided instanceof Promise ? await decided : decided
+  if (verdict.outcome === 'admitted') taken.push(() => memory.decider.giveBack(request))
   const isKnown = verdict.states.length > 0
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config
@@ -117,9 +115,7 @@ export async function limit(
   if (verdict.outcome !== 'admitted' && !shadow) await answer(kong, config, verdict, remaining, random)
   if (isKnown && !config.hide_client_headers)
     kong.response.setHeaders(limitFields(verdict, remaining, config.kong_headers))
-  // Composed with others: a member behind this one may reject the request after all.
-  const undo = verdict.outcome === 'admitted' ? () => memory.decider.giveBack(request) : undefined
-  return { caller, undo }
+  return caller
 }
 
 function answer(

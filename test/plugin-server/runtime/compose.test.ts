@@ -77,11 +77,16 @@ const porter = definePlugin({
   name: 'porter',
   version: '1.0.0',
   priority: 5,
-  config: Type.Object({ exit: Type.Boolean({ default: false }) }),
+  deadlineMs: { access: 60_000 },
+  config: Type.Object({
+    exit: Type.Boolean({ default: false }),
+    stays: Type.Boolean({ default: false }),
+  }),
   phases: {
     async access(kong, { config }) {
       const consumer = await kong.client.getConsumer()
       steps.push(`porter ${consumer?.username}`)
+      if (config.stays) await new Promise(() => {})
       kong.response.setHeader('x-porter', 'in')
       await new Promise(resolve => setTimeout(resolve, 60))
       if (config.exit) kong.response.exit(418, 'out')
@@ -163,6 +168,18 @@ describe('a composed plugin', () => {
         assert.equal(exit?.[0], 503)
         assert.deepEqual(steps, ['count eddie 4', 'gate closed', 'give back to 3'])
       })
+
+      // Over MsgPack an event outlives the connection on which it began.
+      if (protocol === 'ProtoBuf:1')
+        it('takes back what members did when Kong goes away meanwhile', async () => {
+          const config = { __plugin_id: 'g', counter: {}, porter: { stays: true } }
+          const gone = kong.event(await kong.startInstance('three', config), 'access', knowsEddie)
+          while (!steps.includes('porter eddie')) await new Promise(resolve => setTimeout(resolve, 1))
+          kong.close()
+          await gone
+          while (steps.length < 3) await new Promise(resolve => setTimeout(resolve, 1))
+          assert.deepEqual(steps, ['count eddie 4', 'porter eddie', 'give back to 3'])
+        })
 
       it("keeps each member's failure policy", async () => {
         const broken = await start('c', { counter: {}, the_gate: { mode: 'broken' } })

@@ -136,6 +136,22 @@ describe('an event', () => {
     assert.equal(runtime.running, 0)
   })
 
+  for (const policy of ['closed', 'open'] as const)
+    it(`takes back what its handler did when that is late, when its policy is ${policy}`, async () => {
+      const steps: string[] = []
+      const { run } = await bench(
+        failing(async () => {
+          await pause(40)
+          steps.push('done')
+          return () => steps.push('taken back')
+        }, policy),
+      )
+      const exchange = await run()
+      assert.equal(exitOf(exchange)?.[1], policy === 'closed' ? 503 : undefined)
+      while (steps.length === 0) await pause(1)
+      assert.deepEqual(steps, ['done', 'taken back'])
+    })
+
   it('that returns nonsense has ended all the same', async () => {
     for (const nonsense of [42, null, 'x', [], Symbol('x')]) {
       const { run } = await bench(failing(() => nonsense))

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../plugin-server/clock.ts'
 import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
 import { readConfiguration } from '../../../plugin-server/runtime/configuration.ts'
-import type { AccessKong, Host } from '../../../plugin-server/sdk.ts'
+import { type AccessKong, type Host, SluiceError } from '../../../plugin-server/sdk.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import type { Store } from '../../../plugin-server/stores/store.ts'
 import type { Config } from '../../../plugins/qos/config.ts'
@@ -21,6 +21,8 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>
   readonly serviceId?: string
   readonly routeId?: string
+  /** The write at which the event turns out to be over. */
+  readonly overAt?: 'setHeaders' | 'setSerializeValue'
 }
 
 export interface Answered {
@@ -35,7 +37,10 @@ export interface Answered {
 const SILENT = { info() {}, debug() {}, warn() {}, error() {}, fatal() {}, trace() {} }
 
 /** One process with the plugin, on a clock that the test moves. */
-export function createNode(options: { store?: Store; clock?: Clock; maker?: typeof createMetrics } = {}) {
+export function createNode(
+  options: { store?: Store; clock?: Clock; maker?: typeof createMetrics; definition?: typeof plugin } = {},
+) {
+  const { definition = plugin } = options
   const clock = createTestClock()
   const metrics = createMetrics()
   const events = recordEvents(QOS_EVENTS)
@@ -49,7 +54,7 @@ export function createNode(options: { store?: Store; clock?: Clock; maker?: type
     store,
     events,
   } as unknown as Host
-  const memory = plugin.memory!(host)
+  const memory = definition.memory!(host)
   return {
     clock,
     events,
@@ -58,12 +63,12 @@ export function createNode(options: { store?: Store; clock?: Clock; maker?: type
     store,
     /** Puts a configuration in force, as Kong would send it. */
     configure(sent: Readonly<Record<string, unknown>>) {
-      const { config, scope } = readConfiguration('qos', plugin.config, JSON.stringify(sent))
-      const instance = plugin.instance!(config as Config, { host, memory, scope })
+      const { config, scope } = readConfiguration('qos', definition.config, JSON.stringify(sent))
+      const instance = definition.instance!(config as Config, { host, memory, scope })
       return async (asked: Asked = {}): Promise<Answered> => {
         const seen = createKong(asked)
         try {
-          await plugin.phases.access!(seen.kong, {
+          await definition.phases.access!(seen.kong, {
             config: config as Config,
             scope,
             memory,
@@ -98,6 +103,10 @@ function createKong(asked: Asked) {
       calls.push(name)
       return value
     }
+  const write = (name: Asked['overAt']) => {
+    calls.push(String(name))
+    if (asked.overAt === name) throw new SluiceError('SLUICE_PDK_CLOSED', 'called after its event had ended')
+  }
   const kong = {
     client: {
       getConsumer: give('getConsumer', asked.consumer && { tags: [], ...asked.consumer }),
@@ -117,9 +126,10 @@ function createKong(asked: Asked) {
       getService: give('getService', asked.serviceId && { id: asked.serviceId }),
       getRoute: give('getRoute', asked.routeId && { id: asked.routeId }),
     },
+    log: { setSerializeValue: () => write('setSerializeValue') },
     response: {
       setHeaders(values: Record<string, string | number>) {
-        calls.push('setHeaders')
+        write('setHeaders')
         Object.assign(headers, values)
       },
       exit(status: number, body: string, values: Record<string, string | number>): never {

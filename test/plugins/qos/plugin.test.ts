@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { startHarness } from '../../../kong/harness/harness.ts'
+import { member } from '../../../plugins/qos/member.ts'
 import { plugin } from '../../../plugins/qos/plugin.ts'
 import { ALICE, type Asked, createNode, GOLDIE, oneLimit } from './harness.ts'
 
@@ -74,6 +75,23 @@ describe('the plugin qos', () => {
     for (let i = 0; i < 5; i++) await ask(ALICE)
     node.clock.advance(60_000)
     assert.equal((await ask(ALICE)).headers['X-RateLimit-Remaining-Day'], 7)
+  })
+
+  it('gives back what it took where the event is over meanwhile', async () => {
+    const alone = node.configure(oneLimit({ requests: 1, per: 60 }))
+    await assert.rejects(alone({ ...ALICE, overAt: 'setHeaders' }), { code: 'SLUICE_PDK_CLOSED' })
+    assert.equal((await alone(ALICE)).status, 200)
+    const composed = createNode({ definition: member as unknown as typeof plugin })
+    const limit = { name: 'minute', requests: 1, per: 60 }
+    const ask = composed.configure({
+      tiers: { free: { limits: [limit], concurrency: 1 } },
+      default_tier: 'free',
+    })
+    const asked = { ...ALICE, serviceId: 's' }
+    await assert.rejects(ask({ ...asked, overAt: 'setSerializeValue' }), { code: 'SLUICE_PDK_CLOSED' })
+    assert.equal((await ask(asked)).status, 200)
+    assert.equal((await ask(asked)).status, 429)
+    await composed.close()
   })
 
   it('finds the tier by tag, then by map, then by default', async () => {
