@@ -30,6 +30,9 @@ export interface Core {
   close(): Promise<void>
 }
 
+/** A start waits no longer for Redis, which may be away for hours. */
+const STORE_WITHIN_MS = 500
+
 /** @throws SluiceError for a plugin or a spool that can't be used; what had been started is ended again. */
 export async function startCore(
   settings: Settings,
@@ -64,6 +67,9 @@ export async function startCore(
       ...(parts.office && { office: parts.office }),
     })
     endings.add(() => runtime.close())
+    // It has been connecting all the while. Else the first requests would be decided without it.
+    if (!(await store.ready(STORE_WITHIN_MS)))
+      log.warn('Redis can not be used yet: plugins do without it until it can')
     return { store, events, registry, runtime, close: endings.run }
   } catch (error) {
     await endings.run()
