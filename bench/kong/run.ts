@@ -8,7 +8,8 @@
  * start follow each other, in another order each time. `SLUICE_TEST_KONG_COMMAND` names Kong's command line.
  *
  * Beside the rates stands what a request costs in CPU time, process by process: who is the bottleneck of a case shows
- * there, and it is told by the kernel, so it varies less than the rates.
+ * there, and it is told by the kernel, so it varies less than the rates. The table of ratios gives the requests for
+ * each second of CPU time too: of Kong's alone, which bounds a node whose other cores are free, and of all three.
  */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -162,6 +163,11 @@ function rate(name: string): number {
   return median(results.get(name)!.map(one => one.requestsPerSecond))
 }
 
+/** CPU time a request in these processes, in microseconds. */
+function cpuMicros(name: string, parts: readonly Part[]): number {
+  return median(results.get(name)!.map(one => parts.reduce((sum, part) => sum + one.micros[part], 0)))
+}
+
 function print(): void {
   console.log(`medians of ${STARTS} starts of Kong, 16 connections, ${SECONDS} s each\n`)
   console.log(
@@ -173,12 +179,18 @@ function print(): void {
     const rates = loads.map(one => Math.round(one.requestsPerSecond))
     const others = median(loads.map(one => one.otherShare))
     const errors = loads.reduce((sum, one) => sum + one.socketErrors, 0)
-    const micros = PARTS.map(part => Math.round(median(loads.map(one => one.micros[part]))))
+    const costs = PARTS.map(part => Math.round(cpuMicros(name, [part])))
     console.log(
-      `| ${title} | ${Math.round(rate(name))} | ${Math.min(...rates)} | ${Math.max(...rates)} | ${(others * 100).toFixed(1)} % | ${errors} | ${micros.join(' | ')} |`,
+      `| ${title} | ${Math.round(rate(name))} | ${Math.min(...rates)} | ${Math.max(...rates)} | ${(others * 100).toFixed(1)} % | ${errors} | ${costs.join(' | ')} |`,
     )
   }
-  console.log('\n| ours | its peer | ratio | goal |\n| --- | --- | ---: | ---: |')
-  for (const [ours, peer, goal] of GOALS.filter(pair => results.has(pair[0]) && results.has(pair[1])))
-    console.log(`| ${ours} | ${peer} | ${(rate(ours) / rate(peer)).toFixed(2)} | ${goal} |`)
+  console.log(
+    "\n| ours | its peer | requests/s | goal | per Kong's CPU | per all CPU |\n| --- | --- | ---: | ---: | ---: | ---: |",
+  )
+  for (const [ours, peer, goal] of GOALS.filter(pair => results.has(pair[0]) && results.has(pair[1]))) {
+    const perCpu = (parts: readonly Part[]) => (cpuMicros(peer, parts) / cpuMicros(ours, parts)).toFixed(2)
+    console.log(
+      `| ${ours} | ${peer} | ${(rate(ours) / rate(peer)).toFixed(2)} | ${goal} | ${perCpu(['Kong'])} | ${perCpu(PARTS)} |`,
+    )
+  }
 }
