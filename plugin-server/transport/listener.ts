@@ -11,6 +11,9 @@ import { messageOf, SluiceError } from '../errors.ts'
 /** An exit costs Kong its connection, so a storm of rejections is a storm of connects; 511 is Node's default. */
 const BACKLOG = 4096
 
+/** What `sun_path` holds, less its closing zero (unix(7)). */
+const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+
 export interface ListenerOptions {
   readonly path: string
   /** Name or number; undefined leaves the group that the folder gives. */
@@ -36,6 +39,13 @@ export interface Listener {
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { path: target } = options
   const folder = path.dirname(target)
+  const bound = path.join(folder, `.${path.basename(target)}.${process.pid}.${Date.now().toString(36)}`)
+  const excess = Buffer.byteLength(bound) - MAX_PATH_BYTES
+  if (excess > 0)
+    throw new SluiceError(
+      'SLUICE_SOCKET_FAILED',
+      `${target} is ${excess} bytes too long for a unix socket that is bound beside it and renamed; choose a shorter path`,
+    )
   try {
     // Only this user, and the group, may enter a folder that is made here; one that exists keeps its rights.
     const made = mkdirSync(folder, { recursive: true, mode: options.group === undefined ? 0o700 : 0o710 })
@@ -46,7 +56,6 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   if (!options.takeOver && (await answers(target)))
     throw new SluiceError('SLUICE_SOCKET_IN_USE', `a server listens on ${target}`)
 
-  const bound = path.join(folder, `.${path.basename(target)}.${process.pid}.${Date.now().toString(36)}`)
   const server = createServer({ pauseOnConnect: options.paused ?? false }, options.accept)
   await new Promise<void>((resolve, reject) => {
     server.once('error', error => reject(failed(`cannot listen on ${bound}`, error)))
