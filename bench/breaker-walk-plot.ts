@@ -1,4 +1,20 @@
-import type { Chapter, Sample } from './breaker-walk.ts'
+import type { Behaviour } from '../ops/local/sample.ts'
+
+export interface Chapter {
+  readonly name: string
+  readonly seconds: number
+  readonly behaviour: Behaviour
+}
+
+/** One request as its client saw it. */
+export interface Sample {
+  /** When it was sent, milliseconds from the beginning. */
+  readonly atMs: number
+  readonly tookMs: number
+  readonly status: number
+  /** By the breaker: the upstream was not asked. */
+  readonly isRejected: boolean
+}
 
 const WIDTH = 960
 const HEIGHT = 330

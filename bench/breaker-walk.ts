@@ -10,11 +10,11 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch } from 'undici'
 import { findService } from '../ops/local/find.ts'
-import { type Behaviour, type Sample as SampleService, startSample } from '../ops/local/sample.ts'
+import { type Sample as SampleService, startSample } from '../ops/local/sample.ts'
 import type { Config } from '../plugins/circuit-breaker/config.ts'
 import { startBehindGateway } from './behind-gateway.ts'
 import { insertTable } from './breaker-readme.ts'
-import { plotWalk } from './breaker-walk-plot.ts'
+import { type Chapter, plotWalk, type Sample } from './breaker-walk-plot.ts'
 import { median } from './report.ts'
 
 const RATE_PER_SECOND = 40
@@ -34,12 +34,6 @@ const BREAKER: Partial<Config> = {
 }
 const UPSTREAM_TIMEOUT_MS = 2000
 
-export interface Chapter {
-  readonly name: string
-  readonly seconds: number
-  readonly behaviour: Behaviour
-}
-
 const CHAPTERS: readonly Chapter[] = [
   { name: 'well', seconds: 6, behaviour: { mode: 'ok' } },
   { name: 'answers 500', seconds: 9, behaviour: { mode: 'fail', status: 500 } },
@@ -51,16 +45,6 @@ const CHAPTERS: readonly Chapter[] = [
   { name: 'is slow', seconds: 9, behaviour: { mode: 'slow', delay_ms: 1000 } },
   { name: 'well again', seconds: 18, behaviour: { mode: 'ok' } },
 ]
-
-/** One request as its client saw it. */
-export interface Sample {
-  /** When it was sent, milliseconds from the beginning. */
-  readonly atMs: number
-  readonly tookMs: number
-  readonly status: number
-  /** By the breaker: the upstream was not asked. */
-  readonly isRejected: boolean
-}
 
 async function walk(sample: SampleService, proxy: string): Promise<void> {
   const samples: Sample[] = []

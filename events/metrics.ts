@@ -1,5 +1,6 @@
 import type { Metrics } from '../plugin-server/observe/metrics.ts'
-import type { LossReason } from './writer.ts'
+
+export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
 
 /** The metrics of the event path, bound once. */
 export interface EventMetrics {

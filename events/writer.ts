@@ -4,7 +4,7 @@ import type { Logger } from '../plugin-server/observe/log.ts'
 import { canonicalJson } from './canonical.ts'
 import { genesis, link, sha256 } from './chain.ts'
 import type { EventDraft, EventPublisher } from './event.ts'
-import type { EventMetrics } from './metrics.ts'
+import type { EventMetrics, LossReason } from './metrics.ts'
 import { encodeRecord, MAX_PAYLOAD_BYTES } from './spool/record.ts'
 import type { Spool } from './spool/spool.ts'
 import { derivedId, randomId, timeOf } from './stamp.ts'
@@ -17,8 +17,6 @@ const LOSS_REPORT_MS = 10_000
 const CHECKPOINT_MS = 60_000
 /** Of the spool's limit, for events that are dropped first. */
 const EXPENDABLE_SHARE = 0.9
-
-export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
 
 interface Loss {
   count: number

@@ -2,6 +2,7 @@
 import { createEventPath, type EventPath } from '../events/path.ts'
 import type { Clock } from './clock.ts'
 import type { Settings } from './config.ts'
+import type { Host } from './definition.ts'
 import { messageOf } from './errors.ts'
 import type { Logger } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -9,7 +10,6 @@ import type { Instances } from './runtime/instances.ts'
 import type { Office } from './runtime/office.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
-import type { Host } from './sdk.ts'
 import type { Store } from './stores/store.ts'
 
 export interface CoreParts {

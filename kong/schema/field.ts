@@ -1,6 +1,7 @@
-import type { RecordSchema } from './record.ts'
 import { type FieldSpec, isEmptyTable, isObject, type Violation } from './spec.ts'
 import { checkType, checkValue } from './validators.ts'
+
+type Row = Readonly<Record<string, unknown>>
 
 /** What is being done: `update` leaves absent fields absent, the others fill them in. */
 export type Context = 'insert' | 'upsert' | 'update'
@@ -39,6 +40,15 @@ export interface Field {
   fill(value: unknown, context: Context, auto: AutoValues | undefined): unknown
   check(value: unknown): Violation | undefined
   merge(top: unknown, bottom: unknown): unknown
+}
+
+/** A record within an entity, or the common part of an entity's schema. */
+export interface RecordSchema {
+  /** In the order of the schema. */
+  readonly fields: ReadonlyMap<string, Field>
+  fill(data: Row, context: Context, auto: AutoValues | undefined): Record<string, unknown>
+  check(data: Row): Violation | undefined
+  merge(top: Row, bottom: Row): Record<string, unknown>
 }
 
 export function buildField(given: FieldSpec, options: BuildOptions): Field {

@@ -1,25 +1,22 @@
 import { type BuiltCheck, buildChecks, runChecks } from './checks.ts'
-import { type AutoValues, type BuildOptions, buildField, type Context, type Field } from './field.ts'
+import {
+  type AutoValues,
+  type BuildOptions,
+  buildField,
+  type Context,
+  type Field,
+  type RecordSchema,
+} from './field.ts'
 import {
   entryOf,
   type FieldSpec,
   isObject,
   type SchemaSpec,
   type ShorthandSpec,
-  type Violation,
   type Violations,
 } from './spec.ts'
 
 type Row = Readonly<Record<string, unknown>>
-
-/** A record within an entity, or the common part of an entity's schema. */
-export interface RecordSchema {
-  /** In the order of the schema. */
-  readonly fields: ReadonlyMap<string, Field>
-  fill(data: Row, context: Context, auto: AutoValues | undefined): Record<string, unknown>
-  check(data: Row): Violation | undefined
-  merge(top: Row, bottom: Row): Record<string, unknown>
-}
 
 /** Builds the fields of a schema by name. */
 export function buildFields(spec: Pick<SchemaSpec, 'fields'>, options: BuildOptions): Map<string, Field> {

@@ -4,10 +4,14 @@ import { hasDocker, startContainer } from './docker.ts'
 import { cacheFolder } from './folders.ts'
 import { findPrograms } from './installation.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
+import { postgres } from './postgres.ts'
 import { startProgram, untilReady } from './program.ts'
-import { RECIPES, type Recipe } from './recipe.ts'
+import { rabbit } from './rabbit.ts'
+import type { Recipe } from './recipe.ts'
+import { redis } from './redis.ts'
 import { NAMES, type Service, type ServiceKind, type Way } from './service.ts'
 
+const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit }
 const VARIABLES: Readonly<Record<ServiceKind, string>> = {
   redis: 'REDIS_URL',
   postgres: 'POSTGRES_URL',

@@ -1,9 +1,5 @@
 import type { Installation, Source } from './installation.ts'
 import type { Launch } from './keeper.ts'
-import { postgres } from './postgres.ts'
-import { rabbit } from './rabbit.ts'
-import { redis } from './redis.ts'
-import type { ServiceKind } from './service.ts'
 
 /** How one kind of service is run and asked whether it is ready. */
 export interface Recipe {
@@ -33,5 +29,3 @@ export interface Setup {
   /** A folder for what can be used again by later runs. */
   readonly cache: string
 }
-
-export const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit }

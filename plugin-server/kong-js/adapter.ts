@@ -10,10 +10,10 @@ import { startCore } from '../core.ts'
 import { messageOf } from '../errors.ts'
 import { createLogger } from '../observe/log.ts'
 import { createMetrics } from '../observe/metrics.ts'
+import type { Phase } from '../pdk/phases.ts'
 import { describePlugin } from '../runtime/info.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Phase } from '../sdk.ts'
 import type { Exchange, Method, ReplySink } from '../transport/calls.ts'
 
 /** The PDK object of Kong's server: any path of names is a call. */

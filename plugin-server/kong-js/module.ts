@@ -1,8 +1,8 @@
 /** Plugins that were written for Kong's JavaScript plugin server: `Plugin`, `Name`, `Version`, `Priority`, `Schema`. */
 
 import { SluiceError } from '../errors.ts'
+import type { Phase } from '../pdk/phases.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
-import type { Phase } from '../sdk.ts'
 import { Type } from '../typebox.ts'
 import { createKongJs } from './kong.ts'
 

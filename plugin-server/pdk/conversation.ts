@@ -4,11 +4,10 @@
  */
 import { STATUS_CODES } from 'node:http'
 import { SluiceError } from '../errors.ts'
-import type { Phase } from '../sdk.ts'
 import type { Exchange, Method, Protocol, ReplySink } from '../transport/calls.ts'
 import { METHODS } from '../transport/methods.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
-import { callsOf, phasesOf } from './phases.ts'
+import { callsOf, type Phase, phasesOf } from './phases.ts'
 import { decodeReply } from './replies.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 

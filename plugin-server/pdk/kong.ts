@@ -4,7 +4,6 @@
  * Names follow Kong's own JavaScript PDK. Which call is allowed where stands in phases.ts. Reads are asked of Kong once
  * an event; writes are gathered, and go out with the event's end in one go.
  */
-import type { Phase } from '../sdk.ts'
 import type {
   Consumer,
   Credential,
@@ -16,7 +15,7 @@ import type {
   Service,
   UriCaptures,
 } from './entities.ts'
-import type { CALLS } from './phases.ts'
+import type { CALLS, Phase } from './phases.ts'
 
 /** Numbers and booleans are sent as texts. */
 export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]

@@ -1,7 +1,6 @@
 /** The PDK object that a handler gets: one object a namespace, made when it is first used. */
 import { readFile } from 'node:fs/promises'
 import { messageOf, SluiceError } from '../errors.ts'
-import type { Need } from '../sdk.ts'
 import type { Method } from '../transport/methods.ts'
 import * as check from './arguments.ts'
 import type { Conversation } from './conversation.ts'
@@ -21,7 +20,7 @@ import {
   writeResponse,
 } from './forms.ts'
 import type { FullKong, PhaseKong } from './kong.ts'
-import { CALLS, type CallName, methodOf } from './phases.ts'
+import { CALLS, type CallName, methodOf, type Need } from './phases.ts'
 import { REQUEST_ID_VARIABLE } from './request-id.ts'
 
 const milliseconds = check.wholeNumber(1, 2_147_483_646)

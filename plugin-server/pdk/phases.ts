@@ -6,8 +6,10 @@
  * `response.get_raw_body` and `set_raw_body` are missing: they work in the body filter only, which no plugin server
  * has.
  */
-import type { Phase } from '../sdk.ts'
 import type { Method } from '../transport/methods.ts'
+
+/** The phases of Kong that a plugin server can serve. */
+export type Phase = 'certificate' | 'rewrite' | 'access' | 'response' | 'preread' | 'log'
 
 const PHASES: ReadonlySet<string> = new Set<Phase>([
   'certificate',
@@ -162,3 +164,11 @@ export function callsOf(phase: Phase): ReadonlySet<Method> {
     [...ALLOWED].filter(([, phases]) => phases.includes(phase)).map(([method]) => method as Method),
   )
 }
+
+/** A PDK read without arguments, by its namespace and name. */
+export type Need =
+  | 'client.getConsumer'
+  | 'client.getCredential'
+  | 'router.getService'
+  | 'router.getRoute'
+  | 'log.serialize'

@@ -6,8 +6,9 @@
  * they ask Kong. Each keeps its own failure policy, deadline and memory.
  */
 
+import type { PluginDefinition } from '../definition.ts'
 import { SluiceError } from '../errors.ts'
-import type { Phase, PluginDefinition } from '../sdk.ts'
+import type { Phase } from '../pdk/phases.ts'
 import { type TObject, type TSchema, Type } from '../typebox.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: members have configurations, memories and instances of their own types

@@ -2,15 +2,17 @@
  * Runs one event: the phase handlers of an instance's members, in order, until one exits; within their deadlines, and
  * by their failure policies. Whatever a handler does, its event ends once, and no other event is touched.
  */
+
+import type { Undo } from '../definition.ts'
 import { messageOf } from '../errors.ts'
 import { Conversation, EXIT, type ExitAnswer, type WriteMark } from '../pdk/conversation.ts'
 import type { FullKong } from '../pdk/kong.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
-import type { Phase, Undo } from '../sdk.ts'
+import type { Phase } from '../pdk/phases.ts'
 import type { EventListener, Exchange } from '../transport/calls.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
 import type { Instance, Member } from './instances.ts'
-import type { EventMeter } from './meter.ts'
+import type { EventMeter, Outcome } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
 const DEFAULT_DEADLINE_MS = 1000
@@ -39,9 +41,6 @@ export interface DispatchParts {
   /** Called when an event that had begun is over. */
   readonly ended: () => void
 }
-
-/** How an event ended; a label of its metric. */
-export type Outcome = 'ok' | 'exit' | 'error' | 'late' | 'abandoned'
 
 /** Begins the event; the handlers' first steps have run when it returns. */
 export function dispatch(

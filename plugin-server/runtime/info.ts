@@ -1,5 +1,6 @@
 /** What Kong is told about a plugin: the `query_cmd`'s answer. */
-import type { Phase, PluginDefinition } from '../sdk.ts'
+import type { PluginDefinition } from '../definition.ts'
+import type { Phase } from '../pdk/phases.ts'
 import type { Protocol } from '../transport/calls.ts'
 import { type KongField, kongFields } from './schema.ts'
 

@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import type { FailurePolicy, InstanceScope, PhaseContext } from '../definition.ts'
 import { messageOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../observe/log.ts'
-import type { FailurePolicy, InstanceScope, Phase, PhaseContext } from '../sdk.ts'
+import type { Phase } from '../pdk/phases.ts'
 import type { InstanceStatus } from '../transport/calls.ts'
 import { readConfiguration } from './configuration.ts'
 import type { RegisteredPlugin, Registry } from './registry.ts'

@@ -2,8 +2,7 @@
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { BoundCounter, BoundHistogram, Metrics } from '../observe/metrics.ts'
-import type { Phase } from '../sdk.ts'
-import type { Outcome } from './dispatch.ts'
+import type { Phase } from '../pdk/phases.ts'
 
 /** A handler that holds the loop for longer is named in the log. */
 const BLOCKED_MS = 150
@@ -12,6 +11,9 @@ const LOG_EVERY_MS = 1000
 /** A failure is logged without its request's id when Kong has not told it by then. */
 const REQUEST_ID_WITHIN_MS = 1000
 const DURATION_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5]
+
+/** How an event ended; a label of its metric. */
+export type Outcome = 'ok' | 'exit' | 'error' | 'late' | 'abandoned'
 
 interface PhaseMetrics {
   readonly outcomes: Map<Outcome, BoundCounter>

@@ -1,7 +1,9 @@
 /** The plugins of this process, each with what it remembers. */
+
+import type { EventType } from '../../events/event.ts'
+import type { Closeable, Host, PluginDefinition } from '../definition.ts'
 import { messageOf, SluiceError } from '../errors.ts'
 import { isPhase } from '../pdk/phases.ts'
-import type { Closeable, EventType, Host, PluginDefinition } from '../sdk.ts'
 import { membersOf } from './compose.ts'
 import { describePlugin, type PluginDump } from './info.ts'
 

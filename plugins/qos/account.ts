@@ -1,7 +1,7 @@
-import type { Request } from './decider.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type Demand, REFUSED, take } from './limiter.ts'
 import { overridden, type Plan } from './plan.ts'
+import type { Request } from './request.ts'
 import { NOTHING_REMEMBERED, type Remembered, type Taken } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
 

@@ -6,19 +6,10 @@ import { Leases, limitsOf } from './leases.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './operate.ts'
 import { createPlan, type Plan } from './plan.ts'
-import { capacityOfAll, type OnStoreError } from './policy.ts'
+import { capacityOfAll } from './policy.ts'
+import type { Request } from './request.ts'
 import { NOTHING_REMEMBERED, type Taken, takeScript } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
-
-/** One request, as far as it matters to its limits. */
-export interface Request {
-  readonly key: string
-  readonly plan: Plan
-  readonly cost: number
-  readonly onStoreError: OnStoreError
-  /** Share of a limit that all nodes together may hold ahead; undefined for strict. */
-  readonly leaseTolerance: number | undefined
-}
 
 export interface DeciderOptions {
   readonly store: Store

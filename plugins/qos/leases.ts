@@ -1,10 +1,10 @@
 import { messageOf } from '../../plugin-server/sdk.ts'
 import { type Account, noteDemand, rememberRefusal } from './account.ts'
-import type { Request } from './decider.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Limit } from './limit.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import type { Plan } from './plan.ts'
+import type { Request } from './request.ts'
 import type { Taken } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Collection } from '../entities/entities.ts'
 import { COLLECTIONS } from '../entities/entities.ts'
 import { COLLECTION_INFO } from '../entities/schemas.ts'
-import type { EntityStore, Key, Row } from '../state/store.ts'
+import type { EntityStore, Key } from '../state/store.ts'
+import type { Row } from '../state/table.ts'
 import {
   type AdminRequest,
   type Answer,

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Consumer, Route, Service } from '../entities/entities.ts'
-import type { RouteMatch, RouteQuery } from '../router/router.ts'
+import type { RouteQuery } from '../router/route.ts'
+import type { RouteMatch } from '../router/router.ts'
 import type { Lookup } from '../state/state.ts'
 import { errorBody, statusText } from './answers.ts'
 import type { RequestBody } from './body.ts'
 import { HeaderMap, type HeaderValue } from './header-map.ts'
-import type { ConfiguredPlugin } from './plan.ts'
 import { formatQuery, parseQuery, type Query, withoutArgument } from './query.ts'
 
 /** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
@@ -108,8 +108,6 @@ export class Exchange implements RouteQuery {
   consumer: Consumer | undefined
   credential: Credential | undefined
 
-  /** Plugins whose later phases will run; undefined until the access phase, then the global ones run. */
-  collected: ConfiguredPlugin[] | undefined
   readonly shared = new Map<string, unknown>()
   readonly variables = new Map<string, unknown>()
   readonly serializeValues: { readonly key: string; readonly value: unknown }[] = []

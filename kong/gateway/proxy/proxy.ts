@@ -31,6 +31,9 @@ export interface Upgrade {
 const DEFAULT_TIMEOUT_MS = 60_000
 const DEFAULT_RETRIES = 5
 
+/** Plugins whose later phases will run; none until the access phase, then the global ones run. */
+const collected = new WeakMap<Exchange, ConfiguredPlugin[]>()
+
 /** nginx's status for a client that left before its answer. */
 const CLIENT_GONE = 499
 
@@ -57,7 +60,7 @@ export function createProxy(options: ProxyOptions): Serve {
     await flushed(response)
     exchange.responseBytes = request.socket.bytesWritten - sentBefore
     exchange.requestMs = now() - exchange.startedAtMs
-    for (const plugin of exchange.collected ?? configuration.plan.globals) runLog(exchange, plugin)
+    for (const plugin of collected.get(exchange) ?? configuration.plan.globals) runLog(exchange, plugin)
   }
 
   async function serve(
@@ -126,12 +129,12 @@ export function createProxy(options: ProxyOptions): Serve {
 
   /** Collects every plugin of the request for its later phases, and runs the access phase until one answers. */
   async function access(exchange: Exchange, { plan }: Configuration): Promise<void> {
-    const collected: ConfiguredPlugin[] = []
-    exchange.collected = collected
+    const plugins: ConfiguredPlugin[] = []
+    collected.set(exchange, plugins)
     for (const candidate of plan.candidates) {
       const plugin = candidate.find(exchange)
       if (!plugin) continue
-      collected.push(plugin)
+      plugins.push(plugin)
       const handle = plugin.handler.access
       if (!handle || exchange.exit) continue
       const running = guarded(exchange, plugin, handle)
@@ -160,7 +163,7 @@ export function createProxy(options: ProxyOptions): Serve {
   }
 
   function filterHead(exchange: Exchange, { plan }: Configuration): void {
-    for (const plugin of exchange.collected ?? plan.globals) {
+    for (const plugin of collected.get(exchange) ?? plan.globals) {
       try {
         plugin.handler.headerFilter?.(exchange, plugin)
       } catch (error) {
@@ -191,7 +194,7 @@ export function createProxy(options: ProxyOptions): Serve {
 
 /** Plugins that want to see the whole response before the client does. */
 const respondersOf = (exchange: Exchange): readonly ConfiguredPlugin[] =>
-  exchange.collected?.filter(({ handler }) => handler.response) ?? []
+  collected.get(exchange)?.filter(({ handler }) => handler.response) ?? []
 
 function sendBuffered(exchange: Exchange, response: ServerResponse, onHead: () => string[]): void {
   const { body } = exchange.buffered!

@@ -1,7 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { RoutePart } from './priority.ts'
 import { isRegexPath } from './priority.ts'
-import type { Endpoint, RoutedRequest, RouteFields, RouteQuery } from './router.ts'
+import type { Endpoint, RoutedRequest, RouteFields, RouteQuery } from './route.ts'
 
 /** What a path criterion found: the matched text and the captures of a regular expression. */
 export interface PathMatch {

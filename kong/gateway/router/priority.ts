@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RouteFields } from './router.ts'
+import type { RouteFields } from './route.ts'
 
 const PLAIN_HOSTS_ONLY = 1n << 60n
 const REGEX_PATH = 1n << 51n

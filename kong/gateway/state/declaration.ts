@@ -7,7 +7,7 @@ import { readEntities } from './declared.ts'
 import { invalidDeclaration } from './errors.ts'
 import { parseYaml, writeYaml } from './lyaml.ts'
 import type { Lookup, State } from './state.ts'
-import type { Row } from './store.ts'
+import type { Row } from './table.ts'
 
 type Tree = Record<string, unknown>
 

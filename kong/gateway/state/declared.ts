@@ -5,7 +5,8 @@ import { COLLECTIONS, type Collection } from '../entities/entities.ts'
 import { COLLECTION_INFO, type EntitySchemas } from '../entities/schemas.ts'
 import { invalidDeclaration } from './errors.ts'
 import { stableId } from './stable-id.ts'
-import { finished, type Row } from './store.ts'
+import { finished } from './store.ts'
+import type { Row } from './table.ts'
 
 type Tree = Record<string, unknown>
 

@@ -1,5 +1,5 @@
 import { invalidOffset, invalidOption, invalidSize } from './errors.ts'
-import type { Row } from './store.ts'
+import type { Row } from './table.ts'
 
 export interface PageOptions {
   /** Rows of a page, 1 to 1,000; 100 where it is left out. */

@@ -22,8 +22,8 @@ import {
 import { cutPage, type Page, type PageOptions } from './page.ts'
 import { checkProtocolsMatch } from './protocols.ts'
 import type { Lookup, State, Transaction } from './state.ts'
+import type { Row } from './table.ts'
 
-export type Row = Readonly<Record<string, unknown>> & { readonly id: string }
 type Data = Readonly<Record<string, unknown>>
 
 /** How an entity is named in a path: by its id, or by the field that stands for it. */
