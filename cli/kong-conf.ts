@@ -21,13 +21,14 @@ export const command = withPluginOptions(new Command())
     'folder of `sluice dump --out` as Kong sees it: query_cmd is then `cat FILE`',
   )
   .action(async (flags: KongConfFlags) => {
-    const socket = flags.socket ?? readSettings().socket
+    // Kong starts elsewhere.
+    const socket = path.posix.resolve(flags.socket ?? readSettings().socket)
     const names = (await loadAskedPlugins(flags)).map(({ name }) => name)
     const folders = flags.plugins.flatMap(folder => ['--plugins', path.resolve(folder)])
     const lines = kongSettings(names, socket, name =>
       flags.dumpDir === undefined
         ? [process.execPath, process.argv[1], 'dump', '--plugin', name, ...folders].join(' ')
-        : `cat ${path.posix.join(flags.dumpDir, `${name}.json`)}`,
+        : `cat ${path.posix.resolve(flags.dumpDir, `${name}.json`)}`,
     )
     const print = flags.format === 'env' ? envLine : confLine
     process.stdout.write(`${lines.map(print).join('\n')}\n`)

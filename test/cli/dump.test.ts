@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -78,6 +86,13 @@ describe('what Kong is told', () => {
     assert.equal('code' in failed && failed.code, 1)
     assert.equal(failed.stdout, '')
     assert.match(failed.stderr, /"qoz", only .*qos.*\n.*SLUICE_PLUGIN_UNKNOWN/)
+  })
+
+  it('is named by whole paths, since Kong starts elsewhere', async () => {
+    const { stdout } = await sluice('kong-conf', '--socket', 'run/s.sock', '--dump-dir', 'dump')
+    const here = realpathSync(folder)
+    assert.ok(stdout.includes(`\nKONG_PLUGINSERVER_QOS_SOCKET=${here}/run/s.sock\n`))
+    assert.ok(stdout.includes(`\nKONG_PLUGINSERVER_QOS_QUERY_CMD='cat ${here}/dump/qos.json'\n`))
   })
 
   it('has a plugin server entry for each plugin, all with one socket', async () => {
