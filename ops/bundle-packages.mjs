@@ -35,7 +35,9 @@ for (const file of FILES.filter(file => namesPackage(readFileSync(file, 'utf8'))
     target: 'node20',
     banner: { js: REQUIRE },
     plugins: [OWN_IMPORTS_STAY],
+    // With --enable-source-maps Node reads a map whenever it loads the file, so it should be small.
     sourcemap: true,
+    sourcesContent: false,
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'inline',
