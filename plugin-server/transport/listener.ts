@@ -7,6 +7,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, stat
 import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { messageOf, SluiceError } from '../errors.ts'
+import { type Handle, takeHandles } from './shared-read.ts'
 
 /** An exit costs Kong its connection, so a storm of rejections is a storm of connects; 511 is Node's default. */
 const BACKLOG = 4096
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   /** Replace a server that listens there. Without it, a live server is an error. */
   readonly takeOver: boolean
   readonly accept: (socket: Socket) => void
+  /** Gets a connection instead of `accept` where Node shows its handle, which spares making a socket of it. */
+  readonly acceptHandle?: (handle: Handle) => void
   /** Leave connections unread, to hand them to another process. */
   readonly paused?: boolean
 }
@@ -61,6 +64,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     server.once('error', error => reject(failed(`cannot listen on ${bound}`, error)))
     server.listen({ path: bound, backlog: BACKLOG }, resolve)
   })
+  if (options.acceptHandle) takeHandles(server, options.acceptHandle)
   let identity: string
   try {
     if (options.group !== undefined) chownSync(bound, -1, groupId(options.group))

@@ -1,24 +1,52 @@
 /**
  * Reads many sockets into one buffer. Node gives each read a buffer of 64 KiB of its own and hands it on through a
  * stream, which takes a third of the time that an event needs; `onread` of `net.Socket` avoids both, but is offered for
- * outgoing connections only. So an accepted socket's handle is given to a socket that was made with it.
+ * outgoing connections only. So an accepted connection's handle is given to a socket that was made with it: before Node
+ * has made one itself, where it shows the handle, else after.
  */
-import { Socket } from 'node:net'
+import { type Server, Socket } from 'node:net'
 
-/** Not documented, but the way in which Node itself joins the two, in all of its versions from 12 on. */
+/** What Node itself reads and writes a connection by. Not documented, but the same in all of its versions from 12 on. */
+export interface Handle {
+  useUserBuffer(buffer: Uint8Array): void
+  close(): void
+}
+
 interface Handled {
-  _handle: { useUserBuffer?: unknown } | null
+  _handle: Partial<Handle> | null
+}
+
+interface Listening {
+  _handle: { onconnection?: (error: number, handle: Partial<Handle>) => void } | null
 }
 
 export type Take = (chunk: Buffer) => void
 
+const isHandle = (handle: Partial<Handle> | null | undefined): handle is Handle =>
+  typeof handle?.useUserBuffer === 'function'
+
+/**
+ * Gives the connections of a listening server to `accept` before Node makes a socket of each. Those whose handle Node
+ * does not show come by the server's event `connection`, as all do otherwise.
+ */
+export function takeHandles(server: Server, accept: (handle: Handle) => void): void {
+  const { _handle: listening } = server as unknown as Listening
+  const makeSocket = listening?.onconnection
+  if (typeof makeSocket !== 'function') return
+  listening!.onconnection = function (error, handle) {
+    if (isHandle(handle)) accept(handle)
+    else makeSocket.call(this, error, handle)
+  }
+}
+
 /**
  * @param buffer shared by all sockets: a chunk is `take`'s only until it returns.
- * @returns the socket to use instead of the accepted one; the same where this Node can't do it.
+ * @returns the socket to use from now on; an accepted one itself where this Node can't do it.
  */
-export function readInto(buffer: Buffer, accepted: Socket, take: Take): Socket {
-  const { _handle: handle } = accepted as unknown as Handled
-  if (typeof handle?.useUserBuffer !== 'function') return accepted.on('data', take)
+export function readInto(buffer: Buffer, accepted: Socket | Handle, take: Take): Socket {
+  const handle = accepted instanceof Socket ? (accepted as unknown as Handled)._handle : accepted
+  if (!isHandle(handle)) return (accepted as Socket).on('data', take)
+  if (accepted instanceof Socket) (accepted as unknown as Handled)._handle = null
   const options = {
     handle,
     onread: {
@@ -28,7 +56,11 @@ export function readInto(buffer: Buffer, accepted: Socket, take: Take): Socket {
         return true
       },
     },
+    // As a socket sets them itself. In Node 20 each one that it has to add costs as much as reading an event.
+    allowHalfOpen: false,
+    emitClose: false,
+    autoDestroy: true,
+    decodeStrings: false,
   }
-  ;(accepted as unknown as Handled)._handle = null
   return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0])
 }

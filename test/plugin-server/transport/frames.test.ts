@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Packr, Unpackr } from 'msgpackr'
+import { detect } from '../../../plugin-server/transport/connection.ts'
 import { FrameSplitter } from '../../../plugin-server/transport/frames.ts'
 import { MsgpackStream } from '../../../plugin-server/transport/msgpack-stream.ts'
-import { detect } from '../../../plugin-server/transport/server.ts'
 
 function frame(body: Uint8Array): Buffer {
   const header = Buffer.alloc(4)
