@@ -2,7 +2,7 @@
 # (socket, dumps) and /var/lib/sluice (event spool), which belong on volumes.
 
 # `npm install --no-save` keeps to the lock file as `npm ci` does; docs/decisions.md says why not the latter.
-FROM node:22.20-bookworm-slim AS dependencies
+FROM node:24.21-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm install --no-save --omit=dev
@@ -12,7 +12,7 @@ RUN npm install --no-save
 COPY . .
 RUN npm run build
 
-FROM node:22.20-bookworm-slim
+FROM node:24.21-bookworm-slim
 ENV NODE_ENV=production
 RUN groupadd --gid 10001 sluice \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin sluice \
