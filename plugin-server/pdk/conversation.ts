@@ -221,12 +221,11 @@ export class Conversation {
     this.#responseWrites.length = Math.min(this.#responseWrites.length, responseWrites)
   }
 
-  /** Ends the request with this answer once the handler is left. */
-  exit(answer: ExitAnswer): never {
+  /** Ends the request with this answer once the handler is left, which is for the caller to see to. */
+  exit(answer: ExitAnswer): void {
     this.#permit(answer.method)
     if (this.#over) throw this.#closed(answer.method)
     this.#exit = answer
-    throw EXIT
   }
 
   /** Sets the answer, or takes an exit back, as a failure policy wants it. */

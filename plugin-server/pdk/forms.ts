@@ -2,8 +2,9 @@
 import { SluiceError } from '../errors.ts'
 import type { Method } from '../transport/methods.ts'
 import { type Check, headers as headerWrites, text, wholeNumber } from './arguments.ts'
-import type { Conversation } from './conversation.ts'
+import { type Conversation, EXIT, type ExitAnswer } from './conversation.ts'
 import type { HeaderMap } from './entities.ts'
+import type { HeaderFields } from './header-writes.ts'
 
 /** What every namespace of the PDK object holds. */
 export interface Speaking {
@@ -124,21 +125,26 @@ export const header =
       })
     }
 
-/** Ends the request; throws to leave the handler. */
+/**
+ * Ends the request; throws to leave the handler. Nothing else is done here: V8 finds out what to make faster when a
+ * function returns, so one that never does stays as slow as at its first call (3 µs instead of 0.5).
+ */
 export const exit: Form = (method, call) =>
   function (code: unknown, body: unknown, fields: unknown) {
-    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
-      throw new SluiceError('SLUICE_PDK_ARGUMENT', `${call}: the body must be a text or bytes`)
-    return this[CONVERSATION].exit({
-      method,
-      status: status(code, `${call}: the status`) as number,
-      body: (body as string | Uint8Array | undefined) ?? '',
-      headers: (fields === undefined ? {} : headerWrites(fields, `${call}: the headers`)) as Record<
-        string,
-        string | readonly string[]
-      >,
-    })
+    this[CONVERSATION].exit(answerOf(method, call, code, body, fields))
+    throw EXIT
   }
+
+function answerOf(method: Method, call: string, code: unknown, body: unknown, fields: unknown): ExitAnswer {
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
+    throw new SluiceError('SLUICE_PDK_ARGUMENT', `${call}: the body must be a text or bytes`)
+  return {
+    method,
+    status: status(code, `${call}: the status`) as number,
+    body: body ?? '',
+    headers: (fields === undefined ? {} : headerWrites(fields, `${call}: the headers`)) as HeaderFields,
+  }
+}
 
 function checkerOf(
   call: string,

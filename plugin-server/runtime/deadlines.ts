@@ -50,6 +50,9 @@ class Line {
     else this.#first = entry.next
     if (entry.next) entry.next.previous = entry.previous
     else this.#last = entry.previous
+    // An old entry would keep all that follow it until the whole heap is collected.
+    entry.previous = undefined
+    entry.next = undefined
   }
 
   #arm(afterMs: number): void {

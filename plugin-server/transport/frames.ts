@@ -9,8 +9,8 @@ import { SluiceError } from '../errors.ts'
 export class FrameSplitter {
   readonly #maxBytes: number
   /** The length of the next frame, as far as its four bytes have come. */
-  readonly #header = Buffer.alloc(4)
-  #headerFilled = 0
+  #length = 0
+  #lengthBytes = 0
   /** The frame that is being put together. */
   #frame: Buffer | undefined
   #filled = 0
@@ -42,14 +42,15 @@ export class FrameSplitter {
         continue
       }
       let length: number
-      if (this.#headerFilled === 0 && chunk.length - at >= 4) {
+      if (this.#lengthBytes === 0 && chunk.length - at >= 4) {
         length = chunk.readUInt32LE(at)
         at += 4
       } else {
-        this.#header[this.#headerFilled++] = chunk[at++]!
-        if (this.#headerFilled < 4) continue
-        this.#headerFilled = 0
-        length = this.#header.readUInt32LE(0)
+        this.#length |= chunk[at++]! << (8 * this.#lengthBytes++)
+        if (this.#lengthBytes < 4) continue
+        length = this.#length >>> 0
+        this.#length = 0
+        this.#lengthBytes = 0
       }
       if (length > this.#maxBytes)
         throw new SluiceError(

@@ -29,12 +29,14 @@ interface Owed {
   readonly optional: boolean
 }
 
+const NOTHING = Buffer.alloc(0)
+
 export class ProtobufConnection implements Exchange {
   readonly protocol = 'ProtoBuf:1'
   readonly #link: Link
   readonly #handler: CallHandler
   readonly #frames: FrameSplitter
-  readonly #reader = new WireReader(Buffer.alloc(0))
+  readonly #reader = new WireReader(NOTHING)
   readonly #writer = new WireWriter(512)
   readonly #owed: Owed[] = []
   #event: EventListener | undefined

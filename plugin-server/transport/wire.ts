@@ -149,7 +149,7 @@ export class WireWriter {
   length = 0
 
   constructor(capacity = 1024) {
-    this.bytes = Buffer.allocUnsafeSlow(capacity)
+    this.bytes = Buffer.allocUnsafe(capacity)
   }
 
   /** Makes room for `count` more bytes. */
