@@ -116,8 +116,11 @@ describe('values of MsgPack:1', () => {
         ),
         fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 40 }),
         (values, lengths) => {
-          const all = Buffer.concat(values.map(value => Buffer.from(packr.pack(value))))
-          assert.deepEqual(JSON.stringify(valuesOf(cut(all, lengths))), JSON.stringify(values))
+          const packed = values.map(value => Buffer.from(packr.pack(value)))
+          // Not the values themselves: msgpackr reads a field `__proto__` by another name.
+          const whole = packed.flatMap(bytes => valuesOf([bytes]))
+          assert.equal(whole.length, values.length)
+          assert.equal(JSON.stringify(valuesOf(cut(Buffer.concat(packed), lengths))), JSON.stringify(whole))
         },
       ),
     )
