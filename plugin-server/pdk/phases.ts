@@ -1,7 +1,7 @@
 /**
- * Which PDK call is allowed in which phase: Kong's own phase checks at 3.9.3, and for `log`, which runs in a timer
- * where more fails than the checks say, what a real Kong answered (`test/contract`). The types of the PDK and its
- * refusals at run time both come from this table.
+ * Which PDK call is allowed in which phase: Kong's own phase checks at 3.9.3, and where more fails than the checks
+ * say, what a real Kong answered (`test/contract`): in `certificate`, where nginx has no variables yet, and in `log`,
+ * which runs in a timer. The types of the PDK and its refusals at run time both come from this table.
  *
  * `response.get_raw_body` and `set_raw_body` are missing: they work in the body filter only, which no plugin server
  * has.
@@ -25,25 +25,25 @@ export function isPhase(name: string): name is Phase {
 }
 
 const EVERYWHERE = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const
-const BEFORE_LOG = ['certificate', 'rewrite', 'access', 'response', 'preread'] as const
+const WITH_VARIABLES = ['rewrite', 'access', 'response', 'preread'] as const
 const REQUEST = ['rewrite', 'access', 'response'] as const
 const REQUEST_AND_LOG = ['rewrite', 'access', 'response', 'log'] as const
 const FROM_ACCESS = ['access', 'response', 'log'] as const
-const FROM_ACCESS_BEFORE_LOG = ['access', 'response'] as const
+const FROM_ACCESS_WITH_VARIABLES = ['access', 'response'] as const
 const TO_UPSTREAM = ['rewrite', 'access'] as const
 const ACCESS = ['access'] as const
 const ANSWERED = ['response', 'log'] as const
 
 export const CALLS = {
-  'client.getIp': BEFORE_LOG,
-  'client.getForwardedIp': BEFORE_LOG,
-  'client.getPort': BEFORE_LOG,
-  'client.getForwardedPort': BEFORE_LOG,
+  'client.getIp': WITH_VARIABLES,
+  'client.getForwardedIp': WITH_VARIABLES,
+  'client.getPort': WITH_VARIABLES,
+  'client.getForwardedPort': WITH_VARIABLES,
   'client.getCredential': FROM_ACCESS,
   'client.loadConsumer': FROM_ACCESS,
   'client.getConsumer': FROM_ACCESS,
   'client.authenticate': ACCESS,
-  'client.getProtocol': FROM_ACCESS_BEFORE_LOG,
+  'client.getProtocol': FROM_ACCESS_WITH_VARIABLES,
   'client.tls.getFullClientCertificateChain': REQUEST,
 
   'cluster.getId': EVERYWHERE,
@@ -63,11 +63,11 @@ export const CALLS = {
   'log.setSerializeValue': REQUEST_AND_LOG,
   'log.serialize': ['log'],
 
-  'nginx.getVar': BEFORE_LOG,
+  'nginx.getVar': WITH_VARIABLES,
   'nginx.getTls1VersionStr': EVERYWHERE,
   'nginx.setCtx': EVERYWHERE,
   'nginx.getCtx': EVERYWHERE,
-  'nginx.reqStartTime': EVERYWHERE,
+  'nginx.reqStartTime': REQUEST_AND_LOG,
   'nginx.getSubsystem': EVERYWHERE,
   'nginx.getStatistics': EVERYWHERE,
 
@@ -79,7 +79,7 @@ export const CALLS = {
 
   'request.getScheme': REQUEST,
   'request.getHost': REQUEST,
-  'request.getPort': BEFORE_LOG,
+  'request.getPort': WITH_VARIABLES,
   'request.getForwardedScheme': REQUEST,
   'request.getForwardedHost': REQUEST,
   'request.getForwardedPort': REQUEST,

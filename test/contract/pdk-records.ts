@@ -36,6 +36,17 @@ export interface MsgpackCallRecord {
   readonly decoded: readonly unknown[]
 }
 
+/** A call in a phase of a connection, as far as Kong let it be made. */
+export interface ConnectionRecord {
+  readonly phase: Phase
+  /** What listens: `https`, or `tcp` and `tls` of the stream subsystem. */
+  readonly listener: 'https' | 'tcp' | 'tls'
+  readonly method: Method
+  readonly answer?: 'value' | 'nothing' | 'exit'
+  /** Why Kong raised, and broke the connection off. */
+  readonly refused?: string
+}
+
 function lines<T>(file: string): T[] {
   const text = readFileSync(new URL(`./kong-reference/pdk/${file}.jsonl`, import.meta.url), 'utf8')
   return text
@@ -50,6 +61,7 @@ const msgpackLines = lines<MsgpackRecord | MsgpackCallRecord>('msgpack')
 export const protobufRecords = protobufLines.filter((line): line is ProtobufRecord => 'method' in line)
 export const protobufCalls = protobufLines.filter((line): line is ProtobufCallRecord => 'rpc' in line)
 export const msgpackRecords = msgpackLines.filter((line): line is MsgpackRecord => 'method' in line)
+export const connectionRecords = lines<ConnectionRecord>('connections')
 export const msgpackCalls = msgpackLines.filter((line): line is MsgpackCallRecord => 'rpc' in line)
 
 type Wrapped = Readonly<Record<string, unknown>>
