@@ -37,7 +37,7 @@ export class ProtobufConnection implements Exchange {
   readonly #handler: CallHandler
   readonly #frames: FrameSplitter
   readonly #reader = new WireReader(NOTHING)
-  readonly #writer = new WireWriter(512)
+  readonly #writer = new WireWriter()
   readonly #owed: Owed[] = []
   #event: EventListener | undefined
   /** Between HandleEvent and `end`. */

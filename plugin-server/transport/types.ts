@@ -119,7 +119,8 @@ export const TYPES = {
   ExitArgs: {
     write: (writer, [status, body, headers]) => {
       writer.int32Field(0x08, status as number)
-      if (body !== undefined && body !== null) writer.bytesField(0x12, toBytes(body))
+      if (typeof body === 'string') writer.stringField(0x12, body)
+      else if (body !== undefined && body !== null) writer.bytesField(0x12, body as Uint8Array)
       if (headers === undefined || headers === null) return
       writer.uint32(0x1a)
       const mark = writer.open()

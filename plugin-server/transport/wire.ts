@@ -155,7 +155,7 @@ export class WireWriter {
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + count))
+    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + count))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }

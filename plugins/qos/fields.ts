@@ -6,7 +6,7 @@ import type { Limit } from './limit.ts'
 import { resetMicros } from './limiter.ts'
 import type { Verdict } from './verdict.ts'
 
-type Fields = Record<string, string | number>
+export type Fields = Record<string, string | number>
 
 /** What of the fields is the same for all requests under these limits. */
 interface Names {

@@ -7,12 +7,12 @@ import {
   type PhaseContext,
   type Undo,
 } from '../../plugin-server/sdk.ts'
-import { refusalOf, reject, UNAVAILABLE } from './answer.ts'
+import { refusalOf, reject } from './answer.ts'
 import { type Caller, readCaller, scopeName } from './caller.ts'
 import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
-import { limitFields, retryAfterSeconds } from './fields.ts'
+import { type Fields, limitFields, retryAfterSeconds } from './fields.ts'
 import { everySystem } from './heartbeat.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
@@ -113,27 +113,29 @@ export async function limit(
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config
   memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
-  if (verdict.outcome !== 'admitted' && !shadow) await answer(kong, config, verdict, remaining, random)
+  if (verdict.outcome !== 'admitted' && !shadow)
+    await reject(
+      kong,
+      refusalOf(verdict),
+      config.error_format,
+      rejectionFields(config, verdict, remaining, random),
+    )
   if (isKnown && !config.hide_client_headers)
     kong.response.setHeaders(limitFields(verdict, remaining, config.kong_headers))
   return caller
 }
 
-function answer(
-  kong: AccessKong,
-  config: Config,
+/** The fields of an answer that rejects a request. */
+function rejectionFields(
+  config: Config | ComposedConfig,
   verdict: Verdict,
   remaining: readonly number[],
   random: () => number,
-): Promise<never> {
-  const { retryMicros } = verdict
-  const retrySeconds =
-    retryMicros === undefined ? undefined : retryAfterSeconds(retryMicros, config.retry_jitter, random)
-  const refusal = verdict.outcome === 'unavailable' ? UNAVAILABLE : refusalOf(verdict, retrySeconds)
-  return reject(kong, refusal, config.error_format, {
-    ...(retrySeconds === undefined ? {} : { 'Retry-After': retrySeconds }),
-    ...(verdict.outcome === 'refused' && remaining.length > 0
-      ? limitFields(verdict, remaining, config.kong_headers)
-      : {}),
-  })
+): Fields {
+  const { outcome, retryMicros } = verdict
+  const isKnown = outcome === 'refused' && remaining.length > 0
+  const fields = isKnown ? limitFields(verdict, remaining, config.kong_headers) : {}
+  if (retryMicros !== undefined)
+    fields['Retry-After'] = retryAfterSeconds(retryMicros, config.retry_jitter, random)
+  return fields
 }

@@ -60,6 +60,26 @@ describe('the plugin qos', () => {
     assert.equal((await ask(ALICE)).status, 200)
   })
 
+  it('names the limits that a request is over, and no others', async () => {
+    const ask = node.configure({
+      tiers: {
+        free: {
+          limits: [
+            { name: 'minute', requests: 1, per: 60 },
+            { name: 'hour', requests: 2, per: 3600 },
+          ],
+        },
+      },
+      default_tier: 'free',
+    })
+    const violated: unknown[] = []
+    for (const afterMs of [0, 0, 60_000, 0, 60_000, 0]) {
+      node.clock.advance(afterMs)
+      violated.push((await ask(ALICE)).body?.['violated-policies'])
+    }
+    assert.deepEqual(violated, [undefined, ['minute'], undefined, ['minute', 'hour'], ['hour'], ['hour']])
+  })
+
   it('debits no limit for a request that one of them refuses', async () => {
     const ask = node.configure({
       tiers: {
