@@ -66,10 +66,9 @@ export function createEventMetrics(metrics: Metrics): EventMetrics {
     'age of the events that wait for a sink; 0 while none does',
     ['sink'],
   )
-  const perType = bindByName(type => appended.with({ type }))
 
   return {
-    appended: type => perType(type).add(),
+    appended: type => appended.with({ type }).add(),
     undeclared: type => undeclared.with({ type }).add(),
     repeated: () => repeated.add(),
     late: records => late.add(records),
@@ -96,16 +95,5 @@ export function createEventMetrics(metrics: Metrics): EventMetrics {
         lag: seconds => bound.lag.set(seconds),
       }
     },
-  }
-}
-
-function bindByName<B>(bind: (name: string) => B): (name: string) => B {
-  const bound = new Map<string, B>()
-  return name => {
-    const known = bound.get(name)
-    if (known) return known
-    const made = bind(name)
-    bound.set(name, made)
-    return made
   }
 }

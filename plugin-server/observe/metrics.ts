@@ -31,6 +31,7 @@ export interface BoundHistogram {
   observe(value: number): void
 }
 export interface Bindable<L extends Label, B> {
+  /** The same labels give the same bound metric. */
   with(labels: Labels<L>): B
 }
 
@@ -79,33 +80,29 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
     counter(name, help, labels = []) {
       return once(counters, name, () => {
         const metric = new Counter({ name, help, labelNames: [...labels] as string[], registers: [registry] })
-        return {
-          with(values) {
-            const bound = metric.labels(values)
-            let pending = 0
-            settling.push(() => {
-              if (pending > 0) bound.inc(pending)
-              pending = 0
-            })
-            return {
-              add: (amount = 1) => {
-                if (!(amount >= 0)) throw new RangeError(`${name} can't grow by ${amount}`)
-                pending += amount
-              },
-            }
-          },
-        }
+        return bindable(labels, values => {
+          const bound = metric.labels(values)
+          let pending = 0
+          settling.push(() => {
+            if (pending > 0) bound.inc(pending)
+            pending = 0
+          })
+          return {
+            add: (amount = 1) => {
+              if (!(amount >= 0)) throw new RangeError(`${name} can't grow by ${amount}`)
+              pending += amount
+            },
+          }
+        })
       })
     },
     gauge(name, help, labels = []) {
       return once(gauges, name, () => {
         const metric = new Gauge({ name, help, labelNames: [...labels] as string[], registers: [registry] })
-        return {
-          with(values) {
-            const bound = metric.labels(values)
-            return { set: value => bound.set(value), add: amount => bound.inc(amount) }
-          },
-        }
+        return bindable(labels, values => {
+          const bound = metric.labels(values)
+          return { set: value => bound.set(value), add: amount => bound.inc(amount) }
+        })
       })
     },
     histogram(name, help, buckets, labels = []) {
@@ -117,24 +114,22 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
           labelNames: [...labels] as string[],
           registers: [registry],
         })
-        return {
-          with(values) {
-            const bound = metric.labels(values)
-            const waiting = new Float64Array(OBSERVATIONS_KEPT)
-            let count = 0
-            const settle = () => {
-              for (let i = 0; i < count; i++) bound.observe(waiting[i]!)
-              count = 0
-            }
-            settling.push(settle)
-            return {
-              observe: value => {
-                waiting[count++] = value
-                if (count === OBSERVATIONS_KEPT) settle()
-              },
-            }
-          },
-        }
+        return bindable(labels, values => {
+          const bound = metric.labels(values)
+          const waiting = new Float64Array(OBSERVATIONS_KEPT)
+          let count = 0
+          const settle = () => {
+            for (let i = 0; i < count; i++) bound.observe(waiting[i]!)
+            count = 0
+          }
+          settling.push(settle)
+          return {
+            observe: value => {
+              waiting[count++] = value
+              if (count === OBSERVATIONS_KEPT) settle()
+            },
+          }
+        })
       })
     },
     text() {
@@ -148,11 +143,12 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
   }
 }
 
-function once<B>(
-  made: Map<string, Bindable<Label, B>>,
-  name: string,
-  make: () => Bindable<Label, B>,
-): Bindable<Label, B> {
+function bindable<B>(labels: readonly Label[], bind: (values: Labels<Label>) => B): Bindable<Label, B> {
+  const bound = new Map<string, B>()
+  return { with: values => once(bound, labels.map(label => values[label]).join('\0'), () => bind(values)) }
+}
+
+function once<T>(made: Map<string, T>, name: string, make: () => T): T {
   const known = made.get(name)
   if (known) return known
   const metric = make()
