@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { BoundedMap } from '../plugin-server/bounded-map.ts'
 import type { Clock } from '../plugin-server/clock.ts'
 import type { Logger } from '../plugin-server/observe/log.ts'
 import { canonicalJson } from './canonical.ts'
@@ -45,7 +46,7 @@ export interface EventWriterOptions {
 export class EventWriter implements EventPublisher {
   readonly #options: EventWriterOptions
   readonly #spool: Spool
-  readonly #recent = new Map<string, Promise<void>>()
+  readonly #recent = new BoundedMap<Promise<void>>(REMEMBERED_IDS)
   readonly #losses = new Map<LossReason, Loss>()
   readonly #complained = new Set<string>()
   #sequence = 0
@@ -166,7 +167,7 @@ export class EventWriter implements EventPublisher {
     this.#sequence = sequence
     this.#chain = chain
     metrics.appended(draft.type)
-    if (draft.identity !== undefined) this.#remember(id, durable)
+    if (draft.identity !== undefined) this.#recent.set(id, durable)
     return durable
   }
 
@@ -175,14 +176,6 @@ export class EventWriter implements EventPublisher {
     const { maxBytes, otherBytes, registry } = this.#options
     const limit = registry.isExpendable(type) ? maxBytes * EXPENDABLE_SHARE : maxBytes
     return this.#spool.bytes + otherBytes() + bytes <= limit
-  }
-
-  #remember(id: string, durable: Promise<void>): void {
-    this.#recent.set(id, durable)
-    if (this.#recent.size > REMEMBERED_IDS) {
-      const [oldest] = this.#recent.keys()
-      this.#recent.delete(oldest!)
-    }
   }
 
   #reportLosses(): void {

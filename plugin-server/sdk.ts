@@ -17,6 +17,7 @@ import type { TObject } from 'typebox'
 import type { PluginDefinition } from './definition.ts'
 
 export type { EventDraft, EventPublisher, EventType } from '../events/event.ts'
+export { BoundedMap } from './bounded-map.ts'
 export type { Clock } from './clock.ts'
 export type {
   Closeable,

@@ -11,6 +11,7 @@ const ROOT = path.resolve(import.meta.dirname, '..', '..')
 const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] = [
   ['plugin-server/errors.ts', []],
   ['plugin-server/clock.ts', []],
+  ['plugin-server/bounded-map.ts', []],
   ['plugin-server/typebox.ts', []],
   ['plugin-server/config.ts', ['plugin-server/errors.ts']],
   ['plugin-server/observe', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/config.ts']],
@@ -34,6 +35,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
       'plugin-server/definition.ts',
       'plugin-server/errors.ts',
       'plugin-server/clock.ts',
+      'plugin-server/bounded-map.ts',
       'plugin-server/config.ts',
       'plugin-server/observe',
       'plugin-server/pdk',
@@ -79,6 +81,7 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
     [
       'plugin-server/errors.ts',
       'plugin-server/clock.ts',
+      'plugin-server/bounded-map.ts',
       'plugin-server/observe',
       'plugin-server/typebox.ts',
     ],

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../plugin-server/sdk.ts'
 import { networkOf } from './address.ts'
 
 /** Addresses, fingerprints or credentials that are remembered; beyond that the oldest is forgotten. */
@@ -34,9 +35,9 @@ export interface FirstSeen {
  * not protect. Times are milliseconds of a clock that never goes back.
  */
 export class Detection {
-  readonly #byAddress = new Map<string, Failures>()
-  readonly #byFingerprint = new Map<string, Failures>()
-  readonly #networks = new Map<string, Set<string>>()
+  readonly #byAddress = new BoundedMap<Failures>(REMEMBERED)
+  readonly #byFingerprint = new BoundedMap<Failures>(REMEMBERED)
+  readonly #networks = new BoundedMap<Set<string>>(REMEMBERED)
 
   /** Counts a failed attempt; gives what it completes, at most once a window each. */
   failed(
@@ -75,7 +76,7 @@ export class Detection {
     if (network === undefined) return undefined
     const known = this.#networks.get(credentialId)
     if (!known) {
-      keep(this.#networks, credentialId, new Set([network]))
+      this.#networks.set(credentialId, new Set([network]))
       return undefined
     }
     if (known.has(network) || known.size >= REMEMBERED_EACH) return undefined
@@ -84,18 +85,10 @@ export class Detection {
   }
 }
 
-function windowOf(all: Map<string, Failures>, name: string, windowMs: number, nowMs: number): Failures {
+function windowOf(all: BoundedMap<Failures>, name: string, windowMs: number, nowMs: number): Failures {
   const known = all.get(name)
   if (known && nowMs - known.startMs < windowMs) return known
   const fresh = { startMs: nowMs, count: 0, reported: false, addresses: new Set<string>() }
-  all.delete(name)
-  keep(all, name, fresh)
+  all.set(name, fresh)
   return fresh
-}
-
-function keep<V>(all: Map<string, V>, name: string, value: V): void {
-  all.set(name, value)
-  if (all.size <= REMEMBERED) return
-  const [oldest] = all.keys()
-  all.delete(oldest!)
 }
