@@ -35,14 +35,27 @@ function composite(value: object, depth: number): string {
   for (const name of Object.keys(record).sort()) {
     const member = record[name]
     if (member === undefined || typeof member === 'function') continue
-    out += `${out === '' ? '' : ','}${text(name)}:${canonicalJson(member, depth + 1)}`
+    out += `${out === '' ? '' : ','}${nameText(name)}:${canonicalJson(member, depth + 1)}`
   }
   return `{${out}}`
 }
 
-const UNSTORABLE = /[\0\ud800-\udfff]/
+/** Names of members in quotes: there are few, and every event has the same. */
+const NAMES = new Map<string, string>()
+const MAX_NAMES = 1_000
 
-const text = (value: string) => JSON.stringify(UNSTORABLE.test(value) ? storable(value) : value)
+function nameText(name: string): string {
+  const known = NAMES.get(name)
+  if (known !== undefined) return known
+  const quoted = text(name)
+  if (NAMES.size < MAX_NAMES) NAMES.set(name, quoted)
+  return quoted
+}
+
+/** All but what stands in a JSON text as it is: surrogates, `"`, `\` and control characters. */
+const SPECIAL = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
+
+const text = (value: string) => (SPECIAL.test(value) ? JSON.stringify(storable(value)) : `"${value}"`)
 
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
