@@ -77,7 +77,8 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
 
   return {
     publisher: {
-      publish: async draft => (running ?? (await whenStarted)).writer.publish(draft),
+      publish: draft =>
+        running ? running.writer.publish(draft) : whenStarted.then(({ writer }) => writer.publish(draft)),
     },
     async start() {
       const writer = randomBytes(8).toString('hex')

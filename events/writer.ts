@@ -19,6 +19,9 @@ const CHECKPOINT_MS = 60_000
 /** Of the spool's limit, for events that are dropped first. */
 const EXPENDABLE_SHARE = 0.9
 
+/** Nothing to wait for. */
+const DROPPED = Promise.resolve()
+
 interface Loss {
   count: number
   firstMs: number
@@ -64,14 +67,14 @@ export class EventWriter implements EventPublisher {
     return this.#sequence
   }
 
-  async publish(draft: EventDraft): Promise<void> {
+  publish(draft: EventDraft): Promise<void> {
     try {
-      await this.#take(draft)
-    } catch (error) {
+      return this.#take(draft) ?? DROPPED
+    } catch {
       // A draft that can't even be read, such as one with a getter that throws.
       this.#options.log.error({ type: String(draft?.type) }, 'an event could not be read, and was dropped')
       this.countLost('malformed', 1)
-      void error
+      return DROPPED
     }
   }
 
@@ -104,10 +107,11 @@ export class EventWriter implements EventPublisher {
 
   /** Appends an event of the path itself, also where the limit is reached. */
   publishOwn(draft: EventDraft): Promise<void> {
-    return this.#append(draft, true) ?? Promise.resolve()
+    return this.#append(draft, true) ?? DROPPED
   }
 
-  async #take(draft: EventDraft): Promise<void> {
+  /** Undefined for what is dropped. */
+  #take(draft: EventDraft): Promise<void> | undefined {
     const problem = this.#options.registry.check(draft)
     if (problem) {
       if (!this.#complained.has(problem.message) && this.#complained.size < 100) {
@@ -116,11 +120,11 @@ export class EventWriter implements EventPublisher {
       }
       if (problem.kind === 'malformed') {
         this.countLost('malformed', 1)
-        return
+        return undefined
       }
       this.#options.metrics.undeclared(draft.type)
     }
-    await this.#append(draft, false)
+    return this.#append(draft, false)
   }
 
   #append(draft: EventDraft, own: boolean): Promise<void> | undefined {

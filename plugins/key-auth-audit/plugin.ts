@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import {
   type BoundCounter,
   definePlugin,
-  type EventPublisher,
+  type EventDraft,
   type Host,
   SluiceError,
 } from '../../plugin-server/sdk.ts'
@@ -80,29 +80,29 @@ export const plugin = definePlugin({
       if (!record) return
       const { outcome, reason } = record.classification
       memory.count(outcome, reason ?? 'none').add()
-      const { events } = memory.host
-      const written = [detect(record, config, limits, memory, events)]
-      if (outcome === 'denied' || isSampled(record, config.sample)) written.push(events.publish(record.draft))
-      await Promise.all(written)
+      const drafts = detected(record, config, limits, memory)
+      if (outcome === 'denied' || isSampled(record, config.sample)) drafts.push(record.draft)
+      await Promise.all(drafts.map(draft => memory.host.events.publish(draft)))
     },
   },
 })
 
-async function detect(
+/** What the record completes: a try too many, a credential at a new place. */
+function detected(
   record: AuditRecord,
   config: AuditConfig,
   limits: DetectionLimits,
   { host, detection }: Memory,
-  events: EventPublisher,
-): Promise<void> {
+): EventDraft[] {
   const { address, fingerprint, credentialId, classification, draft } = record
   const timeMs = draft.timeMs === undefined ? {} : { timeMs: draft.timeMs }
   const clientIp = draft.data.client_ip ?? null
+  const drafts: EventDraft[] = []
   if (isAttempt(record)) {
     // A fingerprint that belongs to a credential is known; only unknown ones are tried from many places.
     const unknown = credentialId === undefined ? fingerprint : undefined
     for (const found of detection.failed(address, unknown, limits, host.clock.monotonic()))
-      await events.publish({
+      drafts.push({
         type: 'key-auth.brute-force.v1',
         subject: found.pattern === 'address' ? `address/${clientIp}` : `key/${fingerprint}`,
         ...timeMs,
@@ -116,10 +116,10 @@ async function detect(
         },
       })
   }
-  if (!config.first_seen || credentialId === undefined || classification.outcome !== 'granted') return
+  if (!config.first_seen || credentialId === undefined || classification.outcome !== 'granted') return drafts
   const seen = detection.used(credentialId, address)
   if (seen)
-    await events.publish({
+    drafts.push({
       type: 'key-auth.first-seen.v1',
       subject: `credential/${credentialId}`,
       ...timeMs,
@@ -131,6 +131,7 @@ async function detect(
         known_networks: seen.knownNetworks,
       },
     })
+  return drafts
 }
 
 /** Whether someone tried a credential in vain. A request refused for another reason is no attempt on a key. */
