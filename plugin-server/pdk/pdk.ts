@@ -249,10 +249,17 @@ export function createPdk(conversation: Conversation): FullKong {
   return new Root(conversation) as unknown as FullKong
 }
 
+const NEEDED: Readonly<Record<Need, (pdk: FullKong) => Promise<unknown>>> = {
+  'client.getConsumer': pdk => pdk.client.getConsumer(),
+  'client.getCredential': pdk => pdk.client.getCredential(),
+  'router.getService': pdk => pdk.router.getService(),
+  'router.getRoute': pdk => pdk.router.getRoute(),
+  'log.serialize': pdk => pdk.log.serialize(),
+}
+
 /** Makes the read of a declared need, so that its answer is under way before the handler asks for it. */
 export function prefetch(pdk: FullKong, need: Need): void {
-  const [namespace, name] = need.split('.') as ['client', 'getConsumer']
-  void pdk[namespace][name]()
+  void NEEDED[need](pdk)
 }
 
 /**
