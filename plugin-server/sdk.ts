@@ -38,8 +38,8 @@ export { requestIdOf } from './pdk/pdk.ts'
 export type { Need, Phase } from './pdk/phases.ts'
 export { composePlugins } from './runtime/compose.ts'
 export type {
+  ScriptList,
   ScriptOutcome,
-  ScriptReply,
   Store,
   StoredHash,
   StoredValue,

@@ -66,12 +66,12 @@ export class MemoryStore implements Store {
     const isKnown = entry !== undefined
     if (!entry) entry = { key, hash: new Map(), expiresAtMicros: 0, place: -1 }
     else if (entry.expiresAtMicros <= now) entry.hash.clear()
-    const { reply, expireInMs } = script.apply(entry.hash, args, now)
+    const { result, expireInMs } = script.apply(entry.hash, args, now)
     entry.expiresAtMicros = now + expireInMs * 1000
     const isEmpty = entry.hash.size === 0 || expireInMs <= 0
     if (isKnown && isEmpty) this.#remove(entry)
     if (!isKnown && !isEmpty) this.#add(entry)
-    return script.decode(reply)
+    return result
   }
 
   async publish(channel: string, message: string): Promise<void> {

@@ -75,9 +75,7 @@ export class RedisStore implements Store {
 
   run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Promise<Result> {
     const list = script.encode ? script.encode(args) : (args as readonly StoredValue[])
-    return this.#call(key, script.name, () => this.#evaluate(script.lua, key, list)).then(reply =>
-      script.decode(reply as ScriptReply),
-    )
+    return this.#call(key, script.name, () => this.#evaluate(script, key, list))
   }
 
   async publish(channel: string, message: string): Promise<void> {
@@ -175,19 +173,23 @@ export class RedisStore implements Store {
     })
   }
 
-  async #evaluate(lua: string, key: string, args: readonly StoredValue[]): Promise<unknown> {
+  #evaluate<Result, Args>(
+    script: StoreScript<Result, Args>,
+    key: string,
+    args: readonly StoredValue[],
+  ): Promise<Result> {
+    const { lua } = script
     let digest = this.#digests.get(lua)
     if (digest === undefined) {
       digest = createHash('sha1').update(lua).digest('hex')
       this.#digests.set(lua, digest)
     }
     this.#gather()
-    try {
-      return await this.#connection.evalsha(digest, 1, key, ...args)
-    } catch (error) {
+    const decode = (reply: unknown) => script.decode(reply as ScriptReply)
+    return this.#connection.evalsha(digest, 1, key, ...args).then(decode, error => {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return await this.#connection.eval(lua, 1, key, ...args)
-    }
+      return this.#connection.eval(lua, 1, key, ...args).then(decode)
+    })
   }
 
   /**

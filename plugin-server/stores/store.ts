@@ -12,8 +12,8 @@ export interface StoreScript<Result, Args = readonly StoredValue[]> {
   /** Turns arguments that are not a list of texts and numbers into ARGV. */
   encode?(args: Args): readonly StoredValue[]
   /** The same in memory. `nowMicros` is in microseconds since the epoch, as the Lua form has it. */
-  apply(hash: StoredHash, args: Args, nowMicros: number): ScriptOutcome
-  /** Turns the reply of either form into the result. Redis gives numbers as text where the script says so. */
+  apply(hash: StoredHash, args: Args, nowMicros: number): ScriptOutcome<Result>
+  /** Turns the reply of the Lua form into the result. */
   decode(reply: ScriptReply): Result
 }
 
@@ -21,10 +21,12 @@ export interface StoreScript<Result, Args = readonly StoredValue[]> {
 export type StoredValue = string | number
 export type StoredHash = Map<string, StoredValue>
 
-export type ScriptReply = readonly (string | number | null)[]
+/** What the Lua form returns: a list, or one text, which costs a busy connection less. */
+export type ScriptReply = ScriptList | string
+export type ScriptList = readonly (string | number | null)[]
 
-export interface ScriptOutcome {
-  readonly reply: ScriptReply
+export interface ScriptOutcome<Result> {
+  readonly result: Result
   /** When the key may be forgotten, in milliseconds from now. A hash that is left empty is forgotten at once. */
   readonly expireInMs: number
 }

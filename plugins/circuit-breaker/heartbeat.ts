@@ -1,4 +1,4 @@
-import { messageOf, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { messageOf, type ScriptList, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
 
 /** One hash for all processes: `<node>/<process>` → when it counts as gone, microseconds. */
 const NODES_KEY = '{sluice:breaker-nodes}'
@@ -48,9 +48,9 @@ export const beatScript: StoreScript<Peers, Beat> = {
     else hash.set(id, nowMicros + liveMs * 1000)
     for (const [process, ends] of hash) if (Number(ends) <= nowMicros) hash.delete(process)
     const nodes = new Set([...hash.keys()].map(process => process.slice(0, process.lastIndexOf('/'))))
-    return { reply: [nodes.size, hash.size], expireInMs: 60_000 }
+    return { result: { nodes: nodes.size, processes: hash.size }, expireInMs: 60_000 }
   },
-  decode: ([nodes, processes]) => ({ nodes: Number(nodes), processes: Number(processes) }),
+  decode: ([nodes, processes]: ScriptList) => ({ nodes: Number(nodes), processes: Number(processes) }),
 }
 
 export const BEAT_MS = 1000

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type {
+  ScriptList,
   ScriptOutcome,
-  ScriptReply,
   StoredHash,
   StoredValue,
   StoreScript,
@@ -132,7 +132,7 @@ function encodeOperation(operation: Operation): StoredValue[] {
   }
 }
 
-function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOutcome {
+function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOutcome<Snapshot> {
   const nowMs = Math.floor(nowMicros / 1000)
   const mode = nextMode(readMode(hash), call, nowMs)
   const step = operate(adoptKnown(readState(hash), call.known, nowMs), call, nowMs)
@@ -143,32 +143,30 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
   const openMs = Math.max(0, state.untilMs - nowMs)
   const modeMs = mode.untilMs > 0 ? Math.max(0, mode.untilMs - nowMs) : 0
   return {
-    reply: [
-      state.phase,
-      state.generation,
-      state.attempt,
-      nowMs - state.sinceMs,
-      openMs,
-      state.cause ?? '',
-      state.leases.size,
-      state.succeeded,
-      state.failed,
-      totals.calls,
-      totals.failures,
-      totals.slow,
-      totals.nodes,
-      totals.witnesses,
-      mode.sequence,
-      mode.mode,
-      modeMs,
-      mode.actor,
-      mode.reason,
-      step.granted ? 1 : 0,
-      transitions.filter(t => t === 'probe-lost').length,
-      transitions.join(' '),
-      nowMs,
+    result: {
+      phase: state.phase,
+      generation: state.generation,
+      attempt: state.attempt,
+      elapsedMs: nowMs - state.sinceMs,
+      remainingMs: openMs,
+      cause: state.cause,
+      leases: state.leases.size,
+      succeeded: state.succeeded,
+      failed: state.failed,
+      totals,
+      mode: {
+        sequence: mode.sequence,
+        mode: mode.mode,
+        remainingMs: modeMs,
+        actor: mode.actor,
+        reason: mode.reason,
+      },
+      granted: step.granted === true,
+      lost: transitions.filter(t => t === 'probe-lost').length,
+      transitions,
+      atMs: nowMs,
       name,
-    ],
+    },
     expireInMs: Math.max(openMs, mode.mode === 'auto' ? 0 : modeMs) + HOUR_MS,
   }
 }
@@ -227,7 +225,7 @@ function adoptKnown(state: BreakerState, known: Known, nowMs: number): BreakerSt
   }
 }
 
-function decode(reply: ScriptReply): Snapshot {
+function decode(reply: ScriptList): Snapshot {
   const n = (at: number) => Number(reply[at])
   const t = (at: number) => String(reply[at] ?? '')
   return {

@@ -1,4 +1,4 @@
-import { messageOf, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { messageOf, type ScriptList, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
 
 /** One hash for all nodes: id → when it counts as gone, microseconds. */
 export const NODES_KEY = '{sluice:qos:nodes}'
@@ -30,9 +30,9 @@ export const beatScript: StoreScript<number, Beat> = {
     if (liveMs === 0) hash.delete(id)
     else hash.set(id, now + liveMs * 1000)
     for (const [node, ends] of hash) if (Number(ends) <= now) hash.delete(node)
-    return { reply: [hash.size], expireInMs: 60_000 }
+    return { result: hash.size, expireInMs: 60_000 }
   },
-  decode: ([alive]) => Number(alive),
+  decode: ([alive]: ScriptList) => Number(alive),
 }
 
 /** Sets repeating timers; handed in so that tests can hold them. */

@@ -1,5 +1,5 @@
 /** What operators do with the limits of a subject: look, reset, change for a while. */
-import { type ScriptReply, SluiceError, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { type ScriptList, SluiceError, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
 import { formatOverrides, type Override, parseOverrides } from './plan.ts'
 
 /** Operators announce here that a subject was changed; the message is a `Change` in JSON. */
@@ -108,10 +108,14 @@ const operateScript: StoreScript<SubjectState, Operation> = {
     }
     // Memory does not tell when a key ends; one that an operator has touched stays for a while.
     const expireInMs = hash.size === 0 ? 0 : MAX_CHANGE_MS
-    return { reply: [now, hash.size === 0 ? -2 : expireInMs, ...[...hash].flat()], expireInMs }
+    const fields = new Map([...hash].map(([field, value]) => [field, String(value)]))
+    return {
+      result: { nowMicros: now, expireInMs: hash.size === 0 ? undefined : expireInMs, fields },
+      expireInMs,
+    }
   },
 
-  decode(reply: ScriptReply): SubjectState {
+  decode(reply: ScriptList): SubjectState {
     const [now, lives, ...list] = reply
     const fields = new Map<string, string>()
     for (let i = 0; i < list.length; i += 2) fields.set(String(list[i]), String(list[i + 1]))

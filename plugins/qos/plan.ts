@@ -4,7 +4,7 @@ import { fieldOf, type Limit } from './limit.ts'
 export interface Plan {
   readonly limits: readonly Limit[]
   readonly fields: readonly string[]
-  /** ARGV[1] of take.lua. */
+  /** The limits as ARGV[1] of take.lua has them. */
   readonly text: string
   /** Whether a limit refuses nothing: it tells request by request who would have been refused. */
   readonly hasShadow: boolean
@@ -14,21 +14,15 @@ export function createPlan(limits: readonly Limit[]): Plan {
   return {
     limits,
     fields: limits.map(fieldOf),
-    text: JSON.stringify(limits.map(listOf)),
+    text: JSON.stringify(limits.flatMap(placesOf)).slice(1, -1),
     hasShadow: limits.some(limit => limit.shadow),
   }
 }
 
-function listOf(limit: Limit): readonly (string | number)[] {
-  const head = [limit.kind, fieldOf(limit), limit.shadow ? 1 : 0, limit.requests]
-  switch (limit.kind) {
-    case 'gcra':
-      return [...head, limit.burst, limit.perMicros]
-    case 'sliding':
-      return [...head, limit.perMicros]
-    case 'calendar':
-      return [...head, ...limit.bounds]
-  }
+function placesOf(limit: Limit): unknown[] {
+  const burst = limit.kind === 'gcra' ? limit.burst : 0
+  const per = limit.kind === 'calendar' ? limit.bounds : limit.perMicros
+  return [limit.kind, fieldOf(limit), limit.shadow ? 1 : 0, limit.requests, burst, per]
 }
 
 /** The limits of one subject that an operator has changed for a while, as the field `o` of its hash holds them. */

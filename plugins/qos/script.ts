@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { ScriptReply, StoreScript } from '../../plugin-server/sdk.ts'
+import type { StoreScript } from '../../plugin-server/sdk.ts'
 import type { Stored } from './limit.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
 import { overridden, type Plan, parseOverrides } from './plan.ts'
@@ -33,6 +33,17 @@ export interface Taken extends Remembered {
   readonly overrides: string
 }
 
+/** What take.lua answers. */
+type Reply = readonly [
+  granted: number,
+  seconds: number,
+  micros: number,
+  generation: string,
+  overrides: string,
+  overrun: readonly number[],
+  states: readonly string[],
+]
+
 /** A key outlives the use of its limits by this much. */
 const EXPIRY_MARGIN_MS = 1000
 
@@ -45,7 +56,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
     let states = ''
     for (let i = 0; i < plan.limits.length; i++) states += `,"${remembered.states[i] ?? ''}"`
     const head = `"${operation}",${cost},${wanted},${ahead},${reserve}`
-    return [plan.text, `[${head},"${remembered.generation}",${forced ? 1 : 0}${states}]`]
+    return [`[${head},"${remembered.generation}",${forced ? 1 : 0}${states},${plan.text}]`]
   },
 
   apply(hash, args, now) {
@@ -73,26 +84,14 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
       for (let i = 0; i < states.length; i++) hash.set(plan.fields[i]!, states[i]!)
     }
     return {
-      reply: [granted, now, generation, overrides, overrun.map(place => `${place + 1},`).join(''), ...states],
+      result: { granted, nowMicros: now, generation, overrides, overrun, states },
       expireInMs: hash.size === 0 ? 0 : livesForMs(limits, states, overrides, now),
     }
   },
 
-  decode(reply: ScriptReply): Taken {
-    const [granted, now, generation, overrides, overrun, ...states] = reply
-    return {
-      granted: Number(granted),
-      nowMicros: Number(now),
-      generation: String(generation ?? ''),
-      overrides: String(overrides ?? ''),
-      overrun: overrun
-        ? String(overrun)
-            .split(',')
-            .slice(0, -1)
-            .map(place => Number(place) - 1)
-        : [],
-      states: states as readonly Stored[],
-    }
+  decode(reply: string): Taken {
+    const [granted, seconds, micros, generation, overrides, overrun, states] = JSON.parse(reply) as Reply
+    return { granted, nowMicros: seconds * 1_000_000 + micros, generation, overrides, overrun, states }
   },
 }
 

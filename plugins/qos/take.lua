@@ -1,40 +1,44 @@
 -- Decides over all limits of one subject and debits all of them or none. The same as limiter.ts, number for number.
 --
 -- KEYS[1]  the subject's hash: b = generation, o = overrides, one field a limit
--- ARGV[1]  the limits, JSON: ["gcra", field, shadow, requests, burst, per] | ["sliding", field, shadow, requests, per]
---          | ["calendar", field, shadow, requests, bound, bound, bound, bound]; times in microseconds; shadow 1: the
---          limit refuses nothing, and is debited only when it would have admitted
--- ARGV[2]  the request, JSON: [operation, cost, wanted, ahead, reserve, generation, forced, state, state, …]
---          operation "take" or "add"; the states are what the node knew last, "" for nothing
--- Answers  granted (-1: refused), now, generation, overrides, the shadow limits that would have refused (1-based,
---          comma-separated), and the state of each limit
+-- ARGV[1]  the request and its limits, one flat list in JSON:
+--            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced,
+--            what the node knew last of each limit ("" for nothing),
+--            six places a limit: kind, field, shadow, requests, burst, per
+--          per is a time, of a calendar limit the list of its four bounds; times are in microseconds. burst is of
+--          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted
+-- Answers  a list in JSON: granted (-1: refused), now in seconds and microseconds, generation, overrides, the shadow
+--          limits that would have refused (their places from 0 on), the state of each limit
 --
--- The state of a limit is up to three numbers a, b, c. gcra: the theoretical arrival time. sliding: number of the
--- window, its count, the count before. calendar: beginning of the period, its count. Written for speed: it runs for
--- every request, so it makes few tables, and an interval is computed once.
-local limits = cjson.decode(ARGV[1])
-local ask = cjson.decode(ARGV[2])
-local count = #limits
-local floor, ceil, min, max, format = math.floor, math.ceil, math.min, math.max, string.format
+-- The state of a limit is text of up to three numbers. gcra: the theoretical arrival time. sliding: number of the
+-- window, its count, the count before. calendar: beginning of the period, its count.
+--
+-- Written for speed, since it runs for every request: one flat list is read faster than lists in a list, one text is
+-- answered faster than a list, and a table is filled faster where it was made with room.
+local ask = cjson.decode(ARGV[1])
+local known = ask[6]
+local count = (#ask - 7) / 7
+local unpack, floor, ceil, min, max, format = unpack, math.floor, math.ceil, math.min, math.max, string.format
+
+-- The places of limit i stand behind base + 6 * i.
+local base = 1 + count
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local fields = {'b', 'o'}
-for i = 1, count do fields[i + 2] = limits[i][2] end
-local stored = redis.call('HMGET', KEYS[1], unpack(fields))
-local generation = stored[1] or ''
+local fields = {'b', 'o', 0, 0, 0}
+for i = 1, count do fields[i + 2] = ask[base + 6 * i + 2] end
+local stored = redis.call('HMGET', KEYS[1], unpack(fields, 1, count + 2))
+local generation, overrides = stored[1] or '', stored[2] or ''
 
 local overridden_until = 0
-if stored[2] then
-  for field, requests, burst, ends in string.gmatch(stored[2], '(%S+) (%d+) (%d+) (%d+);') do
+if overrides ~= '' then
+  for field, requests, burst, ends in string.gmatch(overrides, '(%S+) (%d+) (%d+) (%d+);') do
     if tonumber(ends) > now then
       overridden_until = max(overridden_until, tonumber(ends))
       for i = 1, count do
-        if limits[i][2] == field then
-          limits[i][4] = tonumber(requests)
-          if limits[i][1] == 'gcra' then limits[i][5] = tonumber(burst) end
-        end
+        local at = base + 6 * i
+        if ask[at + 2] == field then ask[at + 4], ask[at + 5] = tonumber(requests), tonumber(burst) end
       end
     end
   end
@@ -45,56 +49,57 @@ local function numbers(text)
   return tonumber(a), tonumber(b), tonumber(c)
 end
 
--- every: the interval of a gcra limit.
-local function read(limit, every, text)
-  local kind = limit[1]
+-- per: of a gcra limit its interval.
+local function read(kind, burst, per, text)
   if kind == 'gcra' then
     local tat = text and tonumber(text) or now
     if tat <= now then return now end
-    return min(tat, now + every * limit[5])
+    return min(tat, now + per * burst)
   elseif kind == 'sliding' then
-    local index = floor(now / limit[5])
-    if not text then return index, 0, 0 end
+    local index = floor(now / per)
+    if not text then return {index, 0, 0} end
     local at, current, previous = numbers(text)
-    if at >= index then return at, current, previous end
-    return index, 0, at == index - 1 and current or 0
+    if at >= index then return {at, current, previous} end
+    return {index, 0, at == index - 1 and current or 0}
   end
-  local start = now >= limit[7] and limit[7] or now >= limit[6] and limit[6] or limit[5]
-  if not text then return start, 0 end
+  local start = now >= per[3] and per[3] or now >= per[2] and per[2] or per[1]
+  if not text then return {start, 0} end
   local at, used = numbers(text)
-  if at >= start then return at, used end
-  return start, 0
+  if at >= start then return {at, used} end
+  return {start, 0}
 end
 
-local function available(limit, every, a, b, c)
-  local kind = limit[1]
-  if kind == 'gcra' then return floor((now + every * limit[5] - a) / every) end
+local function available(kind, requests, burst, per, state)
+  if kind == 'gcra' then return floor((now + per * burst - state) / per) end
   if kind == 'sliding' then
-    local left = min(limit[5], (a + 1) * limit[5] - now)
-    return limit[4] - b - ceil(c * left / limit[5])
+    local left = min(per, (state[1] + 1) * per - now)
+    return requests - state[2] - ceil(state[3] * left / per)
   end
-  return limit[4] - b
+  return requests - state[2]
 end
 
 -- A key that is not the one this node last saw was lost (flushed, failed over): what the node knows counts then. A key
 -- that an operator reset ('r…') stays reset.
-local known = ask[6]
 local reseed = known ~= '' and
   ((known ~= generation and string.sub(generation, 1, 1) ~= 'r') or (known == generation and ask[7] == 1))
 
-local everies, as, bs, cs, lefts, least = {}, {}, {}, {}, {}, math.huge
+local states, least = {0, 0, 0}, math.huge
 for i = 1, count do
-  local limit = limits[i]
-  local every = limit[1] == 'gcra' and ceil(4 * limit[6] / limit[4]) / 4
-  local a, b, c = read(limit, every, stored[i + 2])
-  local left = available(limit, every, a, b, c)
-  if reseed and ask[i + 7] ~= '' then
-    local x, y, z = read(limit, every, ask[i + 7])
-    local remembered = available(limit, every, x, y, z)
-    if remembered < left then a, b, c, left = x, y, z, remembered end
+  local at = base + 6 * i
+  local kind, _, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
+  if kind == 'gcra' then
+    per = ceil(4 * per / requests) / 4
+    ask[at + 6] = per
   end
-  everies[i], as[i], bs[i], cs[i], lefts[i] = every, a, b, c, left
-  if limit[3] == 0 and left < least then least = left end
+  local state = read(kind, burst, per, stored[i + 2])
+  local left = available(kind, requests, burst, per, state)
+  if reseed and ask[7 + i] ~= '' then
+    local remembered = read(kind, burst, per, ask[7 + i])
+    local remaining = available(kind, requests, burst, per, remembered)
+    if remaining < left then state, left = remembered, remaining end
+  end
+  if shadow == 0 and left < least then least = left end
+  states[i] = state
 end
 
 local cost, amount, granted = ask[2], 0, -1
@@ -109,50 +114,51 @@ elseif least >= cost then
   amount = granted
 end
 
-local answer = {granted, now, generation, stored[2] or '', ''}
-local write, lives = {}, max(0, overridden_until - now)
+local overrun, after = '', ''
+local write, lives = {0, 0, 0, 0, 0, 0, 0, 0}, max(0, overridden_until - now)
 for i = 1, count do
-  local limit, every = limits[i], everies[i]
-  local a, b, c = as[i], bs[i], cs[i]
-  local debit = amount
-  if takes and limit[3] == 1 and lefts[i] < granted then
-    answer[5] = answer[5] .. i .. ','
+  local at = base + 6 * i
+  local kind, field, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
+  local state, debit, reset, text = states[i], amount, 0, nil
+  if takes and shadow == 1 and available(kind, requests, burst, per, state) < granted then
+    overrun = (overrun == '' and '' or overrun .. ',') .. i - 1
     debit = 0
   end
-  local kind, reset, state = limit[1], 0, nil
   if kind == 'gcra' then
-    a = max(now, min(a + debit * every, now + every * limit[5]))
-    -- Whole numbers travel as such; a fraction would be cut off.
-    state = a % 1 == 0 and a or format('%.2f', a)
-    reset = a - now
-  elseif kind == 'sliding' then
-    b = max(0, min(b + debit, max(limit[4], b)))
-    state = format('%.0f %.0f %.0f', a, b, c)
-    if b > 0 or c > 0 then reset = (a + (b > 0 and 2 or 1)) * limit[5] - now end
+    local tat = max(now, min(state + debit * per, now + per * burst))
+    text = format(tat % 1 == 0 and '%.0f' or '%.2f', tat)
+    reset = tat - now
   else
-    b = max(0, min(b + debit, max(limit[4], b)))
-    state = format('%.0f %.0f', a, b)
-    if b > 0 then
-      local ends = limit[8]
-      for at = 7, 5, -1 do
-        if limit[at] > a then ends = limit[at] end
+    local used = max(0, min(state[2] + debit, max(requests, state[2])))
+    if kind == 'sliding' then
+      text = format('%.0f %.0f %.0f', state[1], used, state[3])
+      if used > 0 or state[3] > 0 then reset = (state[1] + (used > 0 and 2 or 1)) * per - now end
+    else
+      text = format('%.0f %.0f', state[1], used)
+      if used > 0 then
+        local ends = per[4]
+        for bound = 3, 1, -1 do
+          if per[bound] > state[1] then ends = per[bound] end
+        end
+        reset = max(0, ends - now)
       end
-      reset = max(0, ends - now)
     end
   end
-  answer[i + 5] = state
-  write[2 * i - 1], write[2 * i] = limit[2], state
+  after = i == 1 and text or after .. '","' .. text
+  write[2 * i - 1], write[2 * i] = field, text
   if reset > lives then lives = reset end
 end
 
 if amount ~= 0 or reseed then
+  local length = 2 * count
   if generation == '' then
     generation = format('%.0f', now)
-    answer[3] = generation
-    write[2 * count + 1] = 'b'
-    write[2 * count + 2] = generation
+    write[length + 1], write[length + 2] = 'b', generation
+    length = length + 2
   end
-  redis.call('HSET', KEYS[1], unpack(write))
+  redis.call('HSET', KEYS[1], unpack(write, 1, length))
   redis.call('PEXPIRE', KEYS[1], ceil(lives / 1000) + 1000)
 end
-return answer
+overrides = overrides == '' and '""' or cjson.encode(overrides)
+return '[' .. granted .. ',' .. time[1] .. ',' .. time[2] .. ',"' .. generation .. '",' .. overrides ..
+  ',[' .. overrun .. '],["' .. after .. '"]]'

@@ -1,4 +1,4 @@
-import type { StoreScript } from '../../plugin-server/stores/store.ts'
+import type { ScriptList, StoreScript } from '../../plugin-server/stores/store.ts'
 
 /** Adds ARGV[1] to a counter that ends ARGV[2] milliseconds after the last call. */
 export const counterScript: StoreScript<number> = {
@@ -11,7 +11,7 @@ export const counterScript: StoreScript<number> = {
   apply(hash, [amount, expireInMs]) {
     const total = Number(hash.get('n') ?? 0) + Number(amount)
     hash.set('n', total)
-    return { reply: [total], expireInMs: Number(expireInMs) }
+    return { result: total, expireInMs: Number(expireInMs) }
   },
-  decode: ([total]) => Number(total),
+  decode: ([total]: ScriptList) => Number(total),
 }

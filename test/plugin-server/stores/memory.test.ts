@@ -55,7 +55,7 @@ describe('the memory store', () => {
       ...counterScript,
       apply(hash) {
         hash.clear()
-        return { reply: [0], expireInMs: 5 }
+        return { result: 0, expireInMs: 5 }
       },
     }
     store.run(clearing, '{a}', [])

@@ -282,7 +282,7 @@ function createRandom(): () => number {
 async function forget(store: MemoryStore): Promise<void> {
   for await (const key of store.keys(''))
     store.run(
-      { name: 'forget', lua: '', apply: () => ({ reply: [], expireInMs: 0 }), decode: () => 0 },
+      { name: 'forget', lua: '', apply: () => ({ result: 0, expireInMs: 0 }), decode: () => 0 },
       key,
       [],
     )

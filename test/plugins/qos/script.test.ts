@@ -15,7 +15,7 @@ import { START_MS, sharedRedis } from '../../support/services.ts'
 import { calendar, gcra, SECOND, START, sliding, someLimits } from './limits.ts'
 
 /** The script with its clock in our hands: everything but TIME is as it will run. */
-const LUA = takeScript.lua.replace("redis.call('TIME')", '{ARGV[3], ARGV[4]}')
+const LUA = takeScript.lua.replace("redis.call('TIME')", '{ARGV[2], ARGV[3]}')
 
 const once = (cost: number) => ({ cost, wanted: cost, ahead: 0, reserve: 0 })
 const PREFIX = `{test:qos-script:${process.pid}}`
@@ -38,12 +38,12 @@ describe('the script of the limiter', () => {
   async function inRedis(key: string, args: TakeArguments, now: number): Promise<Taken> {
     const argv = takeScript.encode!(args)
     const time = [Math.floor(now / SECOND), now % SECOND]
-    return takeScript.decode((await redis.evalsha(sha, 1, key, ...argv, ...time)) as (string | number)[])
+    return takeScript.decode((await redis.evalsha(sha, 1, key, ...argv, ...time)) as string)
   }
 
   function inMemory(hash: StoredHash, args: TakeArguments, now: number) {
-    const { reply, expireInMs } = takeScript.apply(hash, args, now)
-    return { ...takeScript.decode(reply), expireInMs }
+    const { result, expireInMs } = takeScript.apply(hash, args, now)
+    return { ...result, expireInMs }
   }
 
   it('answers as the pure limiter does and as memory does, whatever comes', async () => {
@@ -113,7 +113,7 @@ describe('the script of the limiter', () => {
     } as const
     const before = Date.now()
     const reply = await redis.eval(takeScript.lua, 1, freshKey(), ...takeScript.encode!(args))
-    const { nowMicros } = takeScript.decode(reply as string[])
+    const { nowMicros } = takeScript.decode(reply as string)
     assert.ok(nowMicros / 1000 >= before - 5 && nowMicros / 1000 <= Date.now() + 5)
   })
 
@@ -216,6 +216,13 @@ describe('the script of the limiter', () => {
     assert.equal((await run(ask(), START + 0.6 * SECOND)).granted, 1)
     assert.equal((await run(ask({ ...once(4) }), until)).granted, 4)
     assert.equal((await run(ask({ ...once(7) }), until)).granted, -1)
+  })
+
+  it('tells overrides as they are stored, whatever an operator called a limit', async () => {
+    const { run, set } = both()
+    const text = `g:it's "odd" 5 5 ${START + SECOND};`
+    await set('o', text)
+    assert.equal((await run(ask(), START)).overrides, text)
   })
 })
 
