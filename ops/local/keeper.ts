@@ -21,7 +21,8 @@ export interface Kept {
   readonly pid: number | undefined
   isRunning(): boolean
   start(): Promise<void>
-  pause(): void
+  /** Resolves once nothing of it runs. */
+  pause(): Promise<void>
   resume(): void
   kill(): Promise<void>
   /** Ends it in order, or after `graceMs` by force. */
@@ -68,9 +69,6 @@ export function keep(
   const pids = createInterface({ input: keeper.stdout })
   let pid: number | undefined
 
-  const ifRunning = (act: (pid: number) => void) => {
-    if (pid !== undefined) act(pid)
-  }
   return {
     get pid() {
       return pid
@@ -83,8 +81,12 @@ export function keep(
       if (first === '') throw new Error(`the shell that starts ${launch.command} ended`)
       pid = Number(first)
     },
-    pause: () => ifRunning(freeze),
-    resume: () => ifRunning(thaw),
+    async pause() {
+      if (pid !== undefined) await freeze(pid)
+    },
+    resume() {
+      if (pid !== undefined) thaw(pid)
+    },
     async kill() {
       if (pid !== undefined) await killFamily(pid)
     },

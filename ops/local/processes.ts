@@ -14,13 +14,14 @@ export function family(pid: number, proc = '/proc'): number[] {
 
 /** Any thread can end between two reads, and takes only what it has forked itself out of sight. */
 function childrenOf(pid: number, proc: string): number[] {
-  const threads = orNothing(() => readdirSync(`${proc}/${pid}/task`))
-  return threads.flatMap(thread =>
+  return threadsOf(pid, proc).flatMap(thread =>
     orNothing(() => readFileSync(`${proc}/${pid}/task/${thread}/children`, 'utf8').split(' '))
       .filter(Boolean)
       .map(Number),
   )
 }
+
+const threadsOf = (pid: number, proc = '/proc') => orNothing(() => readdirSync(`${proc}/${pid}/task`))
 
 function orNothing(read: () => string[]): string[] {
   try {
@@ -41,8 +42,8 @@ export function startTimeOf(pid: number): string | undefined {
   return statOf(pid)?.[19]
 }
 
-/** The fields of /proc/PID/stat behind the name, which may itself hold spaces and brackets. */
-export function statOf(pid: number): string[] | undefined {
+/** The fields of /proc/PID/stat behind the name, which may itself hold spaces and brackets; a thread is `PID/task/TID`. */
+export function statOf(pid: number | string): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return text.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -51,8 +52,11 @@ export function statOf(pid: number): string[] | undefined {
   }
 }
 
-/** Stops the process and all its descendants, also those that are forked meanwhile. */
-export function freeze(pid: number): number[] {
+/** A parent that waits in vfork for a child which is stopped itself never looks stopped. */
+const STOP_WITHIN_MS = 5_000
+
+/** Stops the process and all its descendants, also those that are forked meanwhile; resolves once none of them runs. */
+export async function freeze(pid: number): Promise<number[]> {
   const stopped = new Set<number>()
   for (;;) {
     const fresh = family(pid).filter(member => !stopped.has(member))
@@ -61,7 +65,13 @@ export function freeze(pid: number): number[] {
       signal(member, 'SIGSTOP')
       stopped.add(member)
     }
+    // One thread takes the signal and stops the others, which run on until it has got a core.
+    for (let waited = 0; waited < STOP_WITHIN_MS && !fresh.every(isStopped); waited++) await sleep(1)
   }
+}
+
+function isStopped(pid: number): boolean {
+  return threadsOf(pid).every(thread => /[TtZX]/.test(statOf(`${pid}/task/${thread}`)?.[0] ?? 'X'))
 }
 
 /** Continues what `freeze` stopped. */
@@ -71,7 +81,7 @@ export function thaw(pid: number): void {
 
 /** Kills the process and all its descendants; resolves once they are gone. */
 export async function killFamily(pid: number): Promise<void> {
-  const members = freeze(pid)
+  const members = await freeze(pid)
   for (const member of members) signal(member, 'SIGKILL')
   while (members.some(isAlive)) await sleep(5)
 }

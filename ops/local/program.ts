@@ -70,9 +70,7 @@ async function tryProgram(
     },
     logFile: path.join(folder, 'log'),
     isRunning: () => kept.isRunning(),
-    async pause() {
-      kept.pause()
-    },
+    pause: () => kept.pause(),
     async resume() {
       kept.resume()
     },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { family, isAlive, killFamily } from '../../../ops/local/processes.ts'
+import { family, freeze, isAlive, killFamily, statOf, thaw } from '../../../ops/local/processes.ts'
 import { makeFolder } from '../../support/folder.ts'
 
 describe('a family of processes', () => {
@@ -36,5 +36,26 @@ describe('a family of processes', () => {
     assert.ok(family(shell.pid!).includes(grandchild))
     await killFamily(shell.pid!)
     assert.ok(!isAlive(grandchild))
+  })
+
+  it('has stopped with all its threads when it is frozen', async () => {
+    const threads = `
+      const { Worker } = require('node:worker_threads')
+      const busy = 'require("node:worker_threads").parentPort.postMessage(0); for (;;);'
+      for (let i = 0; i < 4; i++) new Worker(busy, { eval: true }).once('message', () => console.log('busy'))`
+    const program = spawn(process.execPath, ['-e', threads], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const pid = program.pid!
+    try {
+      for (let seen = ''; seen.split('busy').length < 5; )
+        seen += String(((await once(program.stdout, 'data')) as [Buffer])[0])
+      for (let round = 0; round < 20; round++) {
+        await freeze(pid)
+        const states = readdirSync(`/proc/${pid}/task`).map(tid => statOf(`${pid}/task/${tid}`)?.[0])
+        assert.deepEqual([...new Set(states)], ['T'])
+        thaw(pid)
+      }
+    } finally {
+      await killFamily(pid)
+    }
   })
 })

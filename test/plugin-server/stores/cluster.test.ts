@@ -73,7 +73,7 @@ describe('the Redis store on a Redis Cluster of three masters', () => {
       return result
     }
     assert.deepEqual(await outcomes(), { ok: 60, late: 0, away: 0 })
-    cluster.nodes[1]!.pause()
+    await cluster.nodes[1]!.pause()
     try {
       const first = await outcomes()
       assert.equal(first.late, 1)

@@ -51,7 +51,7 @@ describe('qos when a master of a Redis Cluster dies and its replica takes over',
     const key = keyOn(0)
     assert.equal((await first.decide(key, { cost: 10 })).by, 'store')
     await sleep(200)
-    cluster.replica!.pause()
+    await cluster.replica!.pause()
     const master = new Redis(cluster.urls[0]!)
     await master.call('CLIENT', 'KILL', 'TYPE', 'replica')
     master.disconnect()
