@@ -41,7 +41,7 @@ export interface SluiceEvent {
 
 export interface EventPublisher {
   /**
-   * Takes an event for storing.
+   * Takes an event for storing; the draft must stay as it is until it is stored.
    *
    * @returns a promise that is kept once the event is on disk, or after 100 ms at the most: then `events.late` is
    * counted, and the event is written as soon as the disk lets it. Never rejects.

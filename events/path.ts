@@ -165,7 +165,7 @@ class RunningPath {
       writer: own.writer,
       relays: this.#relays,
       log: parts.log,
-      publish: draft => void this.writer.publishOwn(draft),
+      publish: draft => this.writer.publishOwn(draft),
     })
   }
 

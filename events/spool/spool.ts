@@ -12,12 +12,8 @@ export interface SpoolOptions {
   readonly maxSegmentBytes?: number
   /** Records that wait for the disk; beyond this they are refused. 64 MiB where left out. */
   readonly maxPendingBytes?: number
-  /** How long an append waits for the disk at most, milliseconds; 100 where left out. */
+  /** How long an append waits for the disk at most, milliseconds; 90 where left out. */
   readonly lateMs?: number
-  /** How long records gather from one fsync to the next, milliseconds; 10 where left out. */
-  readonly gatherMs?: number
-  /** Records that end the gathering; 32 where left out. */
-  readonly gatherRecords?: number
   /** Makes the bytes of a file durable; fdatasync where left out. */
   readonly sync?: (file: FileHandle) => Promise<void>
   readonly watcher?: SpoolWatcher
@@ -59,9 +55,6 @@ export class Spool {
   #pendingBytes = 0
   #group: Group | undefined
   #running: Promise<void> | undefined
-  /** Ends the gathering. */
-  #gathered = () => {}
-  #lastSyncMs = Number.NEGATIVE_INFINITY
   #closing = false
   #failing: string | undefined
   #listeners = new Set<() => void>()
@@ -72,9 +65,7 @@ export class Spool {
       clock: options.clock,
       maxSegmentBytes: options.maxSegmentBytes ?? 16 * 1024 * 1024,
       maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
-      lateMs: options.lateMs ?? 100,
-      gatherMs: options.gatherMs ?? 10,
-      gatherRecords: options.gatherRecords ?? 32,
+      lateMs: options.lateMs ?? 90,
       sync: options.sync ?? (handle => handle.datasync()),
       watcher: options.watcher ?? {},
     }
@@ -119,7 +110,6 @@ export class Spool {
     this.#group.records++
     const { done } = this.#group
     this.#running ??= this.#run()
-    if (this.#pending.length === this.#options.gatherRecords) this.#gathered()
     return done
   }
 
@@ -144,7 +134,6 @@ export class Spool {
   /** Writes what waits, as long as the disk takes it, and leaves the files to others. */
   async close(): Promise<void> {
     this.#closing = true
-    this.#gathered()
     await this.#running
     await this.#file?.close()
     this.#file = undefined
@@ -181,11 +170,11 @@ export class Spool {
 
   async #run(): Promise<void> {
     let failures = 0
+    // What is appended in the same turn goes with it.
+    await undefined
     while (this.#pending.length > 0) {
-      await this.#gather()
       const { clock } = this.#options
-      this.#lastSyncMs = clock.monotonic()
-
+      const startMs = clock.monotonic()
       const records = this.#pending
       const group = this.#group
       const bytes = Buffer.concat(records)
@@ -212,7 +201,7 @@ export class Spool {
       this.#offset += bytes.length
       this.#durable = { segment: this.#segment, offset: this.#offset }
       this.#durableRecords += records.length
-      const seconds = (clock.monotonic() - this.#lastSyncMs) / 1000
+      const seconds = (clock.monotonic() - startMs) / 1000
       this.#options.watcher.synced?.(records.length, bytes.length, seconds)
       if (group) {
         clearTimeout(group.timer)
@@ -221,20 +210,6 @@ export class Spool {
       for (const listener of this.#listeners) listener()
     }
     this.#running = undefined
-  }
-
-  /** Waits for more records: a sync costs the process as much CPU time as ten of them. */
-  #gather(): Promise<void> | undefined {
-    const { clock, gatherMs, gatherRecords } = this.#options
-    const waitMs = this.#lastSyncMs + gatherMs - clock.monotonic()
-    if (waitMs <= 0 || this.#closing || this.#pending.length >= gatherRecords) return undefined
-    return new Promise(resolve => {
-      const timer = setTimeout(resolve, waitMs)
-      this.#gathered = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
   }
 
   /** An older group that failed is answered with a younger one. */

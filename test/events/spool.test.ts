@@ -60,16 +60,6 @@ describe('a spool', () => {
     assert.equal(made.durableRecords, 101)
   })
 
-  it('waits for more records until enough have gathered, or until it is closed', async () => {
-    const made = await open({ gatherMs: 60_000, gatherRecords: 3, lateMs: 60_000 })
-    await made.append(record(1))
-    await Promise.all([2, 3, 4].map(sequence => made.append(record(sequence))))
-    assert.equal(made.durableRecords, 4)
-    void made.append(record(5))
-    await made.close()
-    assert.equal(made.durableRecords, 5)
-  })
-
   it('gives the records back in their order, over several segments', async () => {
     const made = await open({ maxSegmentBytes: 200 })
     for (let i = 1; i <= 40; i++) await made.append(record(i))
