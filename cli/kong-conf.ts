@@ -27,12 +27,16 @@ export const command = withPluginOptions(new Command())
     const folders = flags.plugins.flatMap(folder => ['--plugins', path.resolve(folder)])
     const lines = kongSettings(names, socket, name =>
       flags.dumpDir === undefined
-        ? [process.execPath, process.argv[1], 'dump', '--plugin', name, ...folders].join(' ')
-        : `cat ${path.posix.resolve(flags.dumpDir, `${name}.json`)}`,
+        ? shellCommand(process.execPath, process.argv[1]!, 'dump', '--plugin', name, ...folders)
+        : shellCommand('cat', path.posix.resolve(flags.dumpDir, `${name}.json`)),
     )
     const print = flags.format === 'env' ? envLine : confLine
     process.stdout.write(`${lines.map(print).join('\n')}\n`)
   })
+
+/** Kong gives a query_cmd to the shell. */
+const shellCommand = (...words: readonly string[]) =>
+  words.map(word => (/[^\w@%+=:,./-]/.test(word) ? `"${word.replace(/["\\$`]/g, '\\$&')}"` : word)).join(' ')
 
 type Setting = readonly [name: string, value: string]
 

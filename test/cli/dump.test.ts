@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import {
   mkdirSync,
   mkdtempSync,
@@ -93,6 +93,17 @@ describe('what Kong is told', () => {
     const here = realpathSync(folder)
     assert.ok(stdout.includes(`\nKONG_PLUGINSERVER_QOS_SOCKET=${here}/run/s.sock\n`))
     assert.ok(stdout.includes(`\nKONG_PLUGINSERVER_QOS_QUERY_CMD='cat ${here}/dump/qos.json'\n`))
+  })
+
+  it('is named in a way that a shell understands, whatever its folder is called', async () => {
+    const dumps = 'my $HOME "dumps"'
+    await sluice('dump', '--out', dumps)
+    const { stdout } = await sluice('kong-conf', '--socket', '/run/s.sock', '--dump-dir', dumps)
+    const settings = stdout.trim().replace(/^/gm, 'export ')
+    const shown = execFileSync('sh', ['-c', `${settings}\nsh -c "$KONG_PLUGINSERVER_QOS_QUERY_CMD"`], {
+      encoding: 'utf8',
+    })
+    assert.equal(shown, readFileSync(path.join(folder, dumps, 'qos.json'), 'utf8'))
   })
 
   it('has a plugin server entry for each plugin, all with one socket', async () => {
