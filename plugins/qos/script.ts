@@ -41,7 +41,7 @@ type Reply = readonly [
   generation: string,
   overrides: string,
   overrun: readonly number[],
-  states: readonly string[],
+  states: readonly Stored[],
 ]
 
 /** A key outlives the use of its limits by this much. */

@@ -8,7 +8,7 @@
 --          per is a time, of a calendar limit the list of its four bounds; times are in microseconds. burst is of
 --          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted
 -- Answers  a list in JSON: granted (-1: refused), now in seconds and microseconds, generation, overrides, the shadow
---          limits that would have refused (their places from 0 on), the state of each limit
+--          limits that would have refused (their places from 0 on), the state of each limit: of gcra a number, else text
 --
 -- The state of a limit is text of up to three numbers. gcra: the theoretical arrival time. sliding: number of the
 -- window, its count, the count before. calendar: beginning of the period, its count.
@@ -144,7 +144,8 @@ for i = 1, count do
       end
     end
   end
-  after = i == 1 and text or after .. '","' .. text
+  local told = kind == 'gcra' and text or '"' .. text .. '"'
+  after = i == 1 and told or after .. ',' .. told
   write[2 * i - 1], write[2 * i] = field, text
   if reset > lives then lives = reset end
 end
@@ -161,4 +162,4 @@ if amount ~= 0 or reseed then
 end
 overrides = overrides == '' and '""' or cjson.encode(overrides)
 return '[' .. granted .. ',' .. time[1] .. ',' .. time[2] .. ',"' .. generation .. '",' .. overrides ..
-  ',[' .. overrun .. '],["' .. after .. '"]]'
+  ',[' .. overrun .. '],[' .. after .. ']]'
