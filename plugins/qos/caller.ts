@@ -1,4 +1,7 @@
-/** Reads from a request whose it is, which tier holds for it and what it costs. */
+/**
+ * Reads from a request whose it is, which tier holds for it and what it costs. Most configurations need to know the
+ * consumer and nothing else, so a promise is made, and waited for, only where Kong has to be asked once more.
+ */
 import type { AccessKong, InstanceScope } from '../../plugin-server/sdk.ts'
 import { MAX_COST } from './limit.ts'
 import type { Policy, Tier } from './policy.ts'
@@ -22,12 +25,19 @@ export async function readCaller(kong: AccessKong, policy: Policy, scope: Instan
   const usesHeader = header !== undefined || policy.config.tier_by?.source === 'header'
   const isTrusted = usesHeader && policy.trusted.has(await kong.client.getIp())
   const subject: string[] = []
-  for (const part of policy.subject) subject.push(await readPart(kong, part, consumer, policy, scope))
+  for (const part of policy.subject) {
+    const read = readPart(kong, part, consumer, policy, scope)
+    subject.push(read instanceof Promise ? await read : read)
+  }
+  let tier = readTier(kong, policy, consumer, isTrusted)
+  if (tier instanceof Promise) tier = await tier
+  let cost = readCost(kong, policy, isTrusted)
+  if (cost instanceof Promise) cost = await cost
   return {
-    tier: await readTier(kong, policy, consumer, isTrusted),
+    tier,
     subject: subject.join(','),
     consumer: consumer?.username ?? consumer?.customId ?? consumer?.id,
-    cost: await readCost(kong, policy, isTrusted),
+    cost,
   }
 }
 
@@ -36,8 +46,19 @@ function isAnonymous({ id, username }: Consumer, { anonymous }: Policy): boolean
   return anonymous.size > 0 && (anonymous.has(id) || (username !== undefined && anonymous.has(username)))
 }
 
+function readPart(
+  kong: AccessKong,
+  part: SubjectPart,
+  consumer: Consumer | undefined,
+  policy: Policy,
+  scope: InstanceScope,
+): string | Promise<string> {
+  if (part.by === 'consumer' && consumer) return `consumer:${consumer.id}`
+  return askForPart(kong, part, consumer, policy, scope)
+}
+
 /** Falls back to the address, never to one bucket for all. */
-async function readPart(
+async function askForPart(
   kong: AccessKong,
   part: SubjectPart,
   consumer: Consumer | undefined,
@@ -45,9 +66,6 @@ async function readPart(
   scope: InstanceScope,
 ): Promise<string> {
   switch (part.by) {
-    case 'consumer':
-      if (consumer) return `consumer:${consumer.id}`
-      break
     case 'credential': {
       const credential = consumer && (await kong.client.getCredential())
       if (credential?.id) return `credential:${credential.id}`
@@ -77,32 +95,34 @@ async function readPart(
 const TIER_TAG = 'tier:'
 
 /** The tag of the consumer, else the map, else the default. Names of tiers that do not exist are passed over. */
-async function readTier(
+function readTier(
   kong: AccessKong,
   policy: Policy,
   consumer: Consumer | undefined,
   isTrusted: boolean,
-): Promise<Tier> {
+): Tier | Promise<Tier> {
   for (const tag of consumer?.tags ?? []) {
     const tier = tag.startsWith(TIER_TAG) && policy.tiers.get(tag.slice(TIER_TAG.length))
     if (tier) return tier
   }
   const by = policy.config.tier_by
   if (!by) return policy.defaultTier
-  const value =
-    by.source === 'username'
-      ? consumer?.username
-      : by.source === 'custom_id'
-        ? consumer?.customId
-        : isTrusted
-          ? await kong.request.getHeader(by.header!)
-          : undefined
-  const name = value !== undefined && Object.hasOwn(by.map, value) ? by.map[value]! : ''
-  return policy.tiers.get(name) ?? policy.defaultTier
+  const mapped = (value: string | undefined) => {
+    const name = value !== undefined && Object.hasOwn(by.map, value) ? by.map[value]! : ''
+    return policy.tiers.get(name) ?? policy.defaultTier
+  }
+  if (by.source === 'username') return mapped(consumer?.username)
+  if (by.source === 'custom_id') return mapped(consumer?.customId)
+  return isTrusted ? kong.request.getHeader(by.header!).then(mapped) : policy.defaultTier
+}
+
+function readCost(kong: AccessKong, policy: Policy, isTrusted: boolean): number | Promise<number> {
+  if (!isTrusted && policy.costs.size === 0) return policy.config.cost.default
+  return askForCost(kong, policy, isTrusted)
 }
 
 /** A header that names no whole number from 0 to 1,000,000 is not believed: the request costs what others cost. */
-async function readCost(kong: AccessKong, policy: Policy, isTrusted: boolean): Promise<number> {
+async function askForCost(kong: AccessKong, policy: Policy, isTrusted: boolean): Promise<number> {
   const { header, default: common } = policy.config.cost
   if (header !== undefined && isTrusted) {
     const text = await kong.request.getHeader(header)
