@@ -16,7 +16,10 @@ const ALLOWED: readonly (readonly [part: string, imports: readonly string[]])[] 
   ['plugin-server/config.ts', ['plugin-server/errors.ts']],
   ['plugin-server/observe', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/config.ts']],
   ['plugin-server/stores', ['plugin-server/errors.ts', 'plugin-server/clock.ts', 'plugin-server/observe']],
-  ['plugin-server/transport', ['plugin-server/errors.ts', 'plugin-server/observe']],
+  [
+    'plugin-server/transport',
+    ['plugin-server/bounded-map.ts', 'plugin-server/errors.ts', 'plugin-server/observe'],
+  ],
   ['plugin-server/pdk', ['plugin-server/errors.ts', 'plugin-server/transport', 'plugin-server/observe']],
   [
     'plugin-server/definition.ts',

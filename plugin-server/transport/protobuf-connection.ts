@@ -31,6 +31,17 @@ interface Owed {
 
 const NOTHING = Buffer.alloc(0)
 
+/** The frame that names a method, made once: it stands before every call. */
+const NAMES = Object.fromEntries(
+  Object.keys(METHODS).map(method => {
+    const writer = new WireWriter(64)
+    const mark = writer.openFrame()
+    writer.text(method)
+    writer.closeFrame(mark)
+    return [method, writer.take()]
+  }),
+) as Record<Method, Buffer>
+
 export class ProtobufConnection implements Exchange {
   readonly protocol = 'ProtoBuf:1'
   readonly #link: Link
@@ -74,10 +85,8 @@ export class ProtobufConnection implements Exchange {
     const writer = this.#writer
     const before = writer.length
     try {
-      let mark = writer.openFrame()
-      writer.text(method)
-      writer.closeFrame(mark)
-      mark = writer.openFrame()
+      writer.raw(NAMES[method])
+      const mark = writer.openFrame()
       TYPES[signature[0]].write(writer, args)
       writer.closeFrame(mark)
     } catch (error) {

@@ -1,6 +1,7 @@
 /** `google.protobuf.Value`, `Struct` and `ListValue` as JSON values. */
+import { BoundedMap } from '../bounded-map.ts'
 import { SluiceError } from '../errors.ts'
-import type { WireReader, WireWriter } from './wire.ts'
+import { type WireReader, WireWriter } from './wire.ts'
 
 export type JsonValue =
   | string
@@ -120,13 +121,29 @@ export function writeValue(writer: WireWriter, value: JsonValue | undefined): vo
   writer.close(mark)
 }
 
+/** How long a name may be that is kept: the names of header fields are, and most others. */
+const SHORT_NAME = 64
+/** By name. Events write the same names over and over, and bytes are copied faster than a text is spelled. */
+const heads = new BoundedMap<Buffer>(1000)
+
+/** What stands before the value of an entry: its name, and the tag of the value. */
+function headOf(name: string): Buffer {
+  const known = heads.get(name)
+  if (known) return known
+  const writer = new WireWriter(SHORT_NAME)
+  writer.stringField(0x0a, name)
+  writer.uint32(0x12)
+  const head = writer.take()
+  if (name.length <= SHORT_NAME) heads.set(name, head)
+  return head
+}
+
 export function writeStruct(writer: WireWriter, struct: JsonObject): void {
   for (const key in struct) {
     if (!Object.hasOwn(struct, key)) continue
     writer.uint32(ENTRY)
     const entry = writer.open()
-    writer.stringField(0x0a, key)
-    writer.uint32(0x12)
+    writer.raw(headOf(key))
     const mark = writer.open()
     writeValue(writer, struct[key])
     writer.close(mark)
