@@ -39,7 +39,11 @@ export function periodBounds(
   })
   const today = localDate(format, nowMs)
   const begins = (offset: number) => startOfDay(format, periodStart(unit, today, offset))
-  return [begins(-1), begins(0), begins(1), begins(2)]
+  // A day that a zone left out to cross the date line begins and ends at once, and is none.
+  const from = (offset: number, step: 1 | -1): number =>
+    begins(offset + step) === begins(offset) ? from(offset + step, step) : offset + step
+  const next = from(0, 1)
+  return [begins(from(0, -1)), begins(0), begins(next), begins(from(next, 1))]
 }
 
 /** The first day of the period that lies `offset` periods from the one of `date`. */

@@ -30,7 +30,8 @@ describe('calendar periods', () => {
         if (unit === 'month') assert.equal(day.day, 1)
         if (unit === 'week') assert.equal(day.weekday, 'Mon')
       }),
-      { numRuns: 400 },
+      // Samoa had no 30 December 2011.
+      { numRuns: 400, examples: [['day', 'Pacific/Apia', Date.UTC(2011, 11, 29, 10)]] },
     )
   })
 
