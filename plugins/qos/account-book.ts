@@ -9,13 +9,15 @@ export interface AccountBookOptions {
   readonly onDrop: (account: Account) => void
 }
 
-/** How many accounts in use are passed over when one has to go. */
+/** How many accounts in recent use are passed over when one has to go. */
 const SECOND_CHANCES = 16
 
 /** The accounts of this process, a bounded number of them. */
 export class AccountBook {
   readonly #options: AccountBookOptions
   readonly #accounts = new Map<string, Account>()
+  /** One for all time: a new one would pass over every account that was ever dropped. */
+  readonly #oldest = this.#accounts.values()
 
   constructor(options: AccountBookOptions) {
     this.#options = options
@@ -46,18 +48,16 @@ export class AccountBook {
 
   /** Drops one that has long been quiet: those used since the last look get a second chance. */
   #dropOne(): void {
-    let looked = 0
-    for (const [key, account] of this.#accounts) {
+    for (let looked = 0; looked < this.#accounts.size; looked++) {
+      const account = this.#oldest.next().value!
+      this.#accounts.delete(account.key)
       const isBusy = account.isAsking || account.local !== undefined
-      if (looked++ < SECOND_CHANCES && (account.isRecent || isBusy)) {
-        account.isRecent = false
-        this.#accounts.delete(key)
-        this.#accounts.set(key, account)
-      } else if (!isBusy) {
+      if (!isBusy && !(account.isRecent && looked < SECOND_CHANCES)) {
         this.#options.onDrop(account)
-        this.#accounts.delete(key)
         return
       }
+      account.isRecent = false
+      this.#accounts.set(account.key, account)
     }
   }
 }
