@@ -56,11 +56,13 @@ export function take(
     if (!limits[i]!.shadow) available = Math.min(available, availableAt(limits[i]!, states[i], now))
   const granted = grant(available, demand)
   let overrun = NONE
-  const after = limits.map((limit, i) => {
+  const after: Stored[] = []
+  for (let i = 0; i < limits.length; i++) {
+    const limit = limits[i]!
     const isOver = limit.shadow && granted >= 0 && availableAt(limit, states[i], now) < granted
     if (isOver) overrun = [...overrun, i]
-    return add(limit, states[i], isOver ? 0 : Math.max(granted, 0), now)
-  })
+    after.push(add(limit, states[i], isOver ? 0 : Math.max(granted, 0), now))
+  }
   return { granted, states: after, overrun }
 }
 

@@ -65,10 +65,11 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
     const overrides = String(hash.get('o') ?? '')
     const limits = overridden(plan.limits, overrides, now)
     const reseeds = isLost(generation, args)
-    const known = limits.map((limit, i) => {
+    const known: (Stored | undefined)[] = []
+    for (let i = 0; i < limits.length; i++) {
       const stored = hash.get(plan.fields[i]!)
-      return reseeds ? stricter(limit, stored, remembered.states[i], now) : stored
-    })
+      known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
+    }
     let granted: number
     let states: readonly Stored[]
     let overrun: readonly number[] = []
@@ -79,8 +80,10 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
       states = limits.map((limit, i) => add(limit, known[i], granted, now))
     }
     if (granted > 0 || reseeds || (operation === 'add' && granted < 0)) {
-      if (generation === '') generation = String(now)
-      hash.set('b', generation)
+      if (generation === '') {
+        generation = String(now)
+        hash.set('b', generation)
+      }
       for (let i = 0; i < states.length; i++) hash.set(plan.fields[i]!, states[i]!)
     }
     return {
