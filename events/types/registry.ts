@@ -28,15 +28,26 @@ export function createEventRegistry(ofPlugins: readonly EventType[] = []): Event
   // A composed plugin may list the types of its members again.
   const types = [...new Set([...OWN_EVENTS, ...ofPlugins])]
   const expendable = new Set(types.filter(type => type.expendable).map(({ type }) => type))
-  const checks = new Map<string, ReturnType<typeof Compile>>()
-  for (const { type, data } of types) {
+  const declared = new Map<string, EventType>()
+  for (const one of types) {
+    const { type } = one
     if (!EVENT_TYPE_NAME.test(type))
       throw new SluiceError(
         'SLUICE_EVENTS_INVALID',
         `${JSON.stringify(type)} is not the name of an event type`,
       )
-    if (checks.has(type)) throw new SluiceError('SLUICE_EVENTS_INVALID', `${type} is declared twice`)
-    checks.set(type, Compile(data))
+    if (declared.has(type)) throw new SluiceError('SLUICE_EVENTS_INVALID', `${type} is declared twice`)
+    declared.set(type, one)
+  }
+  const checks = new Map<string, ReturnType<typeof Compile>>()
+  /** Compiled when the first event of its type comes: all of them would be a tenth of a start. */
+  const checkOf = (type: string) => {
+    const known = checks.get(type)
+    const schema = declared.get(type)?.data
+    if (known || !schema) return known
+    const made = Compile(schema)
+    checks.set(type, made)
+    return made
   }
   return {
     types,
@@ -47,7 +58,7 @@ export function createEventRegistry(ofPlugins: readonly EventType[] = []): Event
           kind: 'malformed',
           message: `${JSON.stringify(draft.type)} is not the name of an event type`,
         }
-      const schema = checks.get(draft.type)
+      const schema = checkOf(draft.type)
       if (!schema) return { kind: 'unknown', message: `${draft.type} is not declared by any plugin` }
       if (schema.Check(draft.data)) return undefined
       // The values stay out of the message: a wrong one may hold anything.
