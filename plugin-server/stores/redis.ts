@@ -75,7 +75,9 @@ export class RedisStore implements Store {
 
   run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Promise<Result> {
     const list = script.encode ? script.encode(args) : (args as readonly StoredValue[])
-    return this.#call(key, script.name, () => this.#evaluate(script, key, list))
+    return this.#call(key, script.name, () => this.#evaluate(script.lua, key, list)).then(reply =>
+      script.decode(reply as ScriptReply),
+    )
   }
 
   async publish(channel: string, message: string): Promise<void> {
@@ -173,22 +175,16 @@ export class RedisStore implements Store {
     })
   }
 
-  #evaluate<Result, Args>(
-    script: StoreScript<Result, Args>,
-    key: string,
-    args: readonly StoredValue[],
-  ): Promise<Result> {
-    const { lua } = script
+  #evaluate(lua: string, key: string, args: readonly StoredValue[]): Promise<unknown> {
     let digest = this.#digests.get(lua)
     if (digest === undefined) {
       digest = createHash('sha1').update(lua).digest('hex')
       this.#digests.set(lua, digest)
     }
     this.#gather()
-    const decode = (reply: unknown) => script.decode(reply as ScriptReply)
-    return this.#connection.evalsha(digest, 1, key, ...args).then(decode, error => {
+    return this.#connection.evalsha(digest, 1, key, ...args).catch(error => {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.#connection.eval(lua, 1, key, ...args).then(decode)
+      return this.#connection.eval(lua, 1, key, ...args)
     })
   }
 

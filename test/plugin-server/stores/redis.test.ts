@@ -122,6 +122,17 @@ describe('the Redis store', () => {
     assert.equal(store.available, true)
   })
 
+  it('does not take Redis for away because a script fails to read its reply', async () => {
+    const failing: typeof counterScript = {
+      ...counterScript,
+      decode() {
+        throw new Error('unreadable')
+      },
+    }
+    await assert.rejects(store.run(failing, '{unread}', [1, 1000]), /unreadable/)
+    assert.equal(store.available, true)
+  })
+
   it('brings messages to every watcher, also after the connection was lost', async () => {
     const heard: string[] = []
     const stop = store.watch('news', message => heard.push(message))
