@@ -1,3 +1,5 @@
+import { BoundedMap } from '../plugin-server/bounded-map.ts'
+
 /** Deeper than any event of ours; a value that refers to itself ends here too. */
 const MAX_DEPTH = 32
 
@@ -41,14 +43,13 @@ function composite(value: object, depth: number): string {
 }
 
 /** Names of members in quotes: there are few, and every event has the same. */
-const NAMES = new Map<string, string>()
-const MAX_NAMES = 1_000
+const names = new BoundedMap<string>(1000)
 
 function nameText(name: string): string {
-  const known = NAMES.get(name)
+  const known = names.get(name)
   if (known !== undefined) return known
   const quoted = text(name)
-  if (NAMES.size < MAX_NAMES) NAMES.set(name, quoted)
+  names.set(name, quoted)
   return quoted
 }
 

@@ -12,7 +12,7 @@ export interface SpoolOptions {
   readonly maxSegmentBytes?: number
   /** Records that wait for the disk; beyond this they are refused. 64 MiB where left out. */
   readonly maxPendingBytes?: number
-  /** How long an append waits for the disk at most, milliseconds; 90 where left out. */
+  /** How long an append waits for the disk at most, milliseconds; 90 where left out: events have gathered for 10 then. */
   readonly lateMs?: number
   /** Makes the bytes of a file durable; fdatasync where left out. */
   readonly sync?: (file: FileHandle) => Promise<void>

@@ -151,7 +151,7 @@ function bindable<B>(labels: readonly Label[], bind: (values: Labels<Label>) => 
 function once<T>(made: Map<string, T>, name: string, make: () => T): T {
   const known = made.get(name)
   if (known) return known
-  const metric = make()
-  made.set(name, metric)
-  return metric
+  const fresh = make()
+  made.set(name, fresh)
+  return fresh
 }

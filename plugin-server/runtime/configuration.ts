@@ -2,7 +2,6 @@
  * Reads a plugin's configuration as Kong sends it: fills in defaults, mends what Lua can't express, and checks every
  * value against the declaration. Kong has checked it already; a foreign gateway, or an older schema, may not have.
  */
-
 import type { InstanceScope } from '../definition.ts'
 import { SluiceError } from '../errors.ts'
 import type { Schema } from './json-schema.ts'

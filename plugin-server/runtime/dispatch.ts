@@ -2,7 +2,6 @@
  * Runs one event: the phase handlers of an instance's members, in order, until one exits; within their deadlines, and
  * by their failure policies. Whatever a handler does, its event ends once, and no other event is touched.
  */
-
 import type { Undo } from '../definition.ts'
 import { messageOf } from '../errors.ts'
 import { Conversation, EXIT, type ExitAnswer, type WriteMark } from '../pdk/conversation.ts'

@@ -1,5 +1,4 @@
 /** The plugins of this process, each with what it remembers. */
-
 import type { EventType } from '../../events/event.ts'
 import type { Closeable, Host, PluginDefinition } from '../definition.ts'
 import { messageOf, SluiceError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import type { BoundCounter, Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../plugin-server/sdk.ts'
 import type { Caller } from './caller.ts'
 import type { Every } from './heartbeat.ts'
 import { capacityOf } from './limit.ts'
@@ -34,7 +34,6 @@ export class Reporter {
   readonly #host: ReportingHost
   readonly #decisions
   readonly #refusals
-  readonly #bound = new Map<string, BoundCounter>()
   readonly #rejections = new Map<string, Rejections>()
   readonly #near = new Map<string, number>()
   readonly #stop: () => void
@@ -111,19 +110,11 @@ export class Reporter {
   }
 
   #count(tier: string, outcome: string, reason: string): void {
-    this.#bind(`${tier} ${outcome} ${reason}`, () => this.#decisions.with({ tier, outcome, reason })).add()
+    this.#decisions.with({ tier, outcome, reason }).add()
   }
 
   #countRefusal(tier: string, limit: string): void {
-    this.#bind(`${tier} ${limit}`, () => this.#refusals.with({ tier, limit })).add()
-  }
-
-  #bind(name: string, make: () => BoundCounter): BoundCounter {
-    const known = this.#bound.get(name)
-    if (known) return known
-    const counter = make()
-    this.#bound.set(name, counter)
-    return counter
+    this.#refusals.with({ tier, limit }).add()
   }
 
   #reject(verdict: Verdict, places: readonly number[], reported: Reported, shadow: boolean): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { BoundCounter, Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../plugin-server/sdk.ts'
 import type { ComposedConfig } from './config.ts'
 import { type Bounds, createOverload, type Entry, type Overload, type UpstreamAnswer } from './overload.ts'
 import type { Tier } from './policy.ts'
@@ -26,7 +26,6 @@ export class Shedding {
   readonly #services = new Map<string, { readonly overload: Overload; readonly options: Options }>()
   readonly #sheds = new Map<string, Sheds>()
   readonly #counter
-  readonly #bound = new Map<string, BoundCounter>()
   readonly #timer: NodeJS.Timeout
 
   constructor(host: Pick<Host, 'clock' | 'events' | 'metrics'>) {
@@ -77,14 +76,8 @@ export class Shedding {
   }
 
   #report(service: string, tier: string, reason: Sheds['reason'], overload: Overload): void {
-    const name = `${tier} ${reason}`
-    let counter = this.#bound.get(name)
-    if (!counter) {
-      counter = this.#counter.with({ tier, reason })
-      this.#bound.set(name, counter)
-    }
-    counter.add()
-    const key = `${service} ${name}`
+    this.#counter.with({ tier, reason }).add()
+    const key = `${service} ${tier} ${reason}`
     const known = this.#sheds.get(key)
     if (known) {
       known.count++
