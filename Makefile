@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 
 node_modules/.installed: package.json package-lock.json
-	@./ops/require-node.sh
+	@./ops/build/require-node.sh
 	npm install --no-save --no-progress --loglevel=error
 	@rm -f dist/.tsbuildinfo # packages that the build bundles may have changed: compile anew
 	@touch $@
@@ -39,28 +39,28 @@ bench: build ## runs every benchmark, one table
 	@node dist/bench/run.js
 
 # What runs must be seen and ended even while the sources do not compile.
-dist/ops/up/up.js:
+dist/ops/local/up/up.js:
 	@$(MAKE) --no-print-directory build
 
 .PHONY: up
 up: build ## starts everything on this machine, and says what to try; installs what is missing
-	@node dist/ops/up/up.js up
+	@node dist/ops/local/up/up.js up
 
 .PHONY: down
-down: dist/ops/up/up.js ## ends what `make up` started; its data stays
-	@node dist/ops/up/up.js down
+down: dist/ops/local/up/up.js ## ends what `make up` started; its data stays
+	@node dist/ops/local/up/up.js down
 
 .PHONY: ps
-ps: dist/ops/up/up.js ## lists what runs
-	@node dist/ops/up/up.js ps
+ps: dist/ops/local/up/up.js ## lists what runs
+	@node dist/ops/local/up/up.js ps
 
 .PHONY: logs
-logs: dist/ops/up/up.js ## the end of each log; NAME=gateway for one, FOLLOW=1 as they grow
-	@NAME='$(NAME)' FOLLOW='$(FOLLOW)' node dist/ops/up/up.js logs
+logs: dist/ops/local/up/up.js ## the end of each log; NAME=gateway for one, FOLLOW=1 as they grow
+	@NAME='$(NAME)' FOLLOW='$(FOLLOW)' node dist/ops/local/up/up.js logs
 
 .PHONY: events
-events: dist/ops/up/up.js ## the latest events in PostgreSQL and on RabbitMQ's queue
-	@node dist/ops/up/up.js events
+events: dist/ops/local/up/up.js ## the latest events in PostgreSQL and on RabbitMQ's queue
+	@node dist/ops/local/up/up.js events
 
 .PHONY: clean
 clean: ## removes what was built; keeps what runs

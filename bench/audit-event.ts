@@ -1,4 +1,4 @@
-import type { EventDraft } from '../events/event.ts'
+import type { EventDraft } from '../sdk/event.ts'
 
 /** An audit event of the usual size (about 1,050 bytes as JSON), each with its own identity and time. */
 export function auditDraft(n: number, startMs: number): EventDraft {

@@ -1,9 +1,9 @@
 /** Kong's side of one connection, as cheap as it can be: the client must not be what a benchmark measures. */
 import { connect, type Socket } from 'node:net'
 import { Packr, Unpackr } from 'msgpackr'
-import { readRpcReturn, writeRpcCall } from '../plugin-server/transport/rpc.ts'
-import { TYPES, type TypeName } from '../plugin-server/transport/types.ts'
-import { WireReader, WireWriter } from '../plugin-server/transport/wire.ts'
+import { readRpcReturn, writeRpcCall } from '../protocol/rpc.ts'
+import { TYPES, type TypeName } from '../protocol/types.ts'
+import { WireReader, WireWriter } from '../protocol/wire.ts'
 
 /** The event was ended by the server, or answered by `kong.response.exit`. */
 export type Outcome = 'ended' | 'rejected'

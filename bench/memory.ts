@@ -2,16 +2,16 @@
  * Memory over ten million events, through the codec and the runtime of one process, without sockets:
  * `node --expose-gc dist/bench/memory.js [events]`; about two minutes. Heap after a collection, every tenth of the way.
  */
-import { systemClock } from '../plugin-server/clock.ts'
-import { createLogger } from '../plugin-server/observe/log.ts'
-import { createMetrics } from '../plugin-server/observe/metrics.ts'
+import { systemClock } from '../foundation/clock.ts'
+import { createLogger } from '../foundation/log.ts'
+import { createMetrics } from '../foundation/metrics.ts'
 import { createRegistry } from '../plugin-server/runtime/registry.ts'
 import { createRuntime } from '../plugin-server/runtime/runtime.ts'
-import { definePlugin, type Host, Type } from '../plugin-server/sdk.ts'
 import { ProtobufConnection } from '../plugin-server/transport/protobuf-connection.ts'
-import { writeRpcCall } from '../plugin-server/transport/rpc.ts'
-import { TYPES } from '../plugin-server/transport/types.ts'
-import { WireWriter } from '../plugin-server/transport/wire.ts'
+import { writeRpcCall } from '../protocol/rpc.ts'
+import { TYPES } from '../protocol/types.ts'
+import { WireWriter } from '../protocol/wire.ts'
+import { definePlugin, type Host, Type } from '../sdk/sdk.ts'
 
 const EVENTS = Number(process.argv[2] ?? 10_000_000)
 const LANES = 16

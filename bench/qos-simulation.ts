@@ -2,12 +2,12 @@
  * Simulated nodes that share one limit: the deciders are the real ones, time and network are not. What is counted is
  * how much all of them together admit in a window that admits `limit`.
  */
-import { createMetrics } from '../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../foundation/metrics.ts'
 import { MemoryStore } from '../plugin-server/stores/memory.ts'
-import type { Store } from '../plugin-server/stores/store.ts'
 import { Decider } from '../plugins/qos/decider.ts'
 import { createPlan } from '../plugins/qos/plan.ts'
 import { takeScript } from '../plugins/qos/script.ts'
+import type { Store } from '../sdk/store.ts'
 import { createRandom, VirtualTime } from './virtual-time.ts'
 
 export type Design = 'strict' | 'leased' | 'report-afterwards'

@@ -6,15 +6,15 @@
  */
 import { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible'
+import { systemClock } from '../foundation/clock.ts'
+import { createLogger } from '../foundation/log.ts'
+import { createMetrics } from '../foundation/metrics.ts'
 import { findService } from '../ops/local/find.ts'
-import { systemClock } from '../plugin-server/clock.ts'
-import { createLogger } from '../plugin-server/observe/log.ts'
-import { createMetrics } from '../plugin-server/observe/metrics.ts'
 import { createStore } from '../plugin-server/stores/create.ts'
-import type { Store } from '../plugin-server/stores/store.ts'
 import { Decider } from '../plugins/qos/decider.ts'
 import type { Limit } from '../plugins/qos/limit.ts'
 import { createPlan, type Plan } from '../plugins/qos/plan.ts'
+import type { Store } from '../sdk/store.ts'
 import { median } from './report.ts'
 
 const SUBJECTS = 1000

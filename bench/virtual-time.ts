@@ -1,4 +1,4 @@
-import type { Clock } from '../plugin-server/clock.ts'
+import type { Clock } from '../foundation/clock.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `sluice` command: finds the sub-command, loads only that one, and reports errors in one form. */
 import type { Command } from 'commander'
-import { messageOf, SluiceError } from '../plugin-server/errors.ts'
+import { messageOf, SluiceError } from '../foundation/errors.ts'
 
 interface Entry {
   readonly summary: string
@@ -11,42 +11,51 @@ interface Entry {
 
 /** One line a command; its file has the same name. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
-  serve: { summary: 'runs the plugin server', load: () => import('./serve.ts') },
-  dump: { summary: "prints plugin information for Kong's query_cmd", load: () => import('./dump.ts') },
+  serve: { summary: 'runs the plugin server', load: () => import('./commands/serve.ts') },
+  dump: {
+    summary: "prints plugin information for Kong's query_cmd",
+    load: () => import('./commands/dump.ts'),
+  },
   gateway: {
     summary: 'runs the local Kong-compatible gateway, for development and tests',
-    load: () => import('./gateway.ts'),
+    load: () => import('./commands/gateway.ts'),
   },
   'kong-conf': {
     summary: 'prints the settings that make a Kong load the plugins',
-    load: () => import('./kong-conf.ts'),
+    load: () => import('./commands/kong-conf.ts'),
   },
-  plan: { summary: 'shows what `sluice apply` would change in Kong', load: () => import('./plan.ts') },
+  plan: {
+    summary: 'shows what `sluice apply` would change in Kong',
+    load: () => import('./commands/plan.ts'),
+  },
   'dump-state': {
     summary: 'prints what Kong holds as a declared state',
-    load: () => import('./dump-state.ts'),
+    load: () => import('./commands/dump-state.ts'),
   },
   'state-schema': {
     summary: 'prints the JSON Schema of a declared state, for editors',
-    load: () => import('./state-schema.ts'),
+    load: () => import('./commands/state-schema.ts'),
   },
-  apply: { summary: 'makes Kong hold what a file declares', load: () => import('./apply.ts') },
+  apply: { summary: 'makes Kong hold what a file declares', load: () => import('./commands/apply.ts') },
   doctor: {
     summary: 'checks an installation and names each trap with its mend',
-    load: () => import('./doctor.ts'),
+    load: () => import('./commands/doctor.ts'),
   },
   limits: {
     summary: 'shows, resets and changes the limits of a consumer',
-    load: () => import('./limits.ts'),
+    load: () => import('./commands/limits.ts'),
   },
-  events: { summary: 'reads, verifies and re-sends events', load: () => import('./events.ts') },
+  events: { summary: 'reads, verifies and re-sends events', load: () => import('./commands/events.ts') },
   audit: {
     summary: 'shows who used which key, when and with what outcome',
-    load: () => import('./audit.ts'),
+    load: () => import('./commands/audit.ts'),
   },
-  fingerprint: { summary: 'computes the fingerprint of a key', load: () => import('./fingerprint.ts') },
-  breaker: { summary: 'shows and orders circuit breakers', load: () => import('./breaker.ts') },
-  new: { summary: 'makes a plugin with its test', load: () => import('./new.ts') },
+  fingerprint: {
+    summary: 'computes the fingerprint of a key',
+    load: () => import('./commands/fingerprint.ts'),
+  },
+  breaker: { summary: 'shows and orders circuit breakers', load: () => import('./commands/breaker.ts') },
+  new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
 
 function usage(): string {

@@ -1,4 +1,4 @@
-import { BoundedMap } from '../plugin-server/bounded-map.ts'
+import { BoundedMap } from '../foundation/bounded-map.ts'
 
 /** Deeper than any event of ours; a value that refers to itself ends here too. */
 const MAX_DEPTH = 32

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
+import type { SluiceEvent } from '../sdk/event.ts'
 import { canonicalJson } from './canonical.ts'
-import type { SluiceEvent } from './event.ts'
 
 /**
  * The chain of a writer's events: each holds a link that no one can compute without the event before it.

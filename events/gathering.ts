@@ -1,4 +1,4 @@
-import type { Clock } from '../plugin-server/clock.ts'
+import type { Clock } from '../foundation/clock.ts'
 
 export interface GatheringOptions<T> {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import type { Metrics } from '../plugin-server/observe/metrics.ts'
+import type { Metrics } from '../foundation/metrics.ts'
 
 export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
 

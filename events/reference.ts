@@ -1,4 +1,4 @@
-import type { EventType } from './event.ts'
+import type { EventType } from '../sdk/event.ts'
 
 const BEGIN = '<!-- reference: begin -->'
 const END = '<!-- reference: end -->'

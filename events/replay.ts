@@ -1,5 +1,5 @@
+import type { SluiceEvent } from '../sdk/event.ts'
 import { canonicalJson } from './canonical.ts'
-import type { SluiceEvent } from './event.ts'
 import type { Sink, SinkRecord } from './sink.ts'
 import { readSpool } from './spool/inspect.ts'
 

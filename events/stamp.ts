@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { EventDraft } from './event.ts'
+import type { EventDraft } from '../sdk/event.ts'
 
 const YEAR_2000_MS = 946_684_800_000
 const YEAR_2100_MS = 4_102_444_800_000

@@ -1,6 +1,6 @@
+import type { SluiceEvent } from '../sdk/event.ts'
 import { canonicalJson } from './canonical.ts'
 import { digestOf, genesis, link, sha256 } from './chain.ts'
-import type { SluiceEvent } from './event.ts'
 
 /** A place in a writer's chain, as it was found in a store. */
 export interface ChainEntry {

@@ -1,16 +1,16 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
-import { createEventPath, type EventPath } from '../events/path.ts'
-import type { Clock } from './clock.ts'
-import type { Settings } from './config.ts'
-import type { Host } from './definition.ts'
-import { messageOf } from './errors.ts'
-import type { Logger } from './observe/log.ts'
-import type { Metrics } from './observe/metrics.ts'
+import { createEventPath, type EventPath } from '../events/pipeline.ts'
+import type { Clock } from '../foundation/clock.ts'
+import { messageOf } from '../foundation/errors.ts'
+import type { Logger } from '../foundation/log.ts'
+import type { Metrics } from '../foundation/metrics.ts'
+import type { Settings } from '../foundation/settings.ts'
+import type { Host } from '../sdk/definition.ts'
+import type { Store } from '../sdk/store.ts'
 import type { Instances } from './runtime/instances.ts'
 import type { Office } from './runtime/office.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
-import type { Store } from './stores/store.ts'
 
 export interface CoreParts {
   readonly clock: Clock

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { messageOf, SluiceError } from './errors.ts'
+import { messageOf, SluiceError } from '../foundation/errors.ts'
 import { fromKongJsModule, isKongJsModule } from './kong-js/module.ts'
 import { type AnyPlugin, checkDefinition } from './runtime/registry.ts'
 

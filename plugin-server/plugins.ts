@@ -1,5 +1,5 @@
 /** Which plugins are served: those that Sluice ships, and those of the folders that the operator names. */
-import { SluiceError } from './errors.ts'
+import { SluiceError } from '../foundation/errors.ts'
 import type { BrokenPlugin } from './load.ts'
 import type { AnyPlugin } from './runtime/registry.ts'
 

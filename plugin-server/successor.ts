@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { messageOf, SluiceError } from './errors.ts'
-import type { Logger } from './observe/log.ts'
+import { messageOf, SluiceError } from '../foundation/errors.ts'
+import type { Logger } from '../foundation/log.ts'
 import { describePlugin } from './runtime/info.ts'
 import type { AnyPlugin } from './runtime/registry.ts'
 

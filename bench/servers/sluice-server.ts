@@ -1,8 +1,9 @@
 /** A plugin server of Sluice with the plugins of kong-pdk.ts: `node sluice-server.js SOCKET SPOOL`. */
-import { readSettings } from '../../plugin-server/config.ts'
+
+import { createLogger } from '../../foundation/log.ts'
+import { readSettings } from '../../foundation/settings.ts'
 import { startServer } from '../../plugin-server/main.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
-import { type AccessKong, definePlugin, Type } from '../../plugin-server/sdk.ts'
+import { type AccessKong, definePlugin, Type } from '../../sdk/sdk.ts'
 import { plugin as calls0 } from '../kong/plugins/calls-0.ts'
 import { plugin as calls2 } from '../kong/plugins/calls-2.ts'
 

@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import type { SluiceEvent } from '../event.ts'
+import type { SluiceEvent } from '../../sdk/event.ts'
 import { type ChainEntry, type ChainReport, ChainVerifier, type Checkpoint } from '../verify.ts'
 
 const PAGE = 2_000

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { Client } from 'pg'
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import { sha256 } from '../chain.ts'
 
 /** One lock for everything that changes the schema: migrations and partitions. */

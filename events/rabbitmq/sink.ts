@@ -1,5 +1,5 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
-import type { Logger } from '../../plugin-server/observe/log.ts'
+import type { Logger } from '../../foundation/log.ts'
 import type { Sink, SinkRecord } from '../sink.ts'
 import { splitAmqpUrl } from './tls.ts'
 import { declareTopology, EXCHANGE } from './topology.ts'

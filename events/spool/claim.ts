@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import path from 'node:path'
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import { syncFolder } from './segment.ts'
 
 /**

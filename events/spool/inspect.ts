@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { SluiceEvent } from '../event.ts'
+import type { SluiceEvent } from '../../sdk/event.ts'
 import { type ChainProblem, ChainVerifier } from '../verify.ts'
 import { listSpools } from './claim.ts'
 import { SpoolReader } from './reader.ts'

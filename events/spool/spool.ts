@@ -1,7 +1,7 @@
 import { type FileHandle, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../../plugin-server/clock.ts'
-import { messageOf } from '../../plugin-server/errors.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import { messageOf } from '../../foundation/errors.ts'
 import { createSegment, SEGMENT_HEADER, type SpoolPosition, segmentPath } from './segment.ts'
 
 export interface SpoolOptions {

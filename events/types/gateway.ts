@@ -1,5 +1,5 @@
-import { Type } from '../../plugin-server/typebox.ts'
-import type { EventType } from '../event.ts'
+import { Type } from '../../foundation/typebox.ts'
+import type { EventType } from '../../sdk/event.ts'
 
 /** Entities of Kong that the bootstrap changes, by their names in Kong's schema. */
 export const GATEWAY_ENTITIES = [

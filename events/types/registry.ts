@@ -1,8 +1,8 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
-import { Compile } from '../../plugin-server/typebox.ts'
-import { EVENT_TYPE_NAME, type EventDraft, type EventType } from '../event.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import { Compile } from '../../foundation/typebox.ts'
+import { EVENT_TYPE_NAME, type EventDraft, type EventType } from '../../sdk/event.ts'
 import { GATEWAY_EVENTS } from './gateway.ts'
-import { PATH_EVENTS } from './path.ts'
+import { PATH_EVENTS } from './pipeline.ts'
 
 /** The types that do not belong to a plugin. */
 export const OWN_EVENTS: readonly EventType[] = [...PATH_EVENTS, ...GATEWAY_EVENTS]

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 
 /** Kong's own form of a refusal. */
 export interface KongRefusal {

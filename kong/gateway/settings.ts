@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
-import { type Address, parseAddress } from '../../plugin-server/config.ts'
-import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { type Address, parseAddress } from '../../foundation/settings.ts'
 
 /** What the gateway reads from Kong's own variables. */
 export interface GatewaySettings {

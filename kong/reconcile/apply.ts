@@ -1,4 +1,4 @@
-import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { AdminUnreachable, isTransient } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { type RetryParts, retry } from '../admin/retry.ts'

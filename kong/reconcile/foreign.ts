@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import { KINDS } from './kinds.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
 

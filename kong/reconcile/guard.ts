@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { LINKS } from './declared.ts'
 import { type Change, PARENTS_OF, parentsOf } from './diff.ts'

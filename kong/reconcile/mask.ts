@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
 import { KINDS, type KindName } from './kinds.ts'

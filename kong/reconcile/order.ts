@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import { type Change, parentsOf } from './diff.ts'
 import { identityKey } from './identity.ts'
 import { KINDS } from './kinds.ts'

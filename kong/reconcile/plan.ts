@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
 import { type Change, diff } from './diff.ts'

@@ -1,4 +1,4 @@
-import type { EventDraft } from '../../events/event.ts'
+import type { EventDraft } from '../../sdk/event.ts'
 import type { Change } from './diff.ts'
 import { KINDS } from './kinds.ts'
 import type { Mask } from './mask.ts'

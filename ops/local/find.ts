@@ -1,4 +1,4 @@
-import { messageOf, SluiceError } from '../../plugin-server/errors.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { confirm } from './confirm.ts'
 import { hasDocker, startContainer } from './docker.ts'
 import { cacheFolder } from './folders.ts'

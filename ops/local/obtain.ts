@@ -1,5 +1,5 @@
 /** `node dist/ops/local/obtain.js`: has the programs of all services at hand, so that no test waits for a download. */
-import { messageOf } from '../../plugin-server/errors.ts'
+import { messageOf } from '../../foundation/errors.ts'
 import { obtain } from './find.ts'
 import { obtainSample } from './sample.ts'
 import { NAMES, type ServiceKind } from './service.ts'

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SluiceError } from '../../plugin-server/errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
 import { keep } from './keeper.ts'
 import { freePorts } from './ports.ts'
@@ -99,9 +99,9 @@ async function untilHealthy(sample: Sample): Promise<void> {
 
 /** The service's files, copied where the service's user may not enter the project. */
 function sources(): string {
-  const folder = path.join(projectFolder(), 'flask-sample')
+  const folder = path.join(projectFolder(), 'flask-sample', 'dictionary')
   if (isOpen(folder)) return folder
-  const copy = path.join(cacheFolder(), 'flask-sample')
+  const copy = path.join(cacheFolder(), 'flask-sample', 'dictionary')
   cpSync(folder, copy, { recursive: true })
   return copy
 }

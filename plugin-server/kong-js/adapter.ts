@@ -4,17 +4,17 @@
  * The same runtime runs the phases, with the same deadlines and failure policies; only the way to Kong is that
  * server's PDK object instead of a socket.
  */
-import { systemClock } from '../clock.ts'
-import { readSettings } from '../config.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import { messageOf } from '../../foundation/errors.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
+import { readSettings } from '../../foundation/settings.ts'
+import type { Exchange, Method, ReplySink } from '../../protocol/calls.ts'
+import type { Phase } from '../../sdk/phases.ts'
 import { startCore } from '../core.ts'
-import { messageOf } from '../errors.ts'
-import { createLogger } from '../observe/log.ts'
-import { createMetrics } from '../observe/metrics.ts'
-import type { Phase } from '../pdk/phases.ts'
 import { describePlugin } from '../runtime/info.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Exchange, Method, ReplySink } from '../transport/calls.ts'
 
 /** The PDK object of Kong's server: any path of names is a call. */
 type KongJs = { readonly [name: string]: KongJs } & ((...args: unknown[]) => Promise<unknown>)

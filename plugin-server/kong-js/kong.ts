@@ -5,8 +5,8 @@
  * Two things are better here: `exit` leaves the handler, and a call that Kong would refuse in the phase is refused
  * with a reason.
  */
-import { SluiceError } from '../errors.ts'
-import type { Consumer, Credential, HeaderMap, QueryMap, Route } from '../pdk/entities.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import type { Consumer, Credential, HeaderMap, QueryMap, Route } from '../../sdk/entities.ts'
 
 type Callable = (...args: unknown[]) => unknown
 

@@ -1,9 +1,9 @@
 /** Plugins that were written for Kong's JavaScript plugin server: `Plugin`, `Name`, `Version`, `Priority`, `Schema`. */
 
-import { SluiceError } from '../errors.ts'
-import type { Phase } from '../pdk/phases.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import { Type } from '../../foundation/typebox.ts'
+import type { Phase } from '../../sdk/phases.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
-import { Type } from '../typebox.ts'
 import { createKongJs } from './kong.ts'
 
 const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log']

@@ -2,7 +2,7 @@
  * Checks of arguments before they reach Kong, where a wrong one answers the client 500. The rules are those of Kong's
  * PDK at 3.9.3, and two more: no empty names, and no line breaks in headers.
  */
-import { SluiceError } from '../errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 
 export type Check = (value: unknown, what: string) => unknown
 

@@ -3,11 +3,11 @@
  * event's end.
  */
 import { STATUS_CODES } from 'node:http'
-import { SluiceError } from '../errors.ts'
-import type { Exchange, Method, Protocol, ReplySink } from '../transport/calls.ts'
-import { METHODS } from '../transport/methods.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls.ts'
+import { METHODS } from '../../protocol/methods.ts'
+import { callsOf, type Phase, phasesOf } from '../../sdk/phases.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
-import { callsOf, type Phase, phasesOf } from './phases.ts'
 import { decodeReply } from './replies.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 

@@ -1,9 +1,9 @@
 /** The forms that PDK calls take: a read without arguments, a write of headers, an exit. */
-import { SluiceError } from '../errors.ts'
-import type { Method } from '../transport/methods.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
+import type { HeaderMap } from '../../sdk/entities.ts'
 import { type Check, headers as headerWrites, text, wholeNumber } from './arguments.ts'
 import { type Conversation, EXIT, type ExitAnswer } from './conversation.ts'
-import type { HeaderMap } from './entities.ts'
 import type { HeaderFields } from './header-writes.ts'
 
 /** What every namespace of the PDK object holds. */

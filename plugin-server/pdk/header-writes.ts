@@ -1,4 +1,4 @@
-import type { Method } from '../transport/calls.ts'
+import type { Method } from '../../protocol/calls.ts'
 
 export interface Write {
   readonly method: Method

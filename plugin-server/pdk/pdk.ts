@@ -1,7 +1,9 @@
 /** The PDK object that a handler gets: one object a namespace, made when it is first used. */
 import { readFile } from 'node:fs/promises'
-import { messageOf, SluiceError } from '../errors.ts'
-import type { Method } from '../transport/methods.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
+import type { FullKong } from '../../sdk/kong.ts'
+import { CALLS, type CallName, methodOf, type Need } from '../../sdk/phases.ts'
 import * as check from './arguments.ts'
 import type { Conversation } from './conversation.ts'
 import {
@@ -19,8 +21,6 @@ import {
   writeRequest,
   writeResponse,
 } from './forms.ts'
-import type { FullKong, PhaseKong } from './kong.ts'
-import { CALLS, type CallName, methodOf, type Need } from './phases.ts'
 import { REQUEST_ID_VARIABLE } from './request-id.ts'
 
 const milliseconds = check.wholeNumber(1, 2_147_483_646)
@@ -243,6 +243,11 @@ function createNamespace(prefix: string): NamespaceClass {
 }
 
 const Root = createNamespace('')
+Object.defineProperty(Root.prototype, 'requestId', {
+  value(this: Speaking) {
+    return this[CONVERSATION].requestId()
+  },
+})
 
 /** All calls are there in every phase; one that the phase does not allow is refused when it is made. */
 export function createPdk(conversation: Conversation): FullKong {
@@ -260,14 +265,4 @@ const NEEDED: Readonly<Record<Need, (pdk: FullKong) => Promise<unknown>>> = {
 /** Makes the read of a declared need, so that its answer is under way before the handler asks for it. */
 export function prefetch(pdk: FullKong, need: Need): void {
   void NEEDED[need](pdk)
-}
-
-/**
- * Kong's id of the request, which it also sends as `X-Kong-Request-Id` and writes to its own logs; undefined before
- * Kong 3.5. Asked once an event: in the log phase by `log.serialize`, before it by a variable of nginx.
- */
-export function requestIdOf(
-  kong: PhaseKong<'rewrite'> | PhaseKong<'access'> | PhaseKong<'response'> | PhaseKong<'log'>,
-): Promise<string | undefined> {
-  return (kong as unknown as Speaking)[CONVERSATION].requestId()
 }

@@ -4,7 +4,7 @@
  * Kong closes an instance that it replaces, but never one that it reset or whose plugin was deleted, so the rest is
  * collected by use.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../../foundation/clock.ts'
 
 /** How long an instance is kept without an event: after Kong closed it, after a newer one replaced it, otherwise. */
 const KEEP_CLOSED_MS = 60_000

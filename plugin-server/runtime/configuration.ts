@@ -2,8 +2,9 @@
  * Reads a plugin's configuration as Kong sends it: fills in defaults, mends what Lua can't express, and checks every
  * value against the declaration. Kong has checked it already; a foreign gateway, or an older schema, may not have.
  */
-import type { InstanceScope } from '../definition.ts'
-import { SluiceError } from '../errors.ts'
+
+import { SluiceError } from '../../foundation/errors.ts'
+import type { InstanceScope } from '../../sdk/definition.ts'
 import type { Schema } from './json-schema.ts'
 
 export interface ReadConfiguration {

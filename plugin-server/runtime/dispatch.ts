@@ -2,13 +2,14 @@
  * Runs one event: the phase handlers of an instance's members, in order, until one exits; within their deadlines, and
  * by their failure policies. Whatever a handler does, its event ends once, and no other event is touched.
  */
-import type { Undo } from '../definition.ts'
-import { messageOf } from '../errors.ts'
+
+import { messageOf } from '../../foundation/errors.ts'
+import type { EventListener, Exchange } from '../../protocol/calls.ts'
+import type { Undo } from '../../sdk/definition.ts'
+import type { FullKong } from '../../sdk/kong.ts'
+import type { Phase } from '../../sdk/phases.ts'
 import { Conversation, EXIT, type ExitAnswer, type WriteMark } from '../pdk/conversation.ts'
-import type { FullKong } from '../pdk/kong.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
-import type { Phase } from '../pdk/phases.ts'
-import type { EventListener, Exchange } from '../transport/calls.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
 import type { Instance, Member } from './instances.ts'
 import type { EventMeter, Outcome } from './meter.ts'

@@ -3,12 +3,12 @@
  * configuration are one here. Which id an instance has, and how long it is kept, stands in the book.
  */
 import { createHash } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import type { FailurePolicy, InstanceScope, PhaseContext } from '../definition.ts'
-import { messageOf, SluiceError } from '../errors.ts'
-import type { Logger } from '../observe/log.ts'
-import type { Phase } from '../pdk/phases.ts'
-import type { InstanceStatus } from '../transport/calls.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { InstanceStatus } from '../../protocol/calls.ts'
+import type { FailurePolicy, InstanceScope, PhaseContext } from '../../sdk/definition.ts'
+import type { Phase } from '../../sdk/phases.ts'
 import { readConfiguration } from './configuration.ts'
 import type { RegisteredPlugin, Registry } from './registry.ts'
 

@@ -1,8 +1,8 @@
 /** What is counted and logged about events: their outcomes, durations and round trips, failures, a blocked loop. */
-import { messageOf } from '../errors.ts'
-import type { Logger } from '../observe/log.ts'
-import type { BoundCounter, BoundHistogram, Metrics } from '../observe/metrics.ts'
-import type { Phase } from '../pdk/phases.ts'
+import { messageOf } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { BoundCounter, BoundHistogram, Metrics } from '../../foundation/metrics.ts'
+import type { Phase } from '../../sdk/phases.ts'
 
 /** A handler that holds the loop for longer is named in the log. */
 const BLOCKED_MS = 150

@@ -1,7 +1,7 @@
 /** Where instances are started and ended: in this process alone, or agreed with the other workers. */
 import { randomInt } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import type { InstanceStatus } from '../transport/calls.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import type { InstanceStatus } from '../../protocol/calls.ts'
 import { createBook } from './book.ts'
 import type { Instances } from './instances.ts'
 

@@ -1,9 +1,10 @@
 /** The plugins of this process, each with what it remembers. */
-import type { EventType } from '../../events/event.ts'
-import type { Closeable, Host, PluginDefinition } from '../definition.ts'
-import { messageOf, SluiceError } from '../errors.ts'
-import { isPhase } from '../pdk/phases.ts'
-import { membersOf } from './compose.ts'
+
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { membersOf } from '../../sdk/compose.ts'
+import type { Closeable, Host, PluginDefinition } from '../../sdk/definition.ts'
+import type { EventType } from '../../sdk/event.ts'
+import { isPhase } from '../../sdk/phases.ts'
 import { describePlugin, type PluginDump } from './info.ts'
 
 /** A plugin whose types of configuration, memory and instance nobody here knows. */

@@ -1,6 +1,6 @@
 /** TypeBox → Kong's schema, for the dump. Kong checks configurations by it and fills in the defaults. */
 import type { TObject, TSchema } from 'typebox'
-import { SluiceError } from '../errors.ts'
+import { SluiceError } from '../../foundation/errors.ts'
 import type { Schema } from './json-schema.ts'
 
 export type KongField = Record<string, unknown>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
-import { messageOf, SluiceError } from '../errors.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 
 export type Connection = Redis | Cluster
 

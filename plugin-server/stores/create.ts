@@ -1,9 +1,9 @@
-import type { Clock } from '../clock.ts'
-import type { Logger } from '../observe/log.ts'
-import type { Metrics } from '../observe/metrics.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { Metrics } from '../../foundation/metrics.ts'
+import type { Store } from '../../sdk/store.ts'
 import { MemoryStore } from './memory.ts'
 import { RedisStore } from './redis.ts'
-import type { Store } from './store.ts'
 
 /** What the store needs of the settings. */
 export interface StoreSettings {

@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.ts'
-import type { Metrics } from '../observe/metrics.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import type { Metrics } from '../../foundation/metrics.ts'
+import type { Store, StoredHash, StoreScript } from '../../sdk/store.ts'
 import { createSteadyTime } from './steady-time.ts'
-import type { Store, StoredHash, StoreScript } from './store.ts'
 
 interface Entry {
   readonly key: string

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import calculateSlot from 'cluster-key-slot'
 import { Cluster, type Redis } from 'ioredis'
-import type { Clock } from '../clock.ts'
-import { messageOf, SluiceError } from '../errors.ts'
-import type { Logger } from '../observe/log.ts'
-import type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../observe/metrics.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../../foundation/metrics.ts'
+import type { ScriptReply, Store, StoredValue, StoreScript } from '../../sdk/store.ts'
 import { Availability } from './availability.ts'
 import { type Connection, connect } from './connection.ts'
-import type { ScriptReply, Store, StoredValue, StoreScript } from './store.ts'
 
 export interface RedisStoreOptions {
   /** One for a single Redis, several for a Redis Cluster. */

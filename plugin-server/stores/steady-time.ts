@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../../foundation/clock.ts'
 
 /**
  * Microseconds since the epoch that never go back: the wall clock as it was at the start, carried on by the monotonic

@@ -1,8 +1,8 @@
 /** One of Kong's connections: its first bytes tell which protocol it speaks, and who serves it from then on. */
 import type { Socket } from 'node:net'
-import { messageOf } from '../errors.ts'
-import type { Logger } from '../observe/log.ts'
-import type { CallHandler, Protocol } from './calls.ts'
+import { messageOf } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { CallHandler, Protocol } from '../../protocol/calls.ts'
 import type { MsgpackCodec, MsgpackEvents } from './msgpack-connection.ts'
 import { type Link, ProtobufConnection } from './protobuf-connection.ts'
 import type { Listed } from './roster.ts'

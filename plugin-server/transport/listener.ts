@@ -6,7 +6,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
-import { messageOf, SluiceError } from '../errors.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type Handle, takeHandles } from './shared-read.ts'
 
 /** An exit costs Kong its connection, so a storm of rejections is a storm of connects; 511 is Node's default. */

@@ -5,9 +5,9 @@
  * whichever connection is free. So events live beside the connections, under their own ids.
  */
 import { Packr, Unpackr } from 'msgpackr'
-import { messageOf, SluiceError } from '../errors.ts'
-import type { CallHandler, EventListener, Exchange, Method, ReplySink } from './calls.ts'
-import { MsgpackStream } from './msgpack-stream.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { CallHandler, EventListener, Exchange, Method, ReplySink } from '../../protocol/calls.ts'
+import { MsgpackStream } from '../../protocol/msgpack-stream.ts'
 import type { Link } from './protobuf-connection.ts'
 
 /** Answers one request of Kong's. */

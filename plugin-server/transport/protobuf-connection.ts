@@ -6,13 +6,13 @@
  * were written together with the end arrive behind it, before Kong's next call.
  */
 
-import { messageOf, SluiceError } from '../errors.ts'
-import type { CallHandler, EventListener, Exchange, ReplySink } from './calls.ts'
-import { FrameSplitter } from './frames.ts'
-import { METHODS, type Method } from './methods.ts'
-import { type RpcCall, type RpcReturn, readRpcCall, writeRpcReturn } from './rpc.ts'
-import { TYPES, type TypeCodec } from './types.ts'
-import { WireReader, WireWriter } from './wire.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { CallHandler, EventListener, Exchange, ReplySink } from '../../protocol/calls.ts'
+import { FrameSplitter } from '../../protocol/frames.ts'
+import { METHODS, type Method } from '../../protocol/methods.ts'
+import { type RpcCall, type RpcReturn, readRpcCall, writeRpcReturn } from '../../protocol/rpc.ts'
+import { TYPES, type TypeCodec } from '../../protocol/types.ts'
+import { WireReader, WireWriter } from '../../protocol/wire.ts'
 
 export interface Link {
   write(bytes: Buffer): void

@@ -1,7 +1,7 @@
 /** Accepts Kong's connections and keeps their count. */
 import { Socket } from 'node:net'
-import type { Logger } from '../observe/log.ts'
-import type { CallHandler } from './calls.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { CallHandler } from '../../protocol/calls.ts'
 import { Connection, type ConnectionParts, type MsgpackParts } from './connection.ts'
 import { type Listener, listen } from './listener.ts'
 import { Roster } from './roster.ts'

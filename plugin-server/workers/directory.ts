@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../../foundation/clock.ts'
 import { type Book, createBook } from '../runtime/book.ts'
 import type { FromWorker, KnownInstance, ToWorker } from './messages.ts'
 

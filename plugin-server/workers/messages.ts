@@ -1,5 +1,5 @@
 /** What the parent and its workers tell each other. Kong's connections travel beside `connection`, as handles. */
-import type { Settings } from '../config.ts'
+import type { Settings } from '../../foundation/settings.ts'
 
 export interface KnownInstance {
   readonly id: number

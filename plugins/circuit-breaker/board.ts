@@ -1,4 +1,4 @@
-import type { Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../sdk/sdk.ts'
 import type { ProbeResult } from './breaker.ts'
 import {
   acquireHere,

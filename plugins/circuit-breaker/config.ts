@@ -1,4 +1,4 @@
-import { type InstanceScope, SluiceError, type Static, Type } from '../../plugin-server/sdk.ts'
+import { type InstanceScope, SluiceError, type Static, Type } from '../../sdk/sdk.ts'
 import type { Policy } from './breaker.ts'
 
 const percent = (description: string, standard: number) =>

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/sdk.ts'
+import { SluiceError } from '../../sdk/sdk.ts'
 import type { ManagedBreaker } from './management.ts'
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

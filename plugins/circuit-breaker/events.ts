@@ -1,4 +1,4 @@
-import { type EventType, Type } from '../../plugin-server/sdk.ts'
+import { type EventType, Type } from '../../sdk/sdk.ts'
 
 const text = (description: string) => Type.String({ description })
 const count = (description: string) => Type.Integer({ minimum: 0, description })

@@ -1,4 +1,4 @@
-import { messageOf, type ScriptList, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { messageOf, type ScriptList, type Store, type StoreScript } from '../../sdk/sdk.ts'
 
 /** One hash for all processes: `<node>/<process>` → when it counts as gone, microseconds. */
 const NODES_KEY = '{sluice:breaker-nodes}'

@@ -1,4 +1,4 @@
-import { messageOf, SluiceError, type Store } from '../../plugin-server/sdk.ts'
+import { messageOf, SluiceError, type Store } from '../../sdk/sdk.ts'
 import type { Policy } from './breaker.ts'
 import { CHANNEL, toMessage } from './channel.ts'
 import { AUTO, type ModeSetting } from './mode.ts'

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import type { Clock } from '../../plugin-server/sdk.ts'
+import type { Clock } from '../../sdk/sdk.ts'
 
 /** IPv4 address of a host; rejects where there is none. */
 export type Lookup = (host: string) => Promise<string>

@@ -1,4 +1,4 @@
-import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../plugin-server/sdk.ts'
+import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../sdk/sdk.ts'
 import { Board, type Decision } from './board.ts'
 import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'

@@ -1,4 +1,4 @@
-import type { Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../sdk/sdk.ts'
 import type { BreakerState, Totals, Transition } from './breaker.ts'
 import { type Cell, type Change, deciding } from './cell.ts'
 import type { ModeSetting } from './mode.ts'

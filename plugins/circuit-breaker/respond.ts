@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { AccessKong } from '../../plugin-server/sdk.ts'
+import type { AccessKong } from '../../sdk/sdk.ts'
 import type { Board } from './board.ts'
 import { MARK } from './classify.ts'
 import type { OtherUpstream, Settings } from './config.ts'

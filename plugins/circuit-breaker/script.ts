@@ -1,11 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type {
-  ScriptList,
-  ScriptOutcome,
-  StoredHash,
-  StoredValue,
-  StoreScript,
-} from '../../plugin-server/sdk.ts'
+import type { ScriptList, ScriptOutcome, StoredHash, StoredValue, StoreScript } from '../../sdk/sdk.ts'
 import {
   acquire,
   type BreakerState,

@@ -1,4 +1,4 @@
-import { type Host, messageOf } from '../../plugin-server/sdk.ts'
+import { type Host, messageOf } from '../../sdk/sdk.ts'
 import { adopt, goAlone, knownBy, seenBy } from './cell.ts'
 import { CHANNEL, fromMessage, toMessage } from './channel.ts'
 import type { Entry } from './entry.ts'

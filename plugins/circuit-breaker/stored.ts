@@ -1,4 +1,4 @@
-import type { StoredHash } from '../../plugin-server/sdk.ts'
+import type { StoredHash } from '../../sdk/sdk.ts'
 import type { BreakerState, Cause, DatedReport, Phase } from './breaker.ts'
 import type { Mode, ModeSetting } from './mode.ts'
 

@@ -1,4 +1,4 @@
-import type { BoundCounter, BoundGauge, Metrics } from '../../plugin-server/sdk.ts'
+import type { BoundCounter, BoundGauge, Metrics } from '../../sdk/sdk.ts'
 import type { Phase } from './breaker.ts'
 
 /** What is counted of a breaker's requests. */

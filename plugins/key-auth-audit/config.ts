@@ -1,4 +1,4 @@
-import { type Static, Type } from '../../plugin-server/sdk.ts'
+import { type Static, Type } from '../../sdk/sdk.ts'
 
 /** `config` of the plugin in Kong. */
 export const AuditConfig = Type.Object(

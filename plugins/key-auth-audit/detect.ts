@@ -1,4 +1,4 @@
-import { BoundedMap } from '../../plugin-server/sdk.ts'
+import { BoundedMap } from '../../sdk/sdk.ts'
 import { networkOf } from './address.ts'
 
 /** Addresses, fingerprints or credentials that are remembered; beyond that the oldest is forgotten. */

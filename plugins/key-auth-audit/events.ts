@@ -1,4 +1,4 @@
-import { type EventType, Type } from '../../plugin-server/sdk.ts'
+import { type EventType, Type } from '../../sdk/sdk.ts'
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description })

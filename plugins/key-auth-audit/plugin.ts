@@ -1,11 +1,5 @@
 import { hash } from 'node:crypto'
-import {
-  type BoundCounter,
-  definePlugin,
-  type EventDraft,
-  type Host,
-  SluiceError,
-} from '../../plugin-server/sdk.ts'
+import { type BoundCounter, definePlugin, type EventDraft, type Host, SluiceError } from '../../sdk/sdk.ts'
 import { AuditConfig } from './config.ts'
 import { Detection, type DetectionLimits } from './detect.ts'
 import { AUDIT_EVENTS } from './events.ts'

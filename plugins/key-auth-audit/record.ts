@@ -1,4 +1,4 @@
-import type { EventDraft } from '../../plugin-server/sdk.ts'
+import type { EventDraft } from '../../sdk/sdk.ts'
 import { forwardedAddress, networkOf } from './address.ts'
 import { type Classification, classify } from './classify.ts'
 import { conceal, concealPath } from './conceal.ts'

@@ -1,4 +1,4 @@
-import { type AccessKong, requestIdOf } from '../../plugin-server/sdk.ts'
+import type { AccessKong } from '../../sdk/sdk.ts'
 import type { Fields } from './fields.ts'
 import type { Limit } from './limit.ts'
 import type { Verdict } from './verdict.ts'
@@ -110,5 +110,5 @@ async function rejectAsKong(
   fields: Fields,
 ): Promise<never> {
   fields['Content-Type'] = 'application/json; charset=utf-8'
-  return kong.response.exit(status, JSON.stringify({ message, request_id: await requestIdOf(kong) }), fields)
+  return kong.response.exit(status, JSON.stringify({ message, request_id: await kong.requestId() }), fields)
 }

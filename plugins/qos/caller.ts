@@ -2,7 +2,7 @@
  * Reads from a request whose it is, which tier holds for it and what it costs. Most configurations need to know the
  * consumer and nothing else, so a promise is made, and waited for, only where Kong has to be asked once more.
  */
-import type { AccessKong, InstanceScope } from '../../plugin-server/sdk.ts'
+import type { AccessKong, InstanceScope } from '../../sdk/sdk.ts'
 import { MAX_COST } from './limit.ts'
 import type { Policy, Tier } from './policy.ts'
 import { digest, networkOf, type SubjectPart, safe } from './subject.ts'

@@ -1,4 +1,4 @@
-import { type Static, Type } from '../../plugin-server/sdk.ts'
+import { type Static, Type } from '../../sdk/sdk.ts'
 import { MAX_COST } from './limit.ts'
 
 /** The longest window: a leap year, in seconds. */

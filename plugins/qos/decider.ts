@@ -1,4 +1,4 @@
-import { type Clock, messageOf, type Store } from '../../plugin-server/sdk.ts'
+import { type Clock, messageOf, type Store } from '../../sdk/sdk.ts'
 import { type Account, decideLocally, learn, rememberRefusal } from './account.ts'
 import { AccountBook } from './account-book.ts'
 import { type Every, everySystem, Heartbeat } from './heartbeat.ts'

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/sdk.ts'
+import { SluiceError } from '../../sdk/sdk.ts'
 import { MAX_CHANGE_MS, partsOf, type SubjectState } from './operate.ts'
 import { parseOverrides } from './plan.ts'
 

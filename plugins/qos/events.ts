@@ -1,4 +1,4 @@
-import { type EventType, Type } from '../../plugin-server/sdk.ts'
+import { type EventType, Type } from '../../sdk/sdk.ts'
 
 const who = {
   subject: Type.String({

@@ -1,4 +1,4 @@
-import { messageOf, type ScriptList, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { messageOf, type ScriptList, type Store, type StoreScript } from '../../sdk/sdk.ts'
 
 /** One hash for all nodes: id → when it counts as gone, microseconds. */
 export const NODES_KEY = '{sluice:qos:nodes}'

@@ -1,4 +1,4 @@
-import { messageOf } from '../../plugin-server/sdk.ts'
+import { messageOf } from '../../sdk/sdk.ts'
 import { type Account, noteDemand, rememberRefusal } from './account.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Limit } from './limit.ts'

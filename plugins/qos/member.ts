@@ -10,7 +10,7 @@ import {
   type InstanceScope,
   type PhaseContext,
   type Undo,
-} from '../../plugin-server/sdk.ts'
+} from '../../sdk/sdk.ts'
 import { reject, SHED } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { type ComposedConfig, composedSchema } from './config.ts'

@@ -1,5 +1,5 @@
 /** What operators do with the limits of a subject: look, reset, change for a while. */
-import { type ScriptList, SluiceError, type Store, type StoreScript } from '../../plugin-server/sdk.ts'
+import { type ScriptList, SluiceError, type Store, type StoreScript } from '../../sdk/sdk.ts'
 import { formatOverrides, type Override, parseOverrides } from './plan.ts'
 
 /** Operators announce here that a subject was changed; the message is a `Change` in JSON. */

@@ -6,7 +6,7 @@ import {
   type InstanceScope,
   type PhaseContext,
   type Undo,
-} from '../../plugin-server/sdk.ts'
+} from '../../sdk/sdk.ts'
 import { refusalOf, reject } from './answer.ts'
 import { type Caller, readCaller, scopeName } from './caller.ts'
 import { type ComposedConfig, type Config, configSchema } from './config.ts'

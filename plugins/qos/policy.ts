@@ -1,4 +1,4 @@
-import { SluiceError } from '../../plugin-server/sdk.ts'
+import { SluiceError } from '../../sdk/sdk.ts'
 import { type ComposedConfig, type Config, type LimitConfig, MAX_PER_SECONDS } from './config.ts'
 import { capacityOf, type Limit } from './limit.ts'
 import { isTimeZone, type PeriodUnit, periodBounds } from './periods.ts'

@@ -1,4 +1,4 @@
-import type { Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../sdk/sdk.ts'
 import type { Caller } from './caller.ts'
 import type { Every } from './heartbeat.ts'
 import { capacityOf } from './limit.ts'

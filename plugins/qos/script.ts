@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { StoreScript } from '../../plugin-server/sdk.ts'
+import type { StoreScript } from '../../sdk/sdk.ts'
 import type { Stored } from './limit.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
 import { overridden, type Plan, parseOverrides } from './plan.ts'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Host } from '../../plugin-server/sdk.ts'
+import type { Host } from '../../sdk/sdk.ts'
 import type { ComposedConfig } from './config.ts'
 import { type Bounds, createOverload, type Entry, type Overload, type UpstreamAnswer } from './overload.ts'
 import type { Tier } from './policy.ts'

@@ -1,4 +1,4 @@
-import type { Undo } from '../../plugin-server/sdk.ts'
+import type { Undo } from '../../sdk/sdk.ts'
 
 /**
  * Runs an access handler that notes at once how to give back what it takes. Where it fails, sheds the request, or

@@ -1,4 +1,4 @@
-import { composePlugins } from '../../plugin-server/sdk.ts'
+import { composePlugins } from '../../sdk/sdk.ts'
 import { plugin as circuitBreaker } from '../circuit-breaker/plugin.ts'
 import { plugin as keyAuthAudit } from '../key-auth-audit/plugin.ts'
 import { member as qos } from '../qos/member.ts'

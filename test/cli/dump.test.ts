@@ -15,7 +15,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const PROGRAM = new URL('../../cli/sluice.js', import.meta.url).pathname
-const SDK = new URL('../../plugin-server/sdk.js', import.meta.url).href
+const SDK = new URL('../../sdk/sdk.js', import.meta.url).href
 
 describe('what Kong is told', () => {
   let folder: string

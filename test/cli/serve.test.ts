@@ -8,7 +8,7 @@ import path from 'node:path'
 import { createKongWorker } from '../support/kong-worker.ts'
 
 const PROGRAM = new URL('../../cli/sluice.js', import.meta.url).pathname
-const SDK = new URL('../../plugin-server/sdk.js', import.meta.url).href
+const SDK = new URL('../../sdk/sdk.js', import.meta.url).href
 
 interface Line {
   readonly msg: string

@@ -6,8 +6,8 @@ import { answerCall, ENDING_METHODS, PDK_METHODS } from '../../kong/gateway/pdk/
 import { stepOf } from '../../kong/gateway/plugin-client/msgpack.ts'
 import { pack } from '../../kong/gateway/plugin-client/pack.ts'
 import { readArguments, signatureOf, writeReply } from '../../kong/gateway/plugin-client/replies.ts'
-import type { Phase } from '../../plugin-server/sdk.ts'
-import { WireReader, WireWriter } from '../../plugin-server/transport/wire.ts'
+import { WireReader, WireWriter } from '../../protocol/wire.ts'
+import type { Phase } from '../../sdk/sdk.ts'
 import { createExchange, createPdkHost, logEntry, PLUGIN } from '../support/gateway-exchange.ts'
 import { type MsgpackRecord, msgpackRecords, type ProtobufRecord, protobufRecords } from './pdk-records.ts'
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { Packr, Unpackr } from 'msgpackr'
-import { phasesOf } from '../../plugin-server/pdk/phases.ts'
-import type { EventListener, Exchange, ReplySink } from '../../plugin-server/transport/calls.ts'
 import {
   createMsgpackCodec,
   MsgpackConnection,
   MsgpackEvents,
 } from '../../plugin-server/transport/msgpack-connection.ts'
+import type { EventListener, Exchange, ReplySink } from '../../protocol/calls.ts'
+import { phasesOf } from '../../sdk/phases.ts'
 import { type MsgpackRecord, msgpackCalls, msgpackRecords } from './pdk-records.ts'
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })

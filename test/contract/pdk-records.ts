@@ -1,7 +1,7 @@
 /** The PDK calls that a real Kong 3.9.3 answered, as `kong-reference/pdk` holds them. */
 import { readFileSync } from 'node:fs'
-import type { Phase } from '../../plugin-server/sdk.ts'
-import type { Method } from '../../plugin-server/transport/methods.ts'
+import type { Method } from '../../protocol/methods.ts'
+import type { Phase } from '../../sdk/sdk.ts'
 
 export interface ProtobufRecord {
   readonly phase: Phase

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { phasesOf } from '../../plugin-server/pdk/phases.ts'
-import { METHODS } from '../../plugin-server/transport/methods.ts'
-import { readRpcCall, writeRpcCall } from '../../plugin-server/transport/rpc.ts'
-import { TYPES } from '../../plugin-server/transport/types.ts'
-import { WireReader, WireWriter } from '../../plugin-server/transport/wire.ts'
+import { METHODS } from '../../protocol/methods.ts'
+import { readRpcCall, writeRpcCall } from '../../protocol/rpc.ts'
+import { TYPES } from '../../protocol/types.ts'
+import { WireReader, WireWriter } from '../../protocol/wire.ts'
+import { phasesOf } from '../../sdk/phases.ts'
 import {
   argumentsOf,
   type ProtobufRecord,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Gathering } from '../../events/gathering.ts'
-import { systemClock } from '../../plugin-server/clock.ts'
+import { systemClock } from '../../foundation/clock.ts'
 
 describe('a gathering', () => {
   const HOUR_MS = 3_600_000

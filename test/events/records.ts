@@ -1,8 +1,8 @@
 import { digestOf, genesis, link } from '../../events/chain.ts'
-import type { SluiceEvent } from '../../events/event.ts'
 import { recordOf } from '../../events/replay.ts'
 import type { SinkRecord } from '../../events/sink.ts'
 import { derivedId } from '../../events/stamp.ts'
+import type { SluiceEvent } from '../../sdk/event.ts'
 
 export const NOON_MS = Date.UTC(2026, 10, 20, 12)
 

@@ -6,7 +6,7 @@ import { encodeRecord } from '../../events/spool/record.ts'
 import { cutTornTail } from '../../events/spool/repair.ts'
 import { listSegments, SPOOL_START, segmentPath } from '../../events/spool/segment.ts'
 import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
-import { systemClock } from '../../plugin-server/clock.ts'
+import { systemClock } from '../../foundation/clock.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 
 const text = (sequence: number) => JSON.stringify({ sequence, chain: `c${sequence}` })

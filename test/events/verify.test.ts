@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { digestOf, genesis, link } from '../../events/chain.ts'
-import type { SluiceEvent } from '../../events/event.ts'
 import { ChainVerifier, type Checkpoint, describeProblem } from '../../events/verify.ts'
+import type { SluiceEvent } from '../../sdk/event.ts'
 import { makeEvents } from './records.ts'
 
 const WRITER = '00000000000000aa'

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { readSettings } from '../../plugin-server/config.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { readSettings } from '../../foundation/settings.ts'
 import { type Server, startServer } from '../../plugin-server/main.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
-import { definePlugin, Type } from '../../plugin-server/sdk.ts'
+import { definePlugin, Type } from '../../sdk/sdk.ts'
 import { connectMsgpack, connectProtobuf, type KongConnection, type PdkCall } from '../support/fake-kong.ts'
 
 const greeter = definePlugin({

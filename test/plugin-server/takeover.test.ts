@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { readSettings } from '../../plugin-server/config.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { readSettings } from '../../foundation/settings.ts'
 import { type Server, startServer } from '../../plugin-server/main.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
-import { definePlugin, Type } from '../../plugin-server/sdk.ts'
+import { definePlugin, Type } from '../../sdk/sdk.ts'
 import { createKongWorker } from '../support/kong-worker.ts'
 
 /** A plugin that says which server it runs in, and with which configuration. */

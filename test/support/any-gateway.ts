@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { kongSettings } from '../../cli/kong-conf.ts'
+import { kongSettings } from '../../cli/commands/kong-conf.ts'
 import { freePorts } from '../../ops/local/ports.ts'
 import { makeFolder } from './folder.ts'
 import { startTestGateway } from './gateway.ts'

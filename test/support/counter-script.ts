@@ -1,4 +1,4 @@
-import type { ScriptList, StoreScript } from '../../plugin-server/stores/store.ts'
+import type { ScriptList, StoreScript } from '../../sdk/store.ts'
 
 /** Adds ARGV[1] to a counter that ends ARGV[2] milliseconds after the last call. */
 export const counterScript: StoreScript<number> = {

@@ -5,10 +5,10 @@
  */
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createEventPath } from '../../events/path.ts'
-import { systemClock } from '../../plugin-server/clock.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
-import { createMetrics } from '../../plugin-server/observe/metrics.ts'
+import { createEventPath } from '../../events/pipeline.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
 
 /** Of event 0; the others follow a second apart, so that each has a time of its own. */
 export const FIRST_MS = Date.UTC(2026, 10, 20)

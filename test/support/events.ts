@@ -1,5 +1,5 @@
-import type { EventDraft, EventPublisher, EventType } from '../../events/event.ts'
 import { createEventRegistry } from '../../events/types/registry.ts'
+import type { EventDraft, EventPublisher, EventType } from '../../sdk/event.ts'
 
 export interface RecordedEvents extends EventPublisher {
   readonly drafts: readonly EventDraft[]

@@ -4,17 +4,12 @@
  */
 import { connect, type Socket } from 'node:net'
 import { Packr, Unpackr } from 'msgpackr'
-import { FrameSplitter } from '../../plugin-server/transport/frames.ts'
-import { METHODS, type Method } from '../../plugin-server/transport/methods.ts'
-import { MsgpackStream } from '../../plugin-server/transport/msgpack-stream.ts'
-import {
-  type RpcCall,
-  type RpcReturn,
-  readRpcReturn,
-  writeRpcCall,
-} from '../../plugin-server/transport/rpc.ts'
-import { TYPES } from '../../plugin-server/transport/types.ts'
-import { WireReader, WireWriter } from '../../plugin-server/transport/wire.ts'
+import { FrameSplitter } from '../../protocol/frames.ts'
+import { METHODS, type Method } from '../../protocol/methods.ts'
+import { MsgpackStream } from '../../protocol/msgpack-stream.ts'
+import { type RpcCall, type RpcReturn, readRpcReturn, writeRpcCall } from '../../protocol/rpc.ts'
+import { TYPES } from '../../protocol/types.ts'
+import { WireReader, WireWriter } from '../../protocol/wire.ts'
 
 export interface PdkCall {
   readonly method: string

@@ -3,22 +3,22 @@
  * Used by a short test and by the long run of `bench/fuzz.ts`.
  */
 import { Packr } from 'msgpackr'
-import { systemClock } from '../../plugin-server/clock.ts'
-import { SluiceError } from '../../plugin-server/errors.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
-import { createMetrics } from '../../plugin-server/observe/metrics.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
 import { createRegistry } from '../../plugin-server/runtime/registry.ts'
 import { createRuntime } from '../../plugin-server/runtime/runtime.ts'
-import { definePlugin, type Host, Type } from '../../plugin-server/sdk.ts'
 import {
   createMsgpackCodec,
   MsgpackConnection,
   MsgpackEvents,
 } from '../../plugin-server/transport/msgpack-connection.ts'
 import { ProtobufConnection } from '../../plugin-server/transport/protobuf-connection.ts'
-import { writeRpcCall } from '../../plugin-server/transport/rpc.ts'
-import { TYPES } from '../../plugin-server/transport/types.ts'
-import { WireWriter } from '../../plugin-server/transport/wire.ts'
+import { writeRpcCall } from '../../protocol/rpc.ts'
+import { TYPES } from '../../protocol/types.ts'
+import { WireWriter } from '../../protocol/wire.ts'
+import { definePlugin, type Host, Type } from '../../sdk/sdk.ts'
 
 export interface FuzzResult {
   readonly frames: number

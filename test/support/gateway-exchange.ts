@@ -1,5 +1,5 @@
 /** The request of the recorded PDK calls, as the gateway would hold it. */
-import type { Consumer, Plugin, Route, Service } from '../../kong/gateway/entities/entities.ts'
+import type { Consumer, Plugin, Route, Service } from '../../kong/entities/entities.ts'
 import type { LogEntry, PdkHost } from '../../kong/gateway/pdk/call.ts'
 import type { Exchange, Headers, HeaderValue } from '../../kong/gateway/pdk/exchange.ts'
 import type { ConfiguredPlugin } from '../../kong/gateway/plugin-client/config.ts'

@@ -1,7 +1,7 @@
+import { createLogger } from '../../foundation/log.ts'
 import { startGateway } from '../../kong/gateway/gateway.ts'
 import { BUILTIN_PLUGINS } from '../../kong/gateway/plugins/plugins.ts'
 import { readGatewaySettings } from '../../kong/gateway/settings.ts'
-import { createLogger } from '../../plugin-server/observe/log.ts'
 
 export interface RunningGateway {
   readonly proxyUrl: string

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { Logger } from '../../plugin-server/observe/log.ts'
+import type { Logger } from '../../foundation/log.ts'
 
 export interface RecordedLogs {
   readonly logger: Logger

@@ -1,11 +1,11 @@
 import path from 'node:path'
-import { systemClock } from '../../plugin-server/clock.ts'
-import type { Logger } from '../../plugin-server/observe/log.ts'
-import { createMetrics } from '../../plugin-server/observe/metrics.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import type { Logger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
 import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
 import { createRuntime, type Runtime } from '../../plugin-server/runtime/runtime.ts'
-import type { Host } from '../../plugin-server/sdk.ts'
 import { createSocketServer } from '../../plugin-server/transport/server.ts'
+import type { Host } from '../../sdk/sdk.ts'
 import { makeFolder } from './folder.ts'
 
 export interface RunningPluginServer {

@@ -1,10 +1,10 @@
 import { chmodSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
-import { FrameSplitter } from '../../plugin-server/transport/frames.ts'
-import { METHODS, type Method } from '../../plugin-server/transport/methods.ts'
-import { readRpcCall, writeRpcReturn } from '../../plugin-server/transport/rpc.ts'
-import { TYPES } from '../../plugin-server/transport/types.ts'
-import { WireReader, WireWriter } from '../../plugin-server/transport/wire.ts'
+import { FrameSplitter } from '../../protocol/frames.ts'
+import { METHODS, type Method } from '../../protocol/methods.ts'
+import { readRpcCall, writeRpcReturn } from '../../protocol/rpc.ts'
+import { TYPES } from '../../protocol/types.ts'
+import { WireReader, WireWriter } from '../../protocol/wire.ts'
 
 export type PuppetCall = readonly [method: Method, ...args: unknown[]]
 

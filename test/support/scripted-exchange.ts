@@ -1,4 +1,4 @@
-import type { Exchange, Method, Protocol, ReplySink } from '../../plugin-server/transport/calls.ts'
+import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls.ts'
 
 /** An event's way to a Kong that answers from a table, in memory; `undefined` in it is Kong's nil. */
 export class ScriptedExchange implements Exchange {

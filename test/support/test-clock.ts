@@ -1,4 +1,4 @@
-import type { Clock } from '../../plugin-server/clock.ts'
+import type { Clock } from '../../foundation/clock.ts'
 
 export interface TestClock extends Clock {
   /** Time goes on. */

@@ -1,4 +1,4 @@
-import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
+import { definePlugin, Type } from '../../../sdk/sdk.ts'
 
 export const plugin = definePlugin({
   name: 'calls-0',

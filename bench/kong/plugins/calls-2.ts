@@ -1,4 +1,4 @@
-import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
+import { definePlugin, Type } from '../../../sdk/sdk.ts'
 
 /** For kong-pdk the same stands in kong-pdk.ts. */
 export const plugin = definePlugin({

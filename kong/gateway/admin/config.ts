@@ -1,5 +1,5 @@
+import type { Collection } from '../../entities/entities.ts'
 import type { AutoValues } from '../../schema/field.ts'
-import type { Collection } from '../entities/entities.ts'
 import {
   EMPTY_HASH,
   hashOf,

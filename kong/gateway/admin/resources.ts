@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Collection } from '../entities/entities.ts'
-import { COLLECTIONS } from '../entities/entities.ts'
-import { COLLECTION_INFO } from '../entities/schemas.ts'
+import type { Collection } from '../../entities/entities.ts'
+import { COLLECTIONS } from '../../entities/entities.ts'
+import { COLLECTION_INFO } from '../../entities/schemas.ts'
 import type { EntityStore, Key } from '../state/store.ts'
 import type { Row } from '../state/table.ts'
 import {

@@ -1,4 +1,4 @@
-import type { Consumer } from '../entities/entities.ts'
+import type { Consumer } from '../../entities/entities.ts'
 import type { Credential, Exchange } from '../proxy/exchange.ts'
 
 /** Why a request is not let through. */

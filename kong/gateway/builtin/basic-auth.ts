@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { BasicAuthCredential } from '../entities/entities.ts'
+import type { BasicAuthCredential } from '../../entities/entities.ts'
 import type { Exchange } from '../proxy/exchange.ts'
 import type { PluginHandler } from '../proxy/plan.ts'
 import { authenticate, authenticateAnonymous } from './authentication.ts'

@@ -1,4 +1,4 @@
-import type { Consumer } from '../entities/entities.ts'
+import type { Consumer } from '../../entities/entities.ts'
 import { entityOf } from '../proxy/log-entry.ts'
 import { allow, everywhere, type PdkEvent, type PdkHost, whileServed } from './call.ts'
 import type { Exchange } from './exchange.ts'

@@ -1,5 +1,5 @@
 /** A request on its way through the gateway, as far as the calls of plugins read and change it. */
-import type { Consumer, Route, Service } from '../entities/entities.ts'
+import type { Consumer, Route, Service } from '../../entities/entities.ts'
 import type { UriCaptures } from '../router/router.ts'
 import type { Lookup } from '../state/state.ts'
 

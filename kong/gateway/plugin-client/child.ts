@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Logger } from '../../../plugin-server/observe/log.ts'
+import type { Logger } from '../../../foundation/log.ts'
 
 const RESPAWN_MS = 1_000
 /** Not Kong's: it leaves a child that ignores SIGTERM behind. */

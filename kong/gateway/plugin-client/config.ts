@@ -1,4 +1,4 @@
-import type { Plugin } from '../entities/entities.ts'
+import type { Plugin } from '../../entities/entities.ts'
 
 /** A plugin entity, ready to run. */
 export interface ConfiguredPlugin {

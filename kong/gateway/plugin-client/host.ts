@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Logger } from '../../../plugin-server/observe/log.ts'
+import type { Logger } from '../../../foundation/log.ts'
 import type { PdkHost } from '../pdk/call.ts'
 
 /** Kong's words for its log levels, as pino's. */

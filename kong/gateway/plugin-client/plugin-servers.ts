@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../plugin-server/errors.ts'
-import type { Logger } from '../../../plugin-server/observe/log.ts'
+import { messageOf } from '../../../foundation/errors.ts'
+import type { Logger } from '../../../foundation/log.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
 import type { LogEntry, PdkEvent, PdkHost, Phase } from '../pdk/call.ts'
 import type { Exchange } from '../pdk/exchange.ts'

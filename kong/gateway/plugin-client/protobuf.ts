@@ -1,13 +1,8 @@
 import type { Socket } from 'node:net'
-import { messageOf } from '../../../plugin-server/errors.ts'
-import { FrameSplitter } from '../../../plugin-server/transport/frames.ts'
-import {
-  type RpcCall,
-  type RpcReturn,
-  readRpcReturn,
-  writeRpcCall,
-} from '../../../plugin-server/transport/rpc.ts'
-import { WireReader, WireWriter } from '../../../plugin-server/transport/wire.ts'
+import { messageOf } from '../../../foundation/errors.ts'
+import { FrameSplitter } from '../../../protocol/frames.ts'
+import { type RpcCall, type RpcReturn, readRpcReturn, writeRpcCall } from '../../../protocol/rpc.ts'
+import { WireReader, WireWriter } from '../../../protocol/wire.ts'
 import { Nil, type PdkEvent, type PdkHost, type PdkMethod } from '../pdk/call.ts'
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../pdk/pdk.ts'
 import { type BodyFile, writeBodyFile } from './body-file.ts'

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { messageOf, SluiceError } from '../../../plugin-server/errors.ts'
+import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
 import type { PluginServerSettings } from './settings.ts'
 

@@ -1,7 +1,7 @@
 /** Kong's answers to PDK calls as messages of ProtoBuf:1 (kong/runloop/plugin_servers/rpc/pb_rpc.lua of 3.9). */
-import { METHODS, type Method } from '../../../plugin-server/transport/methods.ts'
-import { TYPES, type TypeName } from '../../../plugin-server/transport/types.ts'
-import type { WireReader, WireWriter } from '../../../plugin-server/transport/wire.ts'
+import { METHODS, type Method } from '../../../protocol/methods.ts'
+import { TYPES, type TypeName } from '../../../protocol/types.ts'
+import type { WireReader, WireWriter } from '../../../protocol/wire.ts'
 import { Nil } from '../pdk/call.ts'
 
 export interface Signature {

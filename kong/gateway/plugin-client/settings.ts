@@ -1,4 +1,4 @@
-import { SluiceError } from '../../../plugin-server/errors.ts'
+import { SluiceError } from '../../../foundation/errors.ts'
 
 export interface PluginServerSettings {
   readonly name: string

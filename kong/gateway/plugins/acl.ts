@@ -1,5 +1,5 @@
+import { httpProtocols, noConsumer } from '../../entities/typedefs.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
-import { httpProtocols, noConsumer } from '../entities/typedefs.ts'
 
 export const acl: SchemaSpec = {
   name: 'acl',

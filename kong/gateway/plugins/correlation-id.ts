@@ -1,5 +1,5 @@
+import { httpProtocols } from '../../entities/typedefs.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
-import { httpProtocols } from '../entities/typedefs.ts'
 
 export const correlationId: SchemaSpec = {
   name: 'correlation-id',

@@ -1,5 +1,5 @@
+import { headerName, httpProtocols, noConsumer } from '../../entities/typedefs.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
-import { headerName, httpProtocols, noConsumer } from '../entities/typedefs.ts'
 
 export const keyAuth: SchemaSpec = {
   name: 'key-auth',

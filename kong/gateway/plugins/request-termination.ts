@@ -1,5 +1,5 @@
+import { headerName, httpProtocols } from '../../entities/typedefs.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
-import { headerName, httpProtocols } from '../entities/typedefs.ts'
 
 interface Config {
   readonly message?: string | null

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { Target, Upstream } from '../entities/entities.ts'
+import type { Target, Upstream } from '../../entities/entities.ts'
 import type { Snapshot } from '../state/state.ts'
 import type { Exchange } from './exchange.ts'
 

@@ -1,4 +1,4 @@
-import type { Route, Service } from '../entities/entities.ts'
+import type { Route, Service } from '../../entities/entities.ts'
 import { createRouter, type OnRouteFault, type Router } from '../router/router.ts'
 import type { Snapshot } from '../state/state.ts'
 import { type Balancer, createBalancer, type Resolver } from './balancer.ts'

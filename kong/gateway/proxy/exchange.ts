@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { Consumer, Route, Service } from '../entities/entities.ts'
+import type { Consumer, Route, Service } from '../../entities/entities.ts'
 import type { RouteQuery } from '../router/route.ts'
 import type { RouteMatch } from '../router/router.ts'
 import type { Lookup } from '../state/state.ts'

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Address } from '../../../plugin-server/config.ts'
-import { SluiceError } from '../../../plugin-server/errors.ts'
+import { SluiceError } from '../../../foundation/errors.ts'
+import type { Address } from '../../../foundation/settings.ts'
 import type { Serve } from './proxy.ts'
 
 /** nginx's `large_client_header_buffers`: four of 8 KB. */

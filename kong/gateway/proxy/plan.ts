@@ -1,4 +1,4 @@
-import type { Plugin } from '../entities/entities.ts'
+import type { Plugin } from '../../entities/entities.ts'
 import type { Snapshot } from '../state/state.ts'
 import type { Exchange } from './exchange.ts'
 

@@ -1,5 +1,5 @@
+import type { Collection } from '../../entities/entities.ts'
 import { isObject } from '../../schema/spec.ts'
-import type { Collection } from '../entities/entities.ts'
 import { schemaViolation } from './errors.ts'
 import type { Lookup } from './state.ts'
 

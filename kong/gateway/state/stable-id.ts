@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { Collection } from '../../entities/entities.ts'
 import { isObject } from '../../schema/spec.ts'
-import type { Collection } from '../entities/entities.ts'
 
 /**
  * The ids that Kong gives to the entities of a declarative file, so that they stay the same from one load to the

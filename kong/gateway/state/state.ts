@@ -1,4 +1,4 @@
-import { COLLECTIONS, type Collection, type Entity } from '../entities/entities.ts'
+import { COLLECTIONS, type Collection, type Entity } from '../../entities/entities.ts'
 import { type Row, Table, type TableKeys } from './table.ts'
 
 /** Looking up entities. A credential whose time to live is over is not found. */

@@ -1,10 +1,10 @@
+import { hashPassword } from '../../entities/basic-auth.ts'
+import { COLLECTIONS, type Collection, type Entity } from '../../entities/entities.ts'
+import { COLLECTION_INFO, type EntitySchemas } from '../../entities/schemas.ts'
+import { formatTarget } from '../../entities/target.ts'
 import type { AutoValues, Context } from '../../schema/field.ts'
 import type { Schema } from '../../schema/schema.ts'
 import { isObject } from '../../schema/spec.ts'
-import { hashPassword } from '../entities/basic-auth.ts'
-import { COLLECTIONS, type Collection, type Entity } from '../entities/entities.ts'
-import { COLLECTION_INFO, type EntitySchemas } from '../entities/schemas.ts'
-import { formatTarget } from '../entities/target.ts'
 import {
   invalidOption,
   invalidPrimaryKey,

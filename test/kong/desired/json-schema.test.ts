@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Ajv } from 'ajv'
 import { parse } from 'yaml'
-import { stateSchemaText } from '../../../cli/state-schema.ts'
+import { stateSchemaText } from '../../../cli/commands/state-schema.ts'
 
 const desired = (name: string) =>
   readFileSync(new URL(`../../../kong/desired/${name}`, import.meta.url), 'utf8')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { SluiceError } from '../../../foundation/errors.ts'
 import { type ControlOptions, createControl } from '../../../kong/gateway/control.ts'
 import { BUILTIN_PLUGINS } from '../../../kong/gateway/plugins/plugins.ts'
-import { SluiceError } from '../../../plugin-server/errors.ts'
 
 const OPTIONS: ControlOptions = {
   plugins: BUILTIN_PLUGINS,

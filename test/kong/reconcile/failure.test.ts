@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { SluiceError } from '../../../foundation/errors.ts'
 import { AdminClient, type Row } from '../../../kong/admin/client.ts'
 import { waitForKong } from '../../../kong/admin/ready.ts'
-import { SluiceError } from '../../../plugin-server/errors.ts'
 import { type RunningAdmin, startAdminServer } from '../../support/admin-server.ts'
 import { type FaultyAdmin, startFaultyAdmin } from '../../support/faulty-admin.ts'
 import { freePort } from '../../support/ports.ts'

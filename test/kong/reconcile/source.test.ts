@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions of a declared state look like that
 import assert from 'node:assert/strict'
+import { SluiceError } from '../../../foundation/errors.ts'
 import { readDeclared } from '../../../kong/reconcile/declared.ts'
 import { readSource } from '../../../kong/reconcile/source.ts'
-import { SluiceError } from '../../../plugin-server/errors.ts'
 
 const read = (text: string, env: Record<string, string> = {}) => readSource(text, 'kong.yaml', env)
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import type { Clock } from '../../../plugin-server/clock.ts'
-import { createLogger } from '../../../plugin-server/observe/log.ts'
+import type { Clock } from '../../../foundation/clock.ts'
+import { createLogger } from '../../../foundation/log.ts'
 import { type Book, createBook } from '../../../plugin-server/runtime/book.ts'
 import { createInstances } from '../../../plugin-server/runtime/instances.ts'
 import { createRegistry } from '../../../plugin-server/runtime/registry.ts'
-import { definePlugin, type Host, Type } from '../../../plugin-server/sdk.ts'
+import { definePlugin, type Host, Type } from '../../../sdk/sdk.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { createEventMeter } from '../../../plugin-server/runtime/meter.ts'
 import { recordLogs } from '../../support/logs.ts'
 

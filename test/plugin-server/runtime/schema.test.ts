@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { kongFields } from '../../../plugin-server/runtime/schema.ts'
-import { Type } from '../../../plugin-server/sdk.ts'
+import { Type } from '../../../sdk/sdk.ts'
 
 describe('the schema for Kong', () => {
   it('says of an optional record that it is not required, since Kong would take it for required', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import { counterScript } from '../../support/counter-script.ts'
 import { createTestClock } from '../../support/test-clock.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createMsgpackCodec } from '../../../plugin-server/transport/msgpack-connection.ts'
-import { TYPES } from '../../../plugin-server/transport/types.ts'
-import { WireReader, WireWriter } from '../../../plugin-server/transport/wire.ts'
+import { TYPES } from '../../../protocol/types.ts'
+import { WireReader, WireWriter } from '../../../protocol/wire.ts'
 
 /** `café` as Latin-1 has it, and as UTF-8 has it once it was read. */
 const LATIN = Buffer.from('caf\xe9', 'latin1')

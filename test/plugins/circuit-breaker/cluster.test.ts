@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createLogger } from '../../../plugin-server/observe/log.ts'
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createLogger } from '../../../foundation/log.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { RedisStore } from '../../../plugin-server/stores/redis.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { type Service, START_MS, useRedis } from '../../support/services.ts'

@@ -1,5 +1,5 @@
 import type { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import type { Store, StoreScript } from '../../../plugin-server/stores/store.ts'
+import type { Store, StoreScript } from '../../../sdk/store.ts'
 
 /** `lossy`: the script runs, and its answer is lost. */
 export type Link = 'up' | 'down' | 'lossy'

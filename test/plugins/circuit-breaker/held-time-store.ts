@@ -1,5 +1,5 @@
-import type { Store, StoredValue, StoreScript } from '../../../plugin-server/stores/store.ts'
 import { breakerScript } from '../../../plugins/circuit-breaker/script.ts'
+import type { Store, StoredValue, StoreScript } from '../../../sdk/store.ts'
 import type { TestClock } from '../../support/test-clock.ts'
 
 /** The most arguments that an operation has; the time stands behind them. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import type { Decision } from '../../../plugins/circuit-breaker/board.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'

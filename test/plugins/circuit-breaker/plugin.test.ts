@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
-import type { AccessKong, Host, InstanceScope, LogKong } from '../../../plugin-server/sdk.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import { Board } from '../../../plugins/circuit-breaker/board.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { plugin } from '../../../plugins/circuit-breaker/plugin.ts'
+import type { AccessKong, Host, InstanceScope, LogKong } from '../../../sdk/sdk.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 import { configOf, settled } from './simulated-node.ts'
 

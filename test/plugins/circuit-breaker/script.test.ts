@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
-import type { StoredHash } from '../../../plugin-server/stores/store.ts'
 import type { Policy } from '../../../plugins/circuit-breaker/breaker.ts'
 import { beatScript } from '../../../plugins/circuit-breaker/heartbeat.ts'
 import { AUTO, type ModeSetting } from '../../../plugins/circuit-breaker/mode.ts'
 import { breakerScript, type Known, type Operation } from '../../../plugins/circuit-breaker/script.ts'
+import type { StoredHash } from '../../../sdk/store.ts'
 import { type Service, START_MS, sharedRedis } from '../../support/services.ts'
 import { LUA_WITH_TIME, withTime } from './held-time-store.ts'
 

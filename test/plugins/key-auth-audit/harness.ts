@@ -1,8 +1,8 @@
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { readConfiguration } from '../../../plugin-server/runtime/configuration.ts'
-import type { EventPublisher, Host, LogKong } from '../../../plugin-server/sdk.ts'
 import { AUDIT_EVENTS } from '../../../plugins/key-auth-audit/events.ts'
 import { plugin } from '../../../plugins/key-auth-audit/plugin.ts'
+import type { EventPublisher, Host, LogKong } from '../../../sdk/sdk.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 

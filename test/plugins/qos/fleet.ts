@@ -1,13 +1,13 @@
-import { systemClock } from '../../../plugin-server/clock.ts'
-import { createLogger } from '../../../plugin-server/observe/log.ts'
-import { createMetrics, type Metrics } from '../../../plugin-server/observe/metrics.ts'
+import { systemClock } from '../../../foundation/clock.ts'
+import { createLogger } from '../../../foundation/log.ts'
+import { createMetrics, type Metrics } from '../../../foundation/metrics.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
-import type { Store } from '../../../plugin-server/stores/store.ts'
 import { Decider } from '../../../plugins/qos/decider.ts'
 import type { Limit } from '../../../plugins/qos/limit.ts'
 import { createPlan } from '../../../plugins/qos/plan.ts'
 import type { Request } from '../../../plugins/qos/request.ts'
 import type { Verdict } from '../../../plugins/qos/verdict.ts'
+import type { Store } from '../../../sdk/store.ts'
 
 export interface Node {
   readonly decider: Decider

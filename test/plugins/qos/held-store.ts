@@ -1,7 +1,7 @@
-import { createMetrics } from '../../../plugin-server/observe/metrics.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import type { Store } from '../../../plugin-server/stores/store.ts'
 import { type TakeArguments, takeScript } from '../../../plugins/qos/script.ts'
+import type { Store } from '../../../sdk/store.ts'
 import type { TestClock } from '../../support/test-clock.ts'
 
 export interface HeldStore extends Store {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { startHarness } from '../../../kong/harness/harness.ts'
 import { member } from '../../../plugins/qos/member.ts'
 import { plugin } from '../../../plugins/qos/plugin.ts'
+import { startHarness } from '../../../testing/harness.ts'
 import { ALICE, type Asked, createNode, GOLDIE, oneLimit } from './harness.ts'
 
 describe('the plugin qos', () => {

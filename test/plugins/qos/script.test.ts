@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
-import type { StoredHash } from '../../../plugin-server/stores/store.ts'
 import { fieldOf, type Stored } from '../../../plugins/qos/limit.ts'
 import { add, take } from '../../../plugins/qos/limiter.ts'
 import { createPlan, formatOverrides, type Plan } from '../../../plugins/qos/plan.ts'
@@ -11,6 +10,7 @@ import {
   type Taken,
   takeScript,
 } from '../../../plugins/qos/script.ts'
+import type { StoredHash } from '../../../sdk/store.ts'
 import { START_MS, sharedRedis } from '../../support/services.ts'
 import { calendar, gcra, SECOND, START, sliding, someLimits } from './limits.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { type Harness, startHarness } from '../../../kong/harness/harness.ts'
 import { plugin } from '../../../plugins/sluice/plugin.ts'
+import { type Harness, startHarness } from '../../../testing/harness.ts'
 
 const SECRET = { SLUICE_FINGERPRINT_SECRET: 'a secret of at least thirty-two bytes' }
 const FROM_HEADER = {

@@ -1,8 +1,9 @@
 /** A plugin server for tests that need one in a process of its own: `node labelled-server.js SOCKET SPOOL LABEL`. */
-import { readSettings } from '../../../plugin-server/config.ts'
+
+import { createLogger } from '../../../foundation/log.ts'
+import { readSettings } from '../../../foundation/settings.ts'
 import { startServer } from '../../../plugin-server/main.ts'
-import { createLogger } from '../../../plugin-server/observe/log.ts'
-import { definePlugin, Type } from '../../../plugin-server/sdk.ts'
+import { definePlugin, Type } from '../../../sdk/sdk.ts'
 
 const [socket = '', spool = '', label = ''] = process.argv.slice(2)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { createEntitySchemas } from '../../../../kong/entities/schemas.ts'
 import { inferTypes, nest } from '../../../../kong/gateway/admin/form.ts'
-import { createEntitySchemas } from '../../../../kong/gateway/entities/schemas.ts'
 import { keyAuth } from '../../../../kong/gateway/plugins/key-auth.ts'
 
 const read = (form: string) => nest(new URLSearchParams(form))

@@ -7,8 +7,8 @@ import {
   type ExternalHandler,
   type PluginServers,
 } from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
-import type { AccessKong, LogKong } from '../../../../plugin-server/sdk.ts'
-import { definePlugin, Type } from '../../../../plugin-server/sdk.ts'
+import type { AccessKong, LogKong } from '../../../../sdk/sdk.ts'
+import { definePlugin, Type } from '../../../../sdk/sdk.ts'
 import { makeFolder } from '../../../support/folder.ts'
 import {
   configured,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Plugin } from '../../../../kong/gateway/entities/entities.ts'
+import type { Plugin } from '../../../../kong/entities/entities.ts'
 import type { Exchange } from '../../../../kong/gateway/proxy/exchange.ts'
 import { createPlan, type PluginHandler } from '../../../../kong/gateway/proxy/plan.ts'
 import { createMemoryState } from '../../../../kong/gateway/state/state.ts'

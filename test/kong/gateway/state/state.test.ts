@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Consumer, KeyAuthCredential } from '../../../../kong/gateway/entities/entities.ts'
+import type { Consumer, KeyAuthCredential } from '../../../../kong/entities/entities.ts'
 import { createMemoryState } from '../../../../kong/gateway/state/state.ts'
 
 const consumer = (id: string, username: string): Consumer => ({

@@ -1,0 +1,65 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command, Option } from 'commander'
+import { SluiceError } from '../../foundation/errors.ts'
+import { readSettings } from '../../foundation/settings.ts'
+import { createDump, type Dump } from '../../plugin-server/runtime/info.ts'
+import type { Protocol } from '../../protocol/calls.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
+
+interface DumpFlags extends PluginFlags {
+  readonly plugin?: string
+  readonly out?: string
+  readonly protocol: Protocol
+}
+
+export const command = withPluginOptions(new Command())
+  .option('--plugin <name>', 'only this plugin; Kong 3.9 reads only the first of a dump')
+  .option('--out <folder>', 'write one file a plugin, for a Kong whose query_cmd is `cat FILE`')
+  .addOption(
+    new Option('--protocol <protocol>', 'how Kong shall speak')
+      .choices(['ProtoBuf:1', 'MsgPack:1'])
+      .default('ProtoBuf:1'),
+  )
+  .action(async (flags: DumpFlags) => {
+    const { socket } = readSettings()
+    const print = keepStdoutClean()
+    const all = await loadAskedPlugins(flags)
+    const chosen = flags.plugin === undefined ? all : all.filter(({ name }) => name === flags.plugin)
+    if (flags.plugin !== undefined && chosen.length === 0)
+      throw new SluiceError(
+        'SLUICE_PLUGIN_UNKNOWN',
+        `there is no plugin ${JSON.stringify(flags.plugin)}, only ${all.map(({ name }) => name).join(', ')}`,
+      )
+    if (flags.out === undefined) {
+      await print(createDump(chosen, flags.protocol, socket))
+      return
+    }
+    mkdirSync(flags.out, { recursive: true })
+    for (const plugin of chosen)
+      replaceFile(path.join(flags.out, `${plugin.name}.json`), createDump([plugin], flags.protocol, socket))
+  })
+
+const toText = (dump: Dump) => `${JSON.stringify(dump)}\n`
+
+/**
+ * Sends to stderr what plugins print while they are loaded: one stray byte on stdout would break the start of Kong.
+ *
+ * @returns what prints the dump, and waits until the pipe has taken all of it: the process may end at once.
+ */
+function keepStdoutClean(): (dump: Dump) => Promise<void> {
+  const { stdout, stderr } = process
+  const write = stdout.write.bind(stdout)
+  stdout.write = stderr.write.bind(stderr)
+  return dump =>
+    new Promise((resolve, reject) => {
+      write(toText(dump), error => (error ? reject(error) : resolve()))
+    })
+}
+
+/** Kong may read the file while it is written, so it appears whole. */
+function replaceFile(file: string, dump: Dump): void {
+  const beside = `${file}.${process.pid}`
+  writeFileSync(beside, toText(dump))
+  renameSync(beside, file)
+}

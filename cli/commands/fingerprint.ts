@@ -1,0 +1,62 @@
+import { Command } from 'commander'
+import { SluiceError } from '../../foundation/errors.ts'
+import { readSettings, type Settings } from '../../foundation/settings.ts'
+import { createFingerprinter } from '../../plugins/key-auth-audit/fingerprint.ts'
+
+export interface KeyFingerprint {
+  readonly secretId: string
+  readonly fingerprint: string
+  /** Made with the secret that is in use now. */
+  readonly current: boolean
+}
+
+export const command = new Command()
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+Reads a key from standard input, so that it stands in no history and in no list of processes, and prints its
+fingerprint under every secret that is set (SLUICE_FINGERPRINT_SECRET, SLUICE_FINGERPRINT_OLD_SECRETS).
+
+  printf %s "$KEY" | sluice fingerprint
+  sluice audit --key-fingerprint "$(printf %s "$KEY" | sluice fingerprint | head -1 | cut -d' ' -f1)"`,
+  )
+  .action(async (flags: { json?: boolean }) => {
+    const found = fingerprintsOf(readSettings(), await readKey(process.stdin))
+    process.stdout.write(
+      flags.json
+        ? `${JSON.stringify(found, null, 2)}\n`
+        : found
+            .map(
+              ({ fingerprint, secretId, current }) =>
+                `${fingerprint}  secret ${secretId}${current ? '' : ' (old)'}\n`,
+            )
+            .join(''),
+    )
+  })
+
+/** The key's bytes; one line end behind it is not part of it. */
+export async function readKey(input: AsyncIterable<Buffer | string>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of input) chunks.push(Buffer.from(chunk))
+  const bytes = Buffer.concat(chunks)
+  const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? -2 : -1) : bytes.length
+  const key = bytes.subarray(0, end)
+  if (key.length === 0) throw new SluiceError('SLUICE_CLI_USAGE', 'there is no key on standard input')
+  return key
+}
+
+export function fingerprintsOf(settings: Settings, key: Uint8Array): KeyFingerprint[] {
+  const old = settings.fingerprintOldSecrets?.split(/\s+/).filter(Boolean) ?? []
+  const secrets = settings.fingerprintSecret === undefined ? old : [settings.fingerprintSecret, ...old]
+  if (secrets.length === 0)
+    throw new SluiceError('SLUICE_CONFIG_INVALID', 'SLUICE_FINGERPRINT_SECRET is not set')
+  return secrets.map(secret => {
+    const fingerprinter = createFingerprinter(secret)
+    return {
+      fingerprint: fingerprinter.of(key),
+      secretId: fingerprinter.secretId,
+      current: secret === settings.fingerprintSecret,
+    }
+  })
+}

@@ -1,0 +1,46 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Command } from 'commander'
+import { SluiceError } from '../../foundation/errors.ts'
+
+const TEMPLATES = new URL('./new/', import.meta.url)
+const FILES = ['plugin.ts', 'plugin.test.ts', 'package.json', 'tsconfig.json']
+
+interface NewFlags {
+  readonly folder?: string
+}
+
+export const command = new Command()
+  .argument('<name>', 'name of the plugin in Kong: lower case, digits, dashes')
+  .option('--folder <folder>', 'where to put it; a folder of its name where it is left out')
+  .action((name: string, flags: NewFlags) => {
+    if (!/^[a-z][a-z0-9-]*$/.test(name))
+      throw new SluiceError(
+        'SLUICE_CLI_USAGE',
+        `${JSON.stringify(name)} can't be a plugin's name: it needs lower-case letters, digits and dashes`,
+      )
+    const folder = path.resolve(flags.folder ?? name)
+    if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} is there already`)
+    const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
+    mkdirSync(folder, { recursive: true })
+    for (const file of FILES) {
+      const template = readFileSync(new URL(`${file}.tmpl`, TEMPLATES), 'utf8')
+      writeFileSync(
+        path.join(folder, file),
+        template.replaceAll('__NAME__', name).replaceAll('__SLUICE__', `^${version}`),
+      )
+    }
+    const where = path.relative(process.cwd(), folder) || '.'
+    process.stdout.write(
+      [
+        `${where}: a plugin and its test.`,
+        '',
+        `  cd ${where} && npm install && npm test`,
+        `  sluice serve --plugins ${where} …   # its name in Kong is ${name}`,
+        '',
+      ].join('\n'),
+    )
+  })
+
+/** Of this package: beside `dist/`. */
+const packageFile = () => new URL('../../../package.json', import.meta.url)

@@ -1,0 +1,29 @@
+import { type Command, Option } from 'commander'
+import type { BrokenPlugin } from '../../plugin-server/load.ts'
+import { loadPlugins } from '../../plugin-server/plugins.ts'
+import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+
+export interface PluginFlags {
+  readonly plugins: readonly string[]
+  readonly strict?: boolean
+}
+
+/** The options of every command that needs to know which plugins are served. */
+export function withPluginOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--plugins <folder>', 'more plugins; may be given several times')
+        .argParser((folder: string, before: readonly string[]) => [...before, folder])
+        .default([] as string[], 'none'),
+    )
+    .option('--strict', 'refuse to go on with a plugin that cannot be loaded')
+}
+
+/** Loads them; those left out are named on stderr, so that stdout stays what it is for. */
+export function loadAskedPlugins(flags: PluginFlags): Promise<AnyPlugin[]> {
+  return loadPlugins({ folders: flags.plugins, strict: flags.strict ?? false, onBroken: warn })
+}
+
+function warn({ file, reason }: BrokenPlugin): void {
+  process.stderr.write(`sluice: left out ${file}: ${reason}\n`)
+}

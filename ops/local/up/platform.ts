@@ -1,0 +1,178 @@
+/** What `make up` runs, in the order in which each needs the ones before. */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { messageOf, SluiceError } from '../../../foundation/errors.ts'
+import { findService } from '../find.ts'
+import { platformFolder, projectFolder } from '../folders.ts'
+import { startSample } from '../sample.ts'
+import { NAMES, type Service, type ServiceKind } from '../service.ts'
+import { type Component, sluice, startCommand } from './component.ts'
+import { sampleCredentials } from './credentials.ts'
+import type { Ports } from './ports.ts'
+import { privateFolder } from './state.ts'
+
+const run = promisify(execFile)
+
+const ROUTED_MS = 10_000
+
+/** What goes on without a store that can't be had. */
+const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
+  redis: 'limits and breakers are kept in memory',
+  postgres: 'events stay in the spool for it',
+  rabbit: 'events stay in the spool for it',
+}
+
+export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
+
+export interface StoreSearch {
+  readonly stores: Stores
+  readonly components: readonly Component[]
+  readonly degraded: readonly string[]
+}
+
+/** Starts the stores; one that can't be had is left out, with the reason and what stands in for it. */
+export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
+  const kinds = Object.keys(NAMES) as ServiceKind[]
+  const degraded: string[] = []
+  const found = await Promise.all(
+    kinds.map(async kind => {
+      try {
+        const service = await findService(kind, {
+          variables: 'SLUICE_',
+          lasting: kind,
+          say: line => say(`${NAMES[kind]}: ${line}`),
+        })
+        say(`${NAMES[kind]} is ready (${service.way})`)
+        return service
+      } catch (error) {
+        degraded.push(`${messageOf(error)}\n  so ${FALLBACKS[kind]}`)
+        return undefined
+      }
+    }),
+  )
+  const services = found.filter(service => service !== undefined)
+  return {
+    stores: Object.fromEntries(services.map(service => [service.kind, service])) as Stores,
+    components: services.map(service => ({
+      name: service.kind,
+      about: `${new URL(service.url).host} (${service.way})`,
+      log: service.logFile,
+      get pid() {
+        return service.pid
+      },
+      isRunning: () => service.isRunning(),
+      close: () => service.close(),
+    })),
+    degraded,
+  }
+}
+
+export async function startSampleService(ports: Ports, say: (line: string) => void): Promise<Component> {
+  const sample = await startSample({
+    ports: [ports.sample, ports.control],
+    say: line => say(`sample: ${line}`),
+  })
+  return {
+    name: 'sample',
+    about: sample.url,
+    log: sample.logFile,
+    get pid() {
+      return sample.pid
+    },
+    isRunning: () => sample.isRunning(),
+    close: () => sample.close(),
+  }
+}
+
+const socket = () => path.join(privateFolder('run'), 'sluice.sock')
+
+export function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+  const env = {
+    ...pickUrls(stores),
+    SLUICE_SOCKET: socket(),
+    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
+    SLUICE_HTTP: `127.0.0.1:${ports.http}`,
+    SLUICE_FINGERPRINT_SECRET_FILE: secretFile('fingerprint'),
+  }
+  const url = `http://127.0.0.1:${ports.http}`
+  return startCommand('plugin-server', url, ['serve'], env, () => answers(`${url}/healthz`))
+}
+
+/** Starts the gateway with the settings that `sluice kong-conf` prints for any Kong. */
+export async function startGateway(ports: Ports): Promise<Component> {
+  const dumps = privateFolder('run/dump')
+  const env = { ...process.env, SLUICE_SOCKET: socket() }
+  await run(process.execPath, [sluice(), 'dump', '--out', dumps], { env })
+  const kongConf = [sluice(), 'kong-conf', '--format', 'env', '--dump-dir', dumps]
+  const { stdout } = await run(process.execPath, kongConf, { env })
+  const settings = [...stdout.matchAll(/^(KONG_\w+)=(?:'(.*)'|(.*))$/gm)].map(
+    ([, name, quoted, bare]) => [name!, quoted ?? bare!] as const,
+  )
+  const proxy = `http://127.0.0.1:${ports.proxy}`
+  return startCommand(
+    'gateway',
+    proxy,
+    ['gateway'],
+    {
+      ...Object.fromEntries(settings),
+      KONG_PROXY_LISTEN: `127.0.0.1:${ports.proxy}`,
+      KONG_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
+    },
+    () => answers(`http://127.0.0.1:${ports.admin}/status`),
+  )
+}
+
+/** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
+export async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
+  const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
+  const env = {
+    ...sampleCredentials(),
+    ...process.env,
+    ...pickUrls(stores),
+    SAMPLE_HOST: '127.0.0.1',
+    SAMPLE_PORT: String(ports.sample),
+    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
+  }
+  try {
+    const adminUrl = `http://127.0.0.1:${ports.admin}`
+    const { stdout } = await run(process.execPath, [sluice(), ...args, '--admin-url', adminUrl], { env })
+    await untilRouted(`http://127.0.0.1:${ports.proxy}/dictionary/`)
+    return stdout.trim()
+  } catch (error) {
+    const { stderr } = error as { stderr?: string }
+    throw new SluiceError('SLUICE_APPLY_FAILED', (stderr || messageOf(error)).trim())
+  }
+}
+
+/** A gateway may take a moment to route what its Admin API has accepted: a real Kong up to some seconds. */
+async function untilRouted(url: string): Promise<void> {
+  const deadline = performance.now() + ROUTED_MS
+  while ((await fetch(url)).status === 404) {
+    if (performance.now() > deadline) throw new Error(`${url} is still not routed`)
+    await sleep(50)
+  }
+}
+
+/** An empty value takes a URL out of force that was given but does not serve. */
+function pickUrls({ redis, postgres, rabbit }: Stores): Record<string, string> {
+  return {
+    SLUICE_REDIS_URL: redis?.url ?? '',
+    SLUICE_POSTGRES_URL: postgres?.url ?? '',
+    SLUICE_AMQP_URL: rabbit?.url ?? '',
+  }
+}
+
+/** A random secret of this installation, made at the first use. */
+function secretFile(name: string): string {
+  const file = path.join(privateFolder('secrets'), name)
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 })
+  return file
+}
+
+async function answers(url: string): Promise<boolean> {
+  return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok
+}

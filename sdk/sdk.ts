@@ -1,0 +1,54 @@
+/**
+ * All that the author of a plugin imports.
+ *
+ * ```ts
+ * import { definePlugin, Type } from 'sluice'
+ *
+ * export const plugin = definePlugin({
+ *   name: 'hello', version: '1.0.0', priority: 100,
+ *   config: Type.Object({ greeting: Type.String({ default: 'hello' }) }),
+ *   phases: {
+ *     access: (kong, { config }) => kong.response.setHeader('x-greeting', config.greeting),
+ *   },
+ * })
+ * ```
+ */
+import type { TObject } from 'typebox'
+import type { PluginDefinition } from './definition.ts'
+
+export { BoundedMap } from '../foundation/bounded-map.ts'
+export type { Clock } from '../foundation/clock.ts'
+export { type ErrorCode, messageOf, SluiceError } from '../foundation/errors.ts'
+export type { Logger } from '../foundation/log.ts'
+export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../foundation/metrics.ts'
+export { type Static, Type } from '../foundation/typebox.ts'
+export { composePlugins } from './compose.ts'
+export type {
+  Closeable,
+  FailurePolicy,
+  HandlerResult,
+  Host,
+  InstanceScope,
+  PhaseContext,
+  PhaseHandler,
+  PluginDefinition,
+  Undo,
+} from './definition.ts'
+export type { EventDraft, EventPublisher, EventType } from './event.ts'
+export type { AccessKong, LogKong, PhaseKong } from './kong.ts'
+export type { Need, Phase } from './phases.ts'
+export type {
+  ScriptList,
+  ScriptOutcome,
+  Store,
+  StoredHash,
+  StoredValue,
+  StoreScript,
+} from './store.ts'
+
+/** Types a plugin by its own parts; returns it unchanged. */
+export function definePlugin<Schema extends TObject, Memory = undefined, Instance = undefined>(
+  definition: PluginDefinition<Schema, Memory, Instance>,
+): PluginDefinition<Schema, Memory, Instance> {
+  return definition
+}

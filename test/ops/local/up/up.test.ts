@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { connect } from 'amqplib'
+import pg from 'pg'
+import { cacheFolder } from '../../../../ops/local/folders.ts'
+import { findPrograms } from '../../../../ops/local/installation.ts'
+import { unpackPackages } from '../../../../ops/local/packages.ts'
+import { freePorts } from '../../../../ops/local/ports.ts'
+import { isAlive } from '../../../../ops/local/processes.ts'
+import { PORTS } from '../../../../ops/local/up/ports.ts'
+import type { UpState } from '../../../../ops/local/up/state.ts'
+
+const run = promisify(execFile)
+const PROGRAM = path.resolve(import.meta.dirname, '../../../../ops/local/up/up.js')
+const UP_MS = 180_000
+
+/** The guide uses curl, which a bare machine lacks. */
+async function curlEnvironment(): Promise<Readonly<Record<string, string>>> {
+  const curl = { programs: ['curl'], folders: ['usr/bin'], packages: ['curl'] }
+  if (findPrograms(curl)) return {}
+  const say = (line: string) => process.stderr.write(`curl: ${line}\n`)
+  return (await unpackPackages(curl, cacheFolder(), { say, confirm: async () => true })).env
+}
+
+describe('make up', function () {
+  this.timeout(UP_MS)
+  let folder: string
+  let env: Record<string, string>
+  const make = async (target: string) => {
+    const { stdout } = await run(process.execPath, [PROGRAM, target], { env })
+    return stdout
+  }
+  const state = () => JSON.parse(readFileSync(path.join(folder, 'run', 'up.json'), 'utf8')) as UpState
+  const processOf = (name: string) => state().components.find(component => component.name === name)?.process
+  const allPids = () =>
+    [state().supervisor, ...state().components.map(({ process }) => process)].flatMap(p => p?.pid ?? [])
+  /** Polls until the condition holds. */
+  const until = async (condition: () => boolean | Promise<boolean>) => {
+    const deadline = performance.now() + 60_000
+    while (!(await condition())) {
+      assert.ok(performance.now() < deadline, 'it did not come about in a minute')
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+
+  before(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'sluice-up-'))
+    chmodSync(folder, 0o755)
+    const ports = await freePorts(Object.keys(PORTS).length)
+    const variables = Object.values(PORTS).map(
+      ({ env: name }, index) => [name, String(ports[index])] as const,
+    )
+    env = {
+      ...(process.env as Record<string, string>),
+      ...(await curlEnvironment()),
+      ...Object.fromEntries(variables),
+      SLUICE_UP_FOLDER: folder,
+      SLUICE_YES: '1',
+    }
+  })
+  after(async () => {
+    await make('down')
+    rmSync(folder, { recursive: true })
+  })
+
+  let guide: string
+  it('starts everything and prints what to try', async () => {
+    guide = await make('up')
+    assert.match(guide, /Sluice is up\./)
+    assert.deepEqual(state().degraded, [])
+    assert.deepEqual(
+      state()
+        .components.map(({ name }) => name)
+        .sort(),
+      ['gateway', 'plugin-server', 'postgres', 'rabbit', 'redis', 'sample'],
+    )
+  })
+
+  it('keeps its secrets to its user', () => {
+    for (const name of ['run', 'secrets', 'log', 'spool'])
+      assert.equal(statSync(path.join(folder, name)).mode & 0o077, 0, name)
+    for (const name of readdirSync(path.join(folder, 'secrets')))
+      assert.equal(statSync(path.join(folder, 'secrets', name)).mode & 0o077, 0, name)
+  })
+
+  describe('and the commands of its guide', () => {
+    /** The outputs of the commands that stand below a comment of the guide, in their order. */
+    const follow = async (comment: RegExp) => {
+      const lines = guide.split('\n')
+      const start = lines.findIndex(line => comment.test(line))
+      assert.notEqual(start, -1, `the guide has no ${comment}`)
+      const commands = lines.slice(start + 1).map(line => line.trim())
+      const outputs: string[] = []
+      for (const command of commands.slice(
+        0,
+        commands.findIndex(line => line.startsWith('#') || line === ''),
+      )) {
+        const { stdout } = await run('bash', ['-c', command], { env })
+        outputs.push(stdout.trim())
+      }
+      return outputs
+    }
+
+    it('show a 401 without a key', async () => {
+      const [answer] = await follow(/# 401/)
+      assert.match(answer!, /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Key/i)
+    })
+
+    it('show a 200 with a key', async () => {
+      const [answer] = await follow(/# 200/)
+      assert.match(answer!, /^HTTP\/1\.1 200 [\s\S]*"word":"good"/)
+    })
+
+    it('show a 429 with its headers', async () => {
+      const [codes, answer] = await follow(/# 429/)
+      assert.equal(codes, '200 200 200 200 200 429')
+      assert.match(answer!, /^HTTP\/1\.1 429 /)
+      for (const header of ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-ratelimit-remaining-minute'])
+        assert.match(answer!, new RegExp(`^${header}: `, 'im'), header)
+    })
+
+    it('show the breaker opening', async () => {
+      const [, codes] = await follow(/# the breaker opens/)
+      assert.match(codes!, /^(500 ){4,}(503 ?)+$/)
+    })
+
+    it('show it healing', async () => {
+      const [, codes] = await follow(/# … and heals/)
+      assert.match(codes!, /^(503 )*(200 ?)+$/)
+    })
+
+    it('show the events in PostgreSQL and on the queue of RabbitMQ', async () => {
+      // They arrive a moment after the answers.
+      const types = ['key-auth.denied.v1', 'key-auth.granted.v1', 'qos.rejected.v1', 'circuit.opened.v1']
+      let shown = ''
+      await until(async () => {
+        shown = await make('events')
+        return types.every(type => shown.includes(` ${type}\n`))
+      })
+      const [, waiting] = /sluice\.events\.all: (\d+) messages wait/.exec(shown) ?? []
+      assert.ok(Number(waiting) > 10, shown)
+    })
+  })
+
+  describe('and its events', () => {
+    it('stores the audit event of each request once, and queues it once', async () => {
+      const requests = Array.from({ length: 25 }, async (_, number) => {
+        const headers = number % 5 === 0 ? {} : { apikey: 'jason' }
+        const url = `http://127.0.0.1:${state().ports.proxy}/dictionary/good`
+        const answer = await fetch(url, { headers: { ...headers, connection: 'close' } })
+        await answer.arrayBuffer()
+        return answer.headers.get('x-kong-request-id')!
+      })
+      const ids = (await Promise.all(requests)).sort()
+      assert.equal(new Set(ids).size, 25)
+      const { postgres, rabbit } = state().urls
+
+      const select = `SELECT data->>'request_id' AS id, type FROM gateway_events
+        WHERE type LIKE 'key-auth.%' AND data->>'request_id' = ANY($1) ORDER BY 1`
+      let rows: { id: string; type: string }[] = []
+      const client = new pg.Client({ connectionString: postgres! })
+      await client.connect()
+      try {
+        await until(async () => {
+          rows = (await client.query<{ id: string; type: string }>(select, [ids])).rows
+          return rows.length >= ids.length
+        })
+      } finally {
+        await client.end()
+      }
+      assert.deepEqual(
+        rows.map(({ id }) => id),
+        ids,
+      )
+      assert.equal(rows.filter(({ type }) => type === 'key-auth.denied.v1').length, 5)
+
+      const connection = await connect(rabbit!)
+      const channel = await connection.createChannel()
+      const queued: string[] = []
+      await channel.consume(
+        'sluice.events.all',
+        message => {
+          const event = JSON.parse(message?.content.toString() ?? '{}') as {
+            type?: string
+            data?: { request_id?: string }
+          }
+          const id = event.data?.request_id
+          if (event.type?.startsWith('key-auth.') && id !== undefined && ids.includes(id)) queued.push(id)
+        },
+        { noAck: true },
+      )
+      await until(() => queued.length >= ids.length).finally(() => connection.close())
+      assert.deepEqual(queued.sort(), ids)
+    })
+  })
+
+  describe('again and again', () => {
+    it('changes nothing when all is up', async () => {
+      const before = allPids()
+      assert.match(await make('up'), /already up/)
+      assert.deepEqual(allPids(), before)
+    })
+
+    it('lists what runs', async () => {
+      const list = await make('ps')
+      for (const name of ['redis', 'postgres', 'rabbit', 'sample', 'plugin-server', 'gateway'])
+        assert.match(list, new RegExp(`^${name} +running +\\d+ `, 'm'))
+    })
+
+    it('shows the end of each log', async () => {
+      assert.match(await make('logs'), /── plugin-server .*\n.*"msg":"/)
+    })
+
+    it('starts the plugin server again when it is killed', async () => {
+      const killed = processOf('plugin-server')!.pid
+      process.kill(killed, 'SIGKILL')
+      await until(() => processOf('plugin-server')?.pid !== killed)
+      const answer = await fetch(`http://127.0.0.1:${state().ports.http}/healthz`)
+      assert.equal(answer.status, 200)
+    })
+
+    it('leaves nothing running when its supervisor is killed, and starts anew with the data', async () => {
+      const pids = allPids()
+      process.kill(state().supervisor.pid, 'SIGKILL')
+      await until(() => !pids.some(isAlive))
+      await make('up')
+      assert.match(await make('events'), /key-auth\.denied\.v1/)
+    })
+
+    it('leaves nothing running when it is interrupted half-way', async () => {
+      await make('down')
+      const starting = spawn(process.execPath, [PROGRAM, 'up'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      let output = ''
+      starting.stdout.on('data', text => {
+        output += text
+      })
+      await until(() => output.includes('the plugin-server is ready'))
+      const pids = allPids()
+      assert.ok(pids.length >= 6)
+      starting.kill('SIGINT')
+      await until(() => !pids.some(isAlive))
+      assert.match(await make('down'), /nothing is up/)
+      await make('up')
+    })
+
+    it('ends everything with make down, and says so when nothing is up', async () => {
+      const pids = allPids()
+      assert.match(await make('down'), /everything has ended/)
+      assert.deepEqual(pids.filter(isAlive), [])
+      assert.match(await make('down'), /nothing is up/)
+    })
+  })
+})
+
+describe('make up without its stores', function () {
+  this.timeout(UP_MS)
+
+  it('goes on with memory and spool, and says so', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'sluice-up-'))
+    chmodSync(folder, 0o755)
+    const [dead, ...ports] = await freePorts(Object.keys(PORTS).length + 1)
+    const env: Record<string, string> = {
+      ...(process.env as Record<string, string>),
+      ...Object.fromEntries(Object.values(PORTS).map(({ env: name }, index) => [name, String(ports[index])])),
+      SLUICE_UP_FOLDER: folder,
+      SLUICE_REDIS_URL: `redis://127.0.0.1:${dead}`,
+      SLUICE_POSTGRES_URL: `postgres://127.0.0.1:${dead}/x`,
+      SLUICE_AMQP_URL: `amqp://127.0.0.1:${dead}`,
+    }
+    const make = async (target: string) => (await run(process.execPath, [PROGRAM, target], { env })).stdout
+    try {
+      const guide = await make('up')
+      assert.match(guide, /Redis at SLUICE_REDIS_URL: .*\n +so limits and breakers are kept in memory/)
+      assert.match(guide, /PostgreSQL at SLUICE_POSTGRES_URL: .*\n +so events stay in the spool for it/)
+      assert.match(guide, /RabbitMQ at SLUICE_AMQP_URL: .*\n +so events stay in the spool for it/)
+      const url = `http://127.0.0.1:${env.SLUICE_UP_PROXY_PORT}/dictionary/good`
+      assert.equal((await fetch(url, { headers: { apikey: 'jason' } })).status, 200)
+      assert.match(await make('ps'), /missing: Redis/)
+    } finally {
+      await make('down')
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
