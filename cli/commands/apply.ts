@@ -12,7 +12,7 @@ import { applyWhole } from '../../kong/reconcile/db-less.ts'
 import type { Change } from '../../kong/reconcile/diff.ts'
 import { type Plan, planState } from '../../kong/reconcile/plan.ts'
 import { eventOf } from '../../kong/reconcile/record.ts'
-import { planToJson, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
+import { planToJson, renderDeletions, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
 import type { Source } from '../../kong/reconcile/source.ts'
 import { createProgress, type Progress } from '../format/progress.ts'
 import {
@@ -71,6 +71,9 @@ async function apply(
 ): Promise<void> {
   const plan = await planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID })
   for (const warning of plan.warnings) process.stderr.write(`warning: ${warning}\n`)
+  // What goes is named before anything goes.
+  const deletions = renderDeletions(plan).map(line => `${line}\n`)
+  ;(flags.json ? process.stderr : process.stdout).write(deletions.join(''))
   const progress = createProgress(plan.changes.length, process.stdout, flags.json ?? false)
   if (plan.changes.length > 0) {
     // Without changes no spool is opened either.

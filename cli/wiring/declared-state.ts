@@ -1,7 +1,7 @@
 /** What plan, apply and dump-state have in common: flags, files, and the Admin API. */
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
@@ -27,6 +27,12 @@ export const retryParts: RetryParts = { monotonic: systemClock.monotonic, random
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
 
+const collectTag = (tag: string, before: readonly string[]): string[] => {
+  // An unset shell variable must not decide what is ours.
+  if (tag.trim() === '') throw new InvalidArgumentError('a tag must not be empty.')
+  return collect(tag, before)
+}
+
 /** A command with the flags that say where Kong is and what is ours. */
 export function adminCommand(): Command {
   return new Command()
@@ -36,7 +42,7 @@ export function adminCommand(): Command {
         .default('http://127.0.0.1:8001'),
     )
     .option('--header <name:value>', 'sent with each request; repeatable', collect, [])
-    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collect, [])
+    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collectTag, [])
     .option('--wait <seconds>', 'how long to wait for Kong', '60')
     .option('--parallel <n>', 'requests at once', '10')
     .option('--json', 'print JSON')

@@ -15,8 +15,8 @@ export interface Declared {
 
 export interface DeclaredState {
   readonly entities: readonly Declared[]
-  /** Tags of `_info.select_tags`. */
-  readonly selectTags: readonly string[]
+  /** `_info.select_tags` of each file; undefined where a file has none. */
+  readonly tagsOf: readonly { readonly source: Source; readonly tags: readonly string[] | undefined }[]
 }
 
 /** Which kinds may stand beneath another, and by which field they then refer to it. */
@@ -69,6 +69,9 @@ const META = new Set([
   '$schema',
 ])
 
+/** Keys of `_info`. */
+const INFO = new Set(['select_tags', 'defaults', 'default_lookup_tags'])
+
 /**
  * Takes a file in decK's format apart into single entities.
  *
@@ -77,15 +80,15 @@ const META = new Set([
 export function readDeclared(sources: readonly Source[]): DeclaredState {
   const problems: Problem[] = []
   const entities: Declared[] = []
-  const selectTags = new Set<string>()
+  const tagsOf: { source: Source; tags: readonly string[] | undefined }[] = []
   for (const source of sources) {
     const reader = new Reader(source, problems)
     reader.read()
     entities.push(...reader.entities)
-    for (const tag of reader.selectTags) selectTags.add(tag)
+    tagsOf.push({ source, tags: reader.selectTags })
   }
   refuse(problems)
-  return { entities, selectTags: [...selectTags] }
+  return { entities, tagsOf }
 }
 
 const isRecord = (value: unknown): value is Row =>
@@ -93,7 +96,7 @@ const isRecord = (value: unknown): value is Row =>
 
 class Reader {
   readonly entities: Declared[] = []
-  selectTags: readonly string[] = []
+  selectTags: readonly string[] | undefined
   readonly #source: Source
   readonly #problems: Problem[]
   #defaults: ReadonlyMap<KindName, Row> = new Map()
@@ -134,14 +137,17 @@ class Reader {
       this.#wrong(['_info'], 'is not a map')
       return
     }
+    // A misspelt key would silently widen what the run may delete.
+    for (const key of Object.keys(info))
+      if (!INFO.has(key)) this.#wrong(['_info', key], `unknown key; _info takes ${[...INFO].join(', ')}`)
     this.#readTags(info.select_tags)
     this.#readDefaults(info.defaults)
   }
 
   #readTags(tags: unknown): void {
     if (tags === undefined || tags === null) return
-    if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== ''))
-      this.selectTags = tags
+    const isList = Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== '')
+    if (isList) this.selectTags = tags.length > 0 ? tags : undefined
     else this.#wrong(['_info', 'select_tags'], 'is not a list of tags')
   }
 

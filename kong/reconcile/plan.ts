@@ -7,11 +7,9 @@ import { createMask, type Mask, maskError } from './mask.ts'
 import { orderChanges, type Stages } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
 import { type Desired, type ResolveOptions, resolve } from './resolve.ts'
+import { chooseSelectTags } from './select-tags.ts'
 import { refuse, type Source } from './source.ts'
 import { findWarnings } from './warnings.ts'
-
-/** What bears no tag of its own choice bears this one: without a tag nobody could tell what is ours. */
-export const DEFAULT_SELECT_TAG = 'sluice'
 
 export interface PlanOptions {
   /** Besides those of the files; `sluice` where there are none at all. */
@@ -44,7 +42,7 @@ export async function planState(
   options: PlanOptions,
 ): Promise<Plan> {
   const declared = readDeclared(sources)
-  const selectTags = chooseTags(declared, options.selectTags)
+  const selectTags = chooseSelectTags(declared, options.selectTags)
   const current = await readState(client, {
     plugins: pluginNames(declared, 'plugins'),
     vaults: pluginNames(declared, 'vaults'),
@@ -111,11 +109,6 @@ function resolveMasked(
   } catch (error) {
     throw maskError(error, secrets)
   }
-}
-
-function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {
-  const tags = [...new Set([...given, ...declared.selectTags])]
-  return tags.length > 0 ? tags : [DEFAULT_SELECT_TAG]
 }
 
 /** Names of the declared plugins or vaults. A missing one is a mistake that shows only here. */
