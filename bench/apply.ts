@@ -57,7 +57,7 @@ async function measure(url: string, yaml: string, concurrency: number): Promise<
     const plannedAt = performance.now()
     await applyChanges(
       client,
-      plan.stages,
+      plan,
       {
         concurrency,
         retryForMs: 10_000,

@@ -8,8 +8,8 @@ import { createMetrics } from '../../foundation/metrics.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
+import type { Change } from '../../kong/reconcile/change.ts'
 import { applyWhole } from '../../kong/reconcile/db-less.ts'
-import type { Change } from '../../kong/reconcile/diff.ts'
 import { type Plan, planState } from '../../kong/reconcile/plan.ts'
 import { eventOf } from '../../kong/reconcile/record.ts'
 import { planToJson, renderDeletions, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
@@ -131,7 +131,7 @@ async function applyPlan(
       selectTags: plan.selectTags,
     }
     if (plan.current.isDbLess) await applyWhole(client, plan, options, retryParts)
-    else await applyChanges(client, plan.stages, options, retryParts)
+    else await applyChanges(client, plan, options, retryParts)
   } catch (error) {
     progress.end()
     // Kong's own message may quote a credential.

@@ -1,12 +1,13 @@
 import { Document } from 'yaml'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
+import type { Row } from './change.ts'
+import { PARENTS_OF } from './change.ts'
 import { NESTED } from './declared.ts'
-import { PARENTS_OF } from './diff.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { isSecretField } from './mask.ts'
 import { comparedFields, isSame } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 
 export interface DumpOptions {
   /** Only entities with these tags; all where there are none. */

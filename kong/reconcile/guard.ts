@@ -1,9 +1,9 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
+import { type Change, PARENTS_OF, parentsOf, type Row } from './change.ts'
 import { LINKS } from './declared.ts'
-import { type Change, PARENTS_OF, parentsOf } from './diff.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
-import { isOurs, type Row } from './read.ts'
+import { isOurs } from './read.ts'
 
 /**
  * Looks again, right before deletions, whether others' entities hang on what is to be deleted: Kong would delete

@@ -1,14 +1,16 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
+import type { Change } from './change.ts'
 import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
-import { type Change, diff } from './diff.ts'
+import { diff } from './diff.ts'
 import { refuseForeign } from './foreign.ts'
 import { createMask, type Mask, maskError } from './mask.ts'
-import { orderChanges, type Stages } from './order.ts'
+import { orderChanges } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
 import { type Desired, type ResolveOptions, resolve } from './resolve.ts'
 import { chooseSelectTags } from './select-tags.ts'
 import { refuse, type Source } from './source.ts'
+import type { Step } from './steps/steps.ts'
 import { findWarnings } from './warnings.ts'
 
 export interface PlanOptions {
@@ -19,9 +21,9 @@ export interface PlanOptions {
 
 /** What would be done, and what is needed to do it. */
 export interface Plan {
-  /** In the order of the stages. */
+  /** In the order of the steps. */
   readonly changes: readonly Change[]
-  readonly stages: Stages
+  readonly steps: readonly Step[]
   readonly unchanged: number
   readonly warnings: readonly string[]
   readonly selectTags: readonly string[]
@@ -58,14 +60,14 @@ export async function planState(
     )
     throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
   }
-  const stages = orderChanges(changes, desired, current.entities)
+  const steps = orderChanges(changes, desired, current.entities)
   const mask = createMask(current.schemas, secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
   })
   return {
-    changes: stages.flat().map(step => step.change),
-    stages,
+    changes: steps.map(step => step.change),
+    steps,
     unchanged,
     warnings: warningsOf(desired, current, selectTags),
     selectTags,

@@ -1,5 +1,5 @@
 import { isObject } from '../schema/spec.ts'
-import type { Change } from './diff.ts'
+import type { Change } from './change.ts'
 import type { Mask } from './mask.ts'
 import { isSame } from './normalise.ts'
 import type { Plan } from './plan.ts'

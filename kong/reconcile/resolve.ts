@@ -1,11 +1,12 @@
 import type { Schema } from '../schema/schema.ts'
+import type { Row } from './change.ts'
 import { type Declared, type DeclaredState, problemAt } from './declared.ts'
 import { expectedFields, mistakesOf } from './expected.ts'
 import { createIdentities, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { normaliseDeclared } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 import { type Path, type Problem, refuse } from './source.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */

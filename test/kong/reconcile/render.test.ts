@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Change } from '../../../kong/reconcile/diff.ts'
+import type { Change } from '../../../kong/reconcile/change.ts'
 import { createMask, MASK } from '../../../kong/reconcile/mask.ts'
 import { renderChange, renderDeletions } from '../../../kong/reconcile/render.ts'
 import { createSchemas } from '../../../kong/reconcile/schemas.ts'
