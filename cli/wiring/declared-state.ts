@@ -30,6 +30,7 @@ const collect = (value: string, before: readonly string[] = []): string[] => [..
 const collectTag = (tag: string, before: readonly string[]): string[] => {
   // An unset shell variable must not decide what is ours.
   if (tag.trim() === '') throw new InvalidArgumentError('a tag must not be empty.')
+  if (tag.includes(',')) throw new InvalidArgumentError('one tag each: repeat --select-tag.')
   return collect(tag, before)
 }
 

@@ -55,6 +55,13 @@ export class AdminUnreachable extends SluiceError {
   }
 }
 
+/** Something answers there, but not Kong's Admin API. */
+export const noAdminApi = (url: string, path: string): SluiceError =>
+  new SluiceError(
+    'SLUICE_ADMIN_WRONG',
+    `${url}${path} is not found: this is not Kong's Admin API (its proxy, or a wrong path?)`,
+  )
+
 /** Whether the same request may succeed when it is sent again. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof AdminUnreachable || (error instanceof AdminRefused && error.isTransient)

@@ -1,4 +1,4 @@
-import type { KindName } from './kinds.ts'
+import { type KindName, PARENTS_OF } from './kinds.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -18,33 +18,28 @@ export interface Change {
   readonly body: Row
   /** As Kong reported it before: undoing restores from it. */
   readonly row: Row | undefined
+  /** What Kong deletes along and cannot be put back: runtime data that nobody declares. */
+  readonly loses?: string
   /** When Kong will drop the entity by itself, seconds since the epoch by Kong's clock. */
   readonly expiresAt?: number
 }
 
-/** The kinds that fields of references lead to. */
-export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map([
-  ['service', 'services'],
-  ['route', 'routes'],
-  ['consumer', 'consumers'],
-  ['upstream', 'upstreams'],
-  ['certificate', 'certificates'],
-  ['client_certificate', 'certificates'],
-  ['set', 'key_sets'],
-])
-
 /** The entities that one refers to, as `kind:id`. */
 export function parentsOf(row: Row | undefined): readonly string[] {
   if (!row) return []
-  return [...PARENTS_OF].flatMap(([field, kind]) => {
+  const parents = [...PARENTS_OF].flatMap(([field, kind]) => {
     const id = (row[field] as { id?: unknown } | null | undefined)?.id
     return typeof id === 'string' ? [`${kind}:${id}`] : []
   })
+  // Services and upstreams name their CA certificates by a list of ids.
+  const authorities = Array.isArray(row.ca_certificates) ? row.ca_certificates : []
+  return [...parents, ...authorities.map(id => `ca_certificates:${String(id)}`)]
 }
 
 /** Why Kong could not be made to hold the entity as it was before; undefined where it can. */
-export function irreversibleReason({ action, kind, fields, before }: Change): string | undefined {
+export function irreversibleReason({ action, kind, fields, before, loses }: Change): string | undefined {
   if (action === 'create') return undefined
+  if (loses !== undefined) return `Kong deletes ${loses} along`
   if (kind === 'basicauth_credentials' && (action === 'delete' || fields.includes('password')))
     return 'Kong keeps a hash of the password only'
   if (kind === 'oauth2_credentials' && action === 'delete' && before?.hash_secret === true)

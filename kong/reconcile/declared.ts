@@ -1,4 +1,4 @@
-import { isKindName, KIND_NAMES, KINDS, type KindName } from './kinds.ts'
+import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from './kinds.ts'
 import { type Path, type Position, type Problem, refuse, type Source } from './source.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -17,41 +17,6 @@ export interface DeclaredState {
   readonly entities: readonly Declared[]
   /** `_info.select_tags` of each file; undefined where a file has none. */
   readonly tagsOf: readonly { readonly source: Source; readonly tags: readonly string[] | undefined }[]
-}
-
-/** Which kinds may stand beneath another, and by which field they then refer to it. */
-export const NESTED: Readonly<Partial<Record<KindName, Readonly<Partial<Record<KindName, string>>>>>> = {
-  services: { routes: 'service', plugins: 'service' },
-  routes: { plugins: 'route' },
-  upstreams: { targets: 'upstream' },
-  certificates: { snis: 'certificate' },
-  key_sets: { keys: 'set' },
-  consumers: {
-    plugins: 'consumer',
-    keyauth_credentials: 'consumer',
-    basicauth_credentials: 'consumer',
-    hmacauth_credentials: 'consumer',
-    jwt_secrets: 'consumer',
-    oauth2_credentials: 'consumer',
-    acls: 'consumer',
-  },
-}
-
-/** References by name or id, beside those that nesting makes. */
-export const LINKS: Readonly<Partial<Record<KindName, readonly string[]>>> = {
-  services: ['client_certificate'],
-  upstreams: ['client_certificate'],
-  routes: ['service'],
-  plugins: ['service', 'route', 'consumer'],
-  targets: ['upstream'],
-  snis: ['certificate'],
-  keys: ['set'],
-  keyauth_credentials: ['consumer'],
-  basicauth_credentials: ['consumer'],
-  hmacauth_credentials: ['consumer'],
-  jwt_secrets: ['consumer'],
-  oauth2_credentials: ['consumer'],
-  acls: ['consumer'],
 }
 
 /** Names by which `_info.defaults` calls the kinds. */
@@ -186,10 +151,11 @@ class Reader {
     const entity: Declared = { kind, fields, links, source: this.#source, path }
     this.entities.push(entity)
     for (const [key, value] of Object.entries(item)) {
-      const nestedBy = isKindName(key) ? NESTED[kind]?.[key] : undefined
-      if (nestedBy !== undefined)
-        this.#readList(key as KindName, value, [...path, key], { [nestedBy]: entity })
-      else if (LINKS[kind]?.includes(key)) this.#readLink(links, key, value, [...path, key])
+      const nestedKind = isKindName(key) ? key : undefined
+      const nestedBy = nestedKind && nestingField(kind, nestedKind)
+      if (nestedKind && nestedBy !== undefined)
+        this.#readList(nestedKind, value, [...path, key], { [nestedBy]: entity })
+      else if (hasReference(kind, key)) this.#readLink(links, key, value, [...path, key])
       else if (key === '_config') fields.config = this.#sharedConfig(value, [...path, key])
       else fields[key] = value
     }

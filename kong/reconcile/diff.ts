@@ -1,5 +1,5 @@
-import { type Change, PARENTS_OF, parentsOf, type Row } from './change.ts'
-import { KINDS } from './kinds.ts'
+import { type Change, parentsOf, type Row } from './change.ts'
+import { KINDS, PARENTS_OF } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { comparedFields, isSame } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'

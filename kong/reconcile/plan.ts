@@ -4,6 +4,7 @@ import type { Change } from './change.ts'
 import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
 import { diff } from './diff.ts'
 import { refuseForeign } from './foreign.ts'
+import { noteLosses } from './losses.ts'
 import { createMask, type Mask, maskError } from './mask.ts'
 import { orderChanges } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
@@ -60,7 +61,8 @@ export async function planState(
     )
     throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
   }
-  const steps = orderChanges(changes, desired, current.entities)
+  const known = await noteLosses(client, changes, current.entities)
+  const steps = orderChanges(known, desired, current.entities)
   const mask = createMask(current.schemas, secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }

@@ -134,7 +134,7 @@ certificates:
       messageOf(() => declared('_format_version: "1.1"\nservice: []\nroutes: {}\n')),
       'kong.yaml:1:1: version 1.1 is not understood; "3.0" is\n' +
         'kong.yaml:2:1: service is not a kind of entity; there are ca_certificates, certificates, vaults, ' +
-        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, keyauth_credentials, ' +
+        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
         'basicauth_credentials, hmacauth_credentials, jwt_secrets, oauth2_credentials, acls\n' +
         'kong.yaml:3:1: routes is not a list',
     )
