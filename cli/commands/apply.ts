@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { EventPath } from '../../events/pipeline.ts'
 import { createEventPath } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
@@ -10,7 +9,7 @@ import type { AdminClient } from '../../kong/admin/client.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
 import type { Change } from '../../kong/reconcile/change.ts'
 import { applyWhole } from '../../kong/reconcile/db-less.ts'
-import { type Plan, planState } from '../../kong/reconcile/plan.ts'
+import type { Plan } from '../../kong/reconcile/plan.ts'
 import { eventOf } from '../../kong/reconcile/record.ts'
 import { planToJson, renderDeletions, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
 import type { Source } from '../../kong/reconcile/source.ts'
@@ -19,6 +18,7 @@ import {
   actorName,
   type FileFlags,
   fileCommand,
+  planFiles,
   readSources,
   retryParts,
   wholeNumber,
@@ -69,7 +69,7 @@ async function apply(
   events: EventPath,
   signal: AbortSignal,
 ): Promise<void> {
-  const plan = await planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID })
+  const plan = await planFiles(client, sources, flags)
   for (const warning of plan.warnings) process.stderr.write(`warning: ${warning}\n`)
   // What goes is named before anything goes.
   const deletions = renderDeletions(plan).map(line => `${line}\n`)

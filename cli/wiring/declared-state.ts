@@ -1,4 +1,5 @@
 /** What plan, apply and dump-state have in common: flags, files, and the Admin API. */
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -7,7 +8,10 @@ import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
 import { waitForKong } from '../../kong/admin/ready.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
+import { type Plan, planState } from '../../kong/reconcile/plan.ts'
 import { readSource, type Source } from '../../kong/reconcile/source.ts'
+import { withPluginChecks } from './plugin-checks.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
 export interface AdminFlags {
   readonly adminUrl: string
@@ -18,7 +22,7 @@ export interface AdminFlags {
   readonly json?: boolean
 }
 
-export interface FileFlags extends AdminFlags {
+export interface FileFlags extends AdminFlags, PluginFlags {
   readonly file: readonly string[]
 }
 
@@ -49,9 +53,15 @@ export function adminCommand(): Command {
     .option('--json', 'print JSON')
 }
 
-/** The same with the files of the declared state. */
+/** The same with the files of the declared state, and the plugins that check it. */
 export const fileCommand = (): Command =>
-  adminCommand().requiredOption('-f, --file <file>', 'declared state; `-` is the input; repeatable', collect)
+  withPluginOptions(
+    adminCommand().requiredOption(
+      '-f, --file <file>',
+      'declared state; `-` is the input; repeatable',
+      collect,
+    ),
+  )
 
 /** @throws SluiceError SLUICE_CLI_USAGE for a number that is none. */
 export function wholeNumber(flag: string, text: string, min: number): number {
@@ -59,6 +69,20 @@ export function wholeNumber(flag: string, text: string, min: number): number {
   if (!/^\d+$/.test(text) || number < min)
     throw new SluiceError('SLUICE_CLI_USAGE', `${flag} ${text}: not a whole number from ${min} on`)
   return number
+}
+
+/**
+ * Compares the files with what Kong holds. The shipped plugins, and those of `--plugins`, check their own entries.
+ */
+export async function planFiles(
+  client: AdminClient,
+  sources: readonly Source[],
+  flags: FileFlags,
+): Promise<Plan> {
+  const plugins = await loadAskedPlugins(flags)
+  return withPluginChecks(plugins, checkPlugin =>
+    planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID, checkPlugin }),
+  )
 }
 
 /** Reads the files and fills in the environment. */

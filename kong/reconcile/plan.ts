@@ -14,10 +14,9 @@ import { refuse, type Source } from './source.ts'
 import type { Step } from './steps/steps.ts'
 import { findWarnings } from './warnings.ts'
 
-export interface PlanOptions {
+export interface PlanOptions extends ResolveOptions {
   /** Besides those of the files; `sluice` where there are none at all. */
   readonly selectTags: readonly string[]
-  readonly newId: () => string
 }
 
 /** What would be done, and what is needed to do it. */
@@ -52,7 +51,7 @@ export async function planState(
   })
   if (current.isDbLess) refuseForeign(current, selectTags)
   const secrets = sources.flatMap(source => source.secrets)
-  const desired = resolveMasked(declared, current, { selectTags, newId: options.newId }, secrets)
+  const desired = resolveMasked(declared, current, { ...options, selectTags }, secrets)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   if (blocked.length > 0) {
     const lines = blocked.map(
