@@ -11,8 +11,8 @@ import { stringify } from 'yaml'
 import { AdminClient } from '../kong/admin/client.ts'
 import { wait } from '../kong/admin/retry.ts'
 import { applyChanges } from '../kong/reconcile/apply.ts'
+import { readSource } from '../kong/reconcile/files/source.ts'
 import { planState } from '../kong/reconcile/plan.ts'
-import { readSource } from '../kong/reconcile/source.ts'
 import { startAdminServer } from '../test/support/admin-server.ts'
 
 const SERVICES = 1_000

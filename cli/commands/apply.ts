@@ -9,10 +9,10 @@ import type { AdminClient } from '../../kong/admin/client.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
 import type { Change } from '../../kong/reconcile/change.ts'
 import { applyWhole } from '../../kong/reconcile/db-less.ts'
+import type { Source } from '../../kong/reconcile/files/source.ts'
 import type { Plan } from '../../kong/reconcile/plan.ts'
 import { eventOf } from '../../kong/reconcile/record.ts'
 import { planToJson, renderDeletions, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
-import type { Source } from '../../kong/reconcile/source.ts'
 import { createProgress, type Progress } from '../format/progress.ts'
 import {
   actorName,

@@ -1,13 +1,13 @@
 import type { Schema } from '../schema/schema.ts'
 import type { Row } from './change.ts'
-import { type Declared, type DeclaredState, problemAt } from './declared.ts'
 import { expectedFields, mistakesOf } from './expected.ts'
+import { type Declared, type DeclaredState, problemAt } from './files/declared.ts'
+import { type Path, type Problem, refuse } from './files/source.ts'
 import { createIdentities, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { normaliseDeclared } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
-import { type Path, type Problem, refuse } from './source.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */
 export interface Desired {

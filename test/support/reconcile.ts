@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
+import { readSource } from '../../kong/reconcile/files/source.ts'
 import { type Plan, planState } from '../../kong/reconcile/plan.ts'
-import { readSource } from '../../kong/reconcile/source.ts'
 import type { SettleOptions } from '../../kong/reconcile/steps/steps.ts'
 
 /** Waits shortly, and always as long as it could. */

@@ -1,4 +1,4 @@
-import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from './kinds.ts'
+import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
 import { type Path, type Position, type Problem, refuse, type Source } from './source.ts'
 
 export type Row = Readonly<Record<string, unknown>>

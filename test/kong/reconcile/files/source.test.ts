@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions of a declared state look like that
 import assert from 'node:assert/strict'
-import { SluiceError } from '../../../foundation/errors.ts'
-import { readDeclared } from '../../../kong/reconcile/declared.ts'
-import { chooseSelectTags } from '../../../kong/reconcile/select-tags.ts'
-import { readSource } from '../../../kong/reconcile/source.ts'
+import { SluiceError } from '../../../../foundation/errors.ts'
+import { readDeclared } from '../../../../kong/reconcile/files/declared.ts'
+import { chooseSelectTags } from '../../../../kong/reconcile/files/select-tags.ts'
+import { readSource } from '../../../../kong/reconcile/files/source.ts'
 
 const read = (text: string, env: Record<string, string> = {}) => readSource(text, 'kong.yaml', env)
 
