@@ -8,7 +8,7 @@ import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 
 export const command = new Command()
-  .option('-o, --output <file>', 'instead of the output')
+  .option('-o, --output <file>', 'write to this file instead of standard output')
   .action(async (flags: { readonly output?: string }) => {
     const text = await stateSchemaText()
     if (flags.output === undefined) process.stdout.write(text)

@@ -1,7 +1,7 @@
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject } from '../schema/spec.ts'
-import type { Path } from './files/source.ts'
+import type { Path } from './files/problem.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandUrl, formatTarget, replaceDeprecated } from './shorthand.ts'
@@ -73,6 +73,11 @@ function withoutDeprecated(kind: KindName, row: Row, schema: Schema): Row {
 const pick = (row: Row, fields: ReadonlyMap<string, unknown>): Row =>
   Object.fromEntries([...fields.keys()].map(name => [name, row[name] ?? null]))
 
+const YAML_BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['yes', 'Yes', 'YES', 'on', 'On', 'ON'].map(text => [text, true] as const),
+  ...['no', 'No', 'NO', 'off', 'Off', 'OFF'].map(text => [text, false] as const),
+])
+
 /** Gives a text from the environment the type that the schema asks for. */
 function typed(
   value: unknown,
@@ -89,7 +94,10 @@ function typed(
         typed(item, field.record?.fields.get(name) ?? field.values, [...path, name], isText),
       ]),
     )
-  if (typeof value !== 'string' || !isText(path)) return value
+  if (typeof value !== 'string') return value
+  // Go and Lua read YAML 1.1, to which a bare `yes` is a boolean.
+  if (field.spec.type === 'boolean' && YAML_BOOLEANS.has(value)) return YAML_BOOLEANS.get(value)
+  if (!isText(path)) return value
   switch (field.spec.type) {
     case 'integer':
     case 'number':
@@ -124,7 +132,7 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
 /** JSON with sorted keys and without nulls. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
     isObject(item)
       ? Object.fromEntries(

@@ -1,9 +1,9 @@
 import type { Schema } from '../schema/schema.ts'
 import type { Row } from './change.ts'
 import { expectedFields, mistakesOf } from './expected.ts'
-import { type Declared, type DeclaredState, problemAt } from './files/declared.ts'
-import { type Path, type Problem, refuse } from './files/source.ts'
-import { createIdentities, type Identities } from './identity.ts'
+import type { Declared, DeclaredState } from './files/declared.ts'
+import { type Path, type Problem, problemAt, refuse } from './files/problem.ts'
+import { createIdentities, deriveId, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { normaliseDeclared } from './normalise.ts'
@@ -39,7 +39,7 @@ export type PluginCheck = (fields: Row) => string | undefined
 /**
  * Finds for each declared entity the one in Kong that it means, fills in defaults and ids, and checks it.
  *
- * @throws SluiceError SLUICE_STATE_INVALID with the place of every mistake.
+ * @throws SluiceError SLUICE_STATE_INVALID with the place of every mistake, those found while reading included.
  */
 export function resolve(
   state: DeclaredState,
@@ -52,7 +52,7 @@ export function resolve(
       .filter(entity => entity.kind === kind)
       .flatMap(declared => resolver.resolve(declared) ?? []),
   )
-  refuse(resolver.problems)
+  refuse([...state.problems, ...resolver.problems])
   return desired
 }
 
@@ -184,7 +184,7 @@ class Resolver {
     filled: Row,
     declared: Declared,
   ): { readonly id: string | undefined; readonly current: Current | undefined } | undefined {
-    const id = typeof filled.id === 'string' ? filled.id : undefined
+    const id = typeof filled.id === 'string' ? filled.id : this.#derivedId(kind, filled)
     const current =
       (id === undefined ? undefined : this.#ofKong.byId(kind.name, id)) ??
       this.#ofKong.find(kind, filled, entity => this.#claimed.has(entity))
@@ -203,6 +203,13 @@ class Resolver {
       )
     }
     return { id, current }
+  }
+
+  /** Services and routes may have no name: then their content names them, and another content is another entity. */
+  #derivedId(kind: Kind, filled: Row): string | undefined {
+    const mayBeNameless = kind.name === 'services' || kind.name === 'routes'
+    if (!mayBeNameless || this.#ofKong.isIdentified(kind, filled)) return undefined
+    return deriveId([kind.name, filled])
   }
 
   #mustReplace(
@@ -230,8 +237,10 @@ class Resolver {
   #refuseTwins(kind: Kind, desired: Desired, whole: Row): void {
     const twin = this.#byIdentity.find(kind, whole) ?? this.#byIdentity.byId(kind.name, desired.id)
     if (twin) {
-      const { line } = twin.declared.source.positionOf(twin.declared.path)
-      this.#wrong(desired.declared, [], `declares the same ${kind.noun} as line ${line}`)
+      const { source, path } = twin.declared
+      const place = source === desired.declared.source ? 'line ' : `${source.file}:`
+      const { line } = source.positionOf(path)
+      this.#wrong(desired.declared, [], `declares the same ${kind.noun} as ${place}${line}`)
     } else this.#byIdentity.add(desired, whole)
   }
 
@@ -243,8 +252,10 @@ class Resolver {
     return name as string | undefined
   }
 
-  #wrong(declared: Declared, path: Path, text: string): undefined {
-    this.problems.push(problemAt(declared.source, [...declared.path, ...path], text))
+  /** Nothing is said about what depends on a variable that is not set. */
+  #wrong({ source, path: outer }: Declared, path: Path, text: string): undefined {
+    const whole = [...outer, ...path]
+    if (!source.isUnresolved(whole)) this.problems.push(problemAt(source, whole, text))
   }
 }
 
