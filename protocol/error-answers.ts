@@ -1,4 +1,4 @@
-/** The texts of Kong's own answers, in the type that the client prefers (kong/tools/http.lua of 3.9). */
+/** Kong's own error answers, in the type that the client prefers (kong/tools/http.lua and kong/pdk/response.lua of 3.9). */
 const TYPES = {
   json: 'application/json; charset=utf-8',
   html: 'text/html; charset=utf-8',
