@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
-import { fromKongJsModule, isKongJsModule } from './kong-js/module.ts'
+import { fromKongJsModule, isKongJsModule, type KongJsOptions } from './kong-js/module.ts'
 import { type AnyPlugin, checkDefinition } from './runtime/registry.ts'
 
 export interface BrokenPlugin {
@@ -25,7 +25,7 @@ const MODULE = /\.(js|mjs|cjs)$/
  *
  * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
  */
-export async function loadFolder(folder: string): Promise<LoadedFolder> {
+export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promise<LoadedFolder> {
   let names: string[]
   try {
     names = readdirSync(folder).sort()
@@ -44,7 +44,7 @@ export async function loadFolder(folder: string): Promise<LoadedFolder> {
     : names.filter(name => isCandidate(folder, name)).map(name => path.join(folder, name))
   for (const file of files) {
     try {
-      plugins.push(await loadPlugin(file))
+      plugins.push(await loadPlugin(file, kongJs))
     } catch (error) {
       broken.push({ file, reason: messageOf(error) })
     }
@@ -53,10 +53,10 @@ export async function loadFolder(folder: string): Promise<LoadedFolder> {
 }
 
 /** @throws whatever the module throws, or SLUICE_PLUGIN_LOAD, SLUICE_PLUGIN_INVALID */
-export async function loadPlugin(file: string): Promise<AnyPlugin> {
+export async function loadPlugin(file: string, kongJs?: KongJsOptions): Promise<AnyPlugin> {
   const entry = statSync(file).isDirectory() ? entryOf(file) : file
   const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>
-  const plugin = pluginOf(module, path.parse(file).name)
+  const plugin = pluginOf(module, path.parse(file).name, kongJs)
   checkDefinition(plugin)
   return plugin
 }
@@ -84,10 +84,10 @@ function entryOf(folder: string): string {
   throw new SluiceError('SLUICE_PLUGIN_LOAD', 'the folder has no package.json with `main`, and no index.js')
 }
 
-function pluginOf(module: Record<string, unknown>, fileName: string): AnyPlugin {
+function pluginOf(module: Record<string, unknown>, fileName: string, kongJs?: KongJsOptions): AnyPlugin {
   // CommonJS comes as the default export; beside it Node shows only those names that it can tell without running it.
   for (const exported of [module.default as Record<string, unknown> | undefined, module]) {
-    if (isKongJsModule(exported)) return fromKongJsModule(exported, fileName)
+    if (isKongJsModule(exported)) return fromKongJsModule(exported, fileName, kongJs)
     const plugin = exported?.plugin
     if (typeof plugin === 'object' && plugin !== null) return plugin as AnyPlugin
   }

@@ -1,5 +1,6 @@
 /** Which plugins are served: those that Sluice ships, and those of the folders that the operator names. */
 import { SluiceError } from '../foundation/errors.ts'
+import type { KongJsOptions } from './kong-js/module.ts'
 import type { BrokenPlugin } from './load.ts'
 import type { AnyPlugin } from './runtime/registry.ts'
 
@@ -23,6 +24,8 @@ export interface PluginFolders {
   readonly folders: readonly string[]
   /** Refuse to start with a plugin that can't be loaded. */
   readonly strict: boolean
+  /** For modules that were written for Kong's JavaScript plugin server. */
+  readonly kongJs?: KongJsOptions
   /** Told of each plugin that is left out. */
   readonly onBroken: (broken: BrokenPlugin) => void
 }
@@ -30,13 +33,18 @@ export interface PluginFolders {
 /**
  * @throws SluiceError SLUICE_PLUGIN_LOAD for a folder that can't be read, and in strict mode for any broken plugin.
  */
-export async function loadPlugins({ folders, strict, onBroken }: PluginFolders): Promise<AnyPlugin[]> {
+export async function loadPlugins({
+  folders,
+  strict,
+  kongJs,
+  onBroken,
+}: PluginFolders): Promise<AnyPlugin[]> {
   const plugins = await loadShippedPlugins()
   if (folders.length === 0) return plugins
   const { loadFolder } = await import('./load.ts')
   const broken: BrokenPlugin[] = []
   for (const folder of folders) {
-    const loaded = await loadFolder(folder)
+    const loaded = await loadFolder(folder, kongJs)
     broken.push(...loaded.broken)
     for (const plugin of loaded.plugins) {
       if (plugins.some(other => other.name === plugin.name))

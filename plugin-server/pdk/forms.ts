@@ -1,10 +1,8 @@
-/** The forms that PDK calls take: a read without arguments, a write of headers, an exit. */
-import { SluiceError } from '../../foundation/errors.ts'
+/** The forms that PDK calls take: a read without arguments, a write of headers. */
 import type { Method } from '../../protocol/methods.ts'
 import type { HeaderMap } from '../../sdk/entities.ts'
-import { type Check, headers as headerWrites, text, wholeNumber } from './arguments.ts'
-import { type Conversation, EXIT, type ExitAnswer } from './conversation.ts'
-import type { HeaderFields } from './header-writes.ts'
+import { type Check, text, wholeNumber } from './arguments.ts'
+import type { Conversation } from './conversation.ts'
 
 /** What every namespace of the PDK object holds. */
 export interface Speaking {
@@ -19,7 +17,6 @@ type Call = (this: Speaking, ...args: any[]) => unknown
 export type Form = (method: Method, call: string) => Call
 
 const NONE: readonly unknown[] = []
-const status = wholeNumber(100, 599)
 const DEFAULT_MAX = 100
 const max = wholeNumber(1, 1000)
 
@@ -124,27 +121,6 @@ export const header =
         return Object.keys(found).length < DEFAULT_MAX ? undefined : conversation.read(method, [asked])
       })
     }
-
-/**
- * Ends the request; throws to leave the handler. Nothing else is done here: V8 finds out what to make faster when a
- * function returns, so one that never does stays as slow as at its first call (3 µs instead of 0.5).
- */
-export const exit: Form = (method, call) =>
-  function (code: unknown, body: unknown, fields: unknown) {
-    this[CONVERSATION].exit(answerOf(method, call, code, body, fields))
-    throw EXIT
-  }
-
-function answerOf(method: Method, call: string, code: unknown, body: unknown, fields: unknown): ExitAnswer {
-  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
-    throw new SluiceError('SLUICE_PDK_ARGUMENT', `${call}: the body must be a text or bytes`)
-  return {
-    method,
-    status: status(code, `${call}: the status`) as number,
-    body: body ?? '',
-    headers: (fields === undefined ? {} : headerWrites(fields, `${call}: the headers`)) as HeaderFields,
-  }
-}
 
 function checkerOf(
   call: string,
