@@ -11,8 +11,13 @@ export interface BrokenPlugin {
   readonly reason: string
 }
 
+export interface LoadedPlugin {
+  readonly file: string
+  readonly plugin: AnyPlugin
+}
+
 export interface LoadedFolder {
-  readonly plugins: readonly AnyPlugin[]
+  readonly plugins: readonly LoadedPlugin[]
   /** What could not be loaded, and why; the others are served all the same. */
   readonly broken: readonly BrokenPlugin[]
 }
@@ -35,7 +40,7 @@ export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promis
       `cannot read the plugins folder ${folder}: ${messageOf(error)}`,
     )
   }
-  const plugins: AnyPlugin[] = []
+  const plugins: LoadedPlugin[] = []
   const broken: BrokenPlugin[] = []
   // One plugin's own folder, or a folder of plugins.
   const isPlugin = mainOf(folder) !== undefined
@@ -44,11 +49,14 @@ export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promis
     : names.filter(name => isCandidate(folder, name)).map(name => path.join(folder, name))
   for (const file of files) {
     try {
-      plugins.push(await loadPlugin(file, kongJs))
+      plugins.push({ file, plugin: await loadPlugin(file, kongJs) })
     } catch (error) {
       broken.push({ file, reason: messageOf(error) })
     }
   }
+  if (!isPlugin)
+    for (const name of names.filter(one => isUncompiled(one, names)))
+      broken.push({ file: path.join(folder, name), reason: 'is TypeScript: compile it to JavaScript (tsc)' })
   return { plugins, broken }
 }
 
@@ -65,6 +73,13 @@ function isCandidate(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules' || name === 'package.json') return false
   if (statSync(path.join(folder, name)).isDirectory()) return true
   return MODULE.test(name) && !/\.(test|spec)\.[cm]?js$/.test(name)
+}
+
+/** A source in TypeScript without its JavaScript beside it. */
+function isUncompiled(name: string, names: readonly string[]): boolean {
+  const stem = /^([^.].*)\.[cm]?ts$/.exec(name)?.[1]
+  if (stem === undefined || /\.(d|test|spec)$/.test(stem)) return false
+  return !['.js', '.mjs', '.cjs'].some(ending => names.includes(stem + ending))
 }
 
 function mainOf(folder: string): string | undefined {

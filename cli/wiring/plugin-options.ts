@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { findSchemaFault } from '../../kong/schema/metaschema.ts'
 import type { KongJsOptions } from '../../plugin-server/kong-js/module.ts'
 import type { BrokenPlugin } from '../../plugin-server/load.ts'
 import { loadPlugins } from '../../plugin-server/plugins.ts'
@@ -26,6 +27,7 @@ export function loadAskedPlugins(flags: PluginFlags, kongJs?: KongJsOptions): Pr
     folders: flags.plugins,
     strict: flags.strict ?? false,
     ...(kongJs && { kongJs }),
+    findSchemaFault,
     onBroken: warn,
   })
 }
