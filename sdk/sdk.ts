@@ -22,6 +22,7 @@ export { type ErrorCode, messageOf, SluiceError } from '../foundation/errors.ts'
 export type { Logger } from '../foundation/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../foundation/metrics.ts'
 export { type Static, Type } from '../foundation/typebox.ts'
+export type { Need, Phase } from '../protocol/pdk/phases.ts'
 export { composePlugins } from './compose.ts'
 export type {
   Closeable,
@@ -36,7 +37,6 @@ export type {
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
 export type { AccessKong, LogKong, PhaseKong } from './kong.ts'
-export type { Need, Phase } from './phases.ts'
 export type {
   ScriptList,
   ScriptOutcome,

@@ -6,10 +6,10 @@
  * Kong answers such a call 500 and ends the request, whatever its caller makes of it; so does this.
  */
 import { SluiceError } from '../../foundation/errors.ts'
-import type { Consumer, Credential, HeaderMap, QueryMap, Route } from '../../sdk/entities.ts'
-import { escapedHeaders, escapedHeaderValue } from '../pdk/arguments.ts'
+import { escapedHeaders, escapedHeaderValue } from '../../protocol/pdk/checks.ts'
+import type { Consumer, Credential, HeaderMap, QueryMap, Route } from '../../protocol/pdk/entities.ts'
+import { CONVERSATION, type Speaking } from '../pdk/call-kinds.ts'
 import { type Conversation, EXIT, type ExitAnswer } from '../pdk/conversation.ts'
-import { CONVERSATION, type Speaking } from '../pdk/forms.ts'
 
 type Callable = (...args: unknown[]) => unknown
 

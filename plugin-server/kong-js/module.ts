@@ -3,8 +3,8 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Settings } from '../../foundation/settings.ts'
 import { Type } from '../../foundation/typebox.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { FailurePolicy } from '../../sdk/definition.ts'
-import type { Phase } from '../../sdk/phases.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
 import { createKongJs } from './kong.ts'
 

@@ -6,9 +6,9 @@ import { SluiceError } from '../../foundation/errors.ts'
 import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls.ts'
 import { statusText } from '../../protocol/error-answers.ts'
 import { METHODS } from '../../protocol/methods.ts'
-import { callsOf, type Phase, phasesOf } from '../../sdk/phases.ts'
+import { decodeReply } from '../../protocol/pdk/decode.ts'
+import { callsOf, type Phase, phasesOf } from '../../protocol/pdk/phases.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
-import { decodeReply } from './replies.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */

@@ -7,10 +7,10 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { errorBody, statusText } from '../../protocol/error-answers.ts'
 import type { Method } from '../../protocol/methods.ts'
-import type { HeaderMap } from '../../sdk/entities.ts'
-import { escapedHeaders, wholeNumber } from './arguments.ts'
+import { escapedHeaders, wholeNumber } from '../../protocol/pdk/checks.ts'
+import type { HeaderMap } from '../../protocol/pdk/entities.ts'
+import { CONVERSATION, type Form } from './call-kinds.ts'
 import { type Conversation, EXIT, type ExitAnswer } from './conversation.ts'
-import { CONVERSATION, type Form } from './forms.ts'
 import type { HeaderFields } from './header-writes.ts'
 
 const exitStatus = wholeNumber(100, 599)

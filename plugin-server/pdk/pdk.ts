@@ -2,11 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Method } from '../../protocol/methods.ts'
+import * as check from '../../protocol/pdk/checks.ts'
+import { CALLS, type CallName, methodOf, type Need } from '../../protocol/pdk/phases.ts'
 import type { FullKong } from '../../sdk/kong.ts'
-import { CALLS, type CallName, methodOf, type Need } from '../../sdk/phases.ts'
-import * as check from './arguments.ts'
-import type { Conversation } from './conversation.ts'
-import { error, exit } from './exits.ts'
 import {
   CONVERSATION,
   type Form,
@@ -20,7 +18,9 @@ import {
   write,
   writeRequest,
   writeResponse,
-} from './forms.ts'
+} from './call-kinds.ts'
+import type { Conversation } from './conversation.ts'
+import { error, exit } from './exits.ts'
 import { parseRequestBody } from './request-body.ts'
 import { REQUEST_ID_VARIABLE } from './request-id.ts'
 

@@ -1,6 +1,6 @@
 /** `kong.request.get_body` over ProtoBuf:1, which does not have it: the body parsed as Kong 3.9 parses it. */
 import { unescape as unescapeQuery } from 'node:querystring'
-import type { Json } from '../../sdk/entities.ts'
+import type { Json } from '../../protocol/pdk/entities.ts'
 
 /** As many as nginx reads without being asked for more. */
 const MAX_FIELDS = 100

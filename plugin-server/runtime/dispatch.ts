@@ -5,9 +5,9 @@
 
 import { messageOf } from '../../foundation/errors.ts'
 import type { EventListener, Exchange } from '../../protocol/calls.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { Undo } from '../../sdk/definition.ts'
 import type { FullKong } from '../../sdk/kong.ts'
-import type { Phase } from '../../sdk/phases.ts'
 import {
   Conversation,
   type ConversationOwner,

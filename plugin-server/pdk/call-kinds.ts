@@ -1,7 +1,7 @@
 /** The forms that PDK calls take: a read without arguments, a write of headers. */
 import type { Method } from '../../protocol/methods.ts'
-import type { HeaderMap } from '../../sdk/entities.ts'
-import { type Check, text, wholeNumber } from './arguments.ts'
+import { type Check, text, wholeNumber } from '../../protocol/pdk/checks.ts'
+import type { HeaderMap } from '../../protocol/pdk/entities.ts'
 import type { Conversation } from './conversation.ts'
 
 /** What every namespace of the PDK object holds. */

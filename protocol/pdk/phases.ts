@@ -6,7 +6,7 @@
  * `response.get_raw_body` and `set_raw_body` are missing: they work in the body filter only, which no plugin server
  * has.
  */
-import type { Method } from '../protocol/methods.ts'
+import type { Method } from '../methods.ts'
 
 /** The phases of Kong that a plugin server can serve. */
 export type Phase = 'certificate' | 'rewrite' | 'access' | 'response' | 'preread' | 'log'

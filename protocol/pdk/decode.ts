@@ -1,6 +1,6 @@
 /** Turns a reply of either protocol into what the PDK promises: the same value from both. */
 import { SluiceError } from '../../foundation/errors.ts'
-import { METHODS, type Method } from '../../protocol/methods.ts'
+import { METHODS, type Method } from '../methods.ts'
 import type {
   Consumer,
   Credential,
@@ -10,7 +10,7 @@ import type {
   Route,
   Service,
   UriCaptures,
-} from '../../sdk/entities.ts'
+} from './entities.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
