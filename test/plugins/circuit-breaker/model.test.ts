@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import type { Decision } from '../../../plugins/circuit-breaker/board.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
+import type { Decision } from '../../../plugins/circuit-breaker/registry.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 import { type FaultyStore, type Link, linkTo } from './faulty-store.ts'
 import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
@@ -80,8 +80,8 @@ class Begin implements fc.AsyncCommand<object, World> {
   async run(_: object, world: World) {
     const node = world.nodes[this.at]!
     for (let i = 0; i < this.count; i++) {
-      const { alone, processes } = node.breaker.cell
-      const decision = await node.board.decide(node.breaker)
+      const { alone, processes } = node.entry.breaker
+      const decision = await node.registry.decide(node.entry)
       if (decision.kind === 'reject') {
         assert.ok(decision.retryAfterMs >= 0 && decision.retryAfterMs <= 8000 * 1.2)
         continue
@@ -183,13 +183,13 @@ async function heal(world: World): Promise<void> {
     world.clock.advance(500)
     let passed = 0
     for (const node of world.nodes) {
-      await node.board.flush()
+      await node.registry.flush()
       for (let i = 0; i < 5; i++) if ((await node.request('success')).kind === 'pass') passed += 1
       await settled()
     }
     if (passed === 5 * NODES && world.nodes.every(node => node.phase() === 'closed')) return
   }
-  assert.fail(`wedged: ${world.nodes.map(node => JSON.stringify(node.breaker.cell.shared)).join(' ')}`)
+  assert.fail(`wedged: ${world.nodes.map(node => JSON.stringify(node.entry.breaker.shared)).join(' ')}`)
 }
 
 const at = fc.nat(NODES - 1)
@@ -222,10 +222,10 @@ const commands = fc.commands(
     fc
       .oneof(fc.nat(300), fc.nat(3000), fc.nat(20_000))
       .map(ms => new Act(`${ms} ms pass`, world => world.clock.advance(ms))),
-    at.map(n => new Act(`${n} flushes`, world => world.nodes[n]!.board.flush())),
+    at.map(n => new Act(`${n} flushes`, world => world.nodes[n]!.registry.flush())),
     fc.constant(
       new Act('all flush', async world => {
-        for (const node of world.nodes) await node.board.flush()
+        for (const node of world.nodes) await node.registry.flush()
       }),
     ),
     // Longer ways, which single steps would seldom find.
@@ -233,7 +233,7 @@ const commands = fc.commands(
       new Act('the upstream breaks', async world => {
         for (const node of world.nodes) {
           for (let i = 0; i < 6; i++) await node.request('failure')
-          await node.board.flush()
+          await node.registry.flush()
         }
       }),
     ),
@@ -310,7 +310,7 @@ describe('breakers that share a store, whatever happens', () => {
           random: createRandom(),
         }
         for (let n = 0; n < NODES; n++) await addNode(world, n)
-        for (const node of world.nodes) await node.board.beat()
+        for (const node of world.nodes) await node.registry.beat()
         await fc.asyncModelRun(() => ({ model: {}, real: world }), sequence)
         await heal(world)
         for (const node of world.nodes)

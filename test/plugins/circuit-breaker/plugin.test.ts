@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import { Board } from '../../../plugins/circuit-breaker/board.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { plugin } from '../../../plugins/circuit-breaker/plugin.ts'
+import { BreakerRegistry } from '../../../plugins/circuit-breaker/registry.ts'
 import type { AccessKong, Host, InstanceScope, LogKong } from '../../../sdk/sdk.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 import { configOf, settled } from './simulated-node.ts'
@@ -66,7 +66,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
     store,
     events: { publish: async (e: unknown) => void events.push(e) },
   } as unknown as Host
-  const memory = new Board(host)
+  const memory = new BreakerRegistry(host)
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
   const instance = plugin.instance!(config, { host, memory, scope: full })

@@ -1,11 +1,15 @@
 import { Create } from 'typebox/value'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import { Board, type BoardHost, type Decision } from '../../../plugins/circuit-breaker/board.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
 import { type Config, configSchema, readConfig } from '../../../plugins/circuit-breaker/config.ts'
-import type { Entry } from '../../../plugins/circuit-breaker/entry.ts'
 import { BREAKER_EVENTS } from '../../../plugins/circuit-breaker/events.ts'
+import {
+  BreakerRegistry,
+  type Decision,
+  type RegistryHost,
+} from '../../../plugins/circuit-breaker/registry.ts'
+import type { RegistryEntry } from '../../../plugins/circuit-breaker/registry-entry.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
@@ -27,11 +31,11 @@ export const configOf = (values: Partial<Config> = {}): Config => ({
 })
 
 export interface SimulatedNode {
-  readonly board: Board
+  readonly registry: BreakerRegistry
   readonly clock: TestClock
   readonly events: RecordedEvents
   readonly store: Store
-  readonly breaker: Entry
+  readonly entry: RegistryEntry
   /** One request whose upstream does as it is told; undefined: it was rejected. */
   request(outcome: Outcome, options?: { slow?: boolean; lost?: boolean }): Promise<Decision>
   /** The end of a request that was admitted. */
@@ -61,12 +65,12 @@ export async function createNode(
     metrics,
     store: options.store ?? new MemoryStore({ clock, metrics }),
     events,
-  } as unknown as BoardHost
-  const board = new Board(host)
-  for (let i = 0; i < 3; i++) await board.beat()
-  const configured = board.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
-  const breaker = board.open(options.key ?? 'service:s', configured, 'echo')
-  await breaker.loading
+  } as unknown as RegistryHost
+  const registry = new BreakerRegistry(host)
+  for (let i = 0; i < 3; i++) await registry.beat()
+  const configured = registry.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
+  const entry = registry.open(options.key ?? 'service:s', configured, 'echo')
+  await entry.loading
 
   const finish: SimulatedNode['finish'] = (
     decision,
@@ -74,22 +78,22 @@ export async function createNode(
     { slow = false, startedAtMs = clock.now() } = {},
   ) => {
     const mark = decision.kind === 'probe' ? decision.mark : undefined
-    board.record(breaker, { outcome, upstreamMs: 1, startedAtMs, mark }, slow)
+    registry.record(entry, { outcome, upstreamMs: 1, startedAtMs, mark }, slow)
   }
   return {
-    board,
+    registry,
     clock,
     events,
     store: host.store,
-    breaker,
+    entry,
     finish,
     async request(outcome, { slow = false, lost = false } = {}) {
-      const decision = await board.decide(breaker)
+      const decision = await registry.decide(entry)
       if (decision.kind !== 'reject' && !lost) finish(decision, outcome, { slow })
       return decision
     },
     phase: () => {
-      const { shared, own } = breaker.cell
+      const { shared, own } = entry.breaker
       return shared.phase === 'closed' ? own.phase : shared.phase
     },
   }

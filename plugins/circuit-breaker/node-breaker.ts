@@ -29,7 +29,7 @@ import { CountWindow, TimeWindow, type Window } from './window.ts'
  *
  * Times are the node's monotonic milliseconds, but for `sinceWallMs`, which is compared with what Kong logs.
  */
-export interface Cell {
+export interface NodeBreaker {
   readonly key: string
   policy: Policy
   window: Window
@@ -75,7 +75,7 @@ export type Admission = 'pass' | 'reject' | 'probe'
 
 const NOTHING: readonly Transition[] = []
 
-export function createCell(key: string, policy: Policy, shape: WindowShape): Cell {
+export function createNodeBreaker(key: string, policy: Policy, shape: WindowShape): NodeBreaker {
   return {
     key,
     policy,
@@ -102,73 +102,76 @@ const createWindow = (shape: WindowShape): Window =>
   shape.type === 'time' ? new TimeWindow(shape.windowMs, shape.buckets) : new CountWindow(shape.calls)
 
 /** Takes a changed configuration. The window starts anew only where its form has changed. */
-export function reconfigure(cell: Cell, policy: Policy, shape: WindowShape): void {
-  cell.policy = policy
-  if (JSON.stringify(shape) === JSON.stringify(cell.shape)) return
-  cell.shape = shape
-  cell.window = createWindow(shape)
+export function reconfigure(breaker: NodeBreaker, policy: Policy, shape: WindowShape): void {
+  breaker.policy = policy
+  if (JSON.stringify(shape) === JSON.stringify(breaker.shape)) return
+  breaker.shape = shape
+  breaker.window = createWindow(shape)
 }
 
 /** The machine that decides: the cluster's, or, while that one is closed, the node's own. */
-export const deciding = (cell: Cell): BreakerState =>
-  cell.shared.phase === 'closed' ? cell.own : cell.shared
-export const decidingLayer = (cell: Cell): Layer => (cell.shared.phase === 'closed' ? 'own' : 'shared')
+export const deciding = (breaker: NodeBreaker): BreakerState =>
+  breaker.shared.phase === 'closed' ? breaker.own : breaker.shared
+export const decidingLayer = (breaker: NodeBreaker): Layer =>
+  breaker.shared.phase === 'closed' ? 'own' : 'shared'
 
-export function modeNow(cell: Cell, nowMs: number): Mode {
-  return cell.modeUntilMs > 0 && nowMs >= cell.modeUntilMs ? 'auto' : cell.mode.mode
+export function modeNow(breaker: NodeBreaker, nowMs: number): Mode {
+  return breaker.modeUntilMs > 0 && nowMs >= breaker.modeUntilMs ? 'auto' : breaker.mode.mode
 }
 
 /** Closed, and no operator has ever ordered anything: true for nearly every request. */
-export const passesAll = (cell: Cell): boolean =>
-  cell.shared.phase === 'closed' && cell.own.phase === 'closed' && cell.mode.sequence === 0
+export const passesAll = (breaker: NodeBreaker): boolean =>
+  breaker.shared.phase === 'closed' && breaker.own.phase === 'closed' && breaker.mode.sequence === 0
 
 /** Whether a request may pass, must not, or may if a permit for a probe can be had. */
-export function admit(cell: Cell, nowMs: number): Admission {
-  const mode = cell.mode.sequence === 0 ? 'auto' : modeNow(cell, nowMs)
+export function admit(breaker: NodeBreaker, nowMs: number): Admission {
+  const mode = breaker.mode.sequence === 0 ? 'auto' : modeNow(breaker, nowMs)
   if (mode !== 'auto') {
     if (mode === 'forced-open') return 'reject'
     if (mode !== 'metrics-only') return 'pass'
   }
-  const state = deciding(cell)
+  const state = deciding(breaker)
   switch (state.phase) {
     case 'closed':
       return 'pass'
     case 'open':
-      return nowMs < state.untilMs || nowMs < cell.deniedUntilMs ? 'reject' : 'probe'
+      return nowMs < state.untilMs || nowMs < breaker.deniedUntilMs ? 'reject' : 'probe'
     case 'half-open':
-      return nowMs < cell.deniedUntilMs ? 'reject' : 'probe'
+      return nowMs < breaker.deniedUntilMs ? 'reject' : 'probe'
     case 'recovering':
-      return takeFromRamp(cell, rampShare(state, cell.policy, nowMs))
+      return takeFromRamp(breaker, rampShare(state, breaker.policy, nowMs))
   }
 }
 
 /** Spreads the admitted share evenly, without chance: each request adds the share, each admission takes one. */
-function takeFromRamp(cell: Cell, share: number): Admission {
+function takeFromRamp(breaker: NodeBreaker, share: number): Admission {
   if (share >= 1) return 'pass'
-  cell.credit += share
-  if (cell.credit < 1) return 'reject'
-  cell.credit -= 1
+  breaker.credit += share
+  if (breaker.credit < 1) return 'reject'
+  breaker.credit -= 1
   return 'pass'
 }
 
 /** How long a rejected client should wait, milliseconds. */
-export function retryAfterMs(cell: Cell, nowMs: number): number {
-  if (modeNow(cell, nowMs) === 'forced-open') return cell.modeUntilMs > 0 ? cell.modeUntilMs - nowMs : 60_000
-  const state = deciding(cell)
+export function retryAfterMs(breaker: NodeBreaker, nowMs: number): number {
+  if (modeNow(breaker, nowMs) === 'forced-open')
+    return breaker.modeUntilMs > 0 ? breaker.modeUntilMs - nowMs : 60_000
+  const state = deciding(breaker)
   return state.phase === 'open' ? Math.max(0, state.untilMs - nowMs) : 0
 }
 
 /** What this node has to tell the cluster. */
-export function seenBy(cell: Cell, nowMs: number): Report {
-  if (cell.evidence && cell.own.phase !== 'closed' && cell.own.phase !== 'recovering') return cell.evidence
-  cell.window.expire(nowMs)
-  const { calls, failures, slow } = cell.window
+export function seenBy(breaker: NodeBreaker, nowMs: number): Report {
+  if (breaker.evidence && breaker.own.phase !== 'closed' && breaker.own.phase !== 'recovering')
+    return breaker.evidence
+  breaker.window.expire(nowMs)
+  const { calls, failures, slow } = breaker.window
   return {
-    generation: cell.shared.generation,
+    generation: breaker.shared.generation,
     calls,
     failures,
     slow,
-    connectionFailures: cell.connectionFailures,
+    connectionFailures: breaker.connectionFailures,
   }
 }
 
@@ -177,44 +180,44 @@ export function seenBy(cell: Cell, nowMs: number): Report {
  *
  * @returns whether what this node has seen is enough to open: then `trip` is to be called.
  */
-export function count(cell: Cell, call: Call, slow: boolean, nowMs: number): boolean {
-  const { phase } = deciding(cell)
-  if (call.startedAtMs < cell.sinceWallMs || (phase !== 'closed' && phase !== 'recovering')) return false
+export function count(breaker: NodeBreaker, call: Call, slow: boolean, nowMs: number): boolean {
+  const { phase } = deciding(breaker)
+  if (call.startedAtMs < breaker.sinceWallMs || (phase !== 'closed' && phase !== 'recovering')) return false
   const failed = call.outcome !== 'success'
-  cell.window.add(failed, slow, nowMs)
-  cell.connectionFailures = call.outcome === 'unreachable' ? cell.connectionFailures + 1 : 0
-  return (failed || slow) && ownCause(phase, seenBy(cell, nowMs), cell.policy) !== undefined
+  breaker.window.add(failed, slow, nowMs)
+  breaker.connectionFailures = call.outcome === 'unreachable' ? breaker.connectionFailures + 1 : 0
+  return (failed || slow) && ownCause(phase, seenBy(breaker, nowMs), breaker.policy) !== undefined
 }
 
 /** Opens what this node may open by itself; undefined where only the cluster can. */
-export function trip(cell: Cell, nowMs: number, wallMs: number, draw: number): Change | undefined {
-  const layer = decidingLayer(cell)
-  if (layer === 'shared' && !cell.alone) return undefined
-  const seen = seenBy(cell, nowMs)
-  const own = { ...seen, generation: cell[layer].generation }
-  const step = report(cell[layer], cell.policy, SELF, own, 1, nowMs, draw)
-  if (layer === 'own') cell.evidence = seen
-  return take(cell, layer, step, wallMs)
+export function trip(breaker: NodeBreaker, nowMs: number, wallMs: number, draw: number): Change | undefined {
+  const layer = decidingLayer(breaker)
+  if (layer === 'shared' && !breaker.alone) return undefined
+  const seen = seenBy(breaker, nowMs)
+  const own = { ...seen, generation: breaker[layer].generation }
+  const step = report(breaker[layer], breaker.policy, SELF, own, 1, nowMs, draw)
+  if (layer === 'own') breaker.evidence = seen
+  return take(breaker, layer, step, wallMs)
 }
 
 const SELF = 'self'
 
 /** A permit from a machine that runs on this node. */
 export function acquireHere(
-  cell: Cell,
+  breaker: NodeBreaker,
   token: string,
   nowMs: number,
   wallMs: number,
   draw: number,
 ): { readonly granted: boolean; readonly generation: number; readonly change: Change } {
-  const layer = decidingLayer(cell)
-  const step = acquire(cell[layer], policyHere(cell, layer), token, nowMs, draw)
-  const change = take(cell, layer, step, wallMs)
+  const layer = decidingLayer(breaker)
+  const step = acquire(breaker[layer], policyHere(breaker, layer), token, nowMs, draw)
+  const change = take(breaker, layer, step, wallMs)
   return { granted: step.granted, generation: step.state.generation, change }
 }
 
 export function settleHere(
-  cell: Cell,
+  breaker: NodeBreaker,
   layer: Layer,
   token: string,
   generation: number,
@@ -223,31 +226,40 @@ export function settleHere(
   wallMs: number,
   draw: number,
 ): Change {
-  const step = settle(cell[layer], policyHere(cell, layer), token, generation, result, nowMs, draw)
-  return take(cell, layer, step, wallMs)
+  const step = settle(breaker[layer], policyHere(breaker, layer), token, generation, result, nowMs, draw)
+  return take(breaker, layer, step, wallMs)
 }
 
 /** Lets time pass for the machines that run on this node. */
-export function advanceHere(cell: Cell, nowMs: number, wallMs: number, draw: number): readonly Change[] {
+export function advanceHere(
+  breaker: NodeBreaker,
+  nowMs: number,
+  wallMs: number,
+  draw: number,
+): readonly Change[] {
   // The wall clock was set back: no request could otherwise count until it has caught up.
-  if (wallMs < cell.sinceWallMs) cell.sinceWallMs = wallMs
-  const changes = [take(cell, 'own', advance(cell.own, policyHere(cell, 'own'), nowMs, draw), wallMs)]
-  if (cell.alone)
-    changes.push(take(cell, 'shared', advance(cell.shared, policyHere(cell, 'shared'), nowMs, draw), wallMs))
+  if (wallMs < breaker.sinceWallMs) breaker.sinceWallMs = wallMs
+  const changes = [
+    take(breaker, 'own', advance(breaker.own, policyHere(breaker, 'own'), nowMs, draw), wallMs),
+  ]
+  if (breaker.alone)
+    changes.push(
+      take(breaker, 'shared', advance(breaker.shared, policyHere(breaker, 'shared'), nowMs, draw), wallMs),
+    )
   return changes.filter(change => change.transitions.length > 0)
 }
 
 /** The store does not answer: the copy of the shared machine goes on by itself. It never closes for that reason. */
-export function goAlone(cell: Cell): void {
-  if (cell.alone) return
-  cell.alone = true
-  const { shared, aloneState } = cell
+export function goAlone(breaker: NodeBreaker): void {
+  if (breaker.alone) return
+  breaker.alone = true
+  const { shared, aloneState } = breaker
   if (shared.phase !== 'half-open') return
   // Results that the store has are unknown here: only what this node has under way or has found out is carried on.
   const known = aloneState?.generation === shared.generation ? aloneState : undefined
-  cell.shared = {
+  breaker.shared = {
     ...shared,
-    leases: new Map([...(known?.leases ?? []), ...(cell.leases ?? [])]),
+    leases: new Map([...(known?.leases ?? []), ...(breaker.leases ?? [])]),
     succeeded: known?.succeeded ?? 0,
     failed: known?.failed ?? 0,
   }
@@ -258,64 +270,64 @@ export function goAlone(cell: Cell): void {
  *
  * @returns false for an answer that is older than what is known.
  */
-export function adopt(cell: Cell, snapshot: Snapshot, nowMs: number, wallMs: number): boolean {
-  if (snapshot.generation < cell.shared.generation) return false
-  const before = deciding(cell)
-  if (cell.alone && cell.shared.phase === 'half-open') cell.aloneState = cell.shared
-  const knewNothing = cell.shared.generation === 0 && cell.own.generation === 0
-  const isNew = snapshot.generation !== cell.shared.generation || snapshot.phase !== cell.shared.phase
-  cell.shared = {
+export function adopt(breaker: NodeBreaker, snapshot: Snapshot, nowMs: number, wallMs: number): boolean {
+  if (snapshot.generation < breaker.shared.generation) return false
+  const before = deciding(breaker)
+  if (breaker.alone && breaker.shared.phase === 'half-open') breaker.aloneState = breaker.shared
+  const knewNothing = breaker.shared.generation === 0 && breaker.own.generation === 0
+  const isNew = snapshot.generation !== breaker.shared.generation || snapshot.phase !== breaker.shared.phase
+  breaker.shared = {
     ...closedState(snapshot.generation, nowMs - snapshot.elapsedMs),
     phase: snapshot.phase,
     attempt: snapshot.attempt,
     untilMs: snapshot.remainingMs > 0 || isTimed(snapshot) ? nowMs + snapshot.remainingMs : 0,
     cause: snapshot.cause,
   }
-  cell.alone = false
-  cell.hasTrouble = snapshot.totals.failures > 0 || snapshot.totals.slow > 0
-  if (snapshot.mode.sequence >= cell.mode.sequence) {
-    cell.mode = snapshot.mode
-    cell.modeUntilMs = snapshot.mode.remainingMs > 0 ? nowMs + snapshot.mode.remainingMs : 0
+  breaker.alone = false
+  breaker.hasTrouble = snapshot.totals.failures > 0 || snapshot.totals.slow > 0
+  if (snapshot.mode.sequence >= breaker.mode.sequence) {
+    breaker.mode = snapshot.mode
+    breaker.modeUntilMs = snapshot.mode.remainingMs > 0 ? nowMs + snapshot.mode.remainingMs : 0
   }
   if (!isNew) return true
-  cell.leases = undefined
+  breaker.leases = undefined
   // The cluster's verdict takes the place of the node's own.
-  if (snapshot.phase !== 'closed' && cell.own.phase !== 'closed')
-    cell.own = closedState(cell.own.generation + 1, nowMs)
-  if (deciding(cell) !== before) beginGeneration(cell, wallMs)
+  if (snapshot.phase !== 'closed' && breaker.own.phase !== 'closed')
+    breaker.own = closedState(breaker.own.generation + 1, nowMs)
+  if (deciding(breaker) !== before) beginGeneration(breaker, wallMs)
   // A process that has just started hears of a generation that may have begun long before.
-  if (knewNothing) cell.sinceWallMs = wallMs - snapshot.elapsedMs
+  if (knewNothing) breaker.sinceWallMs = wallMs - snapshot.elapsedMs
   return true
 }
 
 const isTimed = ({ phase }: Snapshot): boolean => phase === 'open' || phase === 'recovering'
 
 /** What the store is told about this node's copy. */
-export function knownBy(cell: Cell, nowMs: number): Known {
-  const { phase, generation, attempt, untilMs, cause } = cell.shared
+export function knownBy(breaker: NodeBreaker, nowMs: number): Known {
+  const { phase, generation, attempt, untilMs, cause } = breaker.shared
   return { phase, generation, attempt, remainingMs: Math.max(0, untilMs - nowMs), cause }
 }
 
 /** This node's part of the permits while nobody can share them out; a single probe at the least. */
-function policyHere(cell: Cell, layer: Layer): Policy {
-  if (layer === 'own') return cell.policy
-  return { ...cell.policy, permits: Math.max(1, Math.floor(cell.policy.permits / cell.processes)) }
+function policyHere(breaker: NodeBreaker, layer: Layer): Policy {
+  if (layer === 'own') return breaker.policy
+  return { ...breaker.policy, permits: Math.max(1, Math.floor(breaker.policy.permits / breaker.processes)) }
 }
 
-function take(cell: Cell, layer: Layer, step: Step, wallMs: number): Change {
-  const changed = step.state.generation !== cell[layer].generation
-  cell[layer] = step.state
+function take(breaker: NodeBreaker, layer: Layer, step: Step, wallMs: number): Change {
+  const changed = step.state.generation !== breaker[layer].generation
+  breaker[layer] = step.state
   if (changed) {
-    if (layer === 'own' && step.state.phase === 'closed') cell.evidence = undefined
-    if (layer === decidingLayer(cell) || step.state.phase === 'closed') beginGeneration(cell, wallMs)
+    if (layer === 'own' && step.state.phase === 'closed') breaker.evidence = undefined
+    if (layer === decidingLayer(breaker) || step.state.phase === 'closed') beginGeneration(breaker, wallMs)
   }
   return { layer, transitions: changed || step.transitions.length > 0 ? step.transitions : NOTHING }
 }
 
-function beginGeneration(cell: Cell, wallMs: number): void {
-  cell.sinceWallMs = wallMs
-  cell.window.clear()
-  cell.connectionFailures = 0
-  cell.credit = 0
-  cell.deniedUntilMs = 0
+function beginGeneration(breaker: NodeBreaker, wallMs: number): void {
+  breaker.sinceWallMs = wallMs
+  breaker.window.clear()
+  breaker.connectionFailures = 0
+  breaker.credit = 0
+  breaker.deniedUntilMs = 0
 }

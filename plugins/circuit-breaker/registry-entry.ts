@@ -1,11 +1,11 @@
 import type { ProbeResult } from './breaker.ts'
-import { type Cell, createCell } from './cell.ts'
 import type { Settings } from './config.ts'
+import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts'
 import { createTally, type Tally } from './tally.ts'
 
 /** A breaker on this node, with what the node keeps beside its state. */
-export interface Entry {
-  readonly cell: Cell
+export interface RegistryEntry {
+  readonly breaker: NodeBreaker
   /** For people: the name of the service or route, or its id while no name is known. */
   name: string
   /** The name; empty while it is not known. */
@@ -40,14 +40,14 @@ export interface Configured {
   readonly number: number
 }
 
-export function createEntry(
+export function createRegistryEntry(
   key: string,
   { settings, number }: Configured,
   name: string | undefined,
   nowMs: number,
-): Entry {
+): RegistryEntry {
   return {
-    cell: createCell(key, settings.policy, settings.window),
+    breaker: createNodeBreaker(key, settings.policy, settings.window),
     name: name ?? key.slice(key.indexOf(':') + 1),
     named: name ?? '',
     tally: createTally(),

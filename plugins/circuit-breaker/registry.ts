@@ -1,5 +1,9 @@
 import type { Host } from '../../sdk/sdk.ts'
 import type { ProbeResult } from './breaker.ts'
+import type { Call } from './classify.ts'
+import type { Settings } from './config.ts'
+import { FallbackResolver } from './fallback-resolver.ts'
+import { BEAT_MS } from './heartbeat.ts'
 import {
   acquireHere,
   admit,
@@ -14,17 +18,13 @@ import {
   retryAfterMs,
   settleHere,
   trip,
-} from './cell.ts'
-import type { Call } from './classify.ts'
-import type { Settings } from './config.ts'
-import { type Configured, createEntry, type Entry } from './entry.ts'
-import { BEAT_MS } from './heartbeat.ts'
-import { Names } from './names.ts'
+} from './node-breaker.ts'
 import { type Probe, readMark, writeMark } from './probe.ts'
+import { type Configured, createRegistryEntry, type RegistryEntry } from './registry-entry.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Sharing } from './sharing.ts'
 
-export type BoardHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
+export type RegistryHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
 
 export type Decision =
   | { readonly kind: 'pass' }
@@ -45,22 +45,22 @@ const PASS: Decision = { kind: 'pass' }
  * All breakers of this process. While a breaker is closed, requests touch memory only: every 250 ms each one in use
  * is reported to the store in one call, which answers with the cluster's state; a channel brings changes at once.
  */
-export class Board {
-  /** Names of fallback hosts, resolved. */
-  readonly names: Names
-  readonly #host: BoardHost
+export class BreakerRegistry {
+  /** Addresses of fallback hosts. */
+  readonly fallbacks: FallbackResolver
+  readonly #host: RegistryHost
   readonly #reporter: Reporter
-  readonly #entries = new Map<string, Entry>()
-  readonly #active = new Set<Entry>()
+  readonly #entries = new Map<string, RegistryEntry>()
+  readonly #active = new Set<RegistryEntry>()
   readonly #id: string
   readonly #sharing: Sharing
   #timers: NodeJS.Timeout[] = []
   #tokens = 0
   #configured = 0
 
-  constructor(host: BoardHost) {
+  constructor(host: RegistryHost) {
     this.#host = host
-    this.names = new Names(host.clock)
+    this.fallbacks = new FallbackResolver(host.clock)
     this.#reporter = createReporter(host)
     this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
     this.#sharing = new Sharing(host, this.#id, this.#entries, this.#reporter)
@@ -88,11 +88,11 @@ export class Board {
   }
 
   /** The breaker with its configuration; made on first use, when its state is also asked for. */
-  open(key: string, configured: Configured, name?: string): Entry {
+  open(key: string, configured: Configured, name?: string): RegistryEntry {
     const entry = this.#entries.get(key) ?? this.#make(key, configured, name)
     if (entry.configured < configured.number) {
       entry.configured = configured.number
-      reconfigure(entry.cell, configured.settings.policy, configured.settings.window)
+      reconfigure(entry.breaker, configured.settings.policy, configured.settings.window)
     }
     // The access phase of an entry with its own breaker knows no name; the log phase does.
     if (name !== undefined && entry.named !== name) entry.name = entry.named = name
@@ -100,11 +100,11 @@ export class Board {
   }
 
   /** Whether an operator wants it to decide without rejecting. */
-  isObserving({ cell }: Entry): boolean {
-    return modeNow(cell, this.#host.clock.monotonic()) === 'metrics-only'
+  isObserving({ breaker }: RegistryEntry): boolean {
+    return modeNow(breaker, this.#host.clock.monotonic()) === 'metrics-only'
   }
 
-  count(entry: Entry, what: 'rejected' | 'fallback' | 'shadow'): void {
+  count(entry: RegistryEntry, what: 'rejected' | 'fallback' | 'shadow'): void {
     entry.tally[what] += 1
   }
 
@@ -114,13 +114,13 @@ export class Board {
   }
 
   /** Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe. */
-  decide(entry: Entry): Decision | Promise<Decision> {
+  decide(entry: RegistryEntry): Decision | Promise<Decision> {
     if (entry.loading !== undefined) return entry.loading.then(() => this.decide(entry))
     // The usual way asks for no time: its log phase will note that the breaker is in use.
-    if (entry.isActive && passesAll(entry.cell)) return PASS
+    if (entry.isActive && passesAll(entry.breaker)) return PASS
     const nowMs = this.#host.clock.monotonic()
     this.#use(entry, nowMs)
-    switch (admit(entry.cell, nowMs)) {
+    switch (admit(entry.breaker, nowMs)) {
       case 'pass':
         return PASS
       case 'reject':
@@ -131,9 +131,9 @@ export class Board {
   }
 
   /** Takes the outcome of a finished request. */
-  record(entry: Entry, call: Call, slow: boolean): void {
+  record(entry: RegistryEntry, call: Call, slow: boolean): void {
     const { clock, random } = this.#host
-    const { cell } = entry
+    const { breaker } = entry
     const nowMs = clock.monotonic()
     this.#use(entry, nowMs)
     const noted = readMark(call.mark)
@@ -147,13 +147,13 @@ export class Board {
       this.#settle(entry, noted, result)
       return
     }
-    if (call.outcome === 'none' || modeNow(cell, nowMs) === 'disabled') return
+    if (call.outcome === 'none' || modeNow(breaker, nowMs) === 'disabled') return
     entry.isDirty = true
-    if (!count(cell, call, slow, nowMs)) return
-    const change = trip(cell, nowMs, clock.now(), random())
+    if (!count(breaker, call, slow, nowMs)) return
+    const change = trip(breaker, nowMs, clock.now(), random())
     // The cluster may open for the same reason at once: then its event stands for this node's, too.
     const synced = this.#sharing.sync(entry) ?? Promise.resolve()
-    if (change) void synced.then(() => cell.shared.phase === 'closed' && this.#announce(entry, change))
+    if (change) void synced.then(() => breaker.shared.phase === 'closed' && this.#announce(entry, change))
   }
 
   /** Reports every breaker in use to the store, once. */
@@ -162,11 +162,11 @@ export class Board {
     const nowMs = clock.monotonic()
     const pending: (Promise<void> | undefined)[] = []
     for (const entry of this.#active) {
-      const { cell } = entry
-      for (const change of advanceHere(cell, nowMs, clock.now(), random())) this.#announce(entry, change)
+      const { breaker } = entry
+      for (const change of advanceHere(breaker, nowMs, clock.now(), random())) this.#announce(entry, change)
       this.#reporter.show(entry)
       if (this.#isDue(entry, nowMs)) pending.push(this.#sharing.sync(entry))
-      else if (nowMs - entry.usedAtMs > IDLE_MS && cell.own.phase === 'closed') this.#rest(entry)
+      else if (nowMs - entry.usedAtMs > IDLE_MS && breaker.own.phase === 'closed') this.#rest(entry)
     }
     await Promise.all(pending)
   }
@@ -177,9 +177,9 @@ export class Board {
     await this.#sharing.close()
   }
 
-  #make(key: string, configured: Configured, name: string | undefined): Entry {
+  #make(key: string, configured: Configured, name: string | undefined): RegistryEntry {
     const { clock } = this.#host
-    const entry = createEntry(key, configured, name, clock.monotonic())
+    const entry = createRegistryEntry(key, configured, name, clock.monotonic())
     this.#entries.set(key, entry)
     entry.loading = this.#sharing.load(entry).finally(() => {
       entry.loading = undefined
@@ -187,7 +187,7 @@ export class Board {
     return entry
   }
 
-  #use(entry: Entry, nowMs: number): void {
+  #use(entry: RegistryEntry, nowMs: number): void {
     entry.usedAtMs = nowMs
     if (entry.isActive) return
     entry.isActive = true
@@ -198,41 +198,42 @@ export class Board {
 
   #forgetUnused(): void {
     const nowMs = this.#host.clock.monotonic()
-    for (const [key, { cell, usedAtMs, isActive }] of this.#entries) {
+    for (const [key, { breaker, usedAtMs, isActive }] of this.#entries) {
       if (isActive || nowMs - usedAtMs <= FORGET_MS) continue
-      if (deciding(cell).phase === 'closed' && modeNow(cell, nowMs) === 'auto') this.#entries.delete(key)
+      if (deciding(breaker).phase === 'closed' && modeNow(breaker, nowMs) === 'auto')
+        this.#entries.delete(key)
     }
   }
 
-  #rest(entry: Entry): void {
+  #rest(entry: RegistryEntry): void {
     entry.isActive = false
     this.#active.delete(entry)
   }
 
-  #isDue(entry: Entry, nowMs: number): boolean {
-    const { cell } = entry
-    if (entry.unsettled.length > 0 || cell.alone) return true
+  #isDue(entry: RegistryEntry, nowMs: number): boolean {
+    const { breaker } = entry
+    if (entry.unsettled.length > 0 || breaker.alone) return true
     const isQuiet = nowMs - entry.syncedAtMs < QUIET_SYNC_MS
-    if (deciding(cell).phase !== 'closed') return entry.isDirty || !isQuiet
+    if (deciding(breaker).phase !== 'closed') return entry.isDirty || !isQuiet
     // With nobody to agree with, trouble is told when it comes.
     if (!this.#sharing.hasPeers) return false
-    cell.window.expire(nowMs)
-    if (cell.window.calls === 0) return entry.isDirty
+    breaker.window.expire(nowMs)
+    if (breaker.window.calls === 0) return entry.isDirty
     // The others need to know that all is well here, but only trouble makes them need it at once.
-    return cell.window.failures > 0 || cell.window.slow > 0 || cell.hasTrouble || !isQuiet
+    return breaker.window.failures > 0 || breaker.window.slow > 0 || breaker.hasTrouble || !isQuiet
   }
 
-  #reject(entry: Entry, nowMs: number): Decision {
-    return { kind: 'reject', retryAfterMs: retryAfterMs(entry.cell, nowMs) }
+  #reject(entry: RegistryEntry, nowMs: number): Decision {
+    return { kind: 'reject', retryAfterMs: retryAfterMs(entry.breaker, nowMs) }
   }
 
-  #askToProbe(entry: Entry, nowMs: number): Decision | Promise<Decision> {
-    const { cell } = entry
-    if (decidingLayer(cell) === 'own' || cell.alone) {
+  #askToProbe(entry: RegistryEntry, nowMs: number): Decision | Promise<Decision> {
+    const { breaker } = entry
+    if (decidingLayer(breaker) === 'own' || breaker.alone) {
       const { clock, random } = this.#host
-      const layer = decidingLayer(cell)
+      const layer = decidingLayer(breaker)
       const token = this.#nextToken()
-      const { granted, generation, change } = acquireHere(cell, token, nowMs, clock.now(), random())
+      const { granted, generation, change } = acquireHere(breaker, token, nowMs, clock.now(), random())
       this.#announce(entry, change)
       return granted ? probe({ layer, generation, token }) : this.#reject(entry, nowMs)
     }
@@ -241,8 +242,8 @@ export class Board {
     return this.#askStore(entry)
   }
 
-  async #askStore(entry: Entry): Promise<Decision> {
-    const { cell } = entry
+  async #askStore(entry: RegistryEntry): Promise<Decision> {
+    const { breaker } = entry
     entry.isAsking = true
     entry.token ??= this.#nextToken()
     const { token } = entry
@@ -253,28 +254,28 @@ export class Board {
     if (snapshot === undefined) return this.#reject(entry, nowMs)
     entry.token = undefined
     if (snapshot.granted) {
-      cell.leases ??= new Map()
-      cell.leases.set(token, nowMs + cell.policy.probeMs)
+      breaker.leases ??= new Map()
+      breaker.leases.set(token, nowMs + breaker.policy.probeMs)
       return probe({ layer: 'shared', generation: snapshot.generation, token })
     }
-    if (snapshot.phase === 'half-open') cell.deniedUntilMs = nowMs + FLUSH_MS
-    return admit(cell, nowMs) === 'pass' ? PASS : this.#reject(entry, nowMs)
+    if (snapshot.phase === 'half-open') breaker.deniedUntilMs = nowMs + FLUSH_MS
+    return admit(breaker, nowMs) === 'pass' ? PASS : this.#reject(entry, nowMs)
   }
 
-  #settle(entry: Entry, { layer, generation, token }: Probe, result: ProbeResult): void {
-    const { cell } = entry
+  #settle(entry: RegistryEntry, { layer, generation, token }: Probe, result: ProbeResult): void {
+    const { breaker } = entry
     const { clock, random } = this.#host
-    cell.leases?.delete(token)
-    if (layer === 'own' || cell.alone) {
+    breaker.leases?.delete(token)
+    if (layer === 'own' || breaker.alone) {
       const [nowMs, wallMs] = [clock.monotonic(), clock.now()]
-      this.#announce(entry, settleHere(cell, layer, token, generation, result, nowMs, wallMs, random()))
+      this.#announce(entry, settleHere(breaker, layer, token, generation, result, nowMs, wallMs, random()))
       if (layer === 'own') return
     }
     entry.unsettled.push({ token, generation, result })
     void this.#sharing.sync(entry)
   }
 
-  #announce(entry: Entry, change: Change): void {
+  #announce(entry: RegistryEntry, change: Change): void {
     if (change.transitions.length > 0) this.#reporter.announceOwn(entry, change)
   }
 

@@ -26,7 +26,7 @@ describe('a breaker on one node', () => {
     node.finish({ kind: 'pass' }, 'success', { startedAtMs: node.clock.now() - 5 })
     await succeed(node, 2)
     await fail(node, 2)
-    assert.equal(node.breaker.cell.window.calls, 5)
+    assert.equal(node.entry.breaker.window.calls, 5)
     assert.equal(node.phase(), 'closed')
   })
 
@@ -44,9 +44,9 @@ describe('a breaker on one node', () => {
     clock.advance(5000)
     const after = await createNode({ config, store, clock })
     after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs - 1 })
-    assert.equal(after.breaker.cell.window.calls, 0)
+    assert.equal(after.entry.breaker.window.calls, 0)
     after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs + 1 })
-    assert.equal(after.breaker.cell.window.calls, 1)
+    assert.equal(after.entry.breaker.window.calls, 1)
   })
 
   it('opens when too many calls are slow', async () => {
@@ -74,7 +74,7 @@ describe('a breaker on one node', () => {
     const node = await createNode({ config: { minimum_calls: 1 } })
     await times(100, () => node.request('none'))
     assert.equal(node.phase(), 'closed')
-    assert.equal(node.breaker.cell.window.calls, 0)
+    assert.equal(node.entry.breaker.window.calls, 0)
   })
 
   it('forgets what is older than its window', async () => {
@@ -105,7 +105,7 @@ describe('a breaker on one node', () => {
     await fail(node, 2)
     node.clock.advance(1000)
     const decisions = []
-    for (let i = 0; i < 10; i++) decisions.push(await node.board.decide(node.breaker))
+    for (let i = 0; i < 10; i++) decisions.push(await node.registry.decide(node.entry))
     assert.deepEqual(
       decisions.map(d => d.kind),
       [...Array(3).fill('probe'), ...Array(7).fill('reject')],
@@ -124,7 +124,7 @@ describe('a breaker on one node', () => {
     assert.ok(Math.abs((await admitted()) - 55) <= 1)
     node.clock.advance(5000)
     assert.equal(await admitted(), 100)
-    await node.board.flush()
+    await node.registry.flush()
     assert.equal(node.phase(), 'closed')
     await settled()
     assert.deepEqual(
@@ -176,7 +176,7 @@ describe('a breaker on one node', () => {
     node.clock.advance(1000)
     assert.equal((await node.request('success', { lost: true })).kind, 'probe')
     node.clock.advance(3000)
-    await node.board.flush()
+    await node.registry.flush()
     assert.equal(node.phase(), 'open')
     node.clock.advance(2000)
     await node.request('success')
@@ -202,12 +202,12 @@ describe('a breaker on one node', () => {
     const node = await createNode({
       config: { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
     })
-    const early = await node.board.decide(node.breaker)
+    const early = await node.registry.decide(node.entry)
     const startedAtMs = node.clock.now()
     node.clock.advance(10)
     await fail(node, 2)
     node.clock.advance(1000)
-    const probe = await node.board.decide(node.breaker)
+    const probe = await node.registry.decide(node.entry)
     node.finish(early, 'success', { startedAtMs })
     await settled()
     assert.equal(node.phase(), 'half-open')
@@ -226,31 +226,31 @@ describe('a breaker on one node', () => {
     })
     await succeed(node, 1)
     node.clock.advance(31_000)
-    await node.board.flush()
+    await node.registry.flush()
     node.clock.advance(3_600_000 - 31_000)
-    await node.board.beat()
-    assert.equal(node.board.size, 1)
+    await node.registry.beat()
+    assert.equal(node.registry.size, 1)
     await fail(node, 2)
     node.clock.advance(3_700_000)
-    await node.board.flush()
-    await node.board.flush()
-    await node.board.beat()
-    assert.equal(node.board.size, 1, 'it is open')
+    await node.registry.flush()
+    await node.registry.flush()
+    await node.registry.beat()
+    assert.equal(node.registry.size, 1, 'it is open')
     const other = await createNode()
     await succeed(other, 1)
     other.clock.advance(31_000)
-    await other.board.flush()
+    await other.registry.flush()
     other.clock.advance(3_600_000)
-    await other.board.beat()
-    assert.equal(other.board.size, 0)
+    await other.registry.beat()
+    assert.equal(other.registry.size, 0)
   })
 
   it('counts again after the wall clock was set back', async () => {
     const node = await createNode({ config: { minimum_calls: 5 } })
     node.clock.step(-3_600_000)
-    await node.board.flush()
+    await node.registry.flush()
     await node.request('success')
-    await node.board.flush()
+    await node.registry.flush()
     await fail(node, 5)
     assert.equal(node.phase(), 'open')
   })
@@ -258,7 +258,7 @@ describe('a breaker on one node', () => {
 
 describe("an operator's order on one node", () => {
   const order = async (node: SimulatedNode, mode: Mode, remainingMs = 60_000) => {
-    await orderMode(node.store, node.breaker.cell.key, { mode, remainingMs, actor: 'eddie', reason: 'test' })
+    await orderMode(node.store, node.entry.breaker.key, { mode, remainingMs, actor: 'eddie', reason: 'test' })
     await settled()
   }
 
@@ -267,8 +267,8 @@ describe("an operator's order on one node", () => {
     await order(node, 'metrics-only')
     await fail(node, 2)
     assert.equal(node.phase(), 'open')
-    assert.equal(node.board.isObserving(node.breaker), true)
-    assert.equal((await node.board.decide(node.breaker)).kind, 'reject')
+    assert.equal(node.registry.isObserving(node.entry), true)
+    assert.equal((await node.registry.decide(node.entry)).kind, 'reject')
   })
 
   it('neither counts nor rejects when it is disabled', async () => {
@@ -276,7 +276,7 @@ describe("an operator's order on one node", () => {
     await order(node, 'disabled')
     await fail(node, 20)
     assert.equal(node.phase(), 'closed')
-    assert.equal(node.breaker.cell.window.calls, 0)
+    assert.equal(node.entry.breaker.window.calls, 0)
   })
 
   it('lets all pass while an open breaker is forced closed, and goes on where it was when the order ends', async () => {
