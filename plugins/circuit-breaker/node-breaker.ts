@@ -3,19 +3,21 @@ import {
   advance,
   type BreakerState,
   closedState,
-  ownCause,
-  type Policy,
-  type ProbeResult,
-  type Report,
+  type Moment,
+  type ProbeKind,
+  type ProbeRequest,
   rampShare,
   report,
+  type SettledProbe,
   type Step,
   settle,
   type Transition,
 } from './breaker.ts'
 import type { Call } from './classify.ts'
 import type { WindowShape } from './config.ts'
+import { ownCause, type Report } from './evidence.ts'
 import { AUTO, type Mode, type ModeSetting } from './mode.ts'
+import type { Policy } from './policy.ts'
 import type { Known, Snapshot } from './script.ts'
 import { CountWindow, TimeWindow, type Window } from './window.ts'
 
@@ -55,12 +57,17 @@ export interface NodeBreaker {
   evidence: Report | undefined
   /** Part of an admission that the ramp has saved up. */
   credit: number
-  /** No permit is asked for before this time. */
-  deniedUntilMs: number
+  /** No permit of a kind is asked for before this time. */
+  deniedUntilMs: Readonly<Record<ProbeKind, number>>
   /** How far this node had come with a half-open generation by itself, should it be alone again in the same one. */
   aloneState: BreakerState | undefined
-  /** Leases that this node holds in the store, and their ends. */
-  leases: Map<string, number> | undefined
+  /** Permits that the store has given to this node in this generation, and their ends. */
+  held: Readonly<Record<ProbeKind, Map<string, number>>> | undefined
+}
+
+/** When a step happens, by the node's clocks. */
+export interface NodeMoment extends Moment {
+  readonly wallMs: number
 }
 
 /** Whose machine a probe belongs to. */
@@ -74,6 +81,7 @@ export interface Change {
 export type Admission = 'pass' | 'reject' | 'probe'
 
 const NOTHING: readonly Transition[] = []
+const NOT_DENIED: NodeBreaker['deniedUntilMs'] = { request: 0, stream: 0 }
 
 export function createNodeBreaker(key: string, policy: Policy, shape: WindowShape): NodeBreaker {
   return {
@@ -92,9 +100,9 @@ export function createNodeBreaker(key: string, policy: Policy, shape: WindowShap
     connectionFailures: 0,
     evidence: undefined,
     credit: 0,
-    deniedUntilMs: 0,
+    deniedUntilMs: NOT_DENIED,
     aloneState: undefined,
-    leases: undefined,
+    held: undefined,
   }
 }
 
@@ -135,13 +143,16 @@ export function admit(breaker: NodeBreaker, nowMs: number): Admission {
     case 'closed':
       return 'pass'
     case 'open':
-      return nowMs < state.untilMs || nowMs < breaker.deniedUntilMs ? 'reject' : 'probe'
+      return nowMs < state.untilMs || isDenied(breaker, nowMs) ? 'reject' : 'probe'
     case 'half-open':
-      return nowMs < breaker.deniedUntilMs ? 'reject' : 'probe'
+      return isDenied(breaker, nowMs) ? 'reject' : 'probe'
     case 'recovering':
       return takeFromRamp(breaker, rampShare(state, breaker.policy, nowMs))
   }
 }
+
+const isDenied = ({ deniedUntilMs: { request, stream } }: NodeBreaker, nowMs: number): boolean =>
+  nowMs < request && nowMs < stream
 
 /** Spreads the admitted share evenly, without chance: each request adds the share, each admission takes one. */
 function takeFromRamp(breaker: NodeBreaker, share: number): Admission {
@@ -190,14 +201,14 @@ export function count(breaker: NodeBreaker, call: Call, slow: boolean, nowMs: nu
 }
 
 /** Opens what this node may open by itself; undefined where only the cluster can. */
-export function trip(breaker: NodeBreaker, nowMs: number, wallMs: number, draw: number): Change | undefined {
+export function trip(breaker: NodeBreaker, now: NodeMoment): Change | undefined {
   const layer = decidingLayer(breaker)
   if (layer === 'shared' && !breaker.alone) return undefined
-  const seen = seenBy(breaker, nowMs)
+  const seen = seenBy(breaker, now.nowMs)
   const own = { ...seen, generation: breaker[layer].generation }
-  const step = report(breaker[layer], breaker.policy, SELF, own, 1, nowMs, draw)
+  const step = report(breaker[layer], breaker.policy, { node: SELF, seen: own, peers: 1 }, now)
   if (layer === 'own') breaker.evidence = seen
-  return take(breaker, layer, step, wallMs)
+  return take(breaker, layer, step, now.wallMs)
 }
 
 const SELF = 'self'
@@ -205,61 +216,63 @@ const SELF = 'self'
 /** A permit from a machine that runs on this node. */
 export function acquireHere(
   breaker: NodeBreaker,
-  token: string,
-  nowMs: number,
-  wallMs: number,
-  draw: number,
+  probe: ProbeRequest,
+  now: NodeMoment,
 ): { readonly granted: boolean; readonly generation: number; readonly change: Change } {
   const layer = decidingLayer(breaker)
-  const step = acquire(breaker[layer], policyHere(breaker, layer), token, nowMs, draw)
-  const change = take(breaker, layer, step, wallMs)
+  const step = acquire(breaker[layer], policyHere(breaker, layer), probe, now)
+  const change = take(breaker, layer, step, now.wallMs)
   return { granted: step.granted, generation: step.state.generation, change }
 }
 
 export function settleHere(
   breaker: NodeBreaker,
   layer: Layer,
-  token: string,
-  generation: number,
-  result: ProbeResult,
-  nowMs: number,
-  wallMs: number,
-  draw: number,
+  settled: SettledProbe,
+  now: NodeMoment,
 ): Change {
-  const step = settle(breaker[layer], policyHere(breaker, layer), token, generation, result, nowMs, draw)
-  return take(breaker, layer, step, wallMs)
+  return take(breaker, layer, settle(breaker[layer], policyHere(breaker, layer), settled, now), now.wallMs)
 }
 
 /** Lets time pass for the machines that run on this node. */
-export function advanceHere(
-  breaker: NodeBreaker,
-  nowMs: number,
-  wallMs: number,
-  draw: number,
-): readonly Change[] {
+export function advanceHere(breaker: NodeBreaker, now: NodeMoment): readonly Change[] {
   // The wall clock was set back: no request could otherwise count until it has caught up.
-  if (wallMs < breaker.sinceWallMs) breaker.sinceWallMs = wallMs
-  const changes = [
-    take(breaker, 'own', advance(breaker.own, policyHere(breaker, 'own'), nowMs, draw), wallMs),
-  ]
-  if (breaker.alone)
-    changes.push(
-      take(breaker, 'shared', advance(breaker.shared, policyHere(breaker, 'shared'), nowMs, draw), wallMs),
-    )
-  return changes.filter(change => change.transitions.length > 0)
+  if (now.wallMs < breaker.sinceWallMs) breaker.sinceWallMs = now.wallMs
+  const layers: readonly Layer[] = breaker.alone ? ['own', 'shared'] : ['own']
+  return layers
+    .map(layer => take(breaker, layer, advance(breaker[layer], policyHere(breaker, layer), now), now.wallMs))
+    .filter(change => change.transitions.length > 0)
+}
+
+/** Notes a permit that the store has given. */
+export function hold(breaker: NodeBreaker, { token, kind }: ProbeRequest, nowMs: number): void {
+  breaker.held ??= { request: new Map(), stream: new Map() }
+  breaker.held[kind].set(token, nowMs + breaker.policy.probeMs)
+}
+
+/** Notes that a permit is given back. */
+export function release(breaker: NodeBreaker, token: string): void {
+  breaker.held?.request.delete(token)
+  breaker.held?.stream.delete(token)
 }
 
 /** The store does not answer: the copy of the shared machine goes on by itself. It never closes for that reason. */
 export function goAlone(breaker: NodeBreaker): void {
   if (breaker.alone) return
   breaker.alone = true
-  const { shared, aloneState } = breaker
+  const { shared, aloneState, held } = breaker
   if (shared.phase !== 'half-open') return
   // Results that the store has are unknown here: only what this node has under way or has found out is carried on.
   const known = aloneState?.generation === shared.generation ? aloneState : undefined
+  const late = known?.late ?? new Map<string, number>()
   breaker.shared = {
     ...shared,
-    leases: new Map([...(known?.leases ?? []), ...(breaker.leases ?? [])]),
+    leases: new Map([
+      ...(known?.leases ?? []),
+      ...[...(held?.request ?? [])].filter(([token]) => !late.has(token)),
+    ]),
+    streams: new Map([...(known?.streams ?? []), ...(held?.stream ?? [])]),
+    late,
     succeeded: known?.succeeded ?? 0,
     failed: known?.failed ?? 0,
   }
@@ -290,7 +303,7 @@ export function adopt(breaker: NodeBreaker, snapshot: Snapshot, nowMs: number, w
     breaker.modeUntilMs = snapshot.mode.remainingMs > 0 ? nowMs + snapshot.mode.remainingMs : 0
   }
   if (!isNew) return true
-  breaker.leases = undefined
+  breaker.held = undefined
   // The cluster's verdict takes the place of the node's own.
   if (snapshot.phase !== 'closed' && breaker.own.phase !== 'closed')
     breaker.own = closedState(breaker.own.generation + 1, nowMs)
@@ -329,5 +342,5 @@ function beginGeneration(breaker: NodeBreaker, wallMs: number): void {
   breaker.window.clear()
   breaker.connectionFailures = 0
   breaker.credit = 0
-  breaker.deniedUntilMs = 0
+  breaker.deniedUntilMs = NOT_DENIED
 }

@@ -1,4 +1,5 @@
 import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../sdk/sdk.ts'
+import type { ProbeKind } from './breaker.ts'
 import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'
 import { BREAKER_EVENTS } from './events.ts'
@@ -63,7 +64,7 @@ function access(
   instance: Instance,
   entry: RegistryEntry,
 ): void | Promise<void> {
-  const decision = registry.decide(entry)
+  const decision = registry.decide(entry, () => kindOf(kong))
   if (decision instanceof Promise) return decision.then(later => act(kong, registry, instance, entry, later))
   return act(kong, registry, instance, entry, decision)
 }
@@ -85,6 +86,13 @@ function act(
     return
   }
   return respond(kong, { registry, entry, fallback: settings.fallback, retryAfterMs: decision.retryAfterMs })
+}
+
+/** A WebSocket and a server-sent stream are logged when they end, so their silence means something else. */
+async function kindOf(kong: AccessKong): Promise<ProbeKind> {
+  const { upgrade, accept } = await kong.request.getHeaders()
+  const isStream = /^websocket$/i.test(String(upgrade)) || /\btext\/event-stream\b/i.test(String(accept))
+  return isStream ? 'stream' : 'request'
 }
 
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>

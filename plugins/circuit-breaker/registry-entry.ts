@@ -1,4 +1,4 @@
-import type { ProbeResult } from './breaker.ts'
+import type { ProbeKind, SettledProbe } from './breaker.ts'
 import type { Settings } from './config.ts'
 import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts'
 import { createTally, type Tally } from './tally.ts'
@@ -21,17 +21,11 @@ export interface RegistryEntry {
   isActive: boolean
   usedAtMs: number
   syncedAtMs: number
-  /** A permit that is asked for; kept until the answer is known, so that asking again finds it. */
-  token: string | undefined
+  /** Permits that are asked for; kept until the answer is known, so that asking again finds them. */
+  readonly tokens: Record<ProbeKind, string | undefined>
   isAsking: boolean
   /** Results that the store has not taken yet. */
-  readonly unsettled: Unsettled[]
-}
-
-export interface Unsettled {
-  readonly token: string
-  readonly generation: number
-  readonly result: ProbeResult
+  readonly unsettled: SettledProbe[]
 }
 
 /** A configuration with its place in the order in which they came. */
@@ -58,7 +52,7 @@ export function createRegistryEntry(
     isActive: false,
     usedAtMs: nowMs,
     syncedAtMs: nowMs,
-    token: undefined,
+    tokens: { request: undefined, stream: undefined },
     isAsking: false,
     unsettled: [],
   }

@@ -1,35 +1,35 @@
 import type { Host } from '../../sdk/sdk.ts'
-import type { ProbeResult } from './breaker.ts'
+import type { ProbeKind } from './breaker.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
 import { FallbackResolver } from './fallback-resolver.ts'
 import { BEAT_MS } from './heartbeat.ts'
 import {
-  acquireHere,
   admit,
   advanceHere,
   type Change,
   count,
   deciding,
-  decidingLayer,
   modeNow,
+  type NodeMoment,
   passesAll,
   reconfigure,
-  retryAfterMs,
-  settleHere,
   trip,
 } from './node-breaker.ts'
-import { type Probe, readMark, writeMark } from './probe.ts'
+import { readMark } from './probe.ts'
+import { type Decision, PASS, Prober, rejection } from './prober.ts'
 import { type Configured, createRegistryEntry, type RegistryEntry } from './registry-entry.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Sharing } from './sharing.ts'
 
 export type RegistryHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
 
-export type Decision =
-  | { readonly kind: 'pass' }
-  | { readonly kind: 'probe'; readonly mark: string }
-  | { readonly kind: 'reject'; readonly retryAfterMs: number }
+export type { Decision } from './prober.ts'
+
+/** What a request that could probe asks for. */
+export type KindOf = () => Promise<ProbeKind> | ProbeKind
+
+const anyRequest: KindOf = () => 'request'
 
 /** How often a node tells the cluster what it has seen. */
 export const FLUSH_MS = 250
@@ -39,7 +39,6 @@ const QUIET_SYNC_MS = 1000
 const IDLE_MS = 30_000
 /** A closed breaker without requests for this long is forgotten: its service may be gone from Kong. */
 const FORGET_MS = 3_600_000
-const PASS: Decision = { kind: 'pass' }
 
 /**
  * All breakers of this process. While a breaker is closed, requests touch memory only: every 250 ms each one in use
@@ -54,8 +53,8 @@ export class BreakerRegistry {
   readonly #active = new Set<RegistryEntry>()
   readonly #id: string
   readonly #sharing: Sharing
+  readonly #prober: Prober
   #timers: NodeJS.Timeout[] = []
-  #tokens = 0
   #configured = 0
 
   constructor(host: RegistryHost) {
@@ -64,6 +63,12 @@ export class BreakerRegistry {
     this.#reporter = createReporter(host)
     this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
     this.#sharing = new Sharing(host, this.#id, this.#entries, this.#reporter)
+    this.#prober = new Prober({
+      host,
+      id: this.#id,
+      sharing: this.#sharing,
+      announce: (entry, change) => this.#announce(entry, change),
+    })
   }
 
   /** Begins to report by itself. */
@@ -113,9 +118,13 @@ export class BreakerRegistry {
     return this.#entries.size
   }
 
-  /** Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe. */
-  decide(entry: RegistryEntry): Decision | Promise<Decision> {
-    if (entry.loading !== undefined) return entry.loading.then(() => this.decide(entry))
+  /**
+   * Decides about a request. Synchronous, but for the first request of a breaker and for one that could probe.
+   *
+   * @param kindOf asked for a request that could probe.
+   */
+  decide(entry: RegistryEntry, kindOf: KindOf = anyRequest): Decision | Promise<Decision> {
+    if (entry.loading !== undefined) return entry.loading.then(() => this.decide(entry, kindOf))
     // The usual way asks for no time: its log phase will note that the breaker is in use.
     if (entry.isActive && passesAll(entry.breaker)) return PASS
     const nowMs = this.#host.clock.monotonic()
@@ -124,17 +133,16 @@ export class BreakerRegistry {
       case 'pass':
         return PASS
       case 'reject':
-        return this.#reject(entry, nowMs)
+        return rejection(entry, nowMs)
       case 'probe':
-        return this.#askToProbe(entry, nowMs)
+        return this.#probe(entry, kindOf)
     }
   }
 
   /** Takes the outcome of a finished request. */
   record(entry: RegistryEntry, call: Call, slow: boolean): void {
-    const { clock, random } = this.#host
     const { breaker } = entry
-    const nowMs = clock.monotonic()
+    const nowMs = this.#host.clock.monotonic()
     this.#use(entry, nowMs)
     const noted = readMark(call.mark)
     // Rejected, or sent elsewhere: the upstream was not asked.
@@ -144,13 +152,13 @@ export class BreakerRegistry {
     if (noted) {
       const result =
         call.outcome === 'none' ? 'none' : call.outcome === 'success' && !slow ? 'success' : 'failure'
-      this.#settle(entry, noted, result)
+      this.#prober.settle(entry, noted, result)
       return
     }
     if (call.outcome === 'none' || modeNow(breaker, nowMs) === 'disabled') return
     entry.isDirty = true
     if (!count(breaker, call, slow, nowMs)) return
-    const change = trip(breaker, nowMs, clock.now(), random())
+    const change = trip(breaker, this.#moment())
     // The cluster may open for the same reason at once: then its event stands for this node's, too.
     const synced = this.#sharing.sync(entry) ?? Promise.resolve()
     if (change) void synced.then(() => breaker.shared.phase === 'closed' && this.#announce(entry, change))
@@ -158,12 +166,11 @@ export class BreakerRegistry {
 
   /** Reports every breaker in use to the store, once. */
   async flush(): Promise<void> {
-    const { clock, random } = this.#host
-    const nowMs = clock.monotonic()
+    const { nowMs } = this.#moment()
     const pending: (Promise<void> | undefined)[] = []
     for (const entry of this.#active) {
       const { breaker } = entry
-      for (const change of advanceHere(breaker, nowMs, clock.now(), random())) this.#announce(entry, change)
+      for (const change of advanceHere(breaker, this.#moment())) this.#announce(entry, change)
       this.#reporter.show(entry)
       if (this.#isDue(entry, nowMs)) pending.push(this.#sharing.sync(entry))
       else if (nowMs - entry.usedAtMs > IDLE_MS && breaker.own.phase === 'closed') this.#rest(entry)
@@ -223,66 +230,21 @@ export class BreakerRegistry {
     return breaker.window.failures > 0 || breaker.window.slow > 0 || breaker.hasTrouble || !isQuiet
   }
 
-  #reject(entry: RegistryEntry, nowMs: number): Decision {
-    return { kind: 'reject', retryAfterMs: retryAfterMs(entry.breaker, nowMs) }
-  }
-
-  #askToProbe(entry: RegistryEntry, nowMs: number): Decision | Promise<Decision> {
-    const { breaker } = entry
-    if (decidingLayer(breaker) === 'own' || breaker.alone) {
-      const { clock, random } = this.#host
-      const layer = decidingLayer(breaker)
-      const token = this.#nextToken()
-      const { granted, generation, change } = acquireHere(breaker, token, nowMs, clock.now(), random())
-      this.#announce(entry, change)
-      return granted ? probe({ layer, generation, token }) : this.#reject(entry, nowMs)
-    }
-    // One asks at a time: the others are told at once.
-    if (entry.isAsking) return this.#reject(entry, nowMs)
-    return this.#askStore(entry)
-  }
-
-  async #askStore(entry: RegistryEntry): Promise<Decision> {
-    const { breaker } = entry
-    entry.isAsking = true
-    entry.token ??= this.#nextToken()
-    const { token } = entry
-    const snapshot = await this.#sharing.run(entry, { op: 'acquire', token })
-    entry.isAsking = false
+  async #probe(entry: RegistryEntry, kindOf: KindOf): Promise<Decision> {
+    const kind = await kindOf()
     const nowMs = this.#host.clock.monotonic()
-    // The lease may have been given all the same, so the token is kept: asking again finds it.
-    if (snapshot === undefined) return this.#reject(entry, nowMs)
-    entry.token = undefined
-    if (snapshot.granted) {
-      breaker.leases ??= new Map()
-      breaker.leases.set(token, nowMs + breaker.policy.probeMs)
-      return probe({ layer: 'shared', generation: snapshot.generation, token })
-    }
-    if (snapshot.phase === 'half-open') breaker.deniedUntilMs = nowMs + FLUSH_MS
-    return admit(breaker, nowMs) === 'pass' ? PASS : this.#reject(entry, nowMs)
+    // The breaker may have changed meanwhile.
+    const admission = admit(entry.breaker, nowMs)
+    if (admission === 'pass') return PASS
+    return admission === 'reject' ? rejection(entry, nowMs) : this.#prober.ask(entry, kind)
   }
 
-  #settle(entry: RegistryEntry, { layer, generation, token }: Probe, result: ProbeResult): void {
-    const { breaker } = entry
+  #moment(): NodeMoment {
     const { clock, random } = this.#host
-    breaker.leases?.delete(token)
-    if (layer === 'own' || breaker.alone) {
-      const [nowMs, wallMs] = [clock.monotonic(), clock.now()]
-      this.#announce(entry, settleHere(breaker, layer, token, generation, result, nowMs, wallMs, random()))
-      if (layer === 'own') return
-    }
-    entry.unsettled.push({ token, generation, result })
-    void this.#sharing.sync(entry)
+    return { nowMs: clock.monotonic(), wallMs: clock.now(), draw: random() }
   }
 
   #announce(entry: RegistryEntry, change: Change): void {
     if (change.transitions.length > 0) this.#reporter.announceOwn(entry, change)
   }
-
-  #nextToken(): string {
-    this.#tokens += 1
-    return `${this.#id}/${this.#tokens.toString(36)}`
-  }
 }
-
-const probe = (noted: Probe): Decision => ({ kind: 'probe', mark: writeMark(noted) })

@@ -1,5 +1,6 @@
 import type { Host } from '../../sdk/sdk.ts'
-import type { BreakerState, Totals, Transition } from './breaker.ts'
+import type { BreakerState, Transition } from './breaker.ts'
+import type { Totals } from './evidence.ts'
 import type { ModeSetting } from './mode.ts'
 import { type Change, deciding, type NodeBreaker } from './node-breaker.ts'
 import type { Snapshot } from './script.ts'

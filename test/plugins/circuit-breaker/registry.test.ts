@@ -10,6 +10,15 @@ const times = async (n: number, act: () => unknown): Promise<void> => {
 const fail = (node: SimulatedNode, n: number) => times(n, () => node.request('failure'))
 const succeed = (node: SimulatedNode, n: number) => times(n, () => node.request('success'))
 
+/** Opens after two failures, can be probed a second later, by one probe at a time. */
+const PROBING = {
+  minimum_calls: 2,
+  open_ms: 1000,
+  open_jitter: 0,
+  half_open_permits: 1,
+  probe_timeout_ms: 3000,
+} as const
+
 describe('a breaker on one node', () => {
   it('opens when the failure rate is reached, and not before the minimum of calls', async () => {
     const node = await createNode({ config: { minimum_calls: 10, failure_rate: 50 } })
@@ -163,26 +172,69 @@ describe('a breaker on one node', () => {
     assert.equal(node.phase(), 'open')
   })
 
-  it('takes a probe that never ends for a failure, and probes again', async () => {
-    const config = {
-      minimum_calls: 2,
-      open_ms: 1000,
-      open_jitter: 0,
-      half_open_permits: 1,
-      probe_timeout_ms: 3000,
-    }
-    const node = await createNode({ config })
+  it('gives the permit of a probe that is silent to another', async () => {
+    const node = await createNode({ config: PROBING })
     await fail(node, 2)
     node.clock.advance(1000)
     assert.equal((await node.request('success', { lost: true })).kind, 'probe')
+    assert.equal((await node.request('success')).kind, 'reject')
     node.clock.advance(3000)
     await node.registry.flush()
-    assert.equal(node.phase(), 'open')
-    node.clock.advance(2000)
+    assert.equal(node.phase(), 'half-open')
     await node.request('success')
     await settled()
     assert.equal(node.phase(), 'recovering')
     assert.ok(node.events.of('circuit.probe-lost.v1').some(e => e.data.lost === 1))
+  })
+
+  it('takes the result of a probe that is late: a long download has its log event at its end', async () => {
+    const config = { ...PROBING, half_open_permits: 2 }
+    const node = await createNode({ config })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const downloads = [await node.registry.decide(node.entry), await node.registry.decide(node.entry)]
+    node.clock.advance(600_000)
+    await node.registry.flush()
+    assert.equal(node.phase(), 'half-open')
+    for (const download of downloads) node.finish(download, 'success', { startedAtMs: 0 })
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+  })
+
+  it('heals by streams alone, whose log events never come', async () => {
+    const node = await createNode({ config: { ...PROBING, half_open_permits: 2 } })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const stream = { kind: 'stream', lost: true } as const
+    const kinds = []
+    for (let i = 0; i < 3; i++) kinds.push((await node.request('success', stream)).kind)
+    assert.deepEqual(kinds, ['probe', 'probe', 'reject'])
+    node.clock.advance(3000)
+    await node.registry.flush()
+    assert.equal(node.phase(), 'recovering')
+    node.clock.advance(10_000)
+    await node.registry.flush()
+    assert.equal((await node.request('success', stream)).kind, 'pass')
+  })
+
+  it('opens again when streams are refused', async () => {
+    const node = await createNode({ config: PROBING })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    assert.equal((await node.request('failure', { kind: 'stream' })).kind, 'probe')
+    await settled()
+    assert.equal(node.phase(), 'open')
+  })
+
+  it('does not let streams keep requests from probing, nor requests streams', async () => {
+    const node = await createNode({ config: PROBING })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const never = { lost: true } as const
+    assert.equal((await node.request('success', { ...never, kind: 'stream' })).kind, 'probe')
+    assert.equal((await node.request('success', { ...never, kind: 'stream' })).kind, 'reject')
+    assert.equal((await node.request('success', never)).kind, 'probe')
+    assert.equal((await node.request('success', never)).kind, 'reject')
   })
 
   it('gives the permit of a probe back that told nothing', async () => {

@@ -1,6 +1,7 @@
 import { Create } from 'typebox/value'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
+import type { ProbeKind } from '../../../plugins/circuit-breaker/breaker.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
 import { type Config, configSchema, readConfig } from '../../../plugins/circuit-breaker/config.ts'
 import { BREAKER_EVENTS } from '../../../plugins/circuit-breaker/events.ts'
@@ -30,6 +31,13 @@ export const configOf = (values: Partial<Config> = {}): Config => ({
   ...values,
 })
 
+export interface RequestOptions {
+  readonly slow?: boolean
+  /** Its log event never comes. */
+  readonly lost?: boolean
+  readonly kind?: ProbeKind
+}
+
 export interface SimulatedNode {
   readonly registry: BreakerRegistry
   readonly clock: TestClock
@@ -37,7 +45,7 @@ export interface SimulatedNode {
   readonly store: Store
   readonly entry: RegistryEntry
   /** One request whose upstream does as it is told; undefined: it was rejected. */
-  request(outcome: Outcome, options?: { slow?: boolean; lost?: boolean }): Promise<Decision>
+  request(outcome: Outcome, options?: RequestOptions): Promise<Decision>
   /** The end of a request that was admitted. */
   finish(decision: Decision, outcome: Outcome, options?: { slow?: boolean; startedAtMs?: number }): void
   phase(): string
@@ -87,8 +95,8 @@ export async function createNode(
     store: host.store,
     entry,
     finish,
-    async request(outcome, { slow = false, lost = false } = {}) {
-      const decision = await registry.decide(entry)
+    async request(outcome, { slow = false, lost = false, kind = 'request' } = {}) {
+      const decision = await registry.decide(entry, () => kind)
       if (decision.kind !== 'reject' && !lost) finish(decision, outcome, { slow })
       return decision
     },
