@@ -64,6 +64,8 @@ describe('a breaker of requests that last', function () {
         const timer = setInterval(() => socket.write(Buffer.from([0x81, 0x01, 0x2e])), 50)
         socket.on('close', () => clearInterval(timer))
         socket.on('error', () => {})
+        // All that a client of this test sends is its close frame.
+        socket.on('data', () => socket.end(Buffer.from([0x88, 0x00])))
       },
     })
     world = await startBreakerGateway()
@@ -171,4 +173,14 @@ describe('a breaker of requests that last', function () {
       assert.ok(refusals > 0 && refusals <= most, `${refusals} of 200 reached an upstream that refuses`)
     })
   }
+
+  it('counts a WebSocket against its subject until it closes', async () => {
+    const limits = [{ name: 'minute', requests: 1000, per: 60 }]
+    const qos = { tiers: { all: { limits, concurrency: 1 } }, default_tier: 'all' }
+    const route = await world.addService(upstream.server, CONFIG, () => ({ name: 'sluice', config: { qos } }))
+    assert.equal(await connect(route), 'open')
+    assert.equal(await connect(route), 'refused')
+    open.pop()?.close()
+    await until('the slot is free', async () => (await connect(route)) === 'open')
+  })
 })
