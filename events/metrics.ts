@@ -2,7 +2,7 @@ import type { Metrics } from '../foundation/metrics.ts'
 
 export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
 
-/** The metrics of the event path, bound once. */
+/** The metrics of the event pipeline, bound once. */
 export interface EventMetrics {
   appended(type: string): void
   repeated(): void

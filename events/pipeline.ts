@@ -16,8 +16,8 @@ import { Spool } from './spool/spool.ts'
 import { createEventRegistry } from './types/registry.ts'
 import { EventWriter } from './writer.ts'
 
-/** The settings that the event path reads. */
-export interface EventPathSettings {
+/** The settings that the event pipeline reads. */
+export interface EventPipelineSettings {
   readonly node: string
   readonly spoolDir: string
   readonly spoolMaxBytes: number
@@ -27,7 +27,7 @@ export interface EventPathSettings {
   readonly eventRetentionDays?: number | undefined
 }
 
-export interface EventPathParts {
+export interface EventPipelineParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -43,7 +43,7 @@ export interface Readiness {
   readonly problems: readonly string[]
 }
 
-export interface EventPath {
+export interface EventPipeline {
   readonly publisher: EventPublisher
   /**
    * Makes the spool and starts the relays. What was published before is written now. Does not wait for any sink.
@@ -65,13 +65,16 @@ const ADOPTION_MS = 30_000
 const STALLED_MS = 60_000
 
 /** The way of an event: spool on disk, then a relay for each sink. */
-export function createEventPath(settings: EventPathSettings, parts: EventPathParts): EventPath {
+export function createEventPipeline(
+  settings: EventPipelineSettings,
+  parts: EventPipelineParts,
+): EventPipeline {
   const { log } = parts
   const metrics = createEventMetrics(parts.metrics)
   const registry = createEventRegistry(parts.types)
-  let running: RunningPath | undefined
-  let started: (path: RunningPath) => void = () => {}
-  const whenStarted = new Promise<RunningPath>(resolve => {
+  let running: RunningPipeline | undefined
+  let started: (path: RunningPipeline) => void = () => {}
+  const whenStarted = new Promise<RunningPipeline>(resolve => {
     started = resolve
   })
 
@@ -94,7 +97,7 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
         },
       })
       const sinks = await createSinks(settings, parts)
-      running = new RunningPath({ settings, parts, metrics, claim, spool, writer, registry, sinks })
+      running = new RunningPipeline({ settings, parts, metrics, claim, spool, writer, registry, sinks })
       await running.start()
       started(running)
     },
@@ -108,8 +111,8 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
 }
 
 interface RunningParts {
-  readonly settings: EventPathSettings
-  readonly parts: EventPathParts
+  readonly settings: EventPipelineSettings
+  readonly parts: EventPipelineParts
   readonly metrics: EventMetrics
   readonly claim: Claim
   readonly spool: Spool
@@ -118,7 +121,7 @@ interface RunningParts {
   readonly sinks: readonly Sink[]
 }
 
-class RunningPath {
+class RunningPipeline {
   readonly writer: EventWriter
   readonly #own: RunningParts
   readonly #relays: Relay[]
@@ -244,7 +247,7 @@ class RunningPath {
 }
 
 /** Their clients are loaded only where they are used: each costs the start some 30 ms. */
-async function createSinks(settings: EventPathSettings, parts: EventPathParts): Promise<Sink[]> {
+async function createSinks(settings: EventPipelineSettings, parts: EventPipelineParts): Promise<Sink[]> {
   const sinks: Sink[] = []
   if (settings.postgresUrl !== undefined) {
     const { createPostgresSink } = await import('./postgres/sink.ts')

@@ -1,5 +1,5 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
-import { createEventPath, type EventPath } from '../events/pipeline.ts'
+import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { messageOf } from '../foundation/errors.ts'
 import type { Logger } from '../foundation/log.ts'
@@ -24,7 +24,7 @@ export interface CoreParts {
 
 export interface Core {
   readonly store: Store
-  readonly events: EventPath
+  readonly events: EventPipeline
   readonly registry: Registry
   readonly runtime: Runtime
   close(): Promise<void>
@@ -44,7 +44,7 @@ export async function startCore(
   try {
     const store = await openStore(settings, { clock, log, metrics })
     endings.add(() => store.close())
-    const events = createEventPath(settings, { ...parts, types: eventTypesOf(definitions) })
+    const events = createEventPipeline(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
     endings.add(() => events.close())
     const hostFor = (plugin: string): Host => ({

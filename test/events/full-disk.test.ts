@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createEventPath, type EventPath } from '../../events/pipeline.ts'
+import { createEventPipeline, type EventPipeline } from '../../events/pipeline.ts'
 import { listSpools } from '../../events/spool/claim.ts'
 import { readSpool } from '../../events/spool/inspect.ts'
 import { systemClock } from '../../foundation/clock.ts'
@@ -14,7 +14,7 @@ import { recordLogs } from '../support/logs.ts'
 describe('a spool on a full disk', () => {
   let folder: TestFolder
   let disk: string | undefined
-  let events: EventPath | undefined
+  let events: EventPipeline | undefined
 
   before(function () {
     folder = makeFolder()
@@ -38,7 +38,7 @@ describe('a spool on a full disk', () => {
     const metrics = createMetrics()
     const logs = recordLogs()
     const spoolDir = path.join(disk!, 'spool')
-    events = createEventPath(
+    events = createEventPipeline(
       { node: 'test', spoolDir, spoolMaxBytes: 1_000_000_000, postgresUrl: undefined, amqpUrl: undefined },
       { clock: systemClock, log: logs.logger, metrics, random: Math.random },
     )

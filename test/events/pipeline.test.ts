@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Type } from 'typebox'
 import { digestOf, genesis, link } from '../../events/chain.ts'
-import { createEventPath, type EventPath, type EventPathSettings } from '../../events/pipeline.ts'
+import { createEventPipeline, type EventPipeline, type EventPipelineSettings } from '../../events/pipeline.ts'
 import { SpoolReader } from '../../events/spool/reader.ts'
 import { SPOOL_START } from '../../events/spool/segment.ts'
 import { systemClock } from '../../foundation/clock.ts'
@@ -20,7 +20,7 @@ const draft = (n: number) => ({ type: 'test.happened.v1', subject: `thing/${n}`,
 describe('the event path', () => {
   let folder: TestFolder
   let metrics: Metrics
-  const open: EventPath[] = []
+  const open: EventPipeline[] = []
 
   beforeEach(() => {
     folder = makeFolder()
@@ -32,10 +32,10 @@ describe('the event path', () => {
   })
 
   async function start(
-    settings: Partial<EventPathSettings> = {},
+    settings: Partial<EventPipelineSettings> = {},
     types: readonly EventType[] = [],
-  ): Promise<EventPath> {
-    const made = createEventPath(
+  ): Promise<EventPipeline> {
+    const made = createEventPipeline(
       {
         node: 'test',
         spoolDir: folder.path,
@@ -168,7 +168,7 @@ describe('the event path', () => {
   })
 
   it('is not ready before it has started', () => {
-    const made = createEventPath(
+    const made = createEventPipeline(
       { node: 'test', spoolDir: folder.path, spoolMaxBytes: 1, postgresUrl: undefined, amqpUrl: undefined },
       { clock: systemClock, log: createLogger('silent'), metrics, random: Math.random },
     )
@@ -284,7 +284,7 @@ describe('the event path', () => {
 
     it('does not wait for a sink that is away, and is not ready once it stays away', async () => {
       let nowMs = 0
-      const made = createEventPath(
+      const made = createEventPipeline(
         {
           node: 'test',
           spoolDir: folder.path,
