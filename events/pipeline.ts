@@ -37,12 +37,6 @@ export interface EventPipelineParts {
   readonly types?: readonly EventType[]
 }
 
-export interface Readiness {
-  readonly ready: boolean
-  /** One sentence each. */
-  readonly problems: readonly string[]
-}
-
 export interface EventPipeline {
   readonly publisher: EventPublisher
   /**
@@ -51,8 +45,11 @@ export interface EventPipeline {
    * @throws SluiceError SLUICE_SPOOL_FAILED when the spool can't be made.
    */
   start(): Promise<void>
-  /** Not ready: no spool, a spool that can't be written, or a sink without progress for a minute while events wait. */
-  ready(): Readiness
+  /**
+   * One sentence each: no spool, a spool that can't be written, a sink without progress for a minute while events wait.
+   * None of them concerns a request.
+   */
+  problems(): readonly string[]
   /**
    * Writes what was published, waits for the sinks up to `drainMs` (5,000 where left out), and leaves the rest to
    * the next process that uses the same spool folder.
@@ -101,9 +98,7 @@ export function createEventPipeline(
       await running.start()
       started(running)
     },
-    ready() {
-      return running ? running.ready() : { ready: false, problems: ['the event spool is not open'] }
-    },
+    problems: () => running?.problems() ?? ['the event spool is not open'],
     async close({ drainMs = 5_000 } = {}) {
       await running?.close(drainMs)
     },
@@ -192,7 +187,7 @@ class RunningPipeline {
     this.#housekeep()
   }
 
-  ready(): Readiness {
+  problems(): readonly string[] {
     const problems = this.#relays
       .filter(relay => relay.stalledMs > STALLED_MS)
       .map(relay => {
@@ -200,8 +195,8 @@ class RunningPipeline {
         return `${relay.sink} has taken no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
       })
     const { failing } = this.#own.spool
-    if (failing !== undefined) problems.unshift(`the event spool can not be written: ${failing}`)
-    return { ready: problems.length === 0, problems }
+    if (failing !== undefined) problems.unshift(`the event spool cannot be written: ${failing}`)
+    return problems
   }
 
   async close(drainMs: number): Promise<void> {

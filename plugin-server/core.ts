@@ -2,6 +2,7 @@
 import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { messageOf } from '../foundation/errors.ts'
+import type { Health } from '../foundation/health.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
@@ -27,9 +28,12 @@ export interface Core {
   readonly events: EventPipeline
   readonly registry: Registry
   readonly runtime: Runtime
+  /** What is wrong, of all that stands behind Kong's connections. */
+  health(): Pick<Health, 'problems' | 'warnings'>
   close(): Promise<void>
 }
 
+const STORE_AWAY = 'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
 /** A start waits no longer for Redis, which may be away for hours. */
 const STORE_WITHIN_MS = 500
 
@@ -70,7 +74,11 @@ export async function startCore(
     // It has been connecting all the while. Else the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
       log.warn('Redis can not be used yet: plugins do without it until it can')
-    return { store, events, registry, runtime, close: endings.run }
+    const health = () => ({
+      problems: [...(store.available ? [] : [STORE_AWAY]), ...runtime.problems()],
+      warnings: events.problems(),
+    })
+    return { store, events, registry, runtime, health, close: endings.run }
   } catch (error) {
     await endings.run()
     throw error
