@@ -33,7 +33,8 @@ export interface Core {
   close(): Promise<void>
 }
 
-const STORE_AWAY = 'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
+const STORE_AWAY =
+  'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
 /** A start waits no longer for Redis, which may be away for hours. */
 const STORE_WITHIN_MS = 500
 

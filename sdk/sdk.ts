@@ -36,6 +36,7 @@ export type {
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
 export type { AccessKong, LogKong, PhaseKong } from './kong.ts'
+export { createLogEventCounter } from './log-events.ts'
 export type { Need, Phase } from './phases.ts'
 export type {
   ScriptList,

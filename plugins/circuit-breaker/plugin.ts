@@ -98,6 +98,7 @@ async function kindOf(kong: AccessKong): Promise<ProbeKind> {
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>
 
 function recordOutcome(log: Log, registry: BreakerRegistry, instance: Instance): void {
+  registry.countLogEvent(log)
   const { settings } = instance
   const entity = log[settings.scope] as { id?: unknown; name?: unknown } | undefined
   const key = instance.key ?? (typeof entity?.id === 'string' ? `${settings.scope}:${entity.id}` : undefined)

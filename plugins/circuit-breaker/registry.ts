@@ -1,4 +1,4 @@
-import type { Host } from '../../sdk/sdk.ts'
+import { createLogEventCounter, type Host } from '../../sdk/sdk.ts'
 import type { ProbeKind } from './breaker.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
@@ -47,6 +47,7 @@ const FORGET_MS = 3_600_000
 export class BreakerRegistry {
   /** Addresses of fallback hosts. */
   readonly fallbacks: FallbackResolver
+  readonly countLogEvent: ReturnType<typeof createLogEventCounter>
   readonly #host: RegistryHost
   readonly #reporter: Reporter
   readonly #entries = new Map<string, RegistryEntry>()
@@ -59,6 +60,7 @@ export class BreakerRegistry {
 
   constructor(host: RegistryHost) {
     this.#host = host
+    this.countLogEvent = createLogEventCounter(host.metrics, 'circuit-breaker')
     this.fallbacks = new FallbackResolver(host.clock)
     this.#reporter = createReporter(host)
     this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
