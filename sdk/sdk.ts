@@ -37,6 +37,7 @@ export type {
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
 export type { AccessKong, LogKong, PhaseKong } from './kong.ts'
+export { createLogEventCounter } from './log-events.ts'
 export type {
   ScriptList,
   ScriptOutcome,

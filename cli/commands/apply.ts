@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { EventPath } from '../../events/pipeline.ts'
-import { createEventPath } from '../../events/pipeline.ts'
+import type { EventPipeline } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
@@ -39,7 +39,7 @@ export const command = fileCommand()
     const settings = readSettings()
     const log = createLogger(settings.logLevel === 'info' ? 'warn' : settings.logLevel, 2)
     const sources = await readSources(flags.file)
-    const events = createEventPath(settings, {
+    const events = createEventPipeline(settings, {
       clock: systemClock,
       log,
       metrics: createMetrics(),
@@ -66,7 +66,7 @@ async function apply(
   client: AdminClient,
   sources: readonly Source[],
   flags: ApplyFlags,
-  events: EventPath,
+  events: EventPipeline,
   signal: AbortSignal,
 ): Promise<void> {
   const plan = await planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID })
@@ -87,7 +87,7 @@ async function applyPlan(
   client: AdminClient,
   plan: Plan,
   flags: ApplyFlags,
-  events: EventPath,
+  events: EventPipeline,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {

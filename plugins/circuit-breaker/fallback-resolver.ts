@@ -18,7 +18,7 @@ interface Known {
 }
 
 /** Addresses of fallbacks, for services where Kong itself would not ask for them. */
-export class Names {
+export class FallbackResolver {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #lookup: Lookup
   readonly #known = new Map<string, Known>()

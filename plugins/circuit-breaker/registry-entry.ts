@@ -1,11 +1,11 @@
-import type { ProbeResult } from './breaker.ts'
-import { type Cell, createCell } from './cell.ts'
+import type { ProbeKind, SettledProbe } from './breaker.ts'
 import type { Settings } from './config.ts'
+import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts'
 import { createTally, type Tally } from './tally.ts'
 
 /** A breaker on this node, with what the node keeps beside its state. */
-export interface Entry {
-  readonly cell: Cell
+export interface RegistryEntry {
+  readonly breaker: NodeBreaker
   /** For people: the name of the service or route, or its id while no name is known. */
   name: string
   /** The name; empty while it is not known. */
@@ -21,17 +21,11 @@ export interface Entry {
   isActive: boolean
   usedAtMs: number
   syncedAtMs: number
-  /** A permit that is asked for; kept until the answer is known, so that asking again finds it. */
-  token: string | undefined
+  /** Permits that are asked for; kept until the answer is known, so that asking again finds them. */
+  readonly tokens: Record<ProbeKind, string | undefined>
   isAsking: boolean
   /** Results that the store has not taken yet. */
-  readonly unsettled: Unsettled[]
-}
-
-export interface Unsettled {
-  readonly token: string
-  readonly generation: number
-  readonly result: ProbeResult
+  readonly unsettled: SettledProbe[]
 }
 
 /** A configuration with its place in the order in which they came. */
@@ -40,14 +34,14 @@ export interface Configured {
   readonly number: number
 }
 
-export function createEntry(
+export function createRegistryEntry(
   key: string,
   { settings, number }: Configured,
   name: string | undefined,
   nowMs: number,
-): Entry {
+): RegistryEntry {
   return {
-    cell: createCell(key, settings.policy, settings.window),
+    breaker: createNodeBreaker(key, settings.policy, settings.window),
     name: name ?? key.slice(key.indexOf(':') + 1),
     named: name ?? '',
     tally: createTally(),
@@ -58,7 +52,7 @@ export function createEntry(
     isActive: false,
     usedAtMs: nowMs,
     syncedAtMs: nowMs,
-    token: undefined,
+    tokens: { request: undefined, stream: undefined },
     isAsking: false,
     unsettled: [],
   }

@@ -10,6 +10,15 @@ const times = async (n: number, act: () => unknown): Promise<void> => {
 const fail = (node: SimulatedNode, n: number) => times(n, () => node.request('failure'))
 const succeed = (node: SimulatedNode, n: number) => times(n, () => node.request('success'))
 
+/** Opens after two failures, can be probed a second later, by one probe at a time. */
+const PROBING = {
+  minimum_calls: 2,
+  open_ms: 1000,
+  open_jitter: 0,
+  half_open_permits: 1,
+  probe_timeout_ms: 3000,
+} as const
+
 describe('a breaker on one node', () => {
   it('opens when the failure rate is reached, and not before the minimum of calls', async () => {
     const node = await createNode({ config: { minimum_calls: 10, failure_rate: 50 } })
@@ -26,7 +35,7 @@ describe('a breaker on one node', () => {
     node.finish({ kind: 'pass' }, 'success', { startedAtMs: node.clock.now() - 5 })
     await succeed(node, 2)
     await fail(node, 2)
-    assert.equal(node.breaker.cell.window.calls, 5)
+    assert.equal(node.entry.breaker.window.calls, 5)
     assert.equal(node.phase(), 'closed')
   })
 
@@ -44,9 +53,9 @@ describe('a breaker on one node', () => {
     clock.advance(5000)
     const after = await createNode({ config, store, clock })
     after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs - 1 })
-    assert.equal(after.breaker.cell.window.calls, 0)
+    assert.equal(after.entry.breaker.window.calls, 0)
     after.finish({ kind: 'pass' }, 'failure', { startedAtMs: closedAtMs + 1 })
-    assert.equal(after.breaker.cell.window.calls, 1)
+    assert.equal(after.entry.breaker.window.calls, 1)
   })
 
   it('opens when too many calls are slow', async () => {
@@ -74,7 +83,7 @@ describe('a breaker on one node', () => {
     const node = await createNode({ config: { minimum_calls: 1 } })
     await times(100, () => node.request('none'))
     assert.equal(node.phase(), 'closed')
-    assert.equal(node.breaker.cell.window.calls, 0)
+    assert.equal(node.entry.breaker.window.calls, 0)
   })
 
   it('forgets what is older than its window', async () => {
@@ -105,7 +114,7 @@ describe('a breaker on one node', () => {
     await fail(node, 2)
     node.clock.advance(1000)
     const decisions = []
-    for (let i = 0; i < 10; i++) decisions.push(await node.board.decide(node.breaker))
+    for (let i = 0; i < 10; i++) decisions.push(await node.registry.decide(node.entry))
     assert.deepEqual(
       decisions.map(d => d.kind),
       [...Array(3).fill('probe'), ...Array(7).fill('reject')],
@@ -124,7 +133,7 @@ describe('a breaker on one node', () => {
     assert.ok(Math.abs((await admitted()) - 55) <= 1)
     node.clock.advance(5000)
     assert.equal(await admitted(), 100)
-    await node.board.flush()
+    await node.registry.flush()
     assert.equal(node.phase(), 'closed')
     await settled()
     assert.deepEqual(
@@ -163,26 +172,69 @@ describe('a breaker on one node', () => {
     assert.equal(node.phase(), 'open')
   })
 
-  it('takes a probe that never ends for a failure, and probes again', async () => {
-    const config = {
-      minimum_calls: 2,
-      open_ms: 1000,
-      open_jitter: 0,
-      half_open_permits: 1,
-      probe_timeout_ms: 3000,
-    }
-    const node = await createNode({ config })
+  it('gives the permit of a probe that is silent to another', async () => {
+    const node = await createNode({ config: PROBING })
     await fail(node, 2)
     node.clock.advance(1000)
     assert.equal((await node.request('success', { lost: true })).kind, 'probe')
+    assert.equal((await node.request('success')).kind, 'reject')
     node.clock.advance(3000)
-    await node.board.flush()
-    assert.equal(node.phase(), 'open')
-    node.clock.advance(2000)
+    await node.registry.flush()
+    assert.equal(node.phase(), 'half-open')
     await node.request('success')
     await settled()
     assert.equal(node.phase(), 'recovering')
     assert.ok(node.events.of('circuit.probe-lost.v1').some(e => e.data.lost === 1))
+  })
+
+  it('takes the result of a probe that is late: a long download has its log event at its end', async () => {
+    const config = { ...PROBING, half_open_permits: 2 }
+    const node = await createNode({ config })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const downloads = [await node.registry.decide(node.entry), await node.registry.decide(node.entry)]
+    node.clock.advance(600_000)
+    await node.registry.flush()
+    assert.equal(node.phase(), 'half-open')
+    for (const download of downloads) node.finish(download, 'success', { startedAtMs: 0 })
+    await settled()
+    assert.equal(node.phase(), 'recovering')
+  })
+
+  it('heals by streams alone, whose log events never come', async () => {
+    const node = await createNode({ config: { ...PROBING, half_open_permits: 2 } })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const stream = { kind: 'stream', lost: true } as const
+    const kinds = []
+    for (let i = 0; i < 3; i++) kinds.push((await node.request('success', stream)).kind)
+    assert.deepEqual(kinds, ['probe', 'probe', 'reject'])
+    node.clock.advance(3000)
+    await node.registry.flush()
+    assert.equal(node.phase(), 'recovering')
+    node.clock.advance(10_000)
+    await node.registry.flush()
+    assert.equal((await node.request('success', stream)).kind, 'pass')
+  })
+
+  it('opens again when streams are refused', async () => {
+    const node = await createNode({ config: PROBING })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    assert.equal((await node.request('failure', { kind: 'stream' })).kind, 'probe')
+    await settled()
+    assert.equal(node.phase(), 'open')
+  })
+
+  it('does not let streams keep requests from probing, nor requests streams', async () => {
+    const node = await createNode({ config: PROBING })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    const never = { lost: true } as const
+    assert.equal((await node.request('success', { ...never, kind: 'stream' })).kind, 'probe')
+    assert.equal((await node.request('success', { ...never, kind: 'stream' })).kind, 'reject')
+    assert.equal((await node.request('success', never)).kind, 'probe')
+    assert.equal((await node.request('success', never)).kind, 'reject')
   })
 
   it('gives the permit of a probe back that told nothing', async () => {
@@ -202,12 +254,12 @@ describe('a breaker on one node', () => {
     const node = await createNode({
       config: { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
     })
-    const early = await node.board.decide(node.breaker)
+    const early = await node.registry.decide(node.entry)
     const startedAtMs = node.clock.now()
     node.clock.advance(10)
     await fail(node, 2)
     node.clock.advance(1000)
-    const probe = await node.board.decide(node.breaker)
+    const probe = await node.registry.decide(node.entry)
     node.finish(early, 'success', { startedAtMs })
     await settled()
     assert.equal(node.phase(), 'half-open')
@@ -226,31 +278,31 @@ describe('a breaker on one node', () => {
     })
     await succeed(node, 1)
     node.clock.advance(31_000)
-    await node.board.flush()
+    await node.registry.flush()
     node.clock.advance(3_600_000 - 31_000)
-    await node.board.beat()
-    assert.equal(node.board.size, 1)
+    await node.registry.beat()
+    assert.equal(node.registry.size, 1)
     await fail(node, 2)
     node.clock.advance(3_700_000)
-    await node.board.flush()
-    await node.board.flush()
-    await node.board.beat()
-    assert.equal(node.board.size, 1, 'it is open')
+    await node.registry.flush()
+    await node.registry.flush()
+    await node.registry.beat()
+    assert.equal(node.registry.size, 1, 'it is open')
     const other = await createNode()
     await succeed(other, 1)
     other.clock.advance(31_000)
-    await other.board.flush()
+    await other.registry.flush()
     other.clock.advance(3_600_000)
-    await other.board.beat()
-    assert.equal(other.board.size, 0)
+    await other.registry.beat()
+    assert.equal(other.registry.size, 0)
   })
 
   it('counts again after the wall clock was set back', async () => {
     const node = await createNode({ config: { minimum_calls: 5 } })
     node.clock.step(-3_600_000)
-    await node.board.flush()
+    await node.registry.flush()
     await node.request('success')
-    await node.board.flush()
+    await node.registry.flush()
     await fail(node, 5)
     assert.equal(node.phase(), 'open')
   })
@@ -258,7 +310,7 @@ describe('a breaker on one node', () => {
 
 describe("an operator's order on one node", () => {
   const order = async (node: SimulatedNode, mode: Mode, remainingMs = 60_000) => {
-    await orderMode(node.store, node.breaker.cell.key, { mode, remainingMs, actor: 'eddie', reason: 'test' })
+    await orderMode(node.store, node.entry.breaker.key, { mode, remainingMs, actor: 'eddie', reason: 'test' })
     await settled()
   }
 
@@ -267,8 +319,8 @@ describe("an operator's order on one node", () => {
     await order(node, 'metrics-only')
     await fail(node, 2)
     assert.equal(node.phase(), 'open')
-    assert.equal(node.board.isObserving(node.breaker), true)
-    assert.equal((await node.board.decide(node.breaker)).kind, 'reject')
+    assert.equal(node.registry.isObserving(node.entry), true)
+    assert.equal((await node.registry.decide(node.entry)).kind, 'reject')
   })
 
   it('neither counts nor rejects when it is disabled', async () => {
@@ -276,7 +328,7 @@ describe("an operator's order on one node", () => {
     await order(node, 'disabled')
     await fail(node, 20)
     assert.equal(node.phase(), 'closed')
-    assert.equal(node.breaker.cell.window.calls, 0)
+    assert.equal(node.entry.breaker.window.calls, 0)
   })
 
   it('lets all pass while an open breaker is forced closed, and goes on where it was when the order ends', async () => {

@@ -1,5 +1,5 @@
-import { SluiceError } from '../../sdk/sdk.ts'
-import type { ManagedBreaker } from './management.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import type { ManagedBreaker } from '../../plugins/circuit-breaker/management.ts'
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const LONGEST_MS = 30 * 86_400_000
