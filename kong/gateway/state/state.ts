@@ -138,13 +138,14 @@ function lookup(tables: Tables, now: () => number): Lookup {
   }
 }
 
-/** An entity whose `ttl` is undefined keeps the time that it has. */
+/** An entity whose `ttl` is undefined keeps the time that it has. Kong counts from `created_at`, not from now. */
 function stamped(row: Row, before: Row | undefined, now: () => number): Row {
   const { ttl } = row as unknown as Expiring
+  const createdAtMs = typeof row.created_at === 'number' ? row.created_at * 1000 : now()
   if (ttl === undefined && before && 'expiresAtMs' in before)
     return { ...row, ttl: before.ttl, expiresAtMs: before.expiresAtMs }
   return typeof ttl === 'number' && ttl > 0
-    ? ({ ...row, expiresAtMs: now() + ttl * 1000 } as unknown as Row)
+    ? ({ ...row, expiresAtMs: createdAtMs + ttl * 1000 } as unknown as Row)
     : row
 }
 

@@ -1,4 +1,4 @@
-import { isKindName, KIND_NAMES, KINDS, type KindName } from './kinds.ts'
+import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
 import { type Path, type Position, type Problem, refuse, type Source } from './source.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -15,43 +15,8 @@ export interface Declared {
 
 export interface DeclaredState {
   readonly entities: readonly Declared[]
-  /** Tags of `_info.select_tags`. */
-  readonly selectTags: readonly string[]
-}
-
-/** Which kinds may stand beneath another, and by which field they then refer to it. */
-export const NESTED: Readonly<Partial<Record<KindName, Readonly<Partial<Record<KindName, string>>>>>> = {
-  services: { routes: 'service', plugins: 'service' },
-  routes: { plugins: 'route' },
-  upstreams: { targets: 'upstream' },
-  certificates: { snis: 'certificate' },
-  key_sets: { keys: 'set' },
-  consumers: {
-    plugins: 'consumer',
-    keyauth_credentials: 'consumer',
-    basicauth_credentials: 'consumer',
-    hmacauth_credentials: 'consumer',
-    jwt_secrets: 'consumer',
-    oauth2_credentials: 'consumer',
-    acls: 'consumer',
-  },
-}
-
-/** References by name or id, beside those that nesting makes. */
-export const LINKS: Readonly<Partial<Record<KindName, readonly string[]>>> = {
-  services: ['client_certificate'],
-  upstreams: ['client_certificate'],
-  routes: ['service'],
-  plugins: ['service', 'route', 'consumer'],
-  targets: ['upstream'],
-  snis: ['certificate'],
-  keys: ['set'],
-  keyauth_credentials: ['consumer'],
-  basicauth_credentials: ['consumer'],
-  hmacauth_credentials: ['consumer'],
-  jwt_secrets: ['consumer'],
-  oauth2_credentials: ['consumer'],
-  acls: ['consumer'],
+  /** `_info.select_tags` of each file; undefined where a file has none. */
+  readonly tagsOf: readonly { readonly source: Source; readonly tags: readonly string[] | undefined }[]
 }
 
 /** Names by which `_info.defaults` calls the kinds. */
@@ -69,6 +34,9 @@ const META = new Set([
   '$schema',
 ])
 
+/** Keys of `_info`. */
+const INFO = new Set(['select_tags', 'defaults', 'default_lookup_tags'])
+
 /**
  * Takes a file in decK's format apart into single entities.
  *
@@ -77,15 +45,15 @@ const META = new Set([
 export function readDeclared(sources: readonly Source[]): DeclaredState {
   const problems: Problem[] = []
   const entities: Declared[] = []
-  const selectTags = new Set<string>()
+  const tagsOf: { source: Source; tags: readonly string[] | undefined }[] = []
   for (const source of sources) {
     const reader = new Reader(source, problems)
     reader.read()
     entities.push(...reader.entities)
-    for (const tag of reader.selectTags) selectTags.add(tag)
+    tagsOf.push({ source, tags: reader.selectTags })
   }
   refuse(problems)
-  return { entities, selectTags: [...selectTags] }
+  return { entities, tagsOf }
 }
 
 const isRecord = (value: unknown): value is Row =>
@@ -93,7 +61,7 @@ const isRecord = (value: unknown): value is Row =>
 
 class Reader {
   readonly entities: Declared[] = []
-  selectTags: readonly string[] = []
+  selectTags: readonly string[] | undefined
   readonly #source: Source
   readonly #problems: Problem[]
   #defaults: ReadonlyMap<KindName, Row> = new Map()
@@ -134,14 +102,17 @@ class Reader {
       this.#wrong(['_info'], 'is not a map')
       return
     }
+    // A misspelt key would silently widen what the run may delete.
+    for (const key of Object.keys(info))
+      if (!INFO.has(key)) this.#wrong(['_info', key], `unknown key; _info takes ${[...INFO].join(', ')}`)
     this.#readTags(info.select_tags)
     this.#readDefaults(info.defaults)
   }
 
   #readTags(tags: unknown): void {
     if (tags === undefined || tags === null) return
-    if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== ''))
-      this.selectTags = tags
+    const isList = Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== '')
+    if (isList) this.selectTags = tags.length > 0 ? tags : undefined
     else this.#wrong(['_info', 'select_tags'], 'is not a list of tags')
   }
 
@@ -180,10 +151,11 @@ class Reader {
     const entity: Declared = { kind, fields, links, source: this.#source, path }
     this.entities.push(entity)
     for (const [key, value] of Object.entries(item)) {
-      const nestedBy = isKindName(key) ? NESTED[kind]?.[key] : undefined
-      if (nestedBy !== undefined)
-        this.#readList(key as KindName, value, [...path, key], { [nestedBy]: entity })
-      else if (LINKS[kind]?.includes(key)) this.#readLink(links, key, value, [...path, key])
+      const nestedKind = isKindName(key) ? key : undefined
+      const nestedBy = nestedKind && nestingField(kind, nestedKind)
+      if (nestedKind && nestedBy !== undefined)
+        this.#readList(nestedKind, value, [...path, key], { [nestedBy]: entity })
+      else if (hasReference(kind, key)) this.#readLink(links, key, value, [...path, key])
       else if (key === '_config') fields.config = this.#sharedConfig(value, [...path, key])
       else fields[key] = value
     }

@@ -1,8 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions of a declared state look like that
 import assert from 'node:assert/strict'
-import { SluiceError } from '../../../foundation/errors.ts'
-import { readDeclared } from '../../../kong/reconcile/declared.ts'
-import { readSource } from '../../../kong/reconcile/source.ts'
+import { SluiceError } from '../../../../foundation/errors.ts'
+import { readDeclared } from '../../../../kong/reconcile/files/declared.ts'
+import { chooseSelectTags } from '../../../../kong/reconcile/files/select-tags.ts'
+import { readSource } from '../../../../kong/reconcile/files/source.ts'
 
 const read = (text: string, env: Record<string, string> = {}) => readSource(text, 'kong.yaml', env)
 
@@ -89,7 +90,7 @@ describe('the entities of a declared state', () => {
   const declared = (text: string) => readDeclared([read(text)])
 
   it('are taken out of each other, with references instead', () => {
-    const { entities, selectTags } = declared(`
+    const { entities, tagsOf } = declared(`
 _format_version: "3.0"
 _info: { select_tags: [t], defaults: { route: { strip_path: false } } }
 _plugin_configs: { short: { minute: 5, policy: local } }
@@ -105,7 +106,10 @@ routes:
 certificates:
 - { cert: c, key: k, snis: [a.com, { name: b.com }] }
 `)
-    assert.deepEqual(selectTags, ['t'])
+    assert.deepEqual(
+      tagsOf.map(({ tags }) => tags),
+      [['t']],
+    )
     const shown = entities.map(({ kind, fields, links }) => [
       kind,
       fields,
@@ -130,13 +134,47 @@ certificates:
       messageOf(() => declared('_format_version: "1.1"\nservice: []\nroutes: {}\n')),
       'kong.yaml:1:1: version 1.1 is not understood; "3.0" is\n' +
         'kong.yaml:2:1: service is not a kind of entity; there are ca_certificates, certificates, vaults, ' +
-        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, keyauth_credentials, ' +
+        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
         'basicauth_credentials, hmacauth_credentials, jwt_secrets, oauth2_credentials, acls\n' +
         'kong.yaml:3:1: routes is not a list',
     )
     assert.match(
       messageOf(() => declared('')),
       /has no _format_version/,
+    )
+  })
+
+  it('are refused when _info holds a key that would be ignored', () => {
+    assert.equal(
+      messageOf(() => declared('_format_version: "3.0"\n_info:\n  selct_tags: [team-a]\n')),
+      'kong.yaml:3:3: unknown key; _info takes select_tags, defaults, default_lookup_tags',
+    )
+  })
+})
+
+describe('the select tags of a run', () => {
+  const choose = (given: readonly string[], ...texts: string[]) =>
+    chooseSelectTags(
+      readDeclared(texts.map((text, i) => readSource(`_format_version: "3.0"\n${text}`, `${i}.yaml`, {}))),
+      given,
+    )
+
+  it('are those of the files and of the command line, else sluice', () => {
+    assert.deepEqual(choose([], '_info: { select_tags: [a] }', '_info: { select_tags: [a] }'), ['a'])
+    assert.deepEqual(choose(['b'], '_info: { select_tags: [a] }'), ['b', 'a'])
+    assert.deepEqual(choose([], '', '_info: { select_tags: [] }'), ['sluice'])
+    assert.deepEqual(choose(['a'], '_info: { select_tags: [a] }', ''), ['a'])
+  })
+
+  it('must not differ between files: a later run with one of them would delete what the other declares', () => {
+    const [tags, none] = ['_info: { select_tags: [a] }', '']
+    assert.equal(
+      messageOf(() => choose([], tags, '_info: { select_tags: [a, b] }')),
+      '1.yaml:2:10: select tags "a", "b" differ from "a" of 0.yaml; give all files of one run the same _info.select_tags, or apply them one by one',
+    )
+    assert.match(
+      messageOf(() => choose([], tags, none)),
+      /^1\.yaml:1:1: select tags "sluice" differ from "a" of 0\.yaml;/,
     )
   })
 })

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml'
-import { SluiceError } from '../../foundation/errors.ts'
+import { SluiceError } from '../../../foundation/errors.ts'
 import { evaluate, fillStandIns, hasStandIn, liftExpressions } from './template.ts'
 
 export type Path = readonly (string | number)[]
