@@ -1,0 +1,75 @@
+import {
+  type CustomValidator,
+  type EntityCheck,
+  type FieldSpec,
+  isObject,
+  type SchemaSpec,
+  type ShorthandSpec,
+} from './spec.ts'
+
+/** What is added to a field; a function is its custom validator. */
+export type FieldRule = CustomValidator | (Partial<ShorthandSpec> & CheckRule)
+
+interface CheckRule {
+  /** The functions of the custom entity checks, in the order in which these stand in the schema. */
+  readonly checks?: readonly CustomValidator[]
+}
+
+/**
+ * The rules that a schema from `GET /schemas/…` cannot hold, since they are functions, by the path of their field:
+ * `name`, `config.redis.host`; `*` stands for the elements of a list or the values of a map, `#` for the keys of a
+ * map, and the empty path for the schema itself.
+ */
+export type Rules = Readonly<Record<string, FieldRule>>
+
+/** @throws TypeError when a rule names a field that the schema does not have. */
+export function withRules(spec: SchemaSpec, rules: Rules): SchemaSpec {
+  let changed: FieldSpec = spec
+  for (const [path, rule] of Object.entries(rules)) {
+    const names = path === '' ? [] : path.split('.')
+    const found = changeAt(changed, names, node => applyRule(node, rule))
+    if (!found) throw new TypeError(`the schema ${spec.name ?? ''} has no field '${path}'`)
+    changed = found
+  }
+  return changed as SchemaSpec
+}
+
+/** Nothing where there is no such field. */
+function changeAt(
+  node: FieldSpec,
+  [first, ...rest]: readonly string[],
+  change: (node: FieldSpec) => FieldSpec,
+): FieldSpec | undefined {
+  if (first === undefined) return change(node)
+  const part = partOf(node, first)
+  if (part) {
+    const changed = changeAt(node[part]!, rest, change)
+    return changed && { ...node, [part]: changed }
+  }
+  for (const list of ['fields', 'shorthand_fields'] as const) {
+    const at = node[list]?.findIndex(field => first in field) ?? -1
+    const changed = at < 0 ? undefined : changeAt(node[list]![at]![first]!, rest, change)
+    if (changed) return { ...node, [list]: node[list]!.with(at, { [first]: changed }) }
+  }
+  return undefined
+}
+
+function partOf(spec: FieldSpec, name: string): 'elements' | 'values' | 'keys' | undefined {
+  if (name === '#') return spec.keys && 'keys'
+  if (name === '*') return spec.elements ? 'elements' : spec.values && 'values'
+  return undefined
+}
+
+function applyRule(node: FieldSpec, rule: FieldRule): FieldSpec {
+  if (typeof rule === 'function') return { ...node, custom_validator: rule }
+  const { checks, ...facts } = rule
+  return { ...node, ...facts, ...(checks && { entity_checks: withFunctions(node, checks) }) }
+}
+
+function withFunctions(node: FieldSpec, functions: readonly CustomValidator[]): readonly EntityCheck[] {
+  const left = [...functions]
+  return (node.entity_checks ?? []).map(check => {
+    const custom = check.custom_entity_check
+    return isObject(custom) ? { custom_entity_check: { ...custom, fn: left.shift() } } : check
+  })
+}
