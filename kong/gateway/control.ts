@@ -6,7 +6,10 @@ import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
 import { createDeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
+import type { Resolve } from './admin/route.ts'
 import { createAdminServer } from './admin/server.ts'
+import { withServerNames } from './state/certificate-names.ts'
+import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
 import { createEntityStore } from './state/store.ts'
 
@@ -25,6 +28,8 @@ export interface ControlOptions {
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
   readonly node: Omit<NodeInformation, 'plugins'>
+  /** Paths of the Admin API that plugins add, such as `/metrics`. */
+  readonly pluginPaths?: readonly Resolve[]
   /** Milliseconds since the epoch, with fractions. */
   readonly now: () => number
   /** Told of failures inside the Admin API. */
@@ -34,6 +39,8 @@ export interface ControlOptions {
 /** The half of the gateway that knows what is configured. The other half, the proxy, reads the state. */
 export interface Control {
   readonly state: State
+  /** Which targets the Admin API was told to take out of the balancing. */
+  readonly health: TargetHealth
   /** The Admin API, to be mounted in an HTTP server. */
   readonly admin: RequestListener
 }
@@ -54,7 +61,8 @@ export function createControl(options: ControlOptions): Control {
   const schemas = createEntitySchemas(
     Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, plugin.schema])),
   )
-  const store = createEntityStore(state, schemas, auto, { readOnly: databaseLess })
+  const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
+  const health = createTargetHealth()
   const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
   if (config && declaration !== undefined) {
     try {
@@ -68,9 +76,12 @@ export function createControl(options: ControlOptions): Control {
   )
   return {
     state,
+    health,
     admin: createAdminServer({
       state,
       store,
+      health,
+      ...(options.pluginPaths && { pluginPaths: options.pluginPaths }),
       ...(config && { config }),
       node: { ...node, plugins: summaries },
       onError,

@@ -70,7 +70,7 @@ export function fillFields(
   context: Context,
   auto: AutoValues | undefined,
 ): Record<string, unknown> {
-  const out = context === 'select' ? { ...data } : expandShorthands(shorthands, data)
+  const out = expandShorthands(shorthands, data)
   for (const [name, field] of fields) {
     let value = out[name]
     if (auto && field.spec.auto) value = automatic(name, field.spec, value, context, auto)

@@ -8,11 +8,13 @@ import {
 } from './spec.ts'
 
 /** What is added to a field; a function is its custom validator. */
-export type FieldRule = CustomValidator | (Partial<ShorthandSpec> & CheckRule)
+export type FieldRule = CustomValidator | (Partial<ShorthandSpec> & Partial<SchemaSpec> & CheckRule)
 
 interface CheckRule {
   /** The functions of the custom entity checks, in the order in which these stand in the schema. */
   readonly checks?: readonly CustomValidator[]
+  /** Validators of conditional entity checks, by the field that these demand something of. */
+  readonly conditions?: Readonly<Record<string, CustomValidator>>
 }
 
 /**
@@ -62,14 +64,24 @@ function partOf(spec: FieldSpec, name: string): 'elements' | 'values' | 'keys' |
 
 function applyRule(node: FieldSpec, rule: FieldRule): FieldSpec {
   if (typeof rule === 'function') return { ...node, custom_validator: rule }
-  const { checks, ...facts } = rule
-  return { ...node, ...facts, ...(checks && { entity_checks: withFunctions(node, checks) }) }
+  const { checks = [], conditions = {}, ...facts } = rule
+  const left = [...checks]
+  const entityChecks = node.entity_checks?.map(check => withFunction(check, left, conditions))
+  return { ...node, ...facts, ...(entityChecks && { entity_checks: entityChecks }) }
 }
 
-function withFunctions(node: FieldSpec, functions: readonly CustomValidator[]): readonly EntityCheck[] {
-  const left = [...functions]
-  return (node.entity_checks ?? []).map(check => {
-    const custom = check.custom_entity_check
-    return isObject(custom) ? { custom_entity_check: { ...custom, fn: left.shift() } } : check
-  })
+function withFunction(
+  { custom_entity_check: custom, conditional, ...check }: EntityCheck,
+  functions: CustomValidator[],
+  conditions: Readonly<Record<string, CustomValidator>>,
+): EntityCheck {
+  if (isObject(custom)) return { custom_entity_check: { ...custom, fn: functions.shift() } }
+  if (!isObject(conditional)) return check
+  const validator = conditions[String(conditional.then_field)]
+  const match = isObject(conditional.then_match) ? conditional.then_match : {}
+  return {
+    conditional: validator
+      ? { ...conditional, then_match: { ...match, custom_validator: validator } }
+      : conditional,
+  }
 }

@@ -6,22 +6,13 @@ import { replayScenario } from '../support/replay.ts'
 
 /** Recorded, and not yet answered in full. */
 const PENDING = new Set([
-  'admin-ca-certificates',
-  'admin-certificates',
-  'admin-credentials',
-  'admin-keys',
-  'admin-lists',
-  'admin-methods',
   'admin-plugin-entity',
   'admin-plugins-ai',
   'admin-plugins-auth',
   'admin-plugins-logging',
   'admin-plugins-traffic',
   'admin-relations',
-  'admin-targets',
-  'admin-vaults',
   'dbless-config',
-  'dbless-old-formats',
   'dbless-read-only',
   'proxy-cache',
   'proxy-cors',

@@ -22,20 +22,32 @@ const DEFAULT_SIZE = 100
 const MAX_SIZE = 1000
 
 /** @param rows in the order of their ids. */
-export function cutPage(rows: readonly Row[], { size = DEFAULT_SIZE, offset, tags }: PageOptions): Page {
+export function cutPage(rows: readonly Row[], options: PageOptions): Page {
+  const matches = options.tags === undefined ? undefined : tagFilter(options.tags)
+  const chosen = matches ? rows.filter(row => matches(tagsOf(row))) : rows
+  return cutList(chosen, ({ id }) => id, options)
+}
+
+const tagsOf = ({ tags }: Row): readonly string[] => (Array.isArray(tags) ? tags : [])
+
+/**
+ * Cuts one page out of a list.
+ *
+ * @param keyOf what the list is ordered by, and what an offset names
+ */
+export function cutList<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  { size = DEFAULT_SIZE, offset }: Pick<PageOptions, 'size' | 'offset'>,
+): { readonly data: readonly T[]; readonly offset?: string } {
   if (Number.isNaN(size)) throw invalidSize('size must be a number')
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
     throw invalidSize(`size must be an integer between 1 and ${MAX_SIZE}`)
-  const matches = tags === undefined ? undefined : tagFilter(tags)
   const first = offset === undefined ? undefined : decodeOffset(offset)
-  const data: Row[] = []
-  for (const row of rows) {
-    if (first !== undefined && row.id < first) continue
-    if (matches && !matches((row.tags as readonly string[] | null) ?? [])) continue
-    if (data.length === size) return { data, offset: encodeOffset(row.id) }
-    data.push(row)
-  }
-  return { data }
+  const start = first === undefined ? 0 : items.findIndex(item => keyOf(item) >= first)
+  if (start < 0) return { data: [] }
+  const next = items[start + size]
+  return { data: items.slice(start, start + size), ...(next && { offset: encodeOffset(keyOf(next)) }) }
 }
 
 const encodeOffset = (id: string): string =>
