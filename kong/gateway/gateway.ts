@@ -8,7 +8,7 @@ import { createBuiltinHandlers } from './builtin/builtin.ts'
 import { type ConfigurablePlugin, createControl } from './control.ts'
 import { createPdkHost } from './plugin-client/host.ts'
 import { createPluginServers } from './plugin-client/plugin-servers.ts'
-import { BUILTIN_PLUGINS } from './plugins/plugins.ts'
+import { BUNDLED_PLUGINS } from './plugins/bundled.ts'
 import { createResolver } from './proxy/balancer.ts'
 import { type Configuration, createConfiguration } from './proxy/configuration.ts'
 import type { Exchange } from './proxy/exchange.ts'
@@ -67,13 +67,13 @@ export async function startGateway({ settings, logger, environment }: GatewayOpt
   const enabled: Record<string, ConfigurablePlugin> = {}
   for (const name of settings.plugins) {
     const handler = external.get(name)?.handler ?? builtin.get(name)
-    const schema = external.get(name) ?? BUILTIN_PLUGINS[name]
-    if (!handler || !schema)
+    const schema = external.get(name) ?? BUNDLED_PLUGINS[name]
+    if (!schema)
       throw new SluiceError(
         'SLUICE_GATEWAY_CONFIG',
         `KONG_PLUGINS: ${name} plugin is enabled but not installed`,
       )
-    handlers.set(name, handler)
+    if (handler) handlers.set(name, handler)
     enabled[name] = schema
   }
 
