@@ -1,5 +1,5 @@
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 
 interface Config {
   readonly allow: readonly string[] | null

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { BasicAuthCredential } from '../../entities/entities.ts'
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { authenticate, authenticateAnonymous } from './authentication.ts'
 
 interface Config {

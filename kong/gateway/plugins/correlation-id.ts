@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 
 interface Config {
   readonly header_name: string

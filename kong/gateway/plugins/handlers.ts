@@ -1,4 +1,4 @@
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { aclHandler } from './acl.ts'
 import { basicAuthHandler } from './basic-auth.ts'
 import { createCorrelationIdHandler } from './correlation-id.ts'

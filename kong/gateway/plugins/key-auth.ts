@@ -1,5 +1,5 @@
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { authenticate, authenticateAnonymous, type Denial } from './authentication.ts'
 import { type BodyFields, readBodyFields, writeBodyFields } from './body-fields.ts'
 

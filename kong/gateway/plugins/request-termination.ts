@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
 import type { Exchange } from '../proxy/exchange.ts'
 import { entityOf } from '../proxy/log-entry.ts'
-import type { PluginHandler } from '../proxy/plan.ts'
+import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { routedPath } from '../router/path.ts'
 import { readBodyFields } from './body-fields.ts'
 

@@ -2,7 +2,7 @@ import type { Route, Service } from '../../entities/entities.ts'
 import { createRouter, type OnRouteFault, type Router } from '../router/router.ts'
 import type { Snapshot } from '../state/state.ts'
 import { type Balancer, createBalancer, type Resolver } from './balancer.ts'
-import { createPlan, type Plan, type PluginHandler } from './plan.ts'
+import { createPlan, type Plan, type PluginHandler } from './plugin-chain.ts'
 
 /** All that the proxy derives from one version of the state. */
 export interface Configuration {

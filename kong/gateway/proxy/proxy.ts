@@ -9,10 +9,10 @@ import type { Configuration } from './configuration.ts'
 import { type Destination, Exchange, type NodeFacts } from './exchange.ts'
 import { forward } from './forward.ts'
 import { CLOSING_STATUSES, refusedStatus, substituteFor } from './nginx.ts'
-import type { ConfiguredPlugin } from './plan.ts'
+import type { ConfiguredPlugin } from './plugin-chain.ts'
 import { finishHead, rawHead } from './response-head.ts'
+import { tunnel } from './tunnel.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
-import { tunnel } from './websocket.ts'
 
 export interface ProxyOptions {
   /** Read at the begin of each request, which keeps it to its end. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Plugin } from '../../../../kong/entities/entities.ts'
 import type { Exchange } from '../../../../kong/gateway/proxy/exchange.ts'
-import { createPlan, type PluginHandler } from '../../../../kong/gateway/proxy/plan.ts'
+import { createPlan, type PluginHandler } from '../../../../kong/gateway/proxy/plugin-chain.ts'
 import { createMemoryState } from '../../../../kong/gateway/state/state.ts'
 
 interface Scope {
