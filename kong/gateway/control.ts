@@ -10,11 +10,13 @@ import { createAdminServer } from './admin/server.ts'
 import { createMemoryState, type State } from './state/state.ts'
 import { createEntityStore } from './state/store.ts'
 
-/** A plugin that may be configured: built in, or told by a plugin server. */
+/** A plugin that may be configured: a bundled one, or one of a plugin server. */
 export interface ConfigurablePlugin {
   readonly schema: SchemaSpec
   readonly priority: number
   readonly version: string
+  /** False for a plugin whose configuration is accepted, but which is not run. */
+  readonly runs?: boolean
 }
 
 export interface ControlOptions {

@@ -33,3 +33,19 @@ export function authenticateAnonymous(exchange: Exchange, anonymous: string): vo
   const consumer = lookup.get('consumers', anonymous) ?? lookup.find('consumers', 'username', anonymous)
   authenticate(exchange, consumer, undefined, undefined)
 }
+
+/**
+ * Checks a request, and answers it where it is denied. With an anonymous consumer one of several authentication
+ * plugins is enough, and whoever passes none of them is anonymous.
+ */
+export function authenticateOr(
+  exchange: Exchange,
+  anonymous: string | null,
+  check: () => Denial | undefined,
+): void {
+  if (anonymous !== null && exchange.credential) return
+  const denial = check()
+  if (!denial) return
+  if (anonymous !== null) authenticateAnonymous(exchange, anonymous)
+  else exchange.respondError(denial.status, denial.message, denial.headers)
+}

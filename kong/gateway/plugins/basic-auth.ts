@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { BasicAuthCredential } from '../../entities/entities.ts'
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plugin-chain.ts'
-import { authenticate, authenticateAnonymous } from './authentication.ts'
+import { authenticate, authenticateOr } from './authentication.ts'
+import { definePlugin } from './builtin.ts'
 
 interface Config {
   readonly realm: string
@@ -10,16 +10,23 @@ interface Config {
   readonly hide_credentials: boolean
 }
 
-export const basicAuthHandler: PluginHandler = {
-  priority: 1100,
-  access(exchange, { entity }) {
-    const config = entity.config as unknown as Config
-    if (config.anonymous !== null && exchange.credential) return
-    if (check(exchange, config)) return
-    if (config.anonymous !== null) authenticateAnonymous(exchange, config.anonymous)
-    else exchange.respondError(401, 'Unauthorized', { 'WWW-Authenticate': `Basic realm="${config.realm}"` })
-  },
-}
+export const basicAuth = definePlugin<Config>({
+  name: 'basic-auth',
+  priority: 1_100,
+  start: () => ({
+    configure(config) {
+      const denial = {
+        status: 401,
+        message: 'Unauthorized',
+        headers: { 'WWW-Authenticate': `Basic realm="${config.realm}"` },
+      }
+      return {
+        access: exchange =>
+          authenticateOr(exchange, config.anonymous, () => (check(exchange, config) ? undefined : denial)),
+      }
+    },
+  }),
+})
 
 /** `proxy-authorization` is looked at first. */
 function check(exchange: Exchange, config: Config): boolean {

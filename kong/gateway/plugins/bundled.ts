@@ -1,20 +1,15 @@
-import { headerName } from '../../entities/typedefs.ts'
-import type { SchemaSpec } from '../../schema/spec.ts'
-import { recordedSchema, type SchemaRules } from './recorded-schema.ts'
+import { acl } from './acl.ts'
+import { basicAuth } from './basic-auth.ts'
+import { type BundledPlugin, defineIdlePlugin } from './builtin.ts'
+import { correlationId } from './correlation-id.ts'
+import { jwt } from './jwt.ts'
+import { keyAuth } from './key-auth.ts'
+import { requestTermination } from './request-termination.ts'
 
-/** A plugin that comes with Kong 3.9. */
-export interface BundledPlugin {
-  readonly schema: SchemaSpec
-  /** Plugins with a higher one run earlier. Kong's own numbers. */
-  readonly priority: number
-  readonly version: string
-}
+const RUN: readonly BundledPlugin[] = [acl, basicAuth, correlationId, jwt, keyAuth, requestTermination]
 
-/** Kong gives all its plugins its own version. */
-const VERSION = '3.9.3'
-
-const PRIORITIES: Readonly<Record<string, number>> = {
-  acl: 950,
+/** Known by their schemas, with Kong's priorities, and not run. */
+const IDLE = {
   acme: 1_705,
   'ai-prompt-decorator': 772,
   'ai-prompt-guard': 771,
@@ -24,9 +19,7 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   'ai-response-transformer': 768,
   'aws-lambda': 750,
   'azure-functions': 749,
-  'basic-auth': 1_100,
   'bot-detection': 2_500,
-  'correlation-id': 100_001,
   cors: 2_000,
   datadog: 10,
   'file-log': 9,
@@ -35,8 +28,6 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   'hmac-auth': 1_030,
   'http-log': 12,
   'ip-restriction': 990,
-  jwt: 1_450,
-  'key-auth': 1_250,
   'ldap-auth': 1_200,
   loggly: 6,
   oauth2: 1_400,
@@ -48,7 +39,6 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   'rate-limiting': 910,
   redirect: 779,
   'request-size-limiting': 951,
-  'request-termination': 2,
   'request-transformer': 801,
   'response-ratelimiting': 900,
   'response-transformer': 800,
@@ -61,29 +51,9 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   zipkin: 100_000,
 }
 
-interface TerminationConfig {
-  readonly message?: string | null
-  readonly content_type?: string | null
-  readonly body?: string | null
-  readonly echo?: boolean
-}
-
-function checkTermination({ message, content_type, body, echo }: TerminationConfig): string | undefined {
-  if (message && (content_type || body)) return 'message cannot be used with content_type or body'
-  if (content_type && !body) return 'content_type requires a body'
-  if (echo && (content_type || body)) return 'echo cannot be used with content_type and body'
-  return undefined
-}
-
-const RULES: Readonly<Record<string, SchemaRules>> = {
-  'key-auth': { 'config.key_names.elements': headerName },
-  'request-termination': { config: { custom_validator: checkTermination }, 'config.trigger': headerName },
-}
-
-/** Every plugin that Kong 3.9 bundles, by its name. */
+/** Every plugin that Kong 3.9 bundles, by its name; `runs` says whether the gateway executes it. */
 export const BUNDLED_PLUGINS: Readonly<Record<string, BundledPlugin>> = Object.fromEntries(
-  Object.entries(PRIORITIES).map(([name, priority]) => [
-    name,
-    { schema: recordedSchema(name, RULES[name]), priority, version: VERSION },
-  ]),
+  [...RUN, ...Object.entries(IDLE).map(([name, priority]) => defineIdlePlugin(name, priority))]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(plugin => [plugin.name, plugin]),
 )

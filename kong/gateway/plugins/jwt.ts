@@ -1,7 +1,7 @@
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { authenticate, authenticateAnonymous } from './authentication.ts'
-import { decodeToken, isSignedBy, type Token } from './token.ts'
+import { definePlugin } from './builtin.ts'
+import { decodeToken, type IsSigned, loadVerifier, type Token } from './token.ts'
 
 interface Config {
   readonly uri_param_names: readonly string[]
@@ -16,38 +16,48 @@ interface Config {
   readonly realm: string | null
 }
 
+/** Unlike other plugins' answers, jwt's have no request id. */
 interface JwtDenial {
   readonly body: unknown
   readonly challenge?: string
 }
 
-export function createJwtHandler(now: () => number): PluginHandler {
-  return {
-    priority: 1450,
-    access(exchange, { entity }) {
-      const config = entity.config as unknown as Config
-      if (!config.run_on_preflight && exchange.method === 'OPTIONS') return
-      if (config.anonymous !== null && exchange.credential) return
-      const denial = check(exchange, config, Math.floor(now() / 1_000))
-      if (!denial) return
-      if (config.anonymous !== null) authenticateAnonymous(exchange, config.anonymous)
-      else
-        exchange.respondJson(
-          401,
-          denial.body,
-          denial.challenge === undefined ? {} : { 'WWW-Authenticate': denial.challenge },
-        )
+export const jwt = definePlugin<Config>({
+  name: 'jwt',
+  priority: 1_450,
+  start: ({ now }) => ({
+    configure(config) {
+      const verifier = loadVerifier()
+      return {
+        async access(exchange) {
+          if (!config.run_on_preflight && exchange.method === 'OPTIONS') return
+          if (config.anonymous !== null && exchange.credential) return
+          const denial = check(exchange, config, await verifier, Math.floor(now() / 1_000))
+          if (!denial) return
+          if (config.anonymous !== null) authenticateAnonymous(exchange, config.anonymous)
+          else
+            exchange.respondJson(
+              401,
+              denial.body,
+              denial.challenge === undefined ? {} : { 'WWW-Authenticate': denial.challenge },
+            )
+        },
+      }
     },
-  }
-}
+  }),
+})
 
-function check(exchange: Exchange, config: Config, nowSeconds: number): JwtDenial | undefined {
+function check(
+  exchange: Exchange,
+  config: Config,
+  isSigned: IsSigned,
+  nowSeconds: number,
+): JwtDenial | undefined {
   const bearer = config.realm ? `Bearer realm="${config.realm}"` : 'Bearer'
   const deny = (message: string) => ({ body: { message }, challenge: `${bearer} error="invalid_token"` })
-  const tokens = findTokens(exchange, config)
-  if (tokens.size === 0) return { body: { message: 'Unauthorized' }, challenge: bearer }
-  if (tokens.size > 1) return deny('Multiple tokens provided')
-  const text = [...tokens][0]!
+  const [text, another] = [...findTokens(exchange, config)]
+  if (text === undefined) return { body: { message: 'Unauthorized' }, challenge: bearer }
+  if (another !== undefined) return deny('Multiple tokens provided')
   const token = decodeToken(text)
   if ('fault' in token) return deny(`Bad token; ${token.fault}`)
 
@@ -58,11 +68,11 @@ function check(exchange: Exchange, config: Config, nowSeconds: number): JwtDenia
   const credential = exchange.lookup.find('jwt_secrets', 'key', String(key))
   if (!credential) return deny(`No credentials found for given '${claim}'`)
   if (token.header.alg !== credential.algorithm) return deny('Invalid algorithm')
-  const symmetric = credential.algorithm.startsWith('HS')
-  const secret = symmetric ? credential.secret : credential.rsa_public_key
+  const isSymmetric = credential.algorithm.startsWith('HS')
+  const secret = isSymmetric ? credential.secret : credential.rsa_public_key
   if (!secret) return deny('Invalid key/secret')
-  const material = symmetric && config.secret_is_base64 ? Buffer.from(secret, 'base64') : Buffer.from(secret)
-  if (!isSignedBy(token, material)) return deny('Invalid signature')
+  const encoding = isSymmetric && config.secret_is_base64 ? 'base64' : 'utf8'
+  if (!isSigned(token, Buffer.from(secret, encoding))) return deny('Invalid signature')
   const faults = claimFaults(token, config, nowSeconds)
   if (faults) return { ...deny(''), body: faults }
 

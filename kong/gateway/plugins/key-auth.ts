@@ -1,7 +1,8 @@
+import { headerName } from '../../entities/typedefs.ts'
 import type { Exchange } from '../proxy/exchange.ts'
-import type { PluginHandler } from '../proxy/plugin-chain.ts'
-import { authenticate, authenticateAnonymous, type Denial } from './authentication.ts'
+import { authenticate, authenticateOr, type Denial } from './authentication.ts'
 import { type BodyFields, readBodyFields, writeBodyFields } from './body-fields.ts'
+import { definePlugin } from './builtin.ts'
 
 interface Config {
   readonly key_names: readonly string[]
@@ -14,28 +15,34 @@ interface Config {
   readonly realm: string | null
 }
 
-export const keyAuthHandler: PluginHandler = {
-  priority: 1250,
-  access(exchange, { entity }) {
-    const config = entity.config as unknown as Config
-    if (!config.run_on_preflight && exchange.method === 'OPTIONS') return undefined
-    if (config.anonymous !== null && exchange.credential) return undefined
-    // Only a key in the body needs waiting for it.
-    return config.key_in_body
-      ? readBodyFields(exchange).then(fields => decide(exchange, config, fields))
-      : decide(exchange, config, undefined)
-  },
-}
+export const keyAuth = definePlugin<Config>({
+  name: 'key-auth',
+  priority: 1_250,
+  rules: { 'config.key_names.elements': headerName },
+  start: () => ({
+    configure(config) {
+      const challenge = config.realm ? `Key realm="${config.realm}"` : 'Key'
+      const decide = (exchange: Exchange, fields: BodyFields | undefined) =>
+        authenticateOr(exchange, config.anonymous, () => check(exchange, config, challenge, fields))
+      return {
+        access(exchange) {
+          if (!config.run_on_preflight && exchange.method === 'OPTIONS') return undefined
+          // Only a key in the body needs waiting for it.
+          return config.key_in_body
+            ? readBodyFields(exchange).then(fields => decide(exchange, fields))
+            : decide(exchange, undefined)
+        },
+      }
+    },
+  }),
+})
 
-function decide(exchange: Exchange, config: Config, fields: BodyFields | undefined): void {
-  const denial = check(exchange, config, fields)
-  if (!denial) return
-  if (config.anonymous !== null) authenticateAnonymous(exchange, config.anonymous)
-  else exchange.respondError(denial.status, denial.message, denial.headers)
-}
-
-function check(exchange: Exchange, config: Config, fields: BodyFields | undefined): Denial | undefined {
-  const challenge = config.realm ? `Key realm="${config.realm}"` : 'Key'
+function check(
+  exchange: Exchange,
+  config: Config,
+  challenge: string,
+  fields: BodyFields | undefined,
+): Denial | undefined {
   const deny = (message: string) => ({ status: 401, message, headers: { 'WWW-Authenticate': challenge } })
   const key = findKey(exchange, config, fields)
   if (key === DUPLICATE) return deny('Duplicate API key found')

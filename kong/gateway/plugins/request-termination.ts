@@ -1,10 +1,11 @@
 import { hostname } from 'node:os'
+import { headerName } from '../../entities/typedefs.ts'
 import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
 import type { Exchange } from '../proxy/exchange.ts'
 import { entityOf } from '../proxy/log-entry.ts'
-import type { PluginHandler } from '../proxy/plugin-chain.ts'
 import { routedPath } from '../router/path.ts'
 import { readBodyFields } from './body-fields.ts'
+import { definePlugin } from './builtin.ts'
 
 interface Config {
   readonly status_code: number
@@ -24,24 +25,29 @@ const MESSAGES: Readonly<Record<number, string>> = {
   503: 'Service unavailable',
 }
 
-export const requestTerminationHandler: PluginHandler = {
+function checkConfig({ message, content_type, body, echo }: Partial<Config>): string | undefined {
+  if (message && (content_type || body)) return 'message cannot be used with content_type or body'
+  if (content_type && !body) return 'content_type requires a body'
+  if (echo && (content_type || body)) return 'echo cannot be used with content_type and body'
+  return undefined
+}
+
+export const requestTermination = definePlugin<Config>({
+  name: 'request-termination',
   priority: 2,
-  access(exchange, { entity }) {
-    const config = entity.config as unknown as Config
-    const { trigger, status_code: status } = config
-    if (trigger && !exchange.headers.has(trigger) && exchange.query[trigger] === undefined) return undefined
-    const message = config.message ?? MESSAGES[status]
-    if (config.echo) return echo(exchange, status, message)
-    if (config.body !== null)
-      exchange.respond(
-        status,
-        config.body,
-        config.content_type ? { 'Content-Type': config.content_type } : {},
-      )
-    else if (message === undefined) exchange.respond(status)
-    else exchange.respondJson(status, { message })
-    return undefined
-  },
+  rules: { config: { custom_validator: checkConfig }, 'config.trigger': headerName },
+  start: () => ({ configure: config => ({ access: exchange => terminate(exchange, config) }) }),
+})
+
+function terminate(exchange: Exchange, config: Config): undefined | Promise<void> {
+  const { trigger, status_code: status, content_type: type, body } = config
+  if (trigger && !exchange.headers.has(trigger) && exchange.query[trigger] === undefined) return undefined
+  const message = config.message ?? MESSAGES[status]
+  if (config.echo) return echo(exchange, status, message)
+  if (body !== null) exchange.respond(status, body, type ? { 'Content-Type': type } : {})
+  else if (message === undefined) exchange.respond(status)
+  else exchange.respondJson(status, { message })
+  return undefined
 }
 
 /** Answers with what the request was, for debugging. */

@@ -1,88 +1,85 @@
-import type { Plugin } from '../../entities/entities.ts'
+import type { Reference } from '../../entities/entities.ts'
 import type { Snapshot } from '../state/state.ts'
-import type { Exchange } from './exchange.ts'
+import type { ConfiguredPlugin, Phases, PluginConfiguration, RunnablePlugin } from './plugin.ts'
 
-type PhaseHandler = (exchange: Exchange, plugin: ConfiguredPlugin) => void | Promise<void>
-
-/** What a plugin does in each phase. One that throws makes the answer a 500. */
-export interface PluginHandler {
-  /** Plugins with a higher one run earlier. */
-  readonly priority: number
-  /** Before routing; global plugins only. */
-  readonly rewrite?: PhaseHandler
-  readonly access?: PhaseHandler
-  /** Before the head of the response is sent. */
-  readonly headerFilter?: (exchange: Exchange, plugin: ConfiguredPlugin) => void
-  /** With the whole response of the upstream at hand; having it turns streaming off. */
-  readonly response?: PhaseHandler
-  /** After the response; nobody waits for it. */
-  readonly log?: PhaseHandler
-}
-
-/** A plugin entity, ready to run. */
-export interface ConfiguredPlugin {
-  readonly name: string
-  readonly entity: Plugin
-  readonly handler: PluginHandler
-  /** Kong's key of the configuration. */
-  readonly key: string
-  /** Differs for every configuration that was ever built, also for one that did not change. */
-  readonly sequence: number
+/** Where a request is, as far as plugins are configured for it. */
+export interface Scope {
+  readonly route: Reference | undefined
+  readonly service: Reference | undefined
+  readonly consumer: Reference | undefined
 }
 
 export interface Candidate {
   readonly name: string
   /** The configuration that fits best, for a plugin that is configured several times. */
-  find(exchange: Exchange): ConfiguredPlugin | undefined
+  find(scope: Scope): ConfiguredPlugin | undefined
 }
 
 /** Which plugins run for a request, in their order. */
-export interface Plan {
+export interface PluginChain {
   readonly candidates: readonly Candidate[]
   readonly globals: readonly ConfiguredPlugin[]
 }
 
+export interface ChainOptions {
+  /** By name; a plugin that is not among them is left out. */
+  readonly plugins: ReadonlyMap<string, RunnablePlugin>
+  readonly workspaceId: string
+  /** Called for every configuration. */
+  readonly nextSequence: () => number
+  /** Told of a configuration that can't be run: its requests are answered 500. */
+  readonly onFault: (configuration: PluginConfiguration, error: unknown) => void
+}
+
 const key = (route = '', service = '', consumer = '') => `${route}:${service}:${consumer}`
 
-/**
- * @param handlers by name; a plugin without one is left out
- * @param nextSequence called for every configuration
- */
-export function createPlan(
-  snapshot: Snapshot,
-  handlers: ReadonlyMap<string, PluginHandler>,
-  workspaceId: string,
-  nextSequence: () => number,
-): Plan {
+export function createPluginChain(snapshot: Snapshot, options: ChainOptions): PluginChain {
+  const { plugins, workspaceId, nextSequence } = options
   const byName = new Map<string, Map<string, ConfiguredPlugin>>()
   for (const entity of snapshot.list('plugins')) {
-    const handler = handlers.get(entity.name)
-    if (!entity.enabled || !handler || !entity.protocols.some(isHttp)) continue
     const { route, service, consumer, name } = entity
-    const scope = key(route?.id, service?.id, consumer?.id)
-    const configured = {
-      name,
+    const plugin = plugins.get(name)
+    if (!entity.enabled || !plugin || !entity.protocols.some(isHttp)) continue
+    const configuration: PluginConfiguration = {
       entity,
-      handler,
       key: `plugins:${name}:${route?.id ?? ''}:${service?.id ?? ''}:${consumer?.id ?? ''}::${workspaceId}`,
       sequence: nextSequence(),
     }
+    const configured = { name, ...configuration, phases: phasesOf(plugin, configuration, options) }
+    const scope = key(route?.id, service?.id, consumer?.id)
     const scopes = byName.get(name)
     if (scopes) scopes.set(scope, configured)
     else byName.set(name, new Map([[scope, configured]]))
   }
-  const ordered = [...byName].sort(([a], [b]) => byPriority(a, b, handlers))
+  const ordered = [...byName].sort(([a], [b]) => byPriority(a, b, plugins))
   return {
     candidates: ordered.map(([name, scopes]) => ({ name, find: finder(scopes) })),
     globals: ordered.map(([, scopes]) => scopes.get(key())).filter(plugin => plugin !== undefined),
   }
 }
 
+function phasesOf(
+  plugin: RunnablePlugin,
+  configuration: PluginConfiguration,
+  { onFault }: ChainOptions,
+): Phases {
+  try {
+    return plugin.configure(configuration)
+  } catch (error) {
+    onFault(configuration, error)
+    return {
+      access() {
+        throw error
+      },
+    }
+  }
+}
+
 const isHttp = (protocol: string) => /^(http|grpc)s?$/.test(protocol)
 
 /** Kong orders equal priorities by name, from high to low. */
-function byPriority(a: string, b: string, handlers: ReadonlyMap<string, PluginHandler>): number {
-  const difference = handlers.get(b)!.priority - handlers.get(a)!.priority
+function byPriority(a: string, b: string, plugins: ReadonlyMap<string, RunnablePlugin>): number {
+  const difference = (plugins.get(b)?.priority ?? 0) - (plugins.get(a)?.priority ?? 0)
   return difference !== 0 ? difference : a > b ? -1 : 1
 }
 
@@ -90,10 +87,10 @@ function byPriority(a: string, b: string, handlers: ReadonlyMap<string, PluginHa
 function finder(scopes: ReadonlyMap<string, ConfiguredPlugin>): Candidate['find'] {
   const [only] = scopes.size === 1 ? scopes.values() : []
   if (only && !only.entity.route && !only.entity.service && !only.entity.consumer) return () => only
-  return exchange => {
-    const route = exchange.route?.id
-    const service = exchange.service?.id
-    const consumer = exchange.consumer?.id
+  return scope => {
+    const route = scope.route?.id
+    const service = scope.service?.id
+    const consumer = scope.consumer?.id
     return (
       (consumer &&
         ((route && service && scopes.get(key(route, service, consumer))) ||

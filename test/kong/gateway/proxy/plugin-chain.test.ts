@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
+import { messageOf } from '../../../../foundation/errors.ts'
 import type { Plugin } from '../../../../kong/entities/entities.ts'
-import type { Exchange } from '../../../../kong/gateway/proxy/exchange.ts'
-import { createPlan, type PluginHandler } from '../../../../kong/gateway/proxy/plugin-chain.ts'
+import { createPluginChain, type Scope } from '../../../../kong/gateway/proxy/plugin-chain.ts'
 import { createMemoryState } from '../../../../kong/gateway/state/state.ts'
+import { createExchange } from '../../../support/gateway-exchange.ts'
 
-interface Scope {
-  route?: string
-  service?: string
-  consumer?: string
+interface Ids {
+  readonly route?: string
+  readonly service?: string
+  readonly consumer?: string
 }
 
-function plugin(name: string, scope: Scope, more: Partial<Plugin> = {}): Plugin {
+function plugin(name: string, scope: Ids, more: Partial<Plugin> = {}): Plugin {
   const reference = (id: string | undefined) => (id === undefined ? null : { id })
   return {
     id: `${name}|${scope.route ?? ''}|${scope.service ?? ''}|${scope.consumer ?? ''}`,
@@ -29,28 +30,44 @@ function plugin(name: string, scope: Scope, more: Partial<Plugin> = {}): Plugin 
   }
 }
 
-function planOf(plugins: readonly Plugin[], priorities: Readonly<Record<string, number>>) {
+function chainOf(plugins: readonly Plugin[], priorities: Readonly<Record<string, number>>) {
   const state = createMemoryState(() => 0)
   state.transact(tx => {
     for (const entity of plugins) tx.put('plugins', entity)
   })
-  const handlers = new Map<string, PluginHandler>(
-    Object.entries(priorities).map(([name, priority]) => [name, { priority }]),
-  )
   let sequence = 0
-  return createPlan(state.snapshot(), handlers, 'ws', () => ++sequence)
+  const faults: string[] = []
+  const chain = createPluginChain(state.snapshot(), {
+    plugins: new Map(
+      Object.entries(priorities).map(([name, priority]) => [
+        name,
+        { priority, configure: configureOf(name) },
+      ]),
+    ),
+    workspaceId: 'ws',
+    nextSequence: () => ++sequence,
+    onFault: ({ entity }, error) => faults.push(`${entity.name}: ${messageOf(error)}`),
+  })
+  return { ...chain, faults }
 }
 
-const requestOf = (scope: Scope) =>
-  ({
-    route: scope.route && { id: scope.route },
-    service: scope.service && { id: scope.service },
-    consumer: scope.consumer && { id: scope.consumer },
-  }) as unknown as Exchange
+const configureOf = (name: string) => () => {
+  if (name === 'broken') throw new Error('no good')
+  return {}
+}
 
-describe('the plan of plugins', () => {
+const scopeOf = (ids: Ids): Scope => {
+  const reference = (id: string | undefined) => (id === undefined ? undefined : { id })
+  return {
+    route: reference(ids.route),
+    service: reference(ids.service),
+    consumer: reference(ids.consumer),
+  }
+}
+
+describe('the chain of plugins', () => {
   it('takes the most specific configuration, in the order of Kong', () => {
-    const scopes: Scope[] = [
+    const scopes: Ids[] = [
       { route: 'r', service: 's', consumer: 'c' },
       { route: 'r', consumer: 'c' },
       { service: 's', consumer: 'c' },
@@ -60,37 +77,37 @@ describe('the plan of plugins', () => {
       { service: 's' },
       {},
     ]
-    const all = requestOf({ route: 'r', service: 's', consumer: 'c' })
+    const all = scopeOf({ route: 'r', service: 's', consumer: 'c' })
     for (const [i, expected] of scopes.entries()) {
-      const plan = planOf(
+      const chain = chainOf(
         scopes.slice(i).map(scope => plugin('p', scope)),
         { p: 1 },
       )
-      assert.equal(plan.candidates[0]!.find(all)?.entity.id, plugin('p', expected).id)
+      assert.equal(chain.candidates[0]!.find(all)?.entity.id, plugin('p', expected).id)
     }
   })
 
   it('leaves a plugin out whose scope is another', () => {
-    const plan = planOf([plugin('p', { route: 'r', consumer: 'c' })], { p: 1 })
-    const find = plan.candidates[0]!.find
-    assert.equal(find(requestOf({ route: 'r' })), undefined)
-    assert.equal(find(requestOf({ route: 'x', consumer: 'c' })), undefined)
-    assert.ok(find(requestOf({ route: 'r', consumer: 'c' })))
+    const chain = chainOf([plugin('p', { route: 'r', consumer: 'c' })], { p: 1 })
+    const find = chain.candidates[0]!.find
+    assert.equal(find(scopeOf({ route: 'r' })), undefined)
+    assert.equal(find(scopeOf({ route: 'x', consumer: 'c' })), undefined)
+    assert.ok(find(scopeOf({ route: 'r', consumer: 'c' })))
   })
 
   it('runs by priority, then by name from high to low', () => {
-    const plan = planOf(
+    const chain = chainOf(
       ['low', 'a', 'b', 'high'].map(name => plugin(name, {})),
       { low: 1, a: 5, b: 5, high: 9 },
     )
     assert.deepEqual(
-      plan.candidates.map(candidate => candidate.name),
+      chain.candidates.map(candidate => candidate.name),
       ['high', 'b', 'a', 'low'],
     )
   })
 
   it('leaves out what is switched off, not installed, or for other protocols', () => {
-    const plan = planOf(
+    const chain = chainOf(
       [
         plugin('off', {}, { enabled: false }),
         plugin('missing', {}),
@@ -100,21 +117,28 @@ describe('the plan of plugins', () => {
       { off: 1, stream: 1, on: 1 },
     )
     assert.deepEqual(
-      plan.candidates.map(candidate => candidate.name),
+      chain.candidates.map(candidate => candidate.name),
       ['on'],
     )
   })
 
   it('knows the global plugins, and numbers every configuration', () => {
-    const plan = planOf([plugin('p', {}), plugin('p', { route: 'r' }), plugin('q', { route: 'r' })], {
+    const chain = chainOf([plugin('p', {}), plugin('p', { route: 'r' }), plugin('q', { route: 'r' })], {
       p: 1,
       q: 1,
     })
     assert.deepEqual(
-      plan.globals.map(configured => configured.name),
+      chain.globals.map(configured => configured.name),
       ['p'],
     )
-    const numbers = plan.candidates.map(c => c.find(requestOf({ route: 'r' }))?.sequence)
+    const numbers = chain.candidates.map(c => c.find(scopeOf({ route: 'r' }))?.sequence)
     assert.equal(new Set(numbers).size, 2)
+  })
+
+  it('answers the requests of a configuration that it cannot run, and reports it', () => {
+    const chain = chainOf([plugin('broken', {})], { broken: 1 })
+    assert.deepEqual(chain.faults, ['broken: no good'])
+    const found = chain.candidates[0]!.find(scopeOf({}))
+    assert.throws(() => found?.phases.access?.(createExchange()), /no good/)
   })
 })
