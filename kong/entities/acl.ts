@@ -16,5 +16,5 @@ export const acl = defineEntity({
   identity: [['group', 'consumer']],
   fixed: ['consumer', 'group'],
   shownBy: ['group'],
-  rules: { 'tags.*': checkTag },
+  rules: { 'tags.elements': checkTag },
 })

@@ -27,7 +27,7 @@ export const basicAuth = defineEntity({
   together: ['password', 'consumer'],
   rules: {
     '': { transformations: [{ input: ['password'], needs: ['consumer.id'] }] },
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
   transform: (row, { password }) =>
     typeof password === 'string' && isObject(row.consumer)

@@ -18,7 +18,7 @@ export const caCertificate = defineEntity({
   noun: 'CA certificate',
   identity: [['cert']],
   shownBy: [],
-  rules: { '': { checks: [checkAuthority] }, cert: checkCertificate, 'tags.*': checkTag },
+  rules: { '': { checks: [checkAuthority] }, cert: checkCertificate, 'tags.elements': checkTag },
   transform: (row, { cert }) => {
     const read = typeof cert === 'string' ? readCertificate(cert) : undefined
     return read ? { ...row, cert_digest: read.fingerprint256.replaceAll(':', '').toLowerCase() } : row

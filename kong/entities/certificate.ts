@@ -38,8 +38,8 @@ export const certificate = defineEntity({
     key: checkKey,
     cert_alt: checkCertificate,
     key_alt: checkKey,
-    'snis.*': checkWildcardName,
-    'tags.*': checkTag,
+    'snis.elements': checkWildcardName,
+    'tags.elements': checkTag,
   },
 })
 

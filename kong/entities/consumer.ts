@@ -15,5 +15,5 @@ export const consumer = defineEntity({
   noun: 'consumer',
   endpointKey: 'username',
   identity: [['username'], ['custom_id']],
-  rules: { 'tags.*': checkTag },
+  rules: { 'tags.elements': checkTag },
 })

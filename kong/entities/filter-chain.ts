@@ -24,6 +24,6 @@ export const filterChain = defineEntity({
   rules: {
     '': { checks: [() => 'wasm support is not enabled'] },
     name: checkName,
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
 })

@@ -21,5 +21,5 @@ export const hmacAuth = defineEntity({
   fixed: ['consumer'],
   secrets: ['secret'],
   shownBy: ['username'],
-  rules: { 'tags.*': checkTag },
+  rules: { 'tags.elements': checkTag },
 })

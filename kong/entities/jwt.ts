@@ -24,7 +24,7 @@ export const jwt = defineEntity({
   fixed: ['consumer'],
   secrets: ['key', 'secret'],
   shownBy: [],
-  rules: { '': { conditions: { rsa_public_key: checkPublicKey } }, 'tags.*': checkTag },
+  rules: { '': { conditions: { rsa_public_key: checkPublicKey } }, 'tags.elements': checkTag },
 })
 
 function checkPublicKey(key: string): string | undefined {

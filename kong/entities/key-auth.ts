@@ -23,5 +23,5 @@ export const keyAuth = defineEntity({
   secrets: ['key'],
   shownBy: [],
   writeOnly: ['ttl'],
-  rules: { '': { ttl: true }, 'tags.*': checkTag },
+  rules: { '': { ttl: true }, 'tags.elements': checkTag },
 })

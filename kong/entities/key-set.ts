@@ -15,5 +15,5 @@ export const keySet = defineEntity({
   path: 'key-sets',
   endpointKey: 'name',
   identity: [['name']],
-  rules: { 'tags.*': checkTag },
+  rules: { 'tags.elements': checkTag },
 })

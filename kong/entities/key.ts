@@ -25,7 +25,7 @@ export const key = defineEntity({
   identity: [['name'], ['kid', 'set']],
   secrets: ['jwk', 'pem'],
   shownBy: ['name', 'kid'],
-  rules: { '': { checks: [checkJwk] }, pem: checkPem, 'tags.*': checkTag },
+  rules: { '': { checks: [checkJwk] }, pem: checkPem, 'tags.elements': checkTag },
 })
 
 function checkJwk({ jwk, kid }: { readonly jwk?: string | null; readonly kid?: string }): string | undefined {

@@ -32,8 +32,8 @@ export const oauth2Credential = defineEntity({
   writeOnly: ['ttl'],
   rules: {
     '': { transformations: [{ input: ['hash_secret'], needs: ['client_secret'] }] },
-    'redirect_uris.*': checkRedirectUri,
-    'tags.*': checkTag,
+    'redirect_uris.elements': checkRedirectUri,
+    'tags.elements': checkTag,
   },
   transform: (row, { hash_secret }, auto) =>
     hash_secret === true && typeof row.client_secret === 'string'

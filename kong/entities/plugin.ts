@@ -36,6 +36,6 @@ export const plugin = defineEntity({
       subschema_error: "plugin '%s' not enabled; add it to the 'plugins' configuration property",
     },
     instance_name: checkName,
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
 })

@@ -122,13 +122,13 @@ export const route = defineEntity({
   rules: {
     '': { subschema_key: 'protocols', checks: [() => undefined, checkRouteExpression] },
     name: checkName,
-    'snis.*': checkWildcardName,
-    'sources.*.ip': checkAddressRange,
-    'destinations.*.ip': checkAddressRange,
-    'hosts.*': checkHostPattern,
-    'paths.*': checkRouterPath,
-    'headers.#': checkHeaderName,
-    'tags.*': checkTag,
+    'snis.elements': checkWildcardName,
+    'sources.elements.ip': checkAddressRange,
+    'destinations.elements.ip': checkAddressRange,
+    'hosts.elements': checkHostPattern,
+    'paths.elements': checkRouterPath,
+    'headers.keys': checkHeaderName,
+    'tags.elements': checkTag,
   },
   // What a route may and must hold depends on its first protocol.
   subschemas: {

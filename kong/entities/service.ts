@@ -37,7 +37,7 @@ export const service = defineEntity({
     name: checkName,
     host: checkHost,
     path: checkUriPath,
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
 })
 

@@ -17,5 +17,5 @@ export const sni = defineEntity({
   endpointKey: 'name',
   identity: [['name']],
   goesWith: ['certificate'],
-  rules: { name: checkWildcardName, 'tags.*': checkTag },
+  rules: { name: checkWildcardName, 'tags.elements': checkTag },
 })

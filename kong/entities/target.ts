@@ -24,7 +24,7 @@ export const target = defineEntity({
   fixed: ['upstream', 'target'],
   shownBy: ['target'],
   within: 'upstream',
-  rules: { target: checkTarget, 'tags.*': checkTag },
+  rules: { target: checkTarget, 'tags.elements': checkTag },
   // A target is stored with its port.
   prepare(data) {
     if (typeof data.target !== 'string') return data

@@ -53,9 +53,9 @@ export const upstream = defineEntity({
     hash_on_cookie_path: checkUriPath,
     'healthchecks.active.http_path': checkUriPath,
     'healthchecks.active.https_sni': checkServerName,
-    'healthchecks.active.headers.#': checkHeaderName,
+    'healthchecks.active.headers.keys': checkHeaderName,
     host_header: checkHostAndPort,
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
 })
 

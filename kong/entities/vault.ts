@@ -23,7 +23,7 @@ export const vault = defineEntity({
   identity: [['prefix']],
   rules: {
     '': { subschema_key: 'name', subschema_error: "vault '%s' is not installed" },
-    'tags.*': checkTag,
+    'tags.elements': checkTag,
   },
   subschemas: Object.fromEntries(recordedNames('vaults').map(name => [name, recordedSchema('vaults', name)])),
 })

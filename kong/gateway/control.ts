@@ -1,23 +1,25 @@
 import type { RequestListener } from 'node:http'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { randomAuto } from '../entities/auto.ts'
+import { withDrawnDefaults } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
 import { createDeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
-import type { Resolve } from './admin/route.ts'
 import { createAdminServer } from './admin/server.ts'
 import { withServerNames } from './state/certificate-names.ts'
 import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
 import { createEntityStore } from './state/store.ts'
 
-/** A plugin that may be configured: built in, or told by a plugin server. */
+/** A plugin that may be configured: a bundled one, or one of a plugin server. */
 export interface ConfigurablePlugin {
   readonly schema: SchemaSpec
   readonly priority: number
   readonly version: string
+  /** False for a plugin whose configuration is accepted, but which is not run. */
+  readonly runs?: boolean
 }
 
 export interface ControlOptions {
@@ -28,8 +30,6 @@ export interface ControlOptions {
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
   readonly node: Omit<NodeInformation, 'plugins'>
-  /** Paths of the Admin API that plugins add, such as `/metrics`. */
-  readonly pluginPaths?: readonly Resolve[]
   /** Milliseconds since the epoch, with fractions. */
   readonly now: () => number
   /** Told of failures inside the Admin API. */
@@ -59,7 +59,9 @@ export function createControl(options: ControlOptions): Control {
   const state = createMemoryState(now)
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
-    Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, plugin.schema])),
+    Object.fromEntries(
+      Object.entries(plugins).map(([name, { schema }]) => [name, withDrawnDefaults(name, schema, auto)]),
+    ),
   )
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
   const health = createTargetHealth()
@@ -81,7 +83,6 @@ export function createControl(options: ControlOptions): Control {
       state,
       store,
       health,
-      ...(options.pluginPaths && { pluginPaths: options.pluginPaths }),
       ...(config && { config }),
       node: { ...node, plugins: summaries },
       onError,

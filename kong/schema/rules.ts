@@ -19,8 +19,8 @@ interface CheckRule {
 
 /**
  * The rules that a schema from `GET /schemas/…` cannot hold, since they are functions, by the path of their field:
- * `name`, `config.redis.host`; `*` stands for the elements of a list or the values of a map, `#` for the keys of a
- * map, and the empty path for the schema itself.
+ * `name`, `config.redis.host`, `tags.elements`, `headers.keys`, `limits.values`. The empty path stands for the schema
+ * itself.
  */
 export type Rules = Readonly<Record<string, FieldRule>>
 
@@ -56,11 +56,10 @@ function changeAt(
   return undefined
 }
 
-function partOf(spec: FieldSpec, name: string): 'elements' | 'values' | 'keys' | undefined {
-  if (name === '#') return spec.keys && 'keys'
-  if (name === '*') return spec.elements ? 'elements' : spec.values && 'values'
-  return undefined
-}
+const PARTS = ['elements', 'keys', 'values'] as const
+
+const partOf = (spec: FieldSpec, name: string): (typeof PARTS)[number] | undefined =>
+  PARTS.find(part => part === name && spec[part] !== undefined)
 
 function applyRule(node: FieldSpec, rule: FieldRule): FieldSpec {
   if (typeof rule === 'function') return { ...node, custom_validator: rule }

@@ -6,14 +6,6 @@ import { replayScenario } from '../support/replay.ts'
 
 /** Recorded, and not yet answered in full. */
 const PENDING = new Set([
-  'admin-plugin-entity',
-  'admin-plugins-ai',
-  'admin-plugins-auth',
-  'admin-plugins-logging',
-  'admin-plugins-traffic',
-  'admin-relations',
-  'dbless-config',
-  'dbless-read-only',
   'proxy-cache',
   'proxy-cors',
   'proxy-hmac-auth',

@@ -19,8 +19,6 @@ export interface AdminOptions {
   readonly store: EntityStore
   readonly node: NodeInformation
   readonly health: TargetHealth
-  /** Paths that plugins add, such as `/metrics`. */
-  readonly pluginPaths?: readonly Resolve[]
   /** Serves `/config`, for a gateway without a database. */
   readonly config?: DeclarativeConfig
   /** Told of failures that are nobody's fault but ours; the client gets a plain 500. */
@@ -41,7 +39,6 @@ export function createAdminServer(options: AdminOptions): RequestListener {
     createSchemaResolve(store),
     options.config?.resolve ?? withoutDeclarativeConfig,
     createResources({ store, health, nodeId: node.nodeId }),
-    ...(options.pluginPaths ?? []),
   ])
   return (request, response) => {
     const startMs = performance.now()

@@ -78,4 +78,9 @@ function faultOf({ code, message, linePos, pos }: YAMLParseError, text: string):
 
 /** Text that `parseYaml` would take for something else is quoted. */
 export const writeYaml = (tree: unknown): string =>
-  stringify(tree, { nullStr: '~', indentSeq: false, customTags: known => [...known, ...TAGS] })
+  stringify(tree, {
+    nullStr: '~',
+    indentSeq: false,
+    singleQuote: true,
+    customTags: known => [...known, ...TAGS],
+  })

@@ -8,6 +8,8 @@ export interface PageOptions {
   readonly offset?: string
   /** `a,b`: both tags; `a/b`: one of them. */
   readonly tags?: string
+  /** False takes no full page for the last one, as a Kong without a database does. */
+  readonly looksAhead?: boolean
   /** Only the entities that refer to one other. */
   readonly scope?: { readonly field: string; readonly id: string }
 }
@@ -38,7 +40,7 @@ const tagsOf = ({ tags }: Row): readonly string[] => (Array.isArray(tags) ? tags
 export function cutList<T>(
   items: readonly T[],
   keyOf: (item: T) => string,
-  { size = DEFAULT_SIZE, offset }: Pick<PageOptions, 'size' | 'offset'>,
+  { size = DEFAULT_SIZE, offset, looksAhead = true }: Pick<PageOptions, 'size' | 'offset' | 'looksAhead'>,
 ): { readonly data: readonly T[]; readonly offset?: string } {
   if (Number.isNaN(size)) throw invalidSize('size must be a number')
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
@@ -46,8 +48,11 @@ export function cutList<T>(
   const first = offset === undefined ? undefined : decodeOffset(offset)
   const start = first === undefined ? 0 : items.findIndex(item => keyOf(item) >= first)
   if (start < 0) return { data: [] }
+  const data = items.slice(start, start + size)
+  const last = data.at(-1)
   const next = items[start + size]
-  return { data: items.slice(start, start + size), ...(next && { offset: encodeOffset(keyOf(next)) }) }
+  if (!looksAhead && last && data.length === size) return { data, offset: encodeOffset(`${keyOf(last)}\0`) }
+  return { data, ...(next && { offset: encodeOffset(keyOf(next)) }) }
 }
 
 const encodeOffset = (id: string): string =>

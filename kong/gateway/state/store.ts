@@ -57,7 +57,7 @@ export function createEntityStore(options: StoreOptions): EntityStore {
     page(collection, pageOptions) {
       const { scope } = pageOptions
       const rows = scope ? state.referring(collection, scope.field, scope.id) : state.list(collection)
-      const page = cutPage(rows, pageOptions)
+      const page = cutPage(rows, { ...pageOptions, looksAhead: !options.readOnly })
       return { ...page, data: page.data.map(row => shown(collection, row)) }
     },
     insert: (collection, data) => shown(collection, insert(options, collection, data)),
