@@ -1,0 +1,18 @@
+/** A `name:value` of a transformer; the value is undefined where there is none. */
+export interface Pair {
+  readonly name: string
+  readonly value: string | undefined
+}
+
+/** Reads a list of pairs as Kong does: several colons count as one, and an empty value as none. */
+export const readPairs = (entries: readonly string[]): readonly Pair[] =>
+  entries.map(entry => {
+    const [, name = entry, value = ''] = /^([^:]+):*([\s\S]*)$/.exec(entry) ?? []
+    return { name, value: value === '' ? undefined : value }
+  })
+
+/** Another value behind those that are there; whatever is no text gives way, as in Kong. */
+export function appendValue(present: unknown, value: unknown): unknown[] {
+  if (typeof present === 'string') return [present, value]
+  return Array.isArray(present) ? [...present, value] : [value]
+}
