@@ -4,7 +4,7 @@ import { parseQuery } from '../proxy/query.ts'
 import { escapePath } from '../router/path.ts'
 import { type BodyFields, kindOf, parseFields, writeBodyFields } from './body-fields.ts'
 import { definePlugin } from './builtin.ts'
-import { appendValue, readPairs } from './pairs.ts'
+import { appendValue, readHeaderPairs, readPairs } from './pairs.ts'
 import { compileTemplate, type Names, type Template } from './template.ts'
 
 type Part = 'headers' | 'querystring' | 'body'
@@ -58,8 +58,9 @@ export const requestTransformer = definePlugin<Config>({
 })
 
 function compileChanges(config: Config, part: Part): Changes {
+  const read = part === 'headers' ? readHeaderPairs : readPairs
   const templates = (entries: readonly string[]) =>
-    readPairs(entries).flatMap(({ name, value }) =>
+    read(entries).flatMap(({ name, value }) =>
       value === undefined ? [] : [{ name, render: compileTemplate(value) }],
     )
   return {

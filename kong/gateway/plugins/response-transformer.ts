@@ -1,7 +1,7 @@
 import type { Exchange } from '../proxy/exchange.ts'
 import type { HeaderValue } from '../proxy/header-map.ts'
 import { definePlugin } from './builtin.ts'
-import { appendValue, type Pair, readPairs } from './pairs.ts'
+import { appendValue, type Pair, readHeaderPairs, readPairs } from './pairs.ts'
 
 type JsonType = 'boolean' | 'number' | 'string'
 
@@ -55,7 +55,7 @@ export const responseTransformer = definePlugin<Config>({
 
 function headerChanges({ remove, rename, replace, add, append }: Config): Transform {
   const [removed, renamed, replaced, added, appended] = [remove, rename, replace, add, append].map(
-    ({ headers }) => readPairs(headers),
+    ({ headers }) => readHeaderPairs(headers),
   ) as [readonly Pair[], readonly Pair[], readonly Pair[], readonly Pair[], readonly Pair[]]
   return ({ responseHeaders }) => {
     // Renaming, replacing and adding look at the fields as they were before all of it.
