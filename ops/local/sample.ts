@@ -2,8 +2,8 @@ import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../foundation/errors.ts'
+import { guardChild } from './child-guard.ts'
 import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
-import { keep } from './keeper.ts'
 import { freePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 
@@ -49,7 +49,7 @@ export async function startSample({ ports, say = () => {} }: SampleOptions = {})
   const [port, controlPort] = ports ?? ((await freePorts(2)) as [number, number])
   const folder = temporaryFolder('sample')
   const addresses = { SAMPLE_LISTEN: `127.0.0.1:${port}`, SAMPLE_CONTROL: `127.0.0.1:${controlPort}` }
-  const kept = keep(
+  const guard = guardChild(
     { command, args: [path.join(sources(), 'serve.py')], env: { ...env, ...addresses }, endSignal: 'TERM' },
     folder,
   )
@@ -57,10 +57,10 @@ export async function startSample({ ports, say = () => {} }: SampleOptions = {})
     url: `http://127.0.0.1:${port}`,
     controlUrl: `http://127.0.0.1:${controlPort}`,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
     logFile: path.join(folder, 'log'),
-    isRunning: () => kept.isRunning(),
+    isRunning: () => guard.isRunning(),
     async behave(behaviour) {
       const answer = await fetch(`${this.controlUrl}/_control`, {
         method: 'POST',
@@ -68,9 +68,9 @@ export async function startSample({ ports, say = () => {} }: SampleOptions = {})
       })
       if (!answer.ok) throw new Error(`the failure switch refuses: ${await answer.text()}`)
     },
-    close: () => kept.close(),
+    close: () => guard.close(),
   }
-  await kept.start()
+  await guard.start()
   try {
     await untilHealthy(sample)
   } catch (error) {

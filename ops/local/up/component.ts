@@ -2,8 +2,8 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../../foundation/errors.ts'
+import { guardChild } from '../child-guard.ts'
 import { endOfLog, projectFolder } from '../folders.ts'
-import { keep } from '../keeper.ts'
 import { privateFolder } from './state.ts'
 
 /** A part of the platform while it runs. */
@@ -36,7 +36,7 @@ export async function startCommand(
   mkdirSync(folder, { recursive: true })
   const log = path.join(folder, 'log')
   rmSync(log, { force: true })
-  const kept = keep(
+  const guard = guardChild(
     {
       command: process.execPath,
       args: [sluice(), ...args],
@@ -47,15 +47,15 @@ export async function startCommand(
     folder,
     { keepFolder: true, graceMs: 10_000 },
   )
-  await kept.start()
+  await guard.start()
   const deadline = performance.now() + READY_MS
   while (!(await isReady().catch(() => false))) {
-    if (kept.isRunning() && performance.now() < deadline) {
+    if (guard.isRunning() && performance.now() < deadline) {
       await sleep(50)
       continue
     }
-    const problem = kept.isRunning() ? `was not ready in ${READY_MS / 1_000} s` : 'ended at its start'
-    await kept.close()
+    const problem = guard.isRunning() ? `was not ready in ${READY_MS / 1_000} s` : 'ended at its start'
+    await guard.close()
     throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `the ${name} ${problem}:\n${endOfLog(log)}`)
   }
   return {
@@ -63,10 +63,10 @@ export async function startCommand(
     about,
     log,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
-    isRunning: () => kept.isRunning(),
-    close: () => kept.close(),
+    isRunning: () => guard.isRunning(),
+    close: () => guard.close(),
   }
 }
 
