@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline'
 import { freeze, isAlive, killFamily, thaw } from './processes.ts'
 import { serviceUser } from './user.ts'
 
+/** Names the platform in the environment of each process that belongs to it: `make down` looks for it. */
+export const MARK = 'SLUICE_UP_MARK'
+
 /** A command that runs until it is ended. */
 export interface Launch {
   readonly command: string
@@ -58,7 +61,7 @@ export function guardChild(
     ],
     {
       cwd: folder,
-      env: launch.env,
+      env: { ...inheritedMark(), ...launch.env },
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
       ...(launch.asCurrentUser ? {} : serviceUser()),
@@ -96,6 +99,11 @@ export function guardChild(
       pids.close()
     },
   }
+}
+
+function inheritedMark(): Record<string, string> {
+  const mark = process.env[MARK]
+  return mark === undefined ? {} : { [MARK]: mark }
 }
 
 async function failure(guard: ReturnType<typeof spawn>): Promise<never> {

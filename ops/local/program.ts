@@ -1,12 +1,12 @@
 /** Runs a service's program as a process of this machine. */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type ChildGuard, guardChild } from './child-guard.ts'
-import { cacheFolder, dataFolder, endOfLog, giveToService, temporaryFolder, writePrivate } from './folders.ts'
+import { cacheFolder, endOfLog, ownFolder, temporaryFolder, writePrivate } from './folders.ts'
 import type { Installation } from './installation.ts'
 import { freePorts } from './ports.ts'
 import type { Recipe } from './recipe.ts'
@@ -109,13 +109,6 @@ export async function untilReady(
 }
 
 const newPassword = () => randomBytes(18).toString('base64url')
-
-function ownFolder(name: string): string {
-  const folder = dataFolder(name)
-  giveToService(folder)
-  chmodSync(folder, 0o700)
-  return folder
-}
 
 function keptPassword(folder: string): string {
   const file = path.join(folder, 'password')
