@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline'
 import { freeze, isAlive, killFamily, thaw } from './processes.ts'
 import { serviceUser } from './user.ts'
 
+/** Names the platform in the environment of each process that belongs to it: `make down` looks for it. */
+export const MARK = 'SLUICE_UP_MARK'
+
 /** A command that runs until it is ended. */
 export interface Launch {
   readonly command: string
@@ -17,7 +20,7 @@ export interface Launch {
 }
 
 /** A command together with the small process that watches over it. */
-export interface Kept {
+export interface ChildGuard {
   readonly pid: number | undefined
   isRunning(): boolean
   start(): Promise<void>
@@ -30,25 +33,25 @@ export interface Kept {
 }
 
 /**
- * Starts a keeper for the command: a shell whose standard input is a pipe from this process. The kernel closes
- * the pipe however this process ends, so the service never outlives it. The keeper leads its own session, which
+ * Starts a guard for the command: a shell whose standard input is a pipe from this process. The kernel closes
+ * the pipe however this process ends, so the service never outlives it. The guard leads its own session, which
  * keeps a Ctrl-C on the terminal from reaching the service first.
  *
  * @param folder gets the `log` of the command; removed at the end unless `keepFolder`
  */
-export function keep(
+export function guardChild(
   launch: Launch,
   folder: string,
   { graceMs = 3_000, keepFolder = false }: { graceMs?: number; keepFolder?: boolean } = {},
-): Kept {
-  const script = readFileSync(new URL('./keeper.sh', import.meta.url), 'utf8')
+): ChildGuard {
+  const script = readFileSync(new URL('./child-guard.sh', import.meta.url), 'utf8')
   // Passed as text, because the service's user may not be able to read the project.
-  const keeper = spawn(
+  const guard = spawn(
     'sh',
     [
       '-c',
       script,
-      'keeper',
+      'child-guard',
       folder,
       launch.endSignal,
       String(Math.ceil(graceMs / 100)),
@@ -58,15 +61,15 @@ export function keep(
     ],
     {
       cwd: folder,
-      env: launch.env,
+      env: { ...inheritedMark(), ...launch.env },
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
       ...(launch.asCurrentUser ? {} : serviceUser()),
     },
   )
-  const ended = once(keeper, 'exit')
+  const ended = once(guard, 'exit')
   ended.catch(() => {})
-  const pids = createInterface({ input: keeper.stdout })
+  const pids = createInterface({ input: guard.stdout })
   let pid: number | undefined
 
   return {
@@ -76,8 +79,8 @@ export function keep(
     isRunning: () => pid !== undefined && isAlive(pid),
     async start() {
       const line = once(pids, 'line')
-      keeper.stdin.write('start\n')
-      const [first] = (await Promise.race([line, ended.then(() => ['']), failure(keeper)])) as [string]
+      guard.stdin.write('start\n')
+      const [first] = (await Promise.race([line, ended.then(() => ['']), failure(guard)])) as [string]
       if (first === '') throw new Error(`the shell that starts ${launch.command} ended`)
       pid = Number(first)
     },
@@ -91,14 +94,19 @@ export function keep(
       if (pid !== undefined) await killFamily(pid)
     },
     async close() {
-      keeper.stdin.end()
+      guard.stdin.end()
       await ended
       pids.close()
     },
   }
 }
 
-async function failure(keeper: ReturnType<typeof spawn>): Promise<never> {
-  const [error] = (await once(keeper, 'error')) as [Error]
+function inheritedMark(): Record<string, string> {
+  const mark = process.env[MARK]
+  return mark === undefined ? {} : { [MARK]: mark }
+}
+
+async function failure(guard: ReturnType<typeof spawn>): Promise<never> {
+  const [error] = (await once(guard, 'error')) as [Error]
   throw error
 }

@@ -1,7 +1,7 @@
 # Keeps one service: starts its command when asked to on standard input, and when that input closes, because its
 # parent closed it or died in whatever way, ends the service with all its children and removes its folder.
 #
-# usage: sh keeper.sh FOLDER SIGNAL GRACE_TENTHS remove|keep COMMAND [ARGUMENT...]
+# usage: sh child-guard.sh FOLDER SIGNAL GRACE_TENTHS remove|keep COMMAND [ARGUMENT...]
 folder=$1 signal=$2 grace=$3 after=$4
 shift 4
 
