@@ -89,7 +89,7 @@ export async function startCore(
 /** A server without Redis does not load its client. */
 async function openStore(settings: Settings, parts: Omit<CoreParts, 'random'>): Promise<Store> {
   if (settings.redisUrl !== undefined)
-    return (await import('./stores/create.ts')).createStore(settings, parts)
+    return (await import('./stores/create.ts')).createStore(settings, { ...parts, node: settings.node })
   return new (await import('./stores/memory.ts')).MemoryStore(parts)
 }
 
