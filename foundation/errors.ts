@@ -52,6 +52,9 @@ export const ERRORS = {
   SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
+  SLUICE_PLATFORM_BUSY:
+    'Wait until it has finished (`make ps` shows it), or stop it with Ctrl-C or `make down`.',
+  SLUICE_PLATFORM_INTERRUPTED: 'Nothing of it is left running; `make up` starts anew.',
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,5 +1,5 @@
-import type { EventPath } from '../../events/pipeline.ts'
-import { createEventPath } from '../../events/pipeline.ts'
+import type { EventPipeline } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
@@ -42,7 +42,7 @@ Exit status: 0 Kong holds what is declared, 1 an error.`,
     const settings = readSettings()
     const log = createLogger(settings.logLevel === 'info' ? 'warn' : settings.logLevel, 2)
     const parts = { clock: systemClock, log, metrics: createMetrics(), random: Math.random }
-    const events = createEventPath(settings, parts)
+    const events = createEventPipeline(settings, parts)
     const stop = new AbortController()
     const onSignal = () => {
       // A second Ctrl-C exits immediately, without undoing.
@@ -79,7 +79,7 @@ class Applying {
     this.#progress = createProgress(plan.changes.length, process.stdout, flags.json ?? false)
   }
 
-  async run(events: EventPath, signal: AbortSignal): Promise<void> {
+  async run(events: EventPipeline, signal: AbortSignal): Promise<void> {
     const plan = this.#plan
     const { json } = this.#flags
     showNotes(plan)
@@ -121,7 +121,7 @@ class Applying {
     }
   }
 
-  #watcher({ publisher }: EventPath): ApplyWatcher {
+  #watcher({ publisher }: EventPipeline): ApplyWatcher {
     const { mask, selectTags } = this.#plan
     const actor = this.#flags.actor ?? actorName(process.env)
     const context = { actor, adminUrl: this.#client.url, selectTags, mask }
