@@ -37,7 +37,7 @@ export function createStateSchema(sources: SchemaSources): Json {
     required: ['_format_version'],
     properties: {
       $schema: { type: 'string' },
-      _format_version: { type: 'string', pattern: '^3(\\.\\d+)?$', default: '3.0' },
+      _format_version: { type: 'string', pattern: '^(3(\\.\\d+)?|[12]\\.1)$', default: '3.0' },
       _info: infoSchema(),
       _plugin_configs: {
         type: 'object',

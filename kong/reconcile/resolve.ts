@@ -6,8 +6,9 @@ import { type Path, type Problem, problemAt, refuse } from './files/problem.ts'
 import { createIdentities, deriveId, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
-import { normaliseDeclared } from './normalise.ts'
+import { type Completed, normaliseDeclared } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
+import { urlProblem } from './shorthand.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */
 export interface Desired {
@@ -90,15 +91,16 @@ class Resolver {
     const tags = [...new Set([...asList(declared.fields.tags), ...this.#options.selectTags])]
     const stamped = schema.fieldsFor(declared.fields).has('tags') ? { tags } : {}
     const given = { ...declared.fields, ...links, ...stamped }
-    const { filled, sent } = normaliseDeclared(declared.kind, given, this.#current.schemas, path =>
+    const completed = normaliseDeclared(declared.kind, given, this.#current.schemas, path =>
       declared.source.isFromEnvironment([...declared.path, ...path]),
     )
+    const { filled, sent } = completed
     const match = this.#match(kind, filled, declared)
     if (match === undefined) return undefined
     const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
     const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
     const whole = { ...filled, id }
-    this.#check(schema, kind, whole, sent, declared)
+    this.#check(schema, kind, { ...completed, filled: whole }, declared)
     const label = labelOf(kind, whole, (field, linkId) =>
       this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
     )
@@ -223,15 +225,26 @@ class Resolver {
     return kind.fixed.some(field => JSON.stringify(filled[field]) !== JSON.stringify(current.fields[field]))
   }
 
-  #check(schema: Schema, kind: Kind, whole: Row, sent: Row, declared: Declared): void {
-    const mistakes = mistakesOf(kind, schema, whole, sent)
+  #check(schema: Schema, kind: Kind, completed: Completed, declared: Declared): void {
+    const { url } = declared.fields
+    const wrongUrl = kind.name === 'services' && typeof url === 'string' ? urlProblem(url) : undefined
+    // The parts of a wrong URL are wrong, too.
+    if (wrongUrl !== undefined) {
+      this.#wrong(declared, ['url'], `url: ${wrongUrl}`)
+      return
+    }
+    const mistakes = mistakesOf(kind, schema, completed)
     for (const { path, text } of mistakes)
       this.#wrong(declared, path, path.length > 0 ? `${path.join('.')}: ${text}` : text)
     if (kind.name !== 'plugins' || mistakes.length > 0) return
-    const refusal = this.#options.checkPlugin?.(whole)
+    const refusal = this.#options.checkPlugin?.(completed.filled)
     if (refusal === undefined) return
     const [, field = 'config'] = /(config(?:\.\w+)+)/.exec(refusal) ?? []
-    this.#wrong(declared, field.split('.'), `the plugin ${String(whole.name)} refuses it: ${refusal}`)
+    this.#wrong(
+      declared,
+      field.split('.'),
+      `the plugin ${String(completed.filled.name)} refuses it: ${refusal}`,
+    )
   }
 
   #refuseTwins(kind: Kind, desired: Desired, whole: Row): void {
