@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'shows what `sluice apply` would change in Kong',
     load: () => import('./commands/plan.ts'),
   },
+  validate: {
+    summary: 'checks files offline, without a Kong',
+    load: () => import('./commands/validate.ts'),
+  },
   apply: { summary: 'makes Kong hold what files declare', load: () => import('./commands/apply.ts') },
   'dump-state': {
     summary: 'prints what Kong holds as a declared state',

@@ -141,7 +141,8 @@ const orNull = (schema: Json): Json =>
 function valueSchema(spec: FieldSpec): Json {
   switch (spec.type) {
     case 'string':
-      return spec.one_of
+      // An empty list is what is installed in one Kong: filters of WebAssembly.
+      return spec.one_of && spec.one_of.length > 0
         ? { anyOf: [{ enum: spec.one_of }, EXPRESSION] }
         : {
             type: 'string',

@@ -2,8 +2,8 @@ import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Change } from './change.ts'
 import { type Blocked, diff } from './diff.ts'
-import type { Declared, DeclaredState } from './files/declared.ts'
-import { type Problem, problemAt } from './files/problem.ts'
+import { namelessIn, namesOf } from './files/choosers.ts'
+import type { DeclaredState } from './files/declared.ts'
 import { chooseSelectTags } from './files/select-tags.ts'
 import { refuseForeign } from './foreign.ts'
 import { KINDS } from './kinds.ts'
@@ -113,24 +113,8 @@ function resolveMasked(
   options: ResolveOptions,
 ): readonly Desired[] {
   try {
-    return resolve(declared, current, options)
+    return resolve(declared, current, options).desired
   } catch (error) {
     throw maskError(error, declared.secrets)
   }
 }
-
-/** Kinds whose name chooses the schema of their configuration. */
-const CHOOSERS = ['plugins', 'vaults'] as const
-
-const isChooser = ({ kind }: Declared): boolean => (CHOOSERS as readonly string[]).includes(kind)
-
-/** Plugins and vaults without a name, of which nothing else can be said. */
-const namelessIn = ({ entities }: DeclaredState): readonly Problem[] =>
-  entities
-    .filter(entity => isChooser(entity) && typeof entity.fields.name !== 'string')
-    .map(({ kind, source, path }) => problemAt(source, path, `a ${KINDS[kind].noun} needs a name`))
-
-const namesOf = ({ entities }: DeclaredState, kind: (typeof CHOOSERS)[number]): readonly string[] =>
-  entities.flatMap(({ kind: own, fields: { name } }) =>
-    own === kind && typeof name === 'string' ? [name] : [],
-  )

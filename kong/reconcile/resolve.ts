@@ -32,6 +32,14 @@ export interface ResolveOptions {
   readonly newId: () => string
   /** The plugins' own checks, beyond Kong's schemas. */
   readonly checkPlugin?: PluginCheck
+  /** No Kong was asked: what only Kong could tell is a warning. */
+  readonly isOffline?: boolean
+}
+
+export interface Resolved {
+  readonly desired: readonly Desired[]
+  /** What could not be checked without Kong. */
+  readonly warnings: readonly Problem[]
 }
 
 /** What a plugin has against its entry, in a sentence that may name fields as `config.a.b`; undefined: nothing. */
@@ -44,9 +52,9 @@ export type PluginCheck = (fields: Row) => string | undefined
  */
 export function resolve(
   state: DeclaredState,
-  current: CurrentState,
+  current: Pick<CurrentState, 'entities' | 'schemas'>,
   options: ResolveOptions,
-): readonly Desired[] {
+): Resolved {
   const resolver = new Resolver(state, current, options)
   const desired = KIND_NAMES.flatMap(kind =>
     state.entities
@@ -54,12 +62,13 @@ export function resolve(
       .flatMap(declared => resolver.resolve(declared) ?? []),
   )
   refuse([...state.problems, ...resolver.problems])
-  return desired
+  return { desired, warnings: resolver.warnings }
 }
 
 class Resolver {
   readonly problems: Problem[] = []
-  readonly #current: CurrentState
+  readonly warnings: Problem[] = []
+  readonly #current: Pick<CurrentState, 'entities' | 'schemas'>
   readonly #options: ResolveOptions
   readonly #ofKong: Identities<Current>
   /** Entities of Kong that a declared one means by its id or by its name. */
@@ -69,7 +78,11 @@ class Resolver {
   /** Declared entities by the names and ids that a reference may use. */
   readonly #byName = new Map<string, Declared>()
 
-  constructor(state: DeclaredState, current: CurrentState, options: ResolveOptions) {
+  constructor(
+    state: DeclaredState,
+    current: Pick<CurrentState, 'entities' | 'schemas'>,
+    options: ResolveOptions,
+  ) {
     this.#current = current
     this.#options = options
     this.#ofKong = createIdentities()
@@ -119,17 +132,22 @@ class Resolver {
     return desired
   }
 
-  #isEnabled({ kind, fields, ...declared }: Declared): boolean {
+  /** Whether the schema of a plugin's or vault's configuration is known. */
+  #isEnabled(declared: Declared): boolean {
     const { schemas } = this.#current
-    const name = fields.name
-    if (typeof name !== 'string') return true
-    const place = { kind, fields, ...declared }
-    if (kind === 'plugins' && !schemas.hasPlugin(name)) {
-      this.#wrong(place, ['name'], `the plugin ${JSON.stringify(name)} is not enabled in this Kong`)
+    const { kind, fields } = declared
+    if (typeof fields.name !== 'string') return true
+    const quoted = JSON.stringify(fields.name)
+    if (kind === 'plugins' && !schemas.hasPlugin(fields.name)) {
+      if (this.#options.isOffline)
+        this.#warn(declared, ['name'], `the plugin ${quoted} is not known here: it was not checked`)
+      else this.#wrong(declared, ['name'], `the plugin ${quoted} is not enabled in this Kong`)
       return false
     }
-    if (kind === 'vaults' && !schemas.hasVault(name)) {
-      this.#wrong(place, ['name'], `this Kong has no vault ${JSON.stringify(name)}`)
+    if (kind === 'vaults' && !schemas.hasVault(fields.name)) {
+      if (this.#options.isOffline)
+        this.#warn(declared, ['name'], `the vault ${quoted} is not known here: it was not checked`)
+      else this.#wrong(declared, ['name'], `this Kong has no vault ${quoted}`)
       return false
     }
     return true
@@ -166,18 +184,15 @@ class Resolver {
     const current = this.#ofKong.named(kind, name)
     const noun = KINDS[kind]?.noun ?? field
     if (!current) {
-      this.#wrong(declared, [field], `there is no ${noun} ${JSON.stringify(name)}, neither here nor in Kong`)
-      return undefined
+      const missing = `there is no ${noun} ${JSON.stringify(name)}`
+      if (!this.#options.isOffline)
+        return this.#wrong(declared, [field], `${missing}, neither here nor in Kong`)
+      this.#warn(declared, [field], `${missing} here; Kong must hold it`)
+      return deriveId([kind, name])
     }
-    if (isOurs(current, this.#options.selectTags)) {
-      this.#wrong(
-        declared,
-        [field],
-        `the ${noun} ${JSON.stringify(name)} is not declared, and will be deleted`,
-      )
-      return undefined
-    }
-    return current.id
+    if (!isOurs(current, this.#options.selectTags)) return current.id
+    const text = `the ${noun} ${JSON.stringify(name)} is not declared, and will be deleted`
+    return this.#wrong(declared, [field], text)
   }
 
   /** The entity of Kong that is meant, if there is one, and the id that the file asks for, if it does. */
@@ -263,6 +278,10 @@ class Resolver {
     const row = this.#byIdentity.byId(kind.name, id)?.fields ?? this.#ofKong.byId(kind.name, id)?.fields
     const name = row && kind.shownBy.map(field => row[field]).find(value => typeof value === 'string')
     return name as string | undefined
+  }
+
+  #warn({ source, path: outer }: Declared, path: Path, text: string): void {
+    this.warnings.push(problemAt(source, [...outer, ...path], text))
   }
 
   /** Nothing is said about what depends on a variable that is not set. */
