@@ -70,16 +70,21 @@ export function mistakesOf(
   { given, sent, filled }: Completed,
 ): readonly Mistake[] {
   const shorthands = schema.checkShorthands(given)
-  if (shorthands) return flattenViolations(shorthands)
+  // Kong does not say where a shorthand stands; only the configuration of a plugin has some beneath the top.
+  const prefix = kind.name === 'plugins' ? ['config'] : []
+  if (shorthands) return flattenViolations(shorthands, prefix)
   const check = (row: Row) => schema.check(without(row, kind.writeOnly))
   if (!check(filled)) return []
   // What Kong generates is no mistake when it is left out.
   const violations = check({ ...filled, ...withGenerated(schema, sent), id: filled.id })
   return flattenViolations(violations ?? null).map(({ path, text }) => ({
     path: path.filter(part => part !== '@entity'),
-    text,
+    text: text === 'unknown field' && ENTERPRISE.has(String(path[0])) ? 'belongs to Kong Enterprise' : text,
   }))
 }
+
+/** Fields that Kong's free edition does not have. */
+const ENTERPRISE = new Set(['groups', 'consumer_group', 'ordering', 'mtls_auth_credentials', 'partials'])
 
 const without = (row: Row, names: readonly string[]): Row =>
   names.length === 0 ? row : Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))

@@ -222,11 +222,19 @@ class Resolver {
     return { id, current }
   }
 
-  /** Services and routes may have no name: then their content names them, and another content is another entity. */
+  /**
+   * Services and routes may have no name, and Kong makes up the key of a credential: then the content says which one
+   * is meant, and another content is another entity.
+   */
   #derivedId(kind: Kind, filled: Row): string | undefined {
-    const mayBeNameless = kind.name === 'services' || kind.name === 'routes'
-    if (!mayBeNameless || this.#ofKong.isIdentified(kind, filled)) return undefined
-    return deriveId([kind.name, filled])
+    if (this.#ofKong.isIdentified(kind, filled)) return undefined
+    const schema = this.#current.schemas.of(kind.name)
+    const isOptional = kind.identity.some(([first = '']) => {
+      const spec = schema?.fieldsFor(filled).get(first)?.spec
+      return spec?.auto || (spec?.unique && !spec.required)
+    })
+    const isAnonymous = kind.name === 'services' || kind.name === 'routes' || kind.fixed.includes('consumer')
+    return isOptional && isAnonymous ? deriveId([kind.name, filled]) : undefined
   }
 
   #mustReplace(

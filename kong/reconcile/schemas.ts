@@ -55,7 +55,8 @@ export function createSchemas(specs: SchemaSpecs): Schemas {
     const ruled = withKnownRules(kind, spec)
     // The published form does not say that the name of a plugin or a vault chooses the schema of its configuration.
     const whole = ofNames ? { ...ruled, subschema_key: 'name' } : ruled
-    schemas.set(kind, createSchema(whole, ofNames ?? KINDS[kind].subschemas, lookup))
+    const subschemas = ofNames ?? (hasExpressions(kind, spec) ? undefined : KINDS[kind].subschemas)
+    schemas.set(kind, createSchema(whole, subschemas, lookup))
   }
   return {
     of: kind => schemas.get(kind),
@@ -63,6 +64,10 @@ export function createSchemas(specs: SchemaSpecs): Schemas {
     hasVault: name => Object.hasOwn(specs.vaults, name),
   }
 }
+
+/** With the router flavor `expressions` a route needs none of the fields that its protocols ask for otherwise. */
+const hasExpressions = (kind: KindName, { fields }: SchemaSpec): boolean =>
+  kind === 'routes' && fields.some(field => 'expression' in field)
 
 /**
  * The rules that Kong's published schema cannot hold, since they are functions: shorthands such as `url`, names, paths,
@@ -72,7 +77,7 @@ function withKnownRules(kind: KindName, spec: SchemaSpec): SchemaSpec {
   let ruled = spec
   for (const [path, rule] of Object.entries(KINDS[kind].rules)) {
     // That WebAssembly is off is a fact of the local gateway, not of Kong.
-    if (kind === 'filter_chains' && path === '') continue
+    if (path === '' && (kind === 'filter_chains' || hasExpressions(kind, spec))) continue
     try {
       ruled = withRules(ruled, { [path]: rule })
     } catch (error) {
