@@ -59,7 +59,8 @@ export function normaliseDeclared(
   const prepared = KINDS[kind].prepare?.(given) ?? given
   // What cannot be prepared is told by the check.
   const sent = expand('refused' in prepared ? given : prepared, schema)
-  return { given, sent, filled: schema.fill(sent, 'insert') }
+  // Kong reads defaults like given values: without anything to hash on, the algorithm is round-robin.
+  return { given, sent, filled: schema.fill(schema.fill(sent, 'insert'), 'insert') }
 }
 
 /** Replaces shorthands, those of the configuration that the name chooses included. */
