@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashPassword } from '../entities/basic-auth.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject, type Violation } from '../schema/spec.ts'
@@ -34,15 +34,8 @@ export function expectedFields(
 }
 
 /**
- * What Kong stores instead of a basic-auth password (plugins/basic-auth/crypto.lua): the SHA-1 of the password with
- * the id of the consumer behind it, in hex.
- */
-export const hashPassword = (password: string, consumerId: string): string =>
-  createHash('sha1').update(password).update(consumerId).digest('hex')
-
-/**
- * A field that was not declared and that Kong fills with chance (a credential's secret, the key of the session
- * plugin) keeps the value that it has.
+ * A field that was not declared and that Kong fills at random (a credential's secret, the key of the session plugin)
+ * keeps the value that it has.
  */
 function keepGenerated(value: unknown, sent: unknown, current: unknown, field: Field): unknown {
   // A secret with a default has got a random one; a secret without was never set.

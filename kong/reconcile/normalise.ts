@@ -9,8 +9,8 @@ import { expandRecord } from './shorthand.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** Set by Kong, and different at each creation. */
-const KONGS_OWN = new Set(['id', 'created_at', 'updated_at'])
+/** Set by Kong: different at each creation, or computed from other fields. */
+const KONGS_OWN = new Set(['id', 'created_at', 'updated_at', 'cert_digest'])
 
 /** Fields of an entity that are compared, in the order of Kong's schema. */
 export function comparedFields(kind: Kind, schema: Schema, row: Row): ReadonlyMap<string, Field> {
