@@ -2,12 +2,11 @@ import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { shorthandEntries } from '../schema/shorthand.ts'
 import { type FieldSpec, isObject, type SchemaSpec } from '../schema/spec.ts'
+import type { Row } from './change.ts'
 import type { Path } from './files/problem.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandRecord } from './shorthand.ts'
-
-type Row = Readonly<Record<string, unknown>>
 
 /** Set by Kong: different at each creation, or computed from other fields. */
 const KONGS_OWN = new Set(['id', 'created_at', 'updated_at', 'cert_digest'])

@@ -1,4 +1,4 @@
-import type { AdminClient } from '../admin/client.ts'
+import type { AdminClient, Row } from '../admin/client.ts'
 import { withRules } from '../schema/rules.ts'
 import { createSchema, type Schema } from '../schema/schema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
@@ -28,11 +28,12 @@ export async function fetchSchemas(
 ): Promise<SchemaSpecs> {
   const fetchAll = async <N extends string>(prefix: string, names: Iterable<N>) => {
     const found = await Promise.all(
-      [...new Set(names)].map(
-        async name => [name, await client.find(`${prefix}${encodeURIComponent(name)}`)] as const,
-      ),
+      [...new Set(names)].map(async name => {
+        const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
+        return spec ? [[name, spec as SchemaSpec & Row] as const] : []
+      }),
     )
-    return found.filter(([, spec]) => spec !== undefined) as unknown as readonly (readonly [N, SchemaSpec])[]
+    return found.flat()
   }
   const [kinds, ofPlugins, ofVaults] = await Promise.all([
     fetchAll('/schemas/', KIND_NAMES),

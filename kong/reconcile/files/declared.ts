@@ -1,10 +1,9 @@
+import type { Row } from '../change.ts'
 import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
 import { convertPath } from './formats.ts'
 import { isRecord, META_KEYS, type Meta, meant, readMeta } from './meta.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
-
-export type Row = Readonly<Record<string, unknown>>
 
 /** An entity as it stands in the file: its own fields only. */
 export interface Declared {
