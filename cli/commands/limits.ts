@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
-import { describeSubject, parseDuration, subjectToJson } from '../../plugins/qos/describe.ts'
+import { describeSubject, subjectToJson } from '../../plugins/qos/describe.ts'
 import {
   type Change,
   changeSubject,
@@ -11,6 +11,7 @@ import {
   showSubject,
 } from '../../plugins/qos/operate.ts'
 import type { Store } from '../../sdk/store.ts'
+import { parseDuration } from '../format/duration.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
