@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { doublingMs } from '../../foundation/backoff.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 
 export type Connection = Redis | Cluster
@@ -115,7 +116,7 @@ function keepFresh(cluster: Cluster): Cluster {
 }
 
 function reconnectDelayMs(attempt: number): number {
-  return Math.min(25 * 2 ** Math.min(attempt, 10), 1000)
+  return doublingMs(attempt, 25, 1000)
 }
 
 function addressOf(url: URL): { host: string; port: number } {
