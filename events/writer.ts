@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { BoundedMap } from '../foundation/bounded-map.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { Logger } from '../foundation/log.ts'
+import type { Timers } from '../foundation/timers.ts'
 import type { EventDraft, EventPublisher } from '../sdk/event.ts'
 import { genesis, link, sha256 } from './chain.ts'
 import { Gathering } from './gathering.ts'
@@ -44,6 +45,7 @@ export interface EventWriterOptions {
   readonly writer: string
   readonly registry: EventRegistry
   readonly clock: Clock
+  readonly timers: Timers
   readonly log: Logger
   readonly metrics: EventMetrics
   readonly maxBytes: number
@@ -75,6 +77,7 @@ export class EventWriter implements EventPublisher {
     this.#chain = genesis(options.writer)
     this.#gathering = new Gathering({
       clock: options.clock,
+      timers: options.timers,
       gatherMs: GATHER_MS,
       enough: ENOUGH,
       take: batch => Promise.all(new Set(batch.map(one => this.#take(one)))),
