@@ -1,3 +1,4 @@
+import { createCanonicalJson } from '../../foundation/canonical-json.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject } from '../schema/spec.ts'
@@ -123,15 +124,4 @@ export function isSame(a: unknown, b: unknown, field: Field | undefined): boolea
 const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
-/** JSON with sorted keys and without nulls. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isObject(item)
-      ? Object.fromEntries(
-          Object.entries(item)
-            .filter(([, inner]) => inner !== null)
-            .sort(([x], [y]) => (x < y ? -1 : 1)),
-        )
-      : item,
-  )
-}
+const canonical = createCanonicalJson({ skipNull: true })

@@ -1,10 +1,9 @@
+import { isUuid } from '../../foundation/uuid.ts'
 import { compileLuaPattern } from './lua-pattern.ts'
 import type { FieldSpec } from './spec.ts'
 
 /** Says what is wrong with a value that already has the type of its field, or nothing. */
 type Check = (value: unknown, spec: FieldSpec) => string | undefined
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Kong counts bytes, as Lua does. */
 const lengthOf = (value: unknown): number =>
@@ -41,7 +40,7 @@ const CHECKS: readonly (readonly [name: keyof FieldSpec, check: Check])[] = [
     (value, spec) => ((value as number) > spec.gt! ? undefined : `value must be greater than ${spec.gt}`),
   ],
   ['timestamp', value => ((value as number) > 0 ? undefined : 'expected a valid timestamp')],
-  ['uuid', value => (UUID.test(value as string) ? undefined : 'expected a valid UUID')],
+  ['uuid', value => (isUuid(value) ? undefined : 'expected a valid UUID')],
   ['is_regex', value => (isRegex(value as string) ? undefined : `not a valid regex: ${value}`)],
   [
     'between',

@@ -1,6 +1,7 @@
 /** The PDK object that a handler gets: one object a namespace, made when it is first used. */
 import { readFile } from 'node:fs/promises'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { isUuid } from '../../foundation/uuid.ts'
 import type { Method } from '../../protocol/methods.ts'
 import * as check from '../../protocol/pdk/checks.ts'
 import { CALLS, type CallName, methodOf, type Need } from '../../protocol/pdk/phases.ts'
@@ -151,7 +152,7 @@ function loadConsumer(method: Method): ReturnType<Form> {
   return function (id: unknown, byUsername: unknown) {
     check.text(id, 'client.loadConsumer: the id')
     const byName = check.flag(byUsername, 'client.loadConsumer: byUsername')
-    if (!byName && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id as string))
+    if (!byName && !isUuid(id))
       throw new SluiceError(
         'SLUICE_PDK_ARGUMENT',
         'client.loadConsumer: the id must be a UUID, or byUsername set',
