@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { ENTITIES } from '../../entities/entities.ts'
+import { notFound } from '../state/errors.ts'
 import { isUuid } from '../state/key.ts'
 import { referenceId } from '../state/references.ts'
 import type { EntityStore } from '../state/store.ts'
-import { type AdminRequest, message, notFoundAnswer, ok } from './answer.ts'
+import { type AdminRequest, message, ok } from './answer.ts'
 import { dataOf } from './body.ts'
 import { entityMethods } from './entity.ts'
 import { nestedCollectionMethods, nestedEntityMethods } from './nested.ts'
@@ -39,7 +40,8 @@ function ownMethods(store: EntityStore, id: string, text: string): Methods {
     ...entityMethods(store, 'certificates', { id }),
     GET() {
       const row = store.select('certificates', { id })
-      return row ? ok({ ...row, snis: namesOf(store, id) }) : notFoundAnswer
+      if (!row) throw notFound({ id })
+      return ok({ ...row, snis: namesOf(store, id) })
     },
     PUT(request) {
       const { snis, ...data } = bodyOf(store, request)

@@ -94,7 +94,7 @@ function infer(value: unknown, field: Field): unknown {
     case 'record':
       if (field.spec.abstract || !isObject(value) || !field.record) return value
       return mapValues(value, (item, name) => {
-        const inner = field.record!.fields.get(name)
+        const inner = field.record!.fields.get(name) ?? field.record!.shorthands.get(name)
         return inner ? infer(item, inner) : item
       })
     default:

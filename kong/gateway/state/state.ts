@@ -138,11 +138,13 @@ function lookup(tables: Tables, now: () => number): Lookup {
   }
 }
 
-/** An entity whose `ttl` is undefined keeps the time that it has. */
+/** An entity whose `ttl` is undefined keeps what it has. */
 function stamped(row: Row, before: StoredRow | undefined, now: () => number): StoredRow {
   const { ttl } = row
-  if (ttl === undefined && before?.expiresAtMs !== undefined)
-    return { ...row, ttl: before.ttl, expiresAtMs: before.expiresAtMs }
+  if (ttl === undefined && before?.ttl !== undefined) {
+    const { ttl: kept, expiresAtMs } = before
+    return { ...row, ttl: kept, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+  }
   return typeof ttl === 'number' && ttl > 0 ? { ...row, expiresAtMs: now() + ttl * 1000 } : row
 }
 
