@@ -7,7 +7,7 @@ import type { EntityStore } from '../state/store.ts'
 import { type AdminRequest, message, ok } from './answer.ts'
 import { dataOf } from './body.ts'
 import { entityMethods } from './entity.ts'
-import { nestedCollectionMethods, nestedEntityMethods } from './nested.ts'
+import { nestedMethods } from './nested.ts'
 import { RELATIONS } from './relations.ts'
 import type { Methods } from './route.ts'
 
@@ -71,8 +71,5 @@ function beneath(store: EntityStore, id: string, path: readonly string[]): Metho
   const relation = RELATIONS.find(
     ({ child, parent }) => parent === 'certificates' && ENTITIES[child].nestedPath === path[2],
   )
-  if (!relation) return undefined
-  const nest = { ...relation, key: { id } }
-  if (path.length === 3) return nestedCollectionMethods(store, nest, path)
-  return path.length === 4 ? nestedEntityMethods(store, nest, path[3]!) : undefined
+  return relation && nestedMethods(store, { ...relation, key: { id } }, path)
 }
