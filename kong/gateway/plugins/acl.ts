@@ -1,3 +1,4 @@
+import { toBytes } from '../pdk/text.ts'
 import type { Exchange } from '../proxy/exchange.ts'
 import { definePlugin } from './builtin.ts'
 
@@ -40,7 +41,7 @@ function decide(exchange: Exchange, config: Config): void {
     // Also where there is none: the upstream gets an empty field.
     exchange.headers.set(
       groups === authenticated ? 'X-Authenticated-Groups' : 'X-Consumer-Groups',
-      groups.join(', '),
+      toBytes(groups.join(', ')),
     )
 }
 

@@ -1,4 +1,5 @@
 import type { Consumer } from '../../entities/entities.ts'
+import { toBytes } from '../pdk/text.ts'
 import type { Credential, Exchange } from '../proxy/exchange.ts'
 
 /** Why a request is not let through. */
@@ -19,7 +20,7 @@ export function authenticate(
   exchange.credential = credential
   const { headers } = exchange
   const put = (name: string, value: string | null | undefined) =>
-    value ? headers.set(name, value) : headers.delete(name)
+    value ? headers.set(name, toBytes(value)) : headers.delete(name)
   put('X-Consumer-ID', consumer?.id)
   put('X-Consumer-Custom-ID', consumer?.custom_id)
   put('X-Consumer-Username', consumer?.username)

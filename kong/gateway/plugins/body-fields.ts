@@ -14,22 +14,29 @@ const KINDS: Readonly<Record<string, BodyFields['kind']>> = {
   'multipart/form-data': 'multipart',
 }
 
+/** The format of the body; undefined for one that Kong does not read as fields. */
+export function kindOf({ headers }: Exchange): BodyFields['kind'] | undefined {
+  const type = headers.get('content-type') ?? ''
+  return KINDS[type.split(';', 1)[0]?.toLowerCase().trim() ?? '']
+}
+
 export async function readBodyFields(exchange: Exchange): Promise<BodyFields | undefined> {
-  const type = exchange.headers.get('content-type') ?? ''
-  const kind = KINDS[type.split(';', 1)[0]!.toLowerCase().trim()]
+  const kind = kindOf(exchange)
   const body = kind && (await exchange.body.whole(PLUGIN_BODY_BYTES))
-  if (!body) return undefined
-  const text = body.toString('utf8')
-  switch (kind) {
-    case 'form':
-      return { kind, values: parseQuery(text) }
-    case 'multipart':
-      return { kind, values: parseMultipart(text, boundaryOf(type)) }
-    case 'json': {
-      const values = parseObject(text)
-      return values && { kind, values }
-    }
-  }
+  return body && parseFields(exchange, kind, body.toString('utf8'))
+}
+
+/** Undefined for JSON that is no object, or none at all. */
+export function parseFields(
+  exchange: Exchange,
+  kind: BodyFields['kind'],
+  text: string,
+): BodyFields | undefined {
+  if (kind === 'form') return { kind, values: parseQuery(text) }
+  if (kind === 'multipart')
+    return { kind, values: parseMultipart(text, boundaryOf(exchange.headers.get('content-type') ?? '')) }
+  const values = parseObject(text)
+  return values && { kind, values }
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
@@ -57,16 +64,14 @@ function parseMultipart(text: string, boundary: string): Record<string, unknown>
   return values
 }
 
-/** Sends the body on without one of its fields. */
-export function writeBodyFields(exchange: Exchange, { kind, values }: BodyFields, without: string): void {
-  const { [without]: _, ...left } = values
-  const type = exchange.headers.get('content-type') ?? ''
+/** Sends other fields on in the place of those that came, in the same format. */
+export function writeBodyFields(exchange: Exchange, { kind, values }: BodyFields): void {
   const text =
     kind === 'json'
-      ? JSON.stringify(left)
+      ? JSON.stringify(values)
       : kind === 'form'
-        ? formatQuery(left)
-        : formatMultipart(left, boundaryOf(type))
+        ? formatQuery(values)
+        : formatMultipart(values, boundaryOf(exchange.headers.get('content-type') ?? ''))
   exchange.body.replace(Buffer.from(text))
 }
 

@@ -1,12 +1,43 @@
 import { acl } from './acl.ts'
 import { basicAuth } from './basic-auth.ts'
+import { botDetection } from './bot-detection.ts'
 import { type BundledPlugin, defineIdlePlugin } from './builtin.ts'
 import { correlationId } from './correlation-id.ts'
+import { cors } from './cors.ts'
+import { fileLog } from './file-log.ts'
+import { httpLog } from './http-log.ts'
+import { ipRestriction } from './ip-restriction.ts'
 import { jwt } from './jwt.ts'
 import { keyAuth } from './key-auth.ts'
+import { prometheus } from './prometheus.ts'
+import { proxyCache } from './proxy-cache.ts'
+import { rateLimiting } from './rate-limiting.ts'
+import { requestSizeLimiting } from './request-size-limiting.ts'
 import { requestTermination } from './request-termination.ts'
+import { requestTransformer } from './request-transformer.ts'
+import { responseRateLimiting } from './response-ratelimiting.ts'
+import { responseTransformer } from './response-transformer.ts'
 
-const RUN: readonly BundledPlugin[] = [acl, basicAuth, correlationId, jwt, keyAuth, requestTermination]
+const RUN: readonly BundledPlugin[] = [
+  acl,
+  basicAuth,
+  correlationId,
+  jwt,
+  keyAuth,
+  requestTermination,
+  botDetection,
+  cors,
+  fileLog,
+  httpLog,
+  ipRestriction,
+  prometheus,
+  proxyCache,
+  rateLimiting,
+  requestSizeLimiting,
+  requestTransformer,
+  responseRateLimiting,
+  responseTransformer,
+]
 
 /** Known by their schemas, with Kong's priorities, and not run. */
 const IDLE = {
@@ -19,29 +50,17 @@ const IDLE = {
   'ai-response-transformer': 768,
   'aws-lambda': 750,
   'azure-functions': 749,
-  'bot-detection': 2_500,
-  cors: 2_000,
   datadog: 10,
-  'file-log': 9,
   'grpc-gateway': 998,
   'grpc-web': 3,
   'hmac-auth': 1_030,
-  'http-log': 12,
-  'ip-restriction': 990,
   'ldap-auth': 1_200,
   loggly: 6,
   oauth2: 1_400,
   opentelemetry: 14,
   'post-function': -1_000,
   'pre-function': 1_000_000,
-  prometheus: 13,
-  'proxy-cache': 100,
-  'rate-limiting': 910,
   redirect: 779,
-  'request-size-limiting': 951,
-  'request-transformer': 801,
-  'response-ratelimiting': 900,
-  'response-transformer': 800,
   session: 1_900,
   'standard-webhooks': 760,
   statsd: 11,

@@ -82,5 +82,7 @@ const headerOf = ({ headers }: Exchange, name: string) =>
 function hide(exchange: Exchange, name: string, fields: BodyFields | undefined): void {
   exchange.clearArgument(name)
   exchange.headers.delete(name)
-  if (fields) writeBodyFields(exchange, fields, name)
+  if (!fields) return
+  const { [name]: _, ...values } = fields.values
+  writeBodyFields(exchange, { ...fields, values })
 }

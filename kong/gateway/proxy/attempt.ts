@@ -4,6 +4,7 @@ import type { OutgoingBody } from './body.ts'
 import type { ClientResponse } from './client-response.ts'
 import type { Destination, Exchange } from './exchange.ts'
 import type { HeaderMap } from './header-map.ts'
+import { dispatchBare, getsLength, openRequest } from './node-request.ts'
 import { hostFor, requestHead, requestTarget } from './request-head.ts'
 import { readRawHead, takeUpstreamHead } from './response-head.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
@@ -64,12 +65,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { exchange, destination, peer, body, pools } = this.#options
     const { scheme, connectTimeoutMs, readTimeoutMs } = destination
     const host = hostFor(destination, peer)
+    const head = headOf(exchange, host, body)
     try {
+      if (body.kind === 'none' && getsLength(exchange.method)) {
+        head.push('Connection', 'keep-alive')
+        dispatchBare(openRequest(exchange, destination, peer, head), this)
+        return this.#outcome
+      }
       pools.get({ ...peer, scheme, connectTimeoutMs, serverName: host.replace(/:\d+$/, '') }).dispatch(
         {
           path: requestTarget(exchange, destination),
           method: exchange.method as Dispatcher.HttpMethod,
-          headers: headOf(exchange, host, body),
+          headers: head,
           body: body.kind === 'none' ? null : body.kind === 'whole' ? body.bytes : (body.chunks as never),
           // undici would close the connection after a HEAD.
           reset: false,

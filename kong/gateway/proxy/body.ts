@@ -50,11 +50,14 @@ export class RequestBody {
     return this.#ended && this.#read <= maxBytes ? Buffer.concat(this.#chunks) : undefined
   }
 
-  /** The length of the whole body in bytes, which is read where the client did not tell it. */
-  async length(): Promise<number> {
+  /**
+   * The length of the body in bytes. Where the client did not tell it, the body is read until it is longer than
+   * `maxBytes`, and what was read so far counts.
+   */
+  async length(maxBytes: number): Promise<number> {
     if (this.#replaced) return this.#replaced.length
     if (this.#source?.length !== undefined) return this.#source.length
-    await this.#readUpTo(Number.POSITIVE_INFINITY)
+    await this.#readUpTo(maxBytes)
     return this.#read
   }
 

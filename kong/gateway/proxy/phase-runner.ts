@@ -7,6 +7,7 @@ import { Forwarding, type ForwardOptions } from './forward.ts'
 import { refusedStatus } from './nginx.ts'
 import { ownAnswer, respondNginxError } from './own-answer.ts'
 import type { ConfiguredPlugin, PhaseHandler } from './plugin.ts'
+import { evaluatePreconditions } from './preconditions.ts'
 import { finishHead, replaceUpstreamHead } from './response-head.ts'
 import { route } from './routing.ts'
 import { Tunnel, type Upgrade } from './tunnel.ts'
@@ -163,7 +164,24 @@ export class PhaseRunner {
     this.#send(status, body, false)
   }
 
+  /** An answer that does not stream from the upstream. */
   #send(status: number, body: Buffer, isBodyless: boolean): void {
+    const exchange = this.#exchange
+    const precondition = status === 200 ? evaluatePreconditions(exchange) : 'met'
+    if (precondition === 'failed') {
+      exchange.status = 412
+      this.#response.abort()
+      return
+    }
+    if (precondition === 'not modified') {
+      exchange.status = 304
+      exchange.responseHeaders.delete('content-type')
+      exchange.responseHeaders.delete('content-length')
+    }
+    this.#sendWhole(exchange.status, body, isBodyless || precondition === 'not modified')
+  }
+
+  #sendWhole(status: number, body: Buffer, isBodyless: boolean): void {
     this.#finishHead()
     const sent = this.#exchange.bodyFilters.length > 0 ? this.#filterBody(body) : body
     if (this.#response.isGone) return

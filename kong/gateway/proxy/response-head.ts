@@ -43,7 +43,7 @@ export function takeUpstreamHead(exchange: Exchange, status: number, upstream: H
   ])
     if (upstream.has(name)) responseHeaders.delete(name)
   upstream.each((lower, name, value) => {
-    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.add(name, value)
+    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.addRaw(name, value)
   })
   if (status === 204) responseHeaders.delete('content-length')
 }
@@ -84,6 +84,6 @@ export function rawHead(headers: HeaderMap): string[] {
 export function readRawHead(raw: readonly Buffer[]): HeaderMap {
   const headers = new HeaderMap()
   for (let i = 0; i + 1 < raw.length; i += 2)
-    headers.add(raw[i]!.toString('latin1'), raw[i + 1]!.toString('latin1'))
+    headers.addRaw(raw[i]?.toString('latin1') ?? '', raw[i + 1]?.toString('latin1') ?? '')
   return headers
 }

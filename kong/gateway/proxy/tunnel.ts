@@ -1,12 +1,12 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Peer } from './balancer.ts'
 import type { ClientResponse } from './client-response.ts'
 import type { Destination, Exchange, Try } from './exchange.ts'
 import { beginTry, type ForwardOptions } from './forward.ts'
 import { HeaderMap } from './header-map.ts'
-import { hostFor, requestHead, requestTarget } from './request-head.ts'
+import { openRequest } from './node-request.ts'
+import { hostFor, requestHead } from './request-head.ts'
 import { rawHead, takeUpstreamHead } from './response-head.ts'
 
 /** The connection of a client that asked for an upgrade. */
@@ -54,7 +54,9 @@ export class Tunnel {
   }
 
   #ask(destination: Destination, peer: Peer, current: Try): void {
-    const request = open(this.#exchange, destination, peer)
+    const head = requestHead(this.#exchange, hostFor(destination, peer))
+    head.push('Connection', 'keep-alive, Upgrade', 'Upgrade', 'websocket')
+    const request = openRequest(this.#exchange, destination, peer, head)
     const { readTimeoutMs } = destination
     request.on('upgrade', (answer, upstream, first) => this.#join(answer, upstream, first, readTimeoutMs))
     request.on('response', answer => this.#pass(answer))
@@ -114,24 +116,6 @@ export class Tunnel {
     Object.assign(current, { state: 'failed', code: exchange.status })
     this.#finish(false)
   }
-}
-
-function open(exchange: Exchange, destination: Destination, peer: Peer): ClientRequest {
-  const headers = requestHead(exchange, hostFor(destination, peer))
-  headers.push('Connection', 'keep-alive, Upgrade', 'Upgrade', 'websocket')
-  const isSecure = destination.scheme === 'https'
-  const ask = isSecure ? httpsRequest : httpRequest
-  return ask({
-    host: peer.ip,
-    port: peer.port,
-    method: exchange.method,
-    path: requestTarget(exchange, destination),
-    headers: headers as never,
-    setHost: false,
-    agent: false,
-    timeout: destination.readTimeoutMs,
-    ...(isSecure && { rejectUnauthorized: false }),
-  })
 }
 
 /** Either side's end is the other's, once all was written; pipes hold back the faster one. */

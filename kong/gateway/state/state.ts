@@ -138,14 +138,15 @@ function lookup(tables: Tables, now: () => number): Lookup {
   }
 }
 
-/** An entity whose `ttl` is undefined keeps what it has. */
+/** An entity whose `ttl` is undefined keeps what it has. Kong counts from `created_at`, not from now. */
 function stamped(row: Row, before: StoredRow | undefined, now: () => number): StoredRow {
-  const { ttl } = row
+  const { ttl, created_at } = row
   if (ttl === undefined && before?.ttl !== undefined) {
     const { ttl: kept, expiresAtMs } = before
     return { ...row, ttl: kept, ...(expiresAtMs !== undefined && { expiresAtMs }) }
   }
-  return typeof ttl === 'number' && ttl > 0 ? { ...row, expiresAtMs: now() + ttl * 1000 } : row
+  const createdAtMs = typeof created_at === 'number' ? created_at * 1000 : now()
+  return typeof ttl === 'number' && ttl > 0 ? { ...row, expiresAtMs: createdAtMs + ttl * 1000 } : row
 }
 
 /** The row as a reader sees it: with the seconds that are left, or nothing when none is left. */
