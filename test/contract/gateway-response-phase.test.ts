@@ -46,7 +46,7 @@ const sorted = (hex: string) => [...Buffer.from(hex, 'hex')].sort((a, b) => a - 
 
 describe("the gateway's answers in the response phase, in ProtoBuf:1", () => {
   const service = responseProtobufRecords.find(({ method }) => method === 'kong.router.get_service')
-  const { updatedAt } = service?.reply as { updatedAt: number }
+  const updatedAt = (service?.reply as { updatedAt: number } | undefined)?.updatedAt ?? 0
 
   for (const { method, argHex, replyHex } of responseProtobufRecords) {
     const answer = async (event: PdkEvent): Promise<string> => {
@@ -79,8 +79,8 @@ describe("the gateway's answers in the response phase, in ProtoBuf:1", () => {
 describe("the gateway's answers in the response phase, in MsgPack:1", () => {
   const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })
   const service = responseMsgpackRecords.find(({ method }) => method === 'kong.router.get_service')
-  const facts = service?.data as { updated_at: number; ws_id: string }
-  const event = (method: string) => eventOf(method, facts.updated_at, facts.ws_id)
+  const { updated_at, ws_id } = (service?.data ?? {}) as { updated_at: number; ws_id: string }
+  const event = (method: string) => eventOf(method, updated_at, ws_id)
 
   for (const { method, args, step, hex } of responseMsgpackRecords) {
     const answer = (event: PdkEvent) => stepOf(method, args, event, host, () => {})
