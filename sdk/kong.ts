@@ -14,8 +14,8 @@ import type {
   Route,
   Service,
   UriCaptures,
-} from './entities.ts'
-import type { CALLS, Phase } from './phases.ts'
+} from '../protocol/pdk/entities.ts'
+import type { CALLS, Phase } from '../protocol/pdk/phases.ts'
 
 /** Numbers and booleans are sent as texts. */
 export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]

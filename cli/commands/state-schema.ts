@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { createStateSchema } from '../../kong/desired/json-schema.ts'
 import { createEntitySchemas } from '../../kong/entities/schemas.ts'
 import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
+import { isKindName } from '../../kong/reconcile/kinds.ts'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
@@ -22,7 +23,9 @@ export async function stateSchemaText(): Promise<string> {
     plugin => [plugin.name, describePlugin(plugin).Schema as unknown as SchemaSpec] as const,
   )
   const kinds = Object.fromEntries(
-    Object.entries(createEntitySchemas({})).map(([name, schema]) => [name, schema.spec]),
+    Object.entries(createEntitySchemas({}))
+      .filter(([name]) => isKindName(name))
+      .map(([name, schema]) => [name, schema.spec]),
   )
   const schema = createStateSchema({ kinds, plugins: Object.fromEntries([...builtin, ...shipped]) })
   return `${JSON.stringify(schema, null, 2)}\n`

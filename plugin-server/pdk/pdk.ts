@@ -2,13 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Method } from '../../protocol/methods.ts'
+import * as check from '../../protocol/pdk/checks.ts'
+import { CALLS, type CallName, methodOf, type Need } from '../../protocol/pdk/phases.ts'
 import type { FullKong } from '../../sdk/kong.ts'
-import { CALLS, type CallName, methodOf, type Need } from '../../sdk/phases.ts'
-import * as check from './arguments.ts'
-import type { Conversation } from './conversation.ts'
 import {
   CONVERSATION,
-  exit,
   type Form,
   header,
   logLine,
@@ -20,7 +18,10 @@ import {
   write,
   writeRequest,
   writeResponse,
-} from './forms.ts'
+} from './call-kinds.ts'
+import type { Conversation } from './conversation.ts'
+import { error, exit } from './exits.ts'
+import { parseRequestBody } from './request-body.ts'
 import { REQUEST_ID_VARIABLE } from './request-id.ts'
 
 const milliseconds = check.wholeNumber(1, 2_147_483_646)
@@ -91,7 +92,7 @@ const FORMS: Readonly<Record<CallName, Form>> = {
   'request.getHeader': header('kong.request.get_headers'),
   'request.getHeaders': readUpTo,
   'request.getRawBody': rawBody,
-  'request.getBody': read,
+  'request.getBody': body,
   'request.getStartTime': read,
   'request.getUriCaptures': read,
 
@@ -105,7 +106,7 @@ const FORMS: Readonly<Record<CallName, Form>> = {
   'response.clearHeader': writeResponse(named),
   'response.setHeaders': writeResponse(headerSet),
   'response.exit': exit,
-  'response.error': exit,
+  'response.error': error,
 
   'router.getRoute': read,
   'router.getService': read,
@@ -206,6 +207,21 @@ function rawBody(method: Method): ReturnType<Form> {
     } catch (error) {
       throw new SluiceError('SLUICE_PDK_BODY', `the body is in a file of nginx: ${messageOf(error)}`)
     }
+  }
+}
+
+/** Parsed by Kong where the protocol has the call, and here where it hasn't. */
+function body(method: Method): ReturnType<Form> {
+  const raw = rawBody('kong.request.get_raw_body')
+  return async function () {
+    const conversation = this[CONVERSATION]
+    if (conversation.protocol === 'MsgPack:1') return conversation.read(method, [])
+    conversation.permitInPhase(method)
+    const [bytes, contentType] = await Promise.all([
+      raw.call(this) as Promise<Uint8Array>,
+      conversation.read<string | undefined>('kong.request.get_header', ['content-type']),
+    ])
+    return parseRequestBody(bytes, contentType)
   }
 }
 

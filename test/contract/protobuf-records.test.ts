@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { METHODS } from '../../protocol/methods.ts'
+import { phasesOf } from '../../protocol/pdk/phases.ts'
 import { readRpcCall, writeRpcCall } from '../../protocol/rpc.ts'
 import { TYPES } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'
-import { phasesOf } from '../../sdk/phases.ts'
 import {
   argumentsOf,
   type ProtobufRecord,

@@ -1,4 +1,4 @@
-import { errorBody, statusText } from './answers.ts'
+import { errorBody, statusText } from '../../../protocol/error-answers.ts'
 import type { Exchange } from './exchange.ts'
 import { CLOSING_STATUSES, substituteFor } from './nginx.ts'
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { Conversation, EXIT } from '../../../plugin-server/pdk/conversation.ts'
 import { createPdk } from '../../../plugin-server/pdk/pdk.ts'
-import { decodeReply } from '../../../plugin-server/pdk/replies.ts'
 import type { Protocol } from '../../../protocol/calls.ts'
 import { METHODS, type Method } from '../../../protocol/methods.ts'
+import { decodeReply } from '../../../protocol/pdk/decode.ts'
+import { CALLS, phasesOf } from '../../../protocol/pdk/phases.ts'
 import { TYPES } from '../../../protocol/types.ts'
 import { WireReader } from '../../../protocol/wire.ts'
 import type { FullKong, PhaseKong } from '../../../sdk/kong.ts'
-import { CALLS, phasesOf } from '../../../sdk/phases.ts'
 import type { Phase } from '../../../sdk/sdk.ts'
 import { msgpackRecords, protobufRecords } from '../../contract/pdk-records.ts'
 import { ScriptedExchange } from '../../support/scripted-exchange.ts'
@@ -20,7 +20,8 @@ function begin(
   protocol: Protocol = 'ProtoBuf:1',
 ): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
   const exchange = new ScriptedExchange(answers, protocol)
-  const conversation = new Conversation(exchange, phase, () => {})
+  const owner = { resumed: () => {}, exited: () => {}, refused: () => {} }
+  const conversation = new Conversation(exchange, phase, owner)
   return { kong: createPdk(conversation), exchange, conversation }
 }
 
@@ -215,6 +216,30 @@ describe('the PDK', () => {
     assert.match(String(conversation.fault), /on purpose/)
   })
 
+  it('answers 500 where a write can not be sent, if the plugin is not to let requests pass', () => {
+    const { kong, exchange, conversation } = begin('access')
+    const call = exchange.call.bind(exchange)
+    exchange.call = (method, args) => {
+      assert.notEqual(method, 'kong.service.request.clear_header', 'on purpose')
+      call(method, args)
+    }
+    kong.service.request.clearHeader('x-internal')
+    conversation.end(true)
+    assert.deepEqual(exchange.said, [['kong.response.exit', 500, '', {}], ['end']])
+  })
+
+  it('answers 500 where its answer can not be sent', () => {
+    const { kong, exchange, conversation } = begin('access')
+    const call = exchange.call.bind(exchange)
+    exchange.call = (method, args) => {
+      assert.notEqual(args[0], 403, 'on purpose')
+      call(method, args)
+    }
+    assert.throws(() => kong.response.exit(403), EXIT)
+    conversation.end()
+    assert.deepEqual(exchange.said, [['kong.response.exit', 500, '', {}], ['end']])
+  })
+
   it('rejects calls that come after the end, and those that the end leaves unanswered', async () => {
     const { kong, conversation } = begin('access')
     const pending = kong.client.getConsumer()
@@ -270,7 +295,10 @@ describe('the PDK', () => {
       () => any.response.setHeaders(['x']),
       () => any.response.setStatus(99),
       () => any.response.exit('200'),
-      () => any.response.exit(200, { a: 1 }),
+      () => any.response.exit(200, 5),
+      () => any.response.exit(200, { a: 5n }),
+      () => any.response.exit(200, 'x', { a: {} }),
+      () => any.response.error(200, 'x'),
       () => any.service.setTarget('h', 65_536),
       () => any.service.request.setPath('no-slash'),
       () => any.service.request.setScheme('ftp'),
@@ -322,6 +350,9 @@ const EXPECTED: Readonly<Partial<Record<Method, unknown>>> = {
     port: 19000,
     protocol: 'http',
     retries: 5,
+    connectTimeoutMs: 60_000,
+    writeTimeoutMs: 60_000,
+    readTimeoutMs: 60_000,
     tags: [],
   },
   'kong.router.get_route': {
