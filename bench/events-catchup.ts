@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { createEventMetrics } from '../events/metrics.ts'
-import { createEventPath } from '../events/pipeline.ts'
+import { createEventPipeline } from '../events/pipeline.ts'
 import { claimSpool } from '../events/spool/claim.ts'
 import { Spool } from '../events/spool/spool.ts'
 import { createEventRegistry } from '../events/types/registry.ts'
@@ -60,7 +60,7 @@ async function fill(spoolDir: string, count: number): Promise<number> {
 /** In a process of its own, so that only it is measured. */
 async function catchUp(spoolDir: string, postgresUrl: string): Promise<void> {
   const settings = { node: 'bench', spoolDir, spoolMaxBytes: 1e11, postgresUrl, amqpUrl: undefined }
-  const events = createEventPath(settings, {
+  const events = createEventPipeline(settings, {
     clock: systemClock,
     log: quiet(),
     metrics: createMetrics(),

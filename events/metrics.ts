@@ -1,8 +1,9 @@
 import type { Metrics } from '../foundation/metrics.ts'
 
-export type LossReason = 'spool-full' | 'memory-full' | 'too-large' | 'malformed' | 'corrupt'
+const LOSS_REASONS = ['spool-full', 'memory-full', 'too-large', 'malformed', 'corrupt'] as const
+export type LossReason = (typeof LOSS_REASONS)[number]
 
-/** The metrics of the event path, bound once. */
+/** The metrics of the event pipeline, bound once. */
 export interface EventMetrics {
   appended(type: string): void
   repeated(): void
@@ -38,6 +39,7 @@ export function createEventMetrics(metrics: Metrics): EventMetrics {
     .counter('sluice_events_late_total', 'events whose publisher was answered before they were on disk')
     .with({})
   const lost = metrics.counter('sluice_events_lost_total', 'events that were dropped', ['reason'])
+  for (const reason of LOSS_REASONS) lost.with({ reason })
   const fsync = metrics
     .histogram(
       'sluice_events_fsync_seconds',

@@ -16,8 +16,8 @@ import { Spool } from './spool/spool.ts'
 import { createEventRegistry } from './types/registry.ts'
 import { EventWriter } from './writer.ts'
 
-/** The settings that the event path reads. */
-export interface EventPathSettings {
+/** The settings that the event pipeline reads. */
+export interface EventPipelineSettings {
   readonly node: string
   readonly spoolDir: string
   readonly spoolMaxBytes: number
@@ -27,7 +27,7 @@ export interface EventPathSettings {
   readonly eventRetentionDays?: number | undefined
 }
 
-export interface EventPathParts {
+export interface EventPipelineParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -37,13 +37,7 @@ export interface EventPathParts {
   readonly types?: readonly EventType[]
 }
 
-export interface Readiness {
-  readonly ready: boolean
-  /** One sentence each. */
-  readonly problems: readonly string[]
-}
-
-export interface EventPath {
+export interface EventPipeline {
   readonly publisher: EventPublisher
   /**
    * Makes the spool and starts the relays. What was published before is written now. Does not wait for any sink.
@@ -51,8 +45,11 @@ export interface EventPath {
    * @throws SluiceError SLUICE_SPOOL_FAILED when the spool can't be made.
    */
   start(): Promise<void>
-  /** Not ready: no spool, a spool that can't be written, or a sink without progress for a minute while events wait. */
-  ready(): Readiness
+  /**
+   * One sentence each: no spool, a spool that can't be written, a sink without progress for a minute while events wait.
+   * None of them concerns a request.
+   */
+  problems(): readonly string[]
   /**
    * Writes what was published, waits for the sinks up to `drainMs` (5,000 where left out), and leaves the rest to
    * the next process that uses the same spool folder.
@@ -65,13 +62,16 @@ const ADOPTION_MS = 30_000
 const STALLED_MS = 60_000
 
 /** The way of an event: spool on disk, then a relay for each sink. */
-export function createEventPath(settings: EventPathSettings, parts: EventPathParts): EventPath {
+export function createEventPipeline(
+  settings: EventPipelineSettings,
+  parts: EventPipelineParts,
+): EventPipeline {
   const { log } = parts
   const metrics = createEventMetrics(parts.metrics)
   const registry = createEventRegistry(parts.types)
-  let running: RunningPath | undefined
-  let started: (path: RunningPath) => void = () => {}
-  const whenStarted = new Promise<RunningPath>(resolve => {
+  let running: RunningPipeline | undefined
+  let started: (path: RunningPipeline) => void = () => {}
+  const whenStarted = new Promise<RunningPipeline>(resolve => {
     started = resolve
   })
 
@@ -94,13 +94,11 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
         },
       })
       const sinks = await createSinks(settings, parts)
-      running = new RunningPath({ settings, parts, metrics, claim, spool, writer, registry, sinks })
+      running = new RunningPipeline({ settings, parts, metrics, claim, spool, writer, registry, sinks })
       await running.start()
       started(running)
     },
-    ready() {
-      return running ? running.ready() : { ready: false, problems: ['the event spool is not open'] }
-    },
+    problems: () => running?.problems() ?? ['the event spool is not open'],
     async close({ drainMs = 5_000 } = {}) {
       await running?.close(drainMs)
     },
@@ -108,8 +106,8 @@ export function createEventPath(settings: EventPathSettings, parts: EventPathPar
 }
 
 interface RunningParts {
-  readonly settings: EventPathSettings
-  readonly parts: EventPathParts
+  readonly settings: EventPipelineSettings
+  readonly parts: EventPipelineParts
   readonly metrics: EventMetrics
   readonly claim: Claim
   readonly spool: Spool
@@ -118,7 +116,7 @@ interface RunningParts {
   readonly sinks: readonly Sink[]
 }
 
-class RunningPath {
+class RunningPipeline {
   readonly writer: EventWriter
   readonly #own: RunningParts
   readonly #relays: Relay[]
@@ -189,7 +187,7 @@ class RunningPath {
     this.#housekeep()
   }
 
-  ready(): Readiness {
+  problems(): readonly string[] {
     const problems = this.#relays
       .filter(relay => relay.stalledMs > STALLED_MS)
       .map(relay => {
@@ -197,8 +195,8 @@ class RunningPath {
         return `${relay.sink} has taken no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
       })
     const { failing } = this.#own.spool
-    if (failing !== undefined) problems.unshift(`the event spool can not be written: ${failing}`)
-    return { ready: problems.length === 0, problems }
+    if (failing !== undefined) problems.unshift(`the event spool cannot be written: ${failing}`)
+    return problems
   }
 
   async close(drainMs: number): Promise<void> {
@@ -244,7 +242,7 @@ class RunningPath {
 }
 
 /** Their clients are loaded only where they are used: each costs the start some 30 ms. */
-async function createSinks(settings: EventPathSettings, parts: EventPathParts): Promise<Sink[]> {
+async function createSinks(settings: EventPipelineSettings, parts: EventPipelineParts): Promise<Sink[]> {
   const sinks: Sink[] = []
   if (settings.postgresUrl !== undefined) {
     const { createPostgresSink } = await import('./postgres/sink.ts')

@@ -117,7 +117,7 @@ export class EventWriter implements EventPublisher {
     this.#checkpoint(true)
   }
 
-  /** Appends an event of the path itself, also where the limit is reached. */
+  /** Appends an event of the pipeline itself, also where the limit is reached. */
   publishOwn(draft: EventDraft): void {
     this.#gathering.flush()
     void this.#append({ draft, atMs: this.#options.clock.now() }, true)

@@ -82,6 +82,8 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
         const metric = new Counter({ name, help, labelNames: [...labels] as string[], registers: [registry] })
         return bindable(labels, values => {
           const bound = metric.labels(values)
+          // From the start with 0: the first step of a new series would be no increase to Prometheus.
+          bound.inc(0)
           let pending = 0
           settling.push(() => {
             if (pending > 0) bound.inc(pending)

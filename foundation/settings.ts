@@ -53,6 +53,22 @@ export const SETTINGS = {
     max: 10_000,
     doc: 'how long a request waits for Redis, milliseconds',
   },
+  redisStrictDeadlineMs: {
+    env: 'SLUICE_REDIS_STRICT_DEADLINE_MS',
+    kind: 'integer',
+    default: 250,
+    min: 1,
+    max: 10_000,
+    doc: 'how long a request under strict limits waits for Redis, milliseconds',
+  },
+  nodes: {
+    env: 'SLUICE_NODES',
+    kind: 'integer',
+    default: 4,
+    min: 1,
+    max: 10_000,
+    doc: 'how many plugin server processes share Redis at most, workers included; a process whose Redis is away counts with them until it has heard how many live',
+  },
   postgresUrl: {
     env: 'SLUICE_POSTGRES_URL',
     kind: 'url',
@@ -150,6 +166,8 @@ export interface Settings {
   readonly socketGroup: string | undefined
   readonly redisUrl: readonly string[] | undefined
   readonly redisDeadlineMs: number
+  readonly redisStrictDeadlineMs: number
+  readonly nodes: number
   readonly postgresUrl: string | undefined
   readonly amqpUrl: string | undefined
   readonly spoolDir: string

@@ -21,6 +21,7 @@ export type { Clock } from '../foundation/clock.ts'
 export { type ErrorCode, messageOf, SluiceError } from '../foundation/errors.ts'
 export type { Logger } from '../foundation/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../foundation/metrics.ts'
+export { systemTimers, type Timers } from '../foundation/timers.ts'
 export { type Static, Type } from '../foundation/typebox.ts'
 export type {
   Consumer,
@@ -60,7 +61,9 @@ export type {
   ResponseKong,
   RewriteKong,
 } from './kong.ts'
+export { createLogEventCounter } from './log-events.ts'
 export type {
+  Peers,
   ScriptList,
   ScriptOutcome,
   Store,

@@ -1,13 +1,8 @@
 import { userInfo } from 'node:os'
 import { Command } from 'commander'
-import {
-  describeBreaker,
-  parseDuration,
-  renderBreakers,
-  toJson,
-} from '../../plugins/circuit-breaker/describe.ts'
 import { findBreaker, listBreakers, orderMode } from '../../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../../plugins/circuit-breaker/mode.ts'
+import { describeBreaker, parseDuration, renderBreakers, toJson } from '../format/breaker.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
 interface OutputFlags {

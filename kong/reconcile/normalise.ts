@@ -1,10 +1,10 @@
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject } from '../schema/spec.ts'
+import type { Path } from './files/source.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandUrl, formatTarget, replaceDeprecated } from './shorthand.ts'
-import type { Path } from './source.ts'
 
 type Row = Readonly<Record<string, unknown>>
 

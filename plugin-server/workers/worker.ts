@@ -75,7 +75,7 @@ class Worker {
 
   async #report(call: number): Promise<void> {
     const metrics = await this.#metrics.snapshot()
-    tell({ kind: 'reported', call, metrics, problems: this.#core.events.ready().problems })
+    tell({ kind: 'reported', call, metrics, ...this.#core.health() })
   }
 
   /** @param succeeded another server has taken the path over: Kong moves each connection there with its next event. */

@@ -1,7 +1,7 @@
 import { messageOf, SluiceError, type Store } from '../../sdk/sdk.ts'
-import type { Policy } from './breaker.ts'
 import { CHANNEL, toMessage } from './channel.ts'
 import { AUTO, type ModeSetting } from './mode.ts'
+import type { Policy } from './policy.ts'
 import {
   type BreakerCall,
   breakerScript,

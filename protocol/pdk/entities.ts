@@ -49,6 +49,9 @@ export interface Service {
   readonly protocol: string
   readonly path?: string
   readonly retries?: number
+  readonly connectTimeoutMs?: number
+  readonly writeTimeoutMs?: number
+  readonly readTimeoutMs?: number
   readonly tags: readonly string[]
 }
 

@@ -19,6 +19,12 @@ export const router = {
     wire: ['Empty', 'Service'],
     step: 'StepService',
     decode: service,
+    toKongJs: ({ connectTimeoutMs, writeTimeoutMs, readTimeoutMs, ...same }: Service) => ({
+      ...same,
+      connect_timeout: connectTimeoutMs,
+      write_timeout: writeTimeoutMs,
+      read_timeout: readTimeoutMs,
+    }),
   }),
 }
 
@@ -29,6 +35,9 @@ function service(value: unknown): Service | undefined {
   const name = text(fields.name)
   const path = text(fields.path)
   const retries = number(fields.retries)
+  const connectTimeoutMs = number(fields.connectTimeout ?? fields.connect_timeout)
+  const writeTimeoutMs = number(fields.writeTimeout ?? fields.write_timeout)
+  const readTimeoutMs = number(fields.readTimeout ?? fields.read_timeout)
   return {
     id,
     ...(name !== undefined && { name }),
@@ -37,6 +46,9 @@ function service(value: unknown): Service | undefined {
     protocol: text(fields.protocol) ?? '',
     ...(path !== undefined && { path }),
     ...(retries !== undefined && { retries }),
+    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+    ...(writeTimeoutMs !== undefined && { writeTimeoutMs }),
+    ...(readTimeoutMs !== undefined && { readTimeoutMs }),
     tags: list(fields.tags),
   }
 }

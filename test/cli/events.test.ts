@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
-import { createEventPath } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
@@ -29,7 +29,7 @@ describe('sluice events, audit and fingerprint', () => {
       SLUICE_FINGERPRINT_SECRET: SECRET,
       SLUICE_FINGERPRINT_OLD_SECRETS: 'the-secret-of-last-year-1 the-secret-of-last-year-2',
     }
-    const events = createEventPath(
+    const events = createEventPipeline(
       {
         node: 'test',
         spoolDir: folder.path,

@@ -1,5 +1,5 @@
 /** Checks of arguments: what Kong raises an error for ends the event here too (kong/pdk/private/checks.lua of 3.9). */
-import type { HeaderValue } from './exchange.ts'
+import type { HeaderValue } from '../proxy/header-map.ts'
 import { textOf, toBytes } from './text.ts'
 
 const isText = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array

@@ -1,5 +1,5 @@
 /** What a PDK call meets in the gateway, and how it answers. */
-import type { Exchange } from './exchange.ts'
+import type { Exchange } from '../proxy/exchange.ts'
 
 export type Phase = 'rewrite' | 'access' | 'response' | 'log'
 

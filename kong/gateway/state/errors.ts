@@ -65,6 +65,10 @@ export const stillReferenced = (parent: string, child: string): EntityError =>
     { '@referenced_by': child },
   )
 
+/** A CA certificate that is named in a list. */
+export const stillTrusted = (id: string, by: string, byId: string): EntityError =>
+  refuse(400, 19, 'referenced by others', `ca certificate ${id} is still referenced by ${by} (id = ${byId})`)
+
 export const uniqueViolation = (key: Fields): EntityError =>
   refuse(409, 5, 'unique constraint violation', `UNIQUE violation detected on '${inline(key)}'`, key)
 

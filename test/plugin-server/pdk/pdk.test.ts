@@ -355,6 +355,9 @@ const EXPECTED: Readonly<Partial<Record<Method, unknown>>> = {
     port: 19000,
     protocol: 'http',
     retries: 5,
+    connectTimeoutMs: 60_000,
+    writeTimeoutMs: 60_000,
+    readTimeoutMs: 60_000,
     tags: [],
   },
   'kong.router.get_route': {

@@ -1,0 +1,77 @@
+/**
+ * How exactly four plugin servers with one Redis keep one consumer's budget when things go badly: beside CPU burners,
+ * from a cold start and warm, under a CPU quota, with a Redis that stops now and then.
+ *
+ *     node dist/bench/qos-exact/run.js [rounds] [condition,condition,…]
+ *
+ * SLUICE_BENCH_BEFORE names the `dist` folder of another commit, which is then measured in turn with this one.
+ * Burners and stops are bounded; a quota needs a user who may make control groups.
+ */
+import path from 'node:path'
+import { Redis } from 'ioredis'
+import { findService } from '../../ops/local/find.ts'
+import { printTable } from '../report.ts'
+import { CONDITIONS } from './conditions.ts'
+import { type Code, type Measured, measure } from './measure.ts'
+
+const ROUNDS = Number(process.argv[2] ?? 3)
+const ONLY = process.argv[3]?.split(',')
+
+const codes: Code[] = [{ name: 'now', dist: path.resolve(import.meta.dirname, '../..') }]
+const { SLUICE_BENCH_BEFORE: before } = process.env
+if (before) codes.unshift({ name: 'before', dist: path.resolve(before) })
+
+const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
+const client = new Redis(redis.url)
+client.on('error', () => {})
+const rows: string[][] = []
+try {
+  for (const condition of CONDITIONS) {
+    if (ONLY && !ONLY.includes(condition.name)) continue
+    const results = new Map<string, Measured[]>()
+    for (let round = 0; round < ROUNDS; round++)
+      for (const code of codes)
+        for (const sync of ['strict', 'leased'] as const) {
+          const name = `${condition.title} | ${sync} | ${code.name}`
+          const measured = await measure({ code, sync, condition, redis, client })
+          results.set(name, [...(results.get(name) ?? []), measured])
+          process.stderr.write(`${name}: ${JSON.stringify(measured)}\n`)
+        }
+    for (const [name, all] of results) rows.push(rowOf(name, all))
+  }
+} finally {
+  client.disconnect()
+  await redis.close()
+}
+
+function rowOf(name: string, all: readonly Measured[]): string[] {
+  const range = (pick: (measured: Measured) => number, digits = 0) => {
+    const values = all.map(pick).sort((a, b) => a - b)
+    const [least, most] = [values[0]!, values.at(-1)!].map(value => value.toFixed(digits))
+    return least === most ? String(least) : `${least} to ${most}`
+  }
+  return [
+    ...name.split(' | '),
+    range(({ cold }) => cold),
+    range(({ warm }) => warm),
+    range(({ steady }) => steady),
+    range(({ p50Ms }) => p50Ms, 1),
+    range(({ p99Ms }) => p99Ms, 1),
+    range(({ failed }) => failed),
+  ]
+}
+
+printTable(
+  [
+    'condition',
+    'sync',
+    'code',
+    'cold storm',
+    'warm storm',
+    'steady',
+    'p50, ms',
+    'p99, ms',
+    'failed requests',
+  ],
+  rows,
+)
