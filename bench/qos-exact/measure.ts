@@ -42,20 +42,16 @@ export async function measure({ code, sync, condition, redis, client }: Trial): 
   await client.flushall()
   const endings: (() => Promise<unknown>)[] = []
   try {
-    const quotas = Array.from({ length: condition.cores === undefined ? 0 : NODES }, (_, i) => {
-      const quota = createQuota(`sluice-bench-${process.pid}-${i}`, condition.cores!)
-      if (!quota) throw new Error('this user may make no control group')
-      endings.push(quota.close)
-      return quota
-    })
+    const quota =
+      condition.cores === undefined ? undefined : createQuota(`sluice-bench-${process.pid}`, condition.cores)
+    if (quota) endings.push(quota.close)
     endings.push(await burn(condition.burners))
     if (condition.stopMs !== undefined) endings.push(interrupt(redis, condition.stopMs))
-    let spawned = 0
     const started = await startNodes({
       dist: code.dist,
       count: NODES,
       env: { SLUICE_REDIS_URL: redis.url },
-      onSpawn: pid => quotas[spawned++]?.add(pid),
+      onSpawn: pid => quota?.add(pid),
     })
     endings.push(started.close)
     const { nodes } = started

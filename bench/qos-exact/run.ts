@@ -2,20 +2,26 @@
  * How exactly four plugin servers with one Redis keep one consumer's budget when things go badly: beside CPU burners,
  * from a cold start and warm, under a CPU quota, with a Redis that stops now and then.
  *
- *     node dist/bench/qos-exact/run.js [rounds] [condition,condition,…]
+ *     node dist/bench/qos-exact/run.js [rounds] [condition,condition,…] [--write]
  *
+ * With --write the table goes into docs/leasing.md.
  * SLUICE_BENCH_BEFORE names the `dist` folder of another commit, which is then measured in turn with this one.
  * Burners and stops are bounded; a quota needs a user who may make control groups.
  */
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { findService } from '../../ops/local/find.ts'
-import { printTable } from '../report.ts'
+import { tableOf, writeIntoDocs } from '../report.ts'
 import { CONDITIONS } from './conditions.ts'
 import { type Code, type Measured, measure } from './measure.ts'
 
-const ROUNDS = Number(process.argv[2] ?? 3)
-const ONLY = process.argv[3]?.split(',')
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { write: { type: 'boolean', default: false } },
+})
+const ROUNDS = Number(positionals[0] ?? 3)
+const ONLY = positionals[1]?.split(',')
 
 const codes: Code[] = [{ name: 'now', dist: path.resolve(import.meta.dirname, '../..') }]
 const { SLUICE_BENCH_BEFORE: before } = process.env
@@ -61,17 +67,17 @@ function rowOf(name: string, all: readonly Measured[]): string[] {
   ]
 }
 
-printTable(
-  [
-    'condition',
-    'sync',
-    'code',
-    'cold storm',
-    'warm storm',
-    'steady',
-    'p50, ms',
-    'p99, ms',
-    'failed requests',
-  ],
-  rows,
-)
+const head = [
+  'condition',
+  'sync',
+  'code',
+  'cold storm',
+  'warm storm',
+  'steady',
+  'p50, ms',
+  'p99, ms',
+  'failed',
+]
+const table = tableOf(head, rows)
+process.stdout.write(table)
+if (values.write) writeIntoDocs('leasing.md', 'bench/qos-exact', table)
