@@ -24,6 +24,14 @@ export const filterChain = defineEntity({
   rules: {
     '': { checks: [() => 'wasm support is not enabled'] },
     name: checkName,
+    'filters.elements.config': checkConfig,
     'tags.elements': checkTag,
   },
 })
+
+/** The schema of filters that have none of their own. */
+function checkConfig(config: unknown): string | undefined {
+  if (typeof config === 'string') return undefined
+  const type = Array.isArray(config) ? 'array' : typeof config
+  return `wrong type: expected one of string, null, got ${type}`
+}

@@ -1,3 +1,4 @@
+import { createCanonicalJson } from '../../foundation/canonical-json.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { shorthandEntries } from '../schema/shorthand.ts'
@@ -145,14 +146,4 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
 /** JSON with sorted keys and without nulls. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isObject(item)
-      ? Object.fromEntries(
-          Object.entries(item)
-            .filter(([, inner]) => inner !== null)
-            .sort(([x], [y]) => (x < y ? -1 : 1)),
-        )
-      : item,
-  )
-}
+export const canonical = createCanonicalJson({ skipNull: true })

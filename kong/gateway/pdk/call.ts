@@ -9,7 +9,8 @@ export type LogLevel = 'alert' | 'crit' | 'err' | 'warn' | 'notice' | 'info' | '
 /** The gateway as far as plugins may ask about it. */
 export interface PdkHost {
   readonly hostname: string
-  readonly clusterId: string
+  /** Undefined without a database. */
+  readonly clusterId: string | undefined
   /** For `{vault://env/…}`. */
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: (level: LogLevel, plugin: string, text: string) => void

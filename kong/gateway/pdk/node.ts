@@ -16,7 +16,10 @@ export const node = {
     },
     'kong.nginx.get_ctx': (event, _, [key]) => contextValue(event, String(key)),
     'kong.nginx.set_ctx': ({ exchange }, _, [key, value]) => {
-      store(exchange.variables, String(key), value)
+      // A field of Kong's own: whether the response is held back for plugins.
+      if (key === 'buffered_proxying')
+        exchange.buffering = value !== undefined && value !== null && value !== false
+      else store(exchange.variables, String(key), value)
     },
     'kong.nginx.get_tls1_version_str': ({ exchange }) => exchange.tls?.version,
     'kong.nginx.get_subsystem': () => 'http',
@@ -119,6 +122,8 @@ function contextValue({ exchange }: PdkEvent, key: string): unknown {
       return exchange.credential && entityOf(exchange.credential)
     case 'KONG_PROCESSING_START':
       return exchange.startedAtMs
+    case 'buffered_proxying':
+      return exchange.buffering || undefined
     case 'KONG_PROXIED':
       return exchange.proxied || undefined
     case 'KONG_EXITED':

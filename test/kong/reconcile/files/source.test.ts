@@ -134,7 +134,7 @@ certificates:
         'kong.yaml:3:1: routes must be a list\n' +
         'kong.yaml:4:1: rbac_roles belong to Kong Enterprise; this is for open-source Kong\n' +
         'kong.yaml:5:1: unknown kind of entity; there are ca_certificates, certificates, vaults, ' +
-        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
+        'key_sets, upstreams, services, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
         'basicauth_credentials, hmacauth_credentials, jwt_secrets, oauth2_credentials, acls',
     )
     assert.match(problemsOf(declared('')), /has no _format_version/)
