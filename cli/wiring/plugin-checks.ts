@@ -23,7 +23,7 @@ export async function withPluginChecks<T>(
   const metrics = createMetrics()
   const host: Host = {
     node: 'check',
-    // The secrets that the server has are not asked for here: what is missing there, doctor tells.
+    // Secrets of the server are not needed here; doctor reports missing ones.
     settings: { ...readSettings({}), fingerprintSecret: randomUUID().repeat(2) },
     clock: systemClock,
     random: Math.random,
