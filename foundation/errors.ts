@@ -41,7 +41,9 @@ export const ERRORS = {
   // declared state
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
   SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',
-  SLUICE_ADMIN_REFUSED: 'Kong refused the change; its own message says why.',
+  SLUICE_ADMIN_WRONG:
+    'Give --admin-url the address of the Admin API (KONG_ADMIN_LISTEN, usually port 8001), with its path prefix.',
+  SLUICE_ADMIN_REFUSED: 'Kong refused the request; its own message says why.',
   SLUICE_APPLY_REFUSED:
     'Nothing was changed. What lacks the select tag belongs to others: tag it, move it, or keep it.',
   SLUICE_APPLY_FAILED: 'The changes that had been made were undone, but for those named here.',
