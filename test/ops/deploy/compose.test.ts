@@ -168,7 +168,7 @@ describe('docker-compose.yml', () => {
 })
 
 describe('the dashboard and the alerts', () => {
-  const sources = ['foundation', 'plugin-server', 'plugins', 'events'].flatMap(folder =>
+  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events'].flatMap(folder =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts'))
       .map(name => read(path.join(folder, name))),
