@@ -115,6 +115,7 @@ class LocalGateway implements Gateway {
       plugins: new Map<string, RunnablePlugin>([...this.#builtin, ...byName(servers.plugins)]),
       workspaceId: node.workspaceId,
       resolver: createResolver(Date.now),
+      routerFlavor: settings.routerFlavor,
       nextSequence: counter(),
       onFault: ({ entity }, error) =>
         logger.error(
@@ -248,7 +249,7 @@ function counter(): () => number {
 
 const publicConfiguration = (settings: GatewaySettings) => ({
   database: settings.databaseLess ? 'off' : 'memory',
-  router_flavor: 'traditional_compatible',
+  router_flavor: settings.routerFlavor,
   plugins: settings.plugins,
   proxy_listen: settings.proxyListen.map(({ host, port }) => `${host}:${port}`),
   admin_listen: settings.adminListen.map(({ host, port }) => `${host}:${port}`),

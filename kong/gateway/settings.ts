@@ -3,6 +3,7 @@ import path from 'node:path'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type Address, parseAddress } from '../../foundation/settings.ts'
 import type { RealIpRule } from './proxy/real-ip.ts'
+import type { RouterFlavor } from './router/router.ts'
 
 /** What the gateway reads from Kong's own variables. */
 export interface GatewaySettings {
@@ -14,6 +15,7 @@ export interface GatewaySettings {
   readonly databaseLess: boolean
   readonly declarativeConfig: string | undefined
   readonly logLevel: string
+  readonly routerFlavor: RouterFlavor
   /** Whose word about the client is taken, and where it stands. */
   readonly realIp: RealIpRule
   /** What was asked for and is not supported here; printed at start. */
@@ -75,6 +77,11 @@ export function readGatewaySettings(env: Environment, bundled: readonly string[]
     databaseLess: database === 'off',
     declarativeConfig: declarativeConfig && path.resolve(declarativeConfig),
     logLevel: attempt('KONG_LOG_LEVEL', () => readLevel(text('LOG_LEVEL') ?? 'notice'), 'info'),
+    routerFlavor: attempt(
+      'KONG_ROUTER_FLAVOR',
+      () => readFlavor(text('ROUTER_FLAVOR') ?? 'traditional_compatible', notices),
+      'traditional_compatible',
+    ),
     realIp: {
       isTrusted: attempt(
         'KONG_TRUSTED_IPS',
@@ -120,6 +127,16 @@ function readLevel(level: string): string {
   const found = LOG_LEVELS[level]
   if (!found) throw new Error(`${JSON.stringify(level)} is not one of ${Object.keys(LOG_LEVELS).join(', ')}`)
   return found
+}
+
+function readFlavor(value: string, notices: string[]): RouterFlavor {
+  if (value === 'traditional') {
+    notices.push('KONG_ROUTER_FLAVOR=traditional: this gateway routes as traditional_compatible')
+    return 'traditional_compatible'
+  }
+  if (value !== 'traditional_compatible' && value !== 'expressions')
+    throw new Error(`${JSON.stringify(value)} is not one of traditional_compatible, expressions, traditional`)
+  return value
 }
 
 function readSwitch(value: string): boolean {

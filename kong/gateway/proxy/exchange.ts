@@ -95,6 +95,7 @@ export class Exchange implements RouteQuery {
   readonly body: RequestBody
   readonly scheme: 'http' | 'https'
   readonly tls: ClientRequest['tls']
+  readonly serverName: string | undefined
   /** Who connected: the client, or a proxy before us. */
   readonly peer: Endpoint
   /** The peer may speak for others (`trusted_ips`). */
@@ -168,6 +169,7 @@ export class Exchange implements RouteQuery {
     this.body = new RequestBody(request.body)
     this.scheme = request.tls ? 'https' : 'http'
     this.tls = request.tls
+    this.serverName = request.tls?.serverName
     this.peer = peer
     this.isPeerTrusted = node.realIp.isTrusted(peer.ip)
     const client = this.isPeerTrusted ? clientAddress(peer, this.headers, node.realIp) : peer
