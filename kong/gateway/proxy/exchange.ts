@@ -91,6 +91,7 @@ export class Exchange implements RouteQuery {
   readonly requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
+  readonly isHttp2: boolean
   readonly headers: HeaderMap
   readonly body: RequestBody
   readonly scheme: 'http' | 'https'
@@ -165,6 +166,7 @@ export class Exchange implements RouteQuery {
     const { target, authority } = splitTarget(request.target)
     this.requestUri = target
     this.httpVersion = httpVersion
+    this.isHttp2 = request.isHttp2
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
     this.body = new RequestBody(request.body)
     this.scheme = request.tls ? 'https' : 'http'
