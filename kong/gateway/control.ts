@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { randomAuto } from '../entities/auto.ts'
-import { withDrawnDefaults } from '../entities/plugin-rules.ts'
+import { schemaOnNode } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
@@ -29,7 +29,7 @@ export interface ControlOptions {
   readonly databaseLess: boolean
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
-  readonly node: Omit<NodeInformation, 'plugins'>
+  readonly node: Omit<NodeInformation, 'plugins' | 'notRun'>
   /** Milliseconds since the epoch, with fractions. */
   readonly now: () => number
   /** Told of failures inside the Admin API. */
@@ -60,7 +60,10 @@ export function createControl(options: ControlOptions): Control {
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
     Object.fromEntries(
-      Object.entries(plugins).map(([name, { schema }]) => [name, withDrawnDefaults(name, schema, auto)]),
+      Object.entries(plugins).map(([name, { schema }]) => [
+        name,
+        schemaOnNode(name, schema, { databaseLess, auto }),
+      ]),
     ),
   )
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
@@ -76,6 +79,7 @@ export function createControl(options: ControlOptions): Control {
   const summaries = Object.fromEntries(
     Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
   )
+  const notRun = Object.keys(plugins).filter(name => plugins[name]?.runs === false)
   return {
     state,
     health,
@@ -84,7 +88,7 @@ export function createControl(options: ControlOptions): Control {
       store,
       health,
       ...(config && { config }),
-      node: { ...node, plugins: summaries },
+      node: { ...node, plugins: summaries, notRun },
       onError,
     }),
   }
