@@ -115,6 +115,7 @@ class LocalGateway implements Gateway {
       plugins: new Map<string, RunnablePlugin>([...this.#builtin, ...byName(servers.plugins)]),
       workspaceId: node.workspaceId,
       resolver: createResolver(Date.now),
+      health: this.#control.health,
       nextSequence: counter(),
       onFault: ({ entity }, error) =>
         logger.error(

@@ -1,5 +1,6 @@
 import type { Route, Service } from '../../entities/entities.ts'
 import { createRouter, type OnRouteFault, type Router } from '../router/router.ts'
+import type { TargetHealth } from '../state/health.ts'
 import type { Snapshot, State } from '../state/state.ts'
 import { type Balancer, createBalancer, type Resolver } from './balancer.ts'
 import { type ChainOptions, createPluginChain, type PluginChain } from './plugin-chain.ts'
@@ -15,6 +16,7 @@ export interface Configuration {
 
 export interface ConfigurationOptions extends ChainOptions {
   readonly resolver: Resolver
+  readonly health: Pick<TargetHealth, 'isHealthy'>
   readonly onRouteFault: OnRouteFault
 }
 
@@ -25,7 +27,7 @@ export function createConfiguration(snapshot: Snapshot, options: ConfigurationOp
     services,
     router: createRouter(snapshot.list('routes').filter(isServed(services)), options.onRouteFault),
     chain: createPluginChain(snapshot, options),
-    balancer: createBalancer(snapshot, options.resolver),
+    balancer: createBalancer(snapshot, options),
   }
 }
 
