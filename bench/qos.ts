@@ -59,7 +59,8 @@ async function sluice(
   await store.ready(5000)
   const decider = new Decider({ store, clock: systemClock })
   // Tokens are taken ahead once three heartbeats have been answered.
-  while (leaseTolerance !== undefined && !store.peers.isSettled) await new Promise(resolve => setTimeout(resolve, 50))
+  while (leaseTolerance !== undefined && !store.peers.isSettled)
+    await new Promise(resolve => setTimeout(resolve, 50))
   const keys = Array.from({ length: SUBJECTS }, (_, i) => `{sluice:qos:${name}:consumer:${i}}`)
   return {
     name,

@@ -1,3 +1,4 @@
+import { isUuid } from '../../foundation/uuid.ts'
 import { compileLuaPattern } from './lua-pattern.ts'
 import type { FieldSpec } from './spec.ts'
 
@@ -18,8 +19,6 @@ const rule = <K extends keyof FieldSpec>(
     return argument === undefined || argument === null ? undefined : check(value as never, argument)
   },
 })
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Kong counts bytes, as Lua does. */
 const lengthOf = (value: unknown): number =>
@@ -47,7 +46,7 @@ const CHECKS: readonly Check[] = [
   rule('one_of', (value, list) => (list.includes(value) ? undefined : `expected one of: ${list.join(', ')}`)),
   rule('gt', (value: number, limit) => (value > limit ? undefined : `value must be greater than ${limit}`)),
   rule('timestamp', (value: number) => (value > 0 ? undefined : 'expected a valid timestamp')),
-  rule('uuid', (value: string) => (UUID.test(value) ? undefined : 'expected a valid UUID')),
+  rule('uuid', (value: string) => (isUuid(value) ? undefined : 'expected a valid UUID')),
   rule('is_regex', (value: string) => (isRegex(value) ? undefined : `not a valid regex: ${value}`)),
   rule('between', (value: number, [low, high]) =>
     value < low || value > high ? `value should be between ${low} and ${high}` : undefined,

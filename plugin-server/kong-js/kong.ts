@@ -7,9 +7,9 @@
  */
 import { SluiceError } from '../../foundation/errors.ts'
 import { escapedHeaders, escapedHeaderValue } from '../../protocol/pdk/checks.ts'
-import type { Consumer, Credential, HeaderMap, QueryMap, Route } from '../../protocol/pdk/entities.ts'
-import { CONVERSATION, type Speaking } from '../pdk/call-kinds.ts'
+import { CALLS } from '../../protocol/pdk/table.ts'
 import { type Conversation, EXIT, type ExitAnswer } from '../pdk/conversation.ts'
+import { CONVERSATION, type PdkNamespace } from '../pdk/namespace.ts'
 
 type Callable = (...args: unknown[]) => unknown
 
@@ -21,9 +21,12 @@ const AS_KONG_RAISES: ExitAnswer = {
   headers: { 'content-type': 'application/json; charset=utf-8' },
 }
 
+const CALLS_BY_PATH = new Map(CALLS.filter(({ row }) => !row.isOwn).map(call => [call.path, call]))
+const same = (value: unknown) => value
+
 /** Wraps our PDK for one event. */
 export function createKongJs(pdk: object): object {
-  const conversation = (pdk as Speaking)[CONVERSATION]
+  const conversation = (pdk as PdkNamespace)[CONVERSATION]
   conversation.refusalAnswer = AS_KONG_RAISES
   return namespace(pdk, '', conversation)
 }
@@ -37,12 +40,14 @@ function namespace(target: object, prefix: string, conversation: Conversation): 
       const found = (target as Record<string, unknown>)[call]
       const path = `${prefix}${call}`
       if (typeof found === 'object' && found !== null) return namespace(found, `${path}.`, conversation)
-      if (typeof found !== 'function') return unknownCall(path, conversation)
+      const row = CALLS_BY_PATH.get(path)?.row
+      if (typeof found !== 'function' || !row) return unknownCall(path, conversation)
+      const { toKongJs = same } = row
       return (...args: unknown[]) =>
         settled(
           conversation,
           () => (found as Callable).apply(target, withEscapedHeaders(call, path, args)),
-          value => inKongsShape(path, value),
+          value => (value === undefined ? undefined : toKongJs(value)),
         )
     },
   })
@@ -91,44 +96,8 @@ function settled(
 /** nginx escapes what our own calls refuse. */
 function withEscapedHeaders(call: string, path: string, args: unknown[]): unknown[] {
   const [first, second] = args
-  if (call === 'setHeaders') return [escapedHeaders(first, `${path}: the headers`)]
+  if (call === 'setHeaders') return [escapedHeaders(first, `${path}: headers`)]
   if (call === 'setHeader' || call === 'addHeader')
-    return [first, escapedHeaderValue(second, `${path}: the value`)]
+    return [first, escapedHeaderValue(second, `${path}: value`)]
   return args
-}
-
-function inKongsShape(call: string, value: unknown): unknown {
-  if (value === undefined) return undefined
-  switch (call) {
-    case 'client.getConsumer':
-    case 'client.loadConsumer': {
-      const { customId, createdAt, ...same } = value as Consumer
-      return { ...same, custom_id: customId, created_at: createdAt }
-    }
-    case 'client.getCredential': {
-      const { consumerId, ...same } = value as Credential
-      return { ...same, consumer: { id: consumerId } }
-    }
-    case 'router.getRoute': {
-      const { serviceId, ...same } = value as Route
-      return { ...same, service: { id: serviceId } }
-    }
-    case 'request.getHeaders':
-    case 'response.getHeaders':
-    case 'service.response.getHeaders':
-    case 'request.getQuery':
-      return listsOf(value as HeaderMap | QueryMap)
-    case 'request.getRawBody':
-    case 'service.response.getRawBody':
-      return Buffer.from(value as Uint8Array).toString()
-    case 'log.serialize':
-      return JSON.stringify(value)
-  }
-  return value
-}
-
-/** Every value a list; an argument without a value an empty one. */
-function listsOf(map: HeaderMap | QueryMap): Record<string, readonly unknown[]> {
-  const list = (value: unknown) => (Array.isArray(value) ? value : value === true ? [] : [value])
-  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, list(value)]))
 }

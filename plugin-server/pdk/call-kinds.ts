@@ -1,96 +1,64 @@
-/** The forms that PDK calls take: a read without arguments, a write of headers. */
-import type { Method } from '../../protocol/methods.ts'
-import { type Check, text, wholeNumber } from '../../protocol/pdk/checks.ts'
+/** What the calls of the PDK do, one function a kind; the rows of protocol/pdk say which call is of which kind. */
+import { readFile } from 'node:fs/promises'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { HeaderMap } from '../../protocol/pdk/entities.ts'
+import type { RawBody } from '../../protocol/pdk/request.ts'
+import type { Kind } from '../../protocol/pdk/row.ts'
+import { type Call, type Method, methodOf } from '../../protocol/pdk/table.ts'
 import type { Conversation } from './conversation.ts'
+import { exit, exitWithError, exitWithJson } from './exits.ts'
+import { CONVERSATION, type PdkFunction } from './namespace.ts'
+import { parseRequestBody } from './request-body.ts'
+import { REQUEST_ID_VARIABLE } from './request-id.ts'
 
-/** What every namespace of the PDK object holds. */
-export interface Speaking {
-  readonly [CONVERSATION]: Conversation
+export const CALL_KINDS: Readonly<Record<Kind, (call: Call) => PdkFunction>> = {
+  read({ method, path, row: { check } }) {
+    return function (...args) {
+      return this[CONVERSATION].read(method, check(args, path))
+    }
+  },
+  readEachTime({ method, path, row: { check } }) {
+    return function (...args) {
+      return this[CONVERSATION].ask(method, check(args, path))
+    }
+  },
+  readHeader,
+  readVariable,
+  readRawBody,
+  readParsedBody,
+  write({ method, path, row: { check } }) {
+    return function (...args) {
+      this[CONVERSATION].tell(method, check(args, path))
+    }
+  },
+  writeRequest({ method, path, row: { check, toMsgpack } }) {
+    return function (...args) {
+      const conversation = this[CONVERSATION]
+      const checked = check(args, path)
+      conversation.forgetReads()
+      conversation.tell(
+        method,
+        toMsgpack && conversation.protocol === 'MsgPack:1' ? toMsgpack(checked) : checked,
+      )
+    }
+  },
+  writeResponse({ method, path, row: { check } }) {
+    return function (...args) {
+      this[CONVERSATION].tellResponse(method, check(args, path))
+    }
+  },
+  log({ method }) {
+    return function (...values) {
+      // Kong raises for a line without any value.
+      if (values.length > 0) this[CONVERSATION].tell(method, values.map(loggable))
+    }
+  },
+  exit,
+  exitWithError,
+  exitWithJson,
 }
 
-/** Not a name, so that a plugin can't reach past the calls by accident. */
-export const CONVERSATION = Symbol('conversation')
-
-// biome-ignore lint/suspicious/noExplicitAny: each call has its own arguments; FullKong types them
-type Call = (this: Speaking, ...args: any[]) => unknown
-export type Form = (method: Method, call: string) => Call
-
-const NONE: readonly unknown[] = []
-const DEFAULT_MAX = 100
-const max = wholeNumber(1, 1000)
-
-/** A read without arguments, asked once an event. */
-export const read: Form = method =>
-  function () {
-    return this[CONVERSATION].read(method, NONE)
-  }
-
-/** A read whose answer may change within an event. */
-export const readEachTime: Form = method =>
-  function () {
-    return this[CONVERSATION].ask(method, NONE)
-  }
-
-/** A read with arguments, each checked, asked once an event for the same ones. */
-export const readOf =
-  (checks: Readonly<Record<string, Check>>, form: 'once' | 'each time' = 'once'): Form =>
-  (method, call) => {
-    const check = checkerOf(call, checks)
-    return form === 'once'
-      ? function (...args) {
-          return this[CONVERSATION].read(method, check(args))
-        }
-      : function (...args) {
-          return this[CONVERSATION].ask(method, check(args))
-        }
-  }
-
-export const readUpTo: Form = (method, call) =>
-  function (count = DEFAULT_MAX) {
-    return this[CONVERSATION].read(method, [max(count, `${call}: max`)])
-  }
-
-/** A change whose answer is of no interest. */
-export const write =
-  (checks: Readonly<Record<string, Check>>): Form =>
-  (method, call) => {
-    const check = checkerOf(call, checks)
-    return function (...args) {
-      this[CONVERSATION].tell(method, check(args))
-    }
-  }
-
-/** A change of the request, after which what was read of it may be different. */
-export const writeRequest =
-  (checks: Readonly<Record<string, Check>>): Form =>
-  (method, call) => {
-    const check = checkerOf(call, checks)
-    return function (...args) {
-      const checked = check(args)
-      this[CONVERSATION].forgetReads()
-      this[CONVERSATION].tell(method, checked)
-    }
-  }
-
-/** A change of the response's headers, sent with the end of the event. */
-export const writeResponse =
-  (checks: Readonly<Record<string, Check>>): Form =>
-  (method, call) => {
-    const check = checkerOf(call, checks)
-    return function (...args) {
-      this[CONVERSATION].tellResponse(method, check(args))
-    }
-  }
-
-/** Any number of values, for Kong's log. */
-export const logLine: Form = method =>
-  function (...values) {
-    // Kong raises for a line without any value.
-    if (values.length > 0) this[CONVERSATION].tell(method, values.map(loggable))
-  }
-
-/** Kong's log takes any value; what JSON has no word for is written as a text. */
+/** Kong's log takes any value; what JSON has no word for is written as a string. */
 function loggable(value: unknown): unknown {
   if (value instanceof Error) return value.message
   try {
@@ -100,32 +68,80 @@ function loggable(value: unknown): unknown {
   }
 }
 
-/**
- * One header is asked for by its name; a second name reads all of them, from which further ones are answered. Names
- * are alike in any case and with `_` for `-`, as in Kong.
- *
- * @param all the call that reads all headers.
- */
-export const header =
-  (all: Method): Form =>
-  (method, call) =>
-    function (name: string) {
-      const conversation = this[CONVERSATION]
-      const asked = (text(name, `${call}: the name`) as string).toLowerCase().replaceAll('_', '-')
-      if (conversation.readsOf(method, all) === 0 || conversation.remembers(method, [asked]))
-        return conversation.read(method, [asked])
-      return conversation.read<HeaderMap>(all, [DEFAULT_MAX]).then(found => {
-        const value = found[asked]
-        if (value !== undefined) return typeof value === 'string' ? value : value[0]
-        // Kong may have cut the list off.
-        return Object.keys(found).length < DEFAULT_MAX ? undefined : conversation.read(method, [asked])
-      })
-    }
+/** As many headers as nginx reads without being asked for more. */
+const ALL_HEADERS = [100] as const
 
-function checkerOf(
-  call: string,
-  checks: Readonly<Record<string, Check>>,
-): (args: readonly unknown[]) => unknown[] {
-  const named = Object.entries(checks).map(([name, check]) => [check, `${call}: ${name}`] as const)
-  return args => named.map(([check, what], index) => check(args[index], what))
+/** Names are alike in any case and with `_` for `-`, as in Kong. */
+function readHeader({ method, path, row: { check } }: Call): PdkFunction {
+  const all = methodOf(`${path.slice(0, path.lastIndexOf('.'))}.getHeaders`)
+  return function (...args) {
+    const conversation = this[CONVERSATION]
+    const name = String(check(args, path)[0]).toLowerCase().replaceAll('_', '-')
+    if (conversation.readsOf(method, all) === 0 || conversation.remembers(method, [name]))
+      return conversation.read(method, [name])
+    return fromAllHeaders(conversation, method, all, name)
+  }
+}
+
+async function fromAllHeaders(
+  conversation: Conversation,
+  one: Method,
+  all: Method,
+  name: string,
+): Promise<unknown> {
+  const found = await conversation.read<HeaderMap>(all, ALL_HEADERS)
+  const value = found[name]
+  if (value !== undefined) return typeof value === 'string' ? value : value[0]
+  // Kong may have cut the list off.
+  return Object.keys(found).length < ALL_HEADERS[0] ? undefined : conversation.read(one, [name])
+}
+
+/** A variable may change within an event, but not the one that holds the request's id. */
+function readVariable({ method, path, row: { check } }: Call): PdkFunction {
+  return function (...args) {
+    const checked = check(args, path)
+    const conversation = this[CONVERSATION]
+    return checked[0] === REQUEST_ID_VARIABLE
+      ? conversation.read(method, checked)
+      : conversation.ask(method, checked)
+  }
+}
+
+function readRawBody({ method }: Call): PdkFunction {
+  return function () {
+    return rawBody(this[CONVERSATION], method)
+  }
+}
+
+async function rawBody(conversation: Conversation, method: Method): Promise<Uint8Array> {
+  const found = await conversation.read<RawBody>(method, [])
+  if (found.bodyFilepath === undefined) {
+    if (found.content === undefined && found.error !== undefined)
+      throw new SluiceError('SLUICE_PDK_BODY', `Kong can't read the request body: ${found.error}`)
+    return found.content ?? new Uint8Array(0)
+  }
+  try {
+    return await readFile(found.bodyFilepath)
+  } catch (error) {
+    throw new SluiceError('SLUICE_PDK_BODY', `the request body is in a file of nginx: ${messageOf(error)}`)
+  }
+}
+
+/** Kong parses it where the protocol has the call; else it is parsed here. */
+function readParsedBody({ method, path, row: { check } }: Call): PdkFunction {
+  return function (...args) {
+    const conversation = this[CONVERSATION]
+    const checked = check(args, path)
+    if (conversation.protocol === 'MsgPack:1') return conversation.read(method, checked)
+    conversation.permitInPhase(method)
+    return parsedBody(conversation, checked[0] as string | undefined)
+  }
+}
+
+async function parsedBody(conversation: Conversation, type: string | undefined): Promise<unknown> {
+  const [bytes, contentType] = await Promise.all([
+    rawBody(conversation, 'kong.request.get_raw_body'),
+    type ?? conversation.read<string | undefined>('kong.request.get_header', ['content-type']),
+  ])
+  return parseRequestBody(bytes, contentType)
 }

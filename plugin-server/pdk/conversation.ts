@@ -5,9 +5,8 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls.ts'
 import { statusText } from '../../protocol/error-answers.ts'
-import { METHODS } from '../../protocol/methods.ts'
-import { decodeReply } from '../../protocol/pdk/decode.ts'
-import { callsOf, type Phase, phasesOf } from '../../protocol/pdk/phases.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
+import { callsOf, phasesOf, rowOf } from '../../protocol/pdk/table.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
@@ -63,7 +62,7 @@ class Ask implements ReplySink {
     this.#conversation.answered(this)
     try {
       if (value instanceof Error) throw value
-      this.#resolve(decodeReply(this.#method, value))
+      this.#resolve(rowOf(this.#method).decode(value))
     } catch (error) {
       this.fail(error)
     }
@@ -378,7 +377,7 @@ export class Conversation {
 
   #permit(method: Method): void {
     this.permitInPhase(method)
-    if (METHODS[method] === null && this.#exchange.protocol === 'ProtoBuf:1')
+    if (rowOf(method).wire === null && this.#exchange.protocol === 'ProtoBuf:1')
       throw new SluiceError(
         'SLUICE_PDK_PROTOCOL',
         `${method} does not exist in ProtoBuf:1, only in MsgPack:1`,

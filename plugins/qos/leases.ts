@@ -86,8 +86,8 @@ export class Leases {
       const isStrict = request.leaseTolerance === undefined
       account.askedAtMicros = ledger.nowMicros()
       let wanted = 0
+      // What a strict call debits must serve somebody: what went back was refused to others meanwhile.
       for (const { request: other } of waiters)
-        // What a strict call debits must serve somebody: what went back was refused to others meanwhile.
         if (other.plan === plan && (!isStrict || other.cost === cost)) wanted += other.cost
       try {
         const demand = { cost, wanted, ...this.#ahead(account, request) }

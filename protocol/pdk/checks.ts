@@ -1,6 +1,6 @@
 /**
  * Checks of arguments before they reach Kong, where a wrong one answers the client 500. The rules are those of Kong's
- * PDK at 3.9.3, and two more: no empty names, and no line breaks in headers.
+ * PDK at 3.9.3, and two more: no empty names, no line breaks in headers.
  */
 import { SluiceError } from '../../foundation/errors.ts'
 
@@ -11,23 +11,25 @@ const refuse = (what: string): never => {
 }
 
 export const text: Check = (value, what) =>
-  typeof value === 'string' && value !== '' ? value : refuse(`${what} must be a text that is not empty`)
+  typeof value === 'string' && value !== '' ? value : refuse(`${what} must be a non-empty string`)
 
 export const anyText: Check = (value, what) =>
-  typeof value === 'string' ? value : refuse(`${what} must be a text`)
+  typeof value === 'string' ? value : refuse(`${what} must be a string`)
 
 export const bytes: Check = (value, what) =>
-  typeof value === 'string' || value instanceof Uint8Array ? value : refuse(`${what} must be a text or bytes`)
+  typeof value === 'string' || value instanceof Uint8Array
+    ? value
+    : refuse(`${what} must be a string or bytes`)
 
 export const flag: Check = (value, what) =>
-  value === undefined || typeof value === 'boolean' ? value === true : refuse(`${what} must be true or false`)
+  value === undefined || typeof value === 'boolean' ? value === true : refuse(`${what} must be a boolean`)
 
-export const wholeNumber =
+export const integer =
   (min: number, max: number): Check =>
   (value, what) =>
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max
       ? value
-      : refuse(`${what} must be a whole number from ${min} to ${max}, not ${String(value)}`)
+      : refuse(`${what} must be an integer from ${min} to ${max}, not ${String(value)}`)
 
 export const oneOf =
   (...choices: readonly string[]): Check =>
@@ -125,7 +127,7 @@ export const queryArgs: Check = (value, what) => {
   for (const [name, item] of Object.entries(value as object))
     for (const one of Array.isArray(item) ? item : [item])
       if (typeof one !== 'string' && typeof one !== 'number' && typeof one !== 'boolean')
-        refuse(`the argument ${name} must be a text, a number, true or a list of texts`)
+        refuse(`the argument ${name} must be a string, a number, a boolean or an array of them`)
   return value
 }
 

@@ -4,6 +4,11 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** Lower-case names; a header that came several times has several values. */
 export type HeaderMap = Readonly<Record<string, string | readonly string[]>>
 
+/** Numbers and booleans are sent as strings. */
+export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]
+/** A header without a value is left out. */
+export type HeaderWrites = Readonly<Record<string, HeaderValue | undefined | null>>
+
 /** An argument without a value is true. */
 export type QueryMap = Readonly<Record<string, string | true | readonly (string | true)[]>>
 

@@ -1,6 +1,6 @@
 /** The PDK calls that a real Kong 3.9.3 answered, as `kong-reference/pdk` holds them. */
 import { readFileSync } from 'node:fs'
-import type { Method } from '../../protocol/methods.ts'
+import type { Method } from '../../protocol/pdk/table.ts'
 import type { Phase } from '../../sdk/sdk.ts'
 
 export interface ProtobufRecord {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { METHODS } from '../../protocol/methods.ts'
-import { phasesOf } from '../../protocol/pdk/phases.ts'
+import { METHODS, phasesOf } from '../../protocol/pdk/table.ts'
 import { readRpcCall, writeRpcCall } from '../../protocol/rpc.ts'
 import { TYPES } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'

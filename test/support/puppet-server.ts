@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { FrameSplitter } from '../../protocol/frames.ts'
-import { METHODS, type Method } from '../../protocol/methods.ts'
+import { METHODS, type Method } from '../../protocol/pdk/table.ts'
 import { readRpcCall, writeRpcReturn } from '../../protocol/rpc.ts'
 import { TYPES } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'

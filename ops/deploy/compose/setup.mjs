@@ -45,7 +45,10 @@ write('postgres/sluice-password', sluice)
 // PostgreSQL's image runs it when the database is empty.
 write('postgres/databases.sh', readFileSync(path.join(here, 'databases.sh')), 0o555)
 
-write('rabbitmq/conf.d/10-sluice.conf', 'log.console = true\nload_definitions = /run/setup/definitions.json\n')
+write(
+  'rabbitmq/conf.d/10-sluice.conf',
+  'log.console = true\nload_definitions = /run/setup/definitions.json\n',
+)
 write('rabbitmq/definitions.json', JSON.stringify(definitions(rabbit), undefined, 2))
 
 write('kong/password', kong)
@@ -66,9 +69,7 @@ function definitions(password) {
   return {
     vhosts: [{ name: '/' }],
     users: [{ name: 'sluice', password_hash: rabbitHash(password), hashing_algorithm: HASHING, tags: [] }],
-    permissions: [
-      { user: 'sluice', vhost: '/', configure: OWN_NAMES, write: OWN_NAMES, read: OWN_NAMES },
-    ],
+    permissions: [{ user: 'sluice', vhost: '/', configure: OWN_NAMES, write: OWN_NAMES, read: OWN_NAMES }],
     policies: [
       {
         vhost: '/',
