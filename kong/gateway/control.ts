@@ -5,7 +5,7 @@ import { schemaOnNode } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
-import { createDeclarativeConfig } from './admin/config.ts'
+import { createDeclarativeConfig, type DeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
 import { createAdminServer } from './admin/server.ts'
 import { withServerNames } from './state/certificate-names.ts'
@@ -52,10 +52,7 @@ export interface Control {
  */
 export function createControl(options: ControlOptions): Control {
   const { plugins, databaseLess, declaration, node, now, onError } = options
-  for (const [name, { schema }] of Object.entries(plugins)) {
-    const fault = findSchemaFault(schema)
-    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
-  }
+  refuseBrokenSchemas(plugins)
   const state = createMemoryState(now)
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
@@ -69,13 +66,7 @@ export function createControl(options: ControlOptions): Control {
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
   const health = createTargetHealth()
   const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
-  if (config && declaration !== undefined) {
-    try {
-      config.load(declaration)
-    } catch (error) {
-      throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
-    }
-  }
+  if (config && declaration !== undefined) load(config, declaration)
   const summaries = Object.fromEntries(
     Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
   )
@@ -91,5 +82,20 @@ export function createControl(options: ControlOptions): Control {
       node: { ...node, plugins: summaries, notRun },
       onError,
     }),
+  }
+}
+
+function refuseBrokenSchemas(plugins: ControlOptions['plugins']): void {
+  for (const [name, { schema }] of Object.entries(plugins)) {
+    const fault = findSchemaFault(schema)
+    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
+  }
+}
+
+function load(config: DeclarativeConfig, declaration: string): void {
+  try {
+    config.load(declaration)
+  } catch (error) {
+    throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
   }
 }
