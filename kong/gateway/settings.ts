@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type Address, parseAddress } from '../../foundation/settings.ts'
+import type { ListenAddress } from './proxy/listener.ts'
 import type { RealIpRule } from './proxy/real-ip.ts'
+import type { KeyPair } from './proxy/self-signed.ts'
+import type { RouterFlavor } from './router/router.ts'
 
 /** What the gateway reads from Kong's own variables. */
 export interface GatewaySettings {
-  readonly proxyListen: readonly Address[]
+  readonly proxyListen: readonly ListenAddress[]
   readonly adminListen: readonly Address[]
   readonly statusListen: readonly Address[]
   /** Names as in `KONG_PLUGINS`, with `bundled` spelt out. */
@@ -14,6 +18,9 @@ export interface GatewaySettings {
   readonly databaseLess: boolean
   readonly declarativeConfig: string | undefined
   readonly logLevel: string
+  /** PEM: what is served where no SNI stands for a name. Undefined: a self-made one. */
+  readonly defaultCertificate: KeyPair | undefined
+  readonly routerFlavor: RouterFlavor
   /** Whose word about the client is taken, and where it stands. */
   readonly realIp: RealIpRule
   /** What was asked for and is not supported here; printed at start. */
@@ -55,8 +62,23 @@ export function readGatewaySettings(env: Environment, bundled: readonly string[]
     }
   }
   const text = (name: string) => env[`KONG_${name}`]?.trim() || undefined
-  const listen = (name: string, otherwise: string) =>
-    attempt(`KONG_${name}`, () => readListen(`KONG_${name}`, text(name) ?? otherwise, notices), [])
+  const listen = (name: string, otherwise: string): readonly ListenAddress[] =>
+    attempt(`KONG_${name}`, () => readListen(text(name) ?? otherwise), []).map(address => {
+      const { host, port, ssl, http2 } = address
+      if (http2 && !ssl)
+        notices.push(
+          `KONG_${name}: ${host}:${port} speaks HTTP/1.1 only: HTTP/2 is not supported without TLS`,
+        )
+      return { ...address, http2: http2 && ssl }
+    })
+  const plainListen = (name: string, otherwise: string): readonly Address[] =>
+    listen(name, otherwise).filter(({ ssl, host, port }) => {
+      if (ssl)
+        notices.push(
+          `KONG_${name}: ${host}:${port} is left out: this gateway serves TLS on proxy listeners only`,
+        )
+      return !ssl
+    })
 
   const database = text('DATABASE')
   const declarativeConfig = text('DECLARATIVE_CONFIG')
@@ -67,14 +89,24 @@ export function readGatewaySettings(env: Environment, bundled: readonly string[]
 
   const settings: GatewaySettings = {
     proxyListen: listen('PROXY_LISTEN', DEFAULTS.proxyListen),
-    adminListen: listen('ADMIN_LISTEN', DEFAULTS.adminListen),
-    statusListen: listen('STATUS_LISTEN', 'off'),
+    adminListen: plainListen('ADMIN_LISTEN', DEFAULTS.adminListen),
+    statusListen: plainListen('STATUS_LISTEN', 'off'),
     plugins: names(text('PLUGINS') ?? 'bundled').flatMap(name =>
       name === 'bundled' ? bundled : name === 'off' ? [] : [name],
     ),
     databaseLess: database === 'off',
     declarativeConfig: declarativeConfig && path.resolve(declarativeConfig),
     logLevel: attempt('KONG_LOG_LEVEL', () => readLevel(text('LOG_LEVEL') ?? 'notice'), 'info'),
+    defaultCertificate: attempt(
+      'KONG_SSL_CERT',
+      () => readKeyPair(text('SSL_CERT'), text('SSL_CERT_KEY')),
+      undefined,
+    ),
+    routerFlavor: attempt(
+      'KONG_ROUTER_FLAVOR',
+      () => readFlavor(text('ROUTER_FLAVOR') ?? 'traditional_compatible', notices),
+      'traditional_compatible',
+    ),
     realIp: {
       isTrusted: attempt(
         'KONG_TRUSTED_IPS',
@@ -103,23 +135,38 @@ const names = (list: string): string[] =>
     .map(name => name.trim())
     .filter(name => name !== '')
 
-/** `0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl`: what follows the address is Kong's own. */
-function readListen(variable: string, value: string, notices: string[]): Address[] {
+/** `0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl`: other words than these two are nginx's own. */
+function readListen(value: string): ListenAddress[] {
   if (value === 'off') return []
-  return names(value).flatMap(entry => {
-    const [address, ...flags] = entry.split(/\s+/) as [string, ...string[]]
-    if (flags.includes('ssl')) {
-      notices.push(`${variable}: ${address} is left out, since this gateway serves no TLS`)
-      return []
-    }
-    return [parseAddress(address)]
+  return names(value).map(entry => {
+    const [address = '', ...flags] = entry.split(/\s+/)
+    return { ...parseAddress(address), ssl: flags.includes('ssl'), http2: flags.includes('http2') }
   })
+}
+
+/** Both are paths, or PEM text itself. */
+function readKeyPair(cert: string | undefined, key: string | undefined): KeyPair | undefined {
+  if (cert === undefined && key === undefined) return undefined
+  if (cert === undefined || key === undefined)
+    throw new Error('KONG_SSL_CERT and KONG_SSL_CERT_KEY must be given together')
+  const read = (value: string) => (value.includes('-----BEGIN') ? value : readFileSync(value, 'utf8'))
+  return { cert: read(cert), key: read(key) }
 }
 
 function readLevel(level: string): string {
   const found = LOG_LEVELS[level]
   if (!found) throw new Error(`${JSON.stringify(level)} is not one of ${Object.keys(LOG_LEVELS).join(', ')}`)
   return found
+}
+
+function readFlavor(value: string, notices: string[]): RouterFlavor {
+  if (value === 'traditional') {
+    notices.push('KONG_ROUTER_FLAVOR=traditional: this gateway routes as traditional_compatible')
+    return 'traditional_compatible'
+  }
+  if (value !== 'traditional_compatible' && value !== 'expressions')
+    throw new Error(`${JSON.stringify(value)} is not one of traditional_compatible, expressions, traditional`)
+  return value
 }
 
 function readSwitch(value: string): boolean {
