@@ -8,6 +8,8 @@ import type { SchemaSpec } from '../schema/spec.ts'
 import { createDeclarativeConfig, type DeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
 import { createAdminServer } from './admin/server.ts'
+import { expressionFault } from './router/expression.ts'
+import type { RouterFlavor } from './router/router.ts'
 import { withServerNames } from './state/certificate-names.ts'
 import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
@@ -27,6 +29,8 @@ export interface ControlOptions {
   readonly plugins: Readonly<Record<string, ConfigurablePlugin>>
   /** `KONG_DATABASE=off`: the state comes from a declarative configuration, and single writes are refused. */
   readonly databaseLess: boolean
+  /** Routes may have expressions with `expressions`. Default `traditional_compatible`. */
+  readonly routerFlavor?: RouterFlavor
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
   readonly node: Omit<NodeInformation, 'plugins' | 'notRun'>
@@ -62,6 +66,7 @@ export function createControl(options: ControlOptions): Control {
         schemaOnNode(name, schema, { databaseLess, auto }),
       ]),
     ),
+    { checkExpression: options.routerFlavor === 'expressions' ? expressionFault : undefined },
   )
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
   const health = createTargetHealth()

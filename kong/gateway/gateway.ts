@@ -224,10 +224,11 @@ function control(
   plugins: Installed,
   { node, traffic, logger }: ControlParts,
 ): Control {
-  const { databaseLess, declarativeConfig } = settings
+  const { databaseLess, declarativeConfig, routerFlavor } = settings
   return createControl({
     plugins,
     databaseLess,
+    routerFlavor,
     ...(declarativeConfig !== undefined && { declaration: readFile(declarativeConfig) }),
     node: {
       nodeId: node.nodeId,

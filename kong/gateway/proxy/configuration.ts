@@ -22,7 +22,7 @@ export interface ConfigurationOptions extends ChainOptions {
 }
 
 export function createConfiguration(snapshot: Snapshot, options: ConfigurationOptions): Configuration {
-  const { resolver, routerFlavor: flavor, onRouteFault: onFault } = options
+  const { routerFlavor: flavor, onRouteFault: onFault } = options
   const services = new Map(snapshot.list('services').map(service => [service.id, service]))
   return {
     snapshot,
