@@ -247,4 +247,4 @@ function unknownVariables(env: Readonly<Record<string, string | undefined>>): st
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
-const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_)/
+const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_|CONSUL_URL$|CHROMIUM$)/

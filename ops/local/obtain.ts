@@ -1,6 +1,7 @@
 /** `node dist/ops/local/obtain.js`: has the programs of all services at hand, so that no test waits for a download. */
 import { messageOf } from '../../foundation/errors.ts'
 import { obtain } from './find.ts'
+import { obtainPythonService, PYTHON_SERVICES } from './python-service.ts'
 import { obtainSample } from './sample.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
@@ -12,3 +13,7 @@ for (const kind of Object.keys(NAMES) as ServiceKind[]) {
 await obtainSample(line => process.stderr.write(`sample service: ${line}\n`)).catch((error: unknown) =>
   process.stderr.write(`sample service: ${messageOf(error)}\n`),
 )
+for (const name of PYTHON_SERVICES) {
+  const say = (line: string) => process.stderr.write(`${name} service: ${line}\n`)
+  await obtainPythonService(name, say).catch((error: unknown) => say(messageOf(error)))
+}

@@ -22,7 +22,7 @@ export interface Python {
  * A virtual environment with the requirements, kept in `.sluice`; or, where PyPI can't be reached or Python can't
  * make one, the same packages from Debian.
  *
- * @param debianPackages what brings the requirements on Debian, in whatever version it has
+ * @param debianPackages what brings the requirements on Debian, in whatever version it has; none where it lacks some
  */
 export async function obtainPython(
   requirements: string,
@@ -35,6 +35,7 @@ export async function obtainPython(
   for (const python of found) {
     const made = environmentOf(python, requirements)
     if (isRunnable(made.command)) return made
+    if (debianPackages.length === 0) continue
     const unpacked = debianPython(python, debianPackages)
     if (existsSync(unpacked.env.PYTHONPATH) && (await hasModules(unpacked))) return unpacked
   }
@@ -44,6 +45,7 @@ export async function obtainPython(
     } catch (error) {
       reasons.push(`${python} -m venv: ${messageOf(error)}`)
     }
+    if (debianPackages.length === 0) continue
     try {
       return await fetchDebian(python, debianPackages, say)
     } catch (error) {

@@ -24,6 +24,7 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
+  consul: 'the targets of upstreams are those that are declared',
 }
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>

@@ -1,0 +1,66 @@
+"""Pages by key: no row is shown twice or left out when others are inserted meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import marshmallow as ma
+from flask import request
+from sqlalchemy import Select, tuple_
+from sqlalchemy.orm import Session
+
+from .fields import Text
+from .problems import Problem
+
+
+class PageQuery(ma.Schema):
+    """Parameters of every list."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    limit = ma.fields.Integer(
+        load_default=20, validate=ma.validate.Range(1, 100), metadata={"description": "Rows a page"}
+    )
+    cursor = Text(most=200, metadata={"description": "`next` of the page before"})
+
+
+def read_page(
+    session: Session, model: Any, statement: Select[Any], limit: int, cursor: str | None
+) -> tuple[list[Any], str | None]:
+    """The newest rows first. Returns the rows and the cursor of the next page, None behind the last."""
+    key = tuple_(model.created_at, model.id)
+    if cursor is not None:
+        statement = statement.where(key < tuple_(*_decode(cursor)))
+    statement = statement.order_by(model.created_at.desc(), model.id.desc()).limit(limit + 1)
+    rows = list(session.scalars(statement))
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], _encode(last.created_at, last.id)
+
+
+def next_link(cursor: str | None) -> dict[str, str]:
+    """A Link field (RFC 8288), relative, so that it holds behind any route of a gateway."""
+    if cursor is None:
+        return {}
+    query = urlencode({**request.args.to_dict(), "cursor": cursor})
+    return {"Link": f'<?{query}>; rel="next"'}
+
+
+def _encode(created_at: datetime, id: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(json.dumps([created_at.isoformat(), str(id)]).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[datetime, uuid.UUID]:
+    try:
+        created_at, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return datetime.fromisoformat(created_at), uuid.UUID(id)
+    except (ValueError, TypeError, AttributeError):
+        errors = [{"parameter": "cursor", "detail": "Is not a cursor of this list."}]
+        raise Problem(422, "The request is not valid.", errors) from None
