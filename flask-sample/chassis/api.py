@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http
+import re
+from collections.abc import Callable
 from typing import Any
 
 import flask_smorest
@@ -32,6 +34,43 @@ class ProblemSchema(ma.Schema):
     errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 
 
+_CONDITIONS = {
+    "If-None-Match": "ETag of the copy at hand: 304 when it is still right",
+    "If-Match": "ETag of the version that may be changed: 412 when there is another by now",
+}
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """Routes with operation ids (the names of the functions), and with preconditions in the document."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(_document_condition)
+
+    def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **kwargs: Any) -> None:
+        operation_id = re.sub(r"_(.)", lambda match: match[1].upper(), view_func.__name__)
+        super().add_url_rule(rule, endpoint, self.doc(operationId=operation_id)(view_func), *args, **kwargs)
+
+    def conditional(self, field: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Documents the request field that the route observes: If-None-Match or If-Match."""
+
+        def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+            function._apidoc = {**getattr(function, "_apidoc", {}), "condition": field}  # type: ignore[attr-defined]
+            return function
+
+        return mark
+
+
+def _document_condition(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    field = doc_info.get("condition")
+    if field:
+        parameter = {"in": "header", "name": field, "schema": {"type": "string"}, "description": _CONDITIONS[field]}
+        doc.setdefault("parameters", []).append(parameter)
+        if field == "If-None-Match":
+            doc.setdefault("responses", {})["304"] = {"description": "Not Modified"}
+    return doc
+
+
 class Api(flask_smorest.Api):
     ERROR_SCHEMA = ProblemSchema
 
@@ -47,8 +86,11 @@ class Api(flask_smorest.Api):
             self.spec.components.response(name, response, lazy=True)
 
 
-def create_api(app: Flask, title: str, description: str, prefix: str) -> Api:
-    """Serves the document at /openapi.json, and at PREFIX/openapi.json for those who come through the gateway."""
+def create_api(app: Flask, title: str, description: str, prefix: str, schemes: dict[str, Any] | None = None) -> Api:
+    """Serves the document at /openapi.json, and at PREFIX/openapi.json for those who come through the gateway.
+
+    schemes: what the service itself asks of its clients; what the gateway asks is its own to document.
+    """
     app.config.update(
         API_TITLE=title,
         API_VERSION="1",
@@ -56,7 +98,7 @@ def create_api(app: Flask, title: str, description: str, prefix: str) -> Api:
         OPENAPI_URL_PREFIX="/",
         API_SPEC_OPTIONS={
             "info": {"description": description},
-            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+            **({"components": {"securitySchemes": schemes}} if schemes else {}),
         },
     )
     api = Api(app)

@@ -10,21 +10,23 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import quote
 
-TTL_S = 10
-"""After this long without a word Consul takes the instance for critical."""
-TELL_EVERY_S = 3
+from .settings import Settings
+
 FORGET_AFTER = "1m"
 
 _log = logging.getLogger("consul")
 
 
 class Registration(threading.Thread):
-    def __init__(
-        self, url: str, token: str | None, service: str, host: str, port: int, healthy: Callable[[], bool]
-    ) -> None:
+    """After `ttl_seconds` without a word Consul takes the instance for critical."""
+
+    def __init__(self, service: str, settings: Settings, healthy: Callable[[], bool]) -> None:
         super().__init__(name="consul", daemon=True)
-        self._url, self._token = url.rstrip("/"), token
+        assert settings.consul_url is not None
+        self._url, self._token = settings.consul_url.rstrip("/"), settings.consul_token
         self._healthy = healthy
+        self._tell_every_s = settings.consul_ttl_seconds / 3
+        host, port = settings.advertised_host, settings.advertised_port
         self._id = f"{service}-{host}-{port}"
         self._service = {
             "ID": self._id,
@@ -35,7 +37,7 @@ class Registration(threading.Thread):
             "Check": {
                 "CheckID": f"service:{self._id}",
                 "Name": "tells that it is well",
-                "TTL": f"{TTL_S}s",
+                "TTL": f"{settings.consul_ttl_seconds}s",
                 # Known at once, not only after the first interval.
                 "Status": "passing",
                 "DeregisterCriticalServiceAfter": FORGET_AFTER,
@@ -58,7 +60,7 @@ class Registration(threading.Thread):
                 self._warn(f"{error.code} {error.read(200).decode(errors='replace').strip()}")
             except OSError as error:
                 self._warn(str(error))
-            self._ending.wait(TELL_EVERY_S)
+            self._ending.wait(self._tell_every_s)
 
     def close(self) -> None:
         """Takes the instance out of Consul, so that no more requests are sent to it."""

@@ -8,20 +8,24 @@ from typing import Any
 
 import marshmallow as ma
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_CONTROL_OR_LINE_END = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
+_ONE_LINE = r"^[^\u0000-\u001f\u007f]*$"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Text(ma.fields.String):
     """Text in Unicode's normal form C, with a length in characters, without control characters or stray surrogates."""
 
     def __init__(self, *, least: int = 0, most: int, lines: bool = False, **kwargs: Any) -> None:
-        self._forbidden = _CONTROL if lines else _CONTROL_OR_LINE_END
-        super().__init__(validate=ma.validate.Length(min=least, max=most), **kwargs)
+        pattern = _LINES if lines else _ONE_LINE
+        # Python's `$` also matches before a last line end.
+        self._allowed = re.compile(pattern[:-1] + r"\Z")
+        metadata = {"pattern": pattern, **kwargs.pop("metadata", {})}
+        super().__init__(validate=ma.validate.Length(min=least, max=most), metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if self._forbidden.search(text):
+        if not self._allowed.match(text) or _SURROGATE.search(text):
             raise ma.ValidationError("Must not hold control characters.")
         return unicodedata.normalize("NFC", text)
 

@@ -85,7 +85,11 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def refuse_other_types() -> None:
-        if request.method in ("POST", "PUT", "PATCH") and request.content_length and not request.is_json:
+        if request.method not in ("POST", "PUT", "PATCH") or request.url_rule is None:
+            return
+        if not request.content_length:
+            raise Problem(400, "The body is missing: it must be a JSON object.")
+        if not request.is_json:
             raise Problem(415, "The body must be JSON (Content-Type: application/json).")
 
     @app.errorhandler(OperationalError)

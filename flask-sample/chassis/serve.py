@@ -49,16 +49,8 @@ def serve(service: Service) -> None:
 
 
 def _register(service: Service) -> Registration | None:
-    settings = service.settings
-    if settings.consul_url is None:
+    if service.settings.consul_url is None:
         return None
-    registration = Registration(
-        settings.consul_url,
-        settings.consul_token,
-        service.name,
-        settings.advertised_host,
-        settings.advertised_port,
-        service.is_healthy,
-    )
+    registration = Registration(service.name, service.settings, service.is_healthy)
     registration.start()
     return registration

@@ -83,10 +83,9 @@ class Service:
                 raise problems.Problem(401, "Come through the gateway: this service answers nobody else.")
             try:
                 g.upstream = upstream.verify(token)
-            except KeysUnavailable as error:
-                self.app.logger.error("the keys of the gateway cannot be fetched: %s", error)
+            except KeysUnavailable:
                 detail = "The keys of the gateway cannot be fetched."
-                raise problems.Problem(503, detail, headers={"Retry-After": "10"}) from None
+                raise problems.Problem(503, detail, headers={"Retry-After": "1"}) from None
             except jwt.InvalidTokenError as error:
                 raise problems.Problem(401, f"{TOKEN_FIELD}: {error}.") from None
 

@@ -22,6 +22,7 @@ class Settings:
     token_issuer: str
     consul_url: str | None
     consul_token: str | None
+    consul_ttl_seconds: float
     advertised_host: str
     advertised_port: int
     drain_seconds: float
@@ -41,6 +42,7 @@ def read_settings(default_port: int, env: Mapping[str, str] = os.environ) -> Set
         token_issuer=reader.text("SLUICE_TOKEN_ISSUER") or "sluice",
         consul_url=reader.consul("CONSUL_HTTP_ADDR"),
         consul_token=reader.text("CONSUL_HTTP_TOKEN"),
+        consul_ttl_seconds=reader.number("SAMPLE_CONSUL_TTL_SECONDS", 10),
         advertised_host=advertised[0],
         advertised_port=advertised[1],
         drain_seconds=reader.number("SAMPLE_DRAIN_SECONDS", 0),

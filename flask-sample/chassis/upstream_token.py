@@ -6,6 +6,7 @@ This file stands alone: copy it into a service of your own.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import urllib.request
@@ -19,7 +20,7 @@ class KeysUnavailable(Exception):
 
 
 class UpstreamToken:
-    """Thread-safe. Fetches the keys when a key id is unknown (every 10 s at most), and every 5 minutes."""
+    """Thread-safe. Fetches the keys when a key id is unknown (at most every 10 s), and every 5 minutes."""
 
     def __init__(self, jwks_url: str, audience: str, issuer: str = "sluice") -> None:
         self._url, self._audience, self._issuer = jwks_url, audience, issuer
@@ -45,7 +46,7 @@ class UpstreamToken:
         if self._lock.acquire(blocking=kid not in self._keys):
             try:
                 age = time.monotonic() - self._fetched_at
-                if age > 300 or (age > 10 and kid not in self._keys):
+                if age > 300 or (kid not in self._keys and age > (1 if self._problem else 10)):
                     self._fetch()
             finally:
                 self._lock.release()
@@ -64,3 +65,4 @@ class UpstreamToken:
             self._problem = ""
         except (OSError, ValueError, jwt.PyJWTError) as error:
             self._problem = f"{self._url}: {error}"
+            logging.getLogger(__name__).warning("the gateway's keys cannot be fetched: %s", self._problem)

@@ -6,9 +6,9 @@ import uuid
 from typing import Any
 
 from flask import Response, g, url_for
-from flask_smorest import Blueprint
 from sqlalchemy import select
 
+from chassis.api import Blueprint
 from chassis.paging import next_link, read_page
 from chassis.preconditions import hashed, refuse_stale, tagged
 from chassis.problems import Problem
@@ -17,15 +17,12 @@ from .models import Outbox, Product, db
 from .schemas import NewProductSchema, ProductChangeSchema, ProductPageSchema, ProductQuery, ProductSchema
 
 blueprint = Blueprint("products", __name__, description="Things to buy")
-_bearer: dict[str, Any] = {"security": [{"bearer": []}]}
-_if_match = {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "ETag of the version"}
-_if_none_match = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": "ETag at hand"}
 
 
 @blueprint.route("/products", methods=["GET"])
 @blueprint.arguments(ProductQuery, location="query")
 @blueprint.response(200, ProductPageSchema)
-@blueprint.doc(**_bearer, parameters=[_if_none_match])
+@blueprint.conditional("If-None-Match")
 def list_products(query: dict[str, Any]) -> Response:
     """Lists products, the newest first"""
     statement = select(Product)
@@ -44,7 +41,6 @@ def list_products(query: dict[str, Any]) -> Response:
 @blueprint.arguments(NewProductSchema)
 @blueprint.response(201, ProductSchema)
 @blueprint.alt_response(401, "UNAUTHORIZED")
-@blueprint.doc(**_bearer)
 def create(fields: dict[str, Any]) -> Response:
     """Creates a product, which belongs to the caller"""
     product = Product(**fields, created_by=_caller())
@@ -60,7 +56,7 @@ def create(fields: dict[str, Any]) -> Response:
 @blueprint.route("/products/<uuid:product_id>", methods=["GET"])
 @blueprint.response(200, ProductSchema)
 @blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.doc(**_bearer, parameters=[_if_none_match])
+@blueprint.conditional("If-None-Match")
 def read(product_id: uuid.UUID) -> Response:
     """Reads a product"""
     product = _find(product_id)
@@ -75,7 +71,7 @@ def read(product_id: uuid.UUID) -> Response:
 @blueprint.alt_response(404, "NOT_FOUND")
 @blueprint.alt_response(409, "CONFLICT")
 @blueprint.alt_response(412, "PRECONDITION_FAILED")
-@blueprint.doc(**_bearer, parameters=[_if_match])
+@blueprint.conditional("If-Match")
 def change(fields: dict[str, Any], product_id: uuid.UUID) -> Response:
     """Changes a product of one's own
 
@@ -97,7 +93,7 @@ def change(fields: dict[str, Any], product_id: uuid.UUID) -> Response:
 @blueprint.alt_response(403, "FORBIDDEN")
 @blueprint.alt_response(404, "NOT_FOUND")
 @blueprint.alt_response(412, "PRECONDITION_FAILED")
-@blueprint.doc(**_bearer, parameters=[_if_match])
+@blueprint.conditional("If-Match")
 def delete(product_id: uuid.UUID) -> Response:
     """Deletes a product of one's own"""
     product = _own(product_id)

@@ -11,15 +11,6 @@ import os
 import sys
 from pathlib import Path
 
-from sqlalchemy import select
-
-from chassis.serve import serve
-from chassis.service import Service
-from chassis.settings import read_settings
-
-from .access_tokens import LIFETIME_S
-from .app import create_service
-from .models import Outbox, User, db
 from .signing_keys import SigningKeys
 
 DEFAULT_PORT = 9560
@@ -27,19 +18,17 @@ DEFAULT_PORT = 9560
 
 def main(arguments: list[str]) -> None:
     command, *rest = arguments or ["serve"]
-    if command == "rotate-key":
-        print(_keys().rotate(int(rest[0]) if rest else 600, LIFETIME_S))
-        return
-    if command not in ("serve", "make-admin") or (command == "make-admin") != (len(rest) == 1):
-        sys.exit(__doc__)
-    service = create_service(read_settings(DEFAULT_PORT), _keys())
-    if command == "serve":
-        serve(service)
+    if command == "serve" and not rest:
+        serve()
+    elif command == "make-admin" and len(rest) == 1:
+        make_admin(rest[0])
+    elif command == "rotate-key" and (not rest or (len(rest) == 1 and rest[0].isdigit())):
+        print(keys().rotate(int(rest[0]) if rest else 600))
     else:
-        _make_admin(service, rest[0])
+        sys.exit(__doc__)
 
 
-def _keys() -> SigningKeys:
+def keys() -> SigningKeys:
     folder = os.environ.get("USERS_KEYS_DIR")
     if not folder:
         sys.exit("USERS_KEYS_DIR: is not set; it names the folder of the keys that sign access tokens")
@@ -50,13 +39,31 @@ def _keys() -> SigningKeys:
         sys.exit(f"USERS_KEYS_DIR: {error}")
 
 
-def _make_admin(service: Service, email: str) -> None:
-    with service.app.app_context():
+def serve() -> None:
+    from chassis.serve import serve
+    from chassis.settings import read_settings
+
+    from .app import create_service
+
+    serve(create_service(read_settings(DEFAULT_PORT), keys()))
+
+
+def make_admin(email: str) -> None:
+    from sqlalchemy import select
+
+    from chassis.settings import read_settings
+
+    from .accounts import emit
+    from .app import create_service
+    from .models import User, db
+
+    with create_service(read_settings(DEFAULT_PORT), keys()).app.app_context():
         user = db.session.scalar(select(User).where(User.email == email.lower()))
         if user is None:
             sys.exit(f"no account has the email {email}")
         user.role = "admin"
-        db.session.add(Outbox.event("user.updated.v1", f"users/{user.id}", {"id": str(user.id), "role": "admin"}))
+        db.session.flush()
+        emit("updated", user)
         db.session.commit()
 
 

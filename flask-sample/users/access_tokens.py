@@ -9,9 +9,8 @@ from typing import Any
 import jwt
 
 from .models import User
-from .signing_keys import SigningKeys
+from .signing_keys import TOKENS_LIVE_S, SigningKeys
 
-LIFETIME_S = 600
 ISSUER = "sample-users"
 
 
@@ -24,7 +23,7 @@ def issue(keys: SigningKeys, user: User) -> str:
         "name": user.name,
         "role": user.role,
         "iat": now,
-        "exp": now + LIFETIME_S,
+        "exp": now + TOKENS_LIVE_S,
         "jti": str(uuid.uuid4()),
     }
     return jwt.encode(claims, key.private, "ES256", headers={"kid": key.kid})

@@ -6,10 +6,10 @@ import uuid
 from typing import Any
 
 from flask import Response, url_for
-from flask_smorest import Blueprint
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from chassis.api import Blueprint
 from chassis.paging import next_link, read_page
 from chassis.preconditions import hashed, refuse_stale, tagged
 from chassis.problems import Problem, field_error
@@ -22,8 +22,6 @@ from .schemas import RegistrationSchema, UserChangeSchema, UserListQuery, UserPa
 
 blueprint = Blueprint("accounts", __name__, description="Accounts of people")
 _bearer: dict[str, Any] = {"security": [{"bearer": []}]}
-_if_match = {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "ETag of the version"}
-_if_none_match = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": "ETag at hand"}
 
 
 @blueprint.route("/users", methods=["POST"])
@@ -38,7 +36,7 @@ def register(fields: dict[str, Any]) -> Response:
     user = User(email=fields["email"], name=fields["name"], password_hash=hash_password(fields["password"]))
     db.session.add(user)
     _flush_email(fields["email"])
-    _emit("created", user)
+    emit("created", user)
     db.session.commit()
     response = tagged(_shown(user), user, 201)
     response.headers["Location"] = url_for("accounts.read", user_id=user.id)
@@ -50,7 +48,8 @@ def register(fields: dict[str, Any]) -> Response:
 @blueprint.response(200, UserPageSchema)
 @blueprint.alt_response(401, "UNAUTHORIZED")
 @blueprint.alt_response(403, "FORBIDDEN")
-@blueprint.doc(**_bearer, parameters=[_if_none_match])
+@blueprint.doc(**_bearer)
+@blueprint.conditional("If-None-Match")
 def list_users(query: dict[str, Any]) -> Response:
     """Lists accounts, the newest first
 
@@ -67,7 +66,8 @@ def list_users(query: dict[str, Any]) -> Response:
 @blueprint.route("/users/me", methods=["GET"])
 @blueprint.response(200, UserSchema)
 @blueprint.alt_response(401, "UNAUTHORIZED")
-@blueprint.doc(**_bearer, parameters=[_if_none_match])
+@blueprint.doc(**_bearer)
+@blueprint.conditional("If-None-Match")
 def read_own() -> Response:
     """Reads one's own account"""
     user = caller()
@@ -79,7 +79,8 @@ def read_own() -> Response:
 @blueprint.alt_response(401, "UNAUTHORIZED")
 @blueprint.alt_response(403, "FORBIDDEN")
 @blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.doc(**_bearer, parameters=[_if_none_match])
+@blueprint.doc(**_bearer)
+@blueprint.conditional("If-None-Match")
 def read(user_id: uuid.UUID) -> Response:
     """Reads an account"""
     _, user = self_or_admin(user_id)
@@ -94,7 +95,8 @@ def read(user_id: uuid.UUID) -> Response:
 @blueprint.alt_response(404, "NOT_FOUND")
 @blueprint.alt_response(409, "CONFLICT")
 @blueprint.alt_response(412, "PRECONDITION_FAILED")
-@blueprint.doc(**_bearer, parameters=[_if_match])
+@blueprint.doc(**_bearer)
+@blueprint.conditional("If-Match")
 def change(fields: dict[str, Any], user_id: uuid.UUID) -> Response:
     """Changes an account
 
@@ -111,7 +113,7 @@ def change(fields: dict[str, Any], user_id: uuid.UUID) -> Response:
             setattr(user, name, fields[name])
     if db.session.is_modified(user):
         _flush_email(user.email)
-        _emit("updated", user)
+        emit("updated", user)
     db.session.commit()
     return _private(tagged(_shown(user), user))
 
@@ -122,13 +124,14 @@ def change(fields: dict[str, Any], user_id: uuid.UUID) -> Response:
 @blueprint.alt_response(403, "FORBIDDEN")
 @blueprint.alt_response(404, "NOT_FOUND")
 @blueprint.alt_response(412, "PRECONDITION_FAILED")
-@blueprint.doc(**_bearer, parameters=[_if_match])
+@blueprint.doc(**_bearer)
+@blueprint.conditional("If-Match")
 def delete(user_id: uuid.UUID) -> Response:
     """Deletes an account and ends its sessions"""
     _, user = self_or_admin(user_id)
     refuse_stale(user)
     db.session.delete(user)
-    _emit("deleted", user)
+    emit("deleted", user)
     db.session.commit()
     return Response(status=204)
 
@@ -161,7 +164,7 @@ def _shown(user: User) -> dict[str, Any]:
     return shown
 
 
-def _emit(what: str, user: User) -> None:
+def emit(what: str, user: User) -> None:
     data = _shown(user) if what != "deleted" else {"id": str(user.id)}
     db.session.add(Outbox.event(f"user.{what}.v1", f"users/{user.id}", data))
 

@@ -21,7 +21,9 @@ def create_service(settings: Settings, keys: SigningKeys) -> Service:
     service = Service("users", settings, db, Outbox, FOLDER / "migrations")
     app = service.app
     app.extensions["signing_keys"] = keys
-    api = create_api(app, "Users", "Accounts of people, and the tokens with which they log in.", "/users")
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    description = "Accounts of people, and the tokens with which they log in."
+    api = create_api(app, "Users", description, "/users", {"bearer": bearer})
     api.register_blueprint(accounts.blueprint)
     api.register_blueprint(sessions.blueprint)
 

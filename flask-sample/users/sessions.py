@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, current_app, jsonify
-from flask_smorest import Blueprint
 from sqlalchemy import select
 
+from chassis.api import Blueprint
 from chassis.problems import Problem
 
 from . import access_tokens, refresh_tokens
 from .models import User, db
 from .passwords import hash_password, is_outdated, is_password
 from .schemas import LoginSchema, RefreshSchema, TokensSchema
+from .signing_keys import TOKENS_LIVE_S
 
 blueprint = Blueprint("sessions", __name__, description="Tokens of people who are logged in")
 
@@ -61,7 +62,7 @@ def _answer(user: User, refresh_token: str) -> Response:
     response = jsonify(
         access_token=access_token,
         token_type="Bearer",
-        expires_in=access_tokens.LIFETIME_S,
+        expires_in=TOKENS_LIVE_S,
         refresh_token=refresh_token,
     )
     response.headers["Cache-Control"] = "no-store"

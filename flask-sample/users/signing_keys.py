@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from jwt.algorithms import ECAlgorithm
 
+TOKENS_LIVE_S = 600
 LOOK_EVERY_S = 2.0
 
 
@@ -64,12 +65,12 @@ class SigningKeys:
     def jwks(self) -> dict[str, Any]:
         return {"keys": [key.jwk for key in self.all()]}
 
-    def rotate(self, in_seconds: int, tokens_live_s: int) -> str:
+    def rotate(self, in_seconds: int) -> str:
         """Makes a key that signs from then on, and removes those whose last token has expired. Returns its kid."""
         now = int(time.time())
         keys = self.all()
         for key, successor in zip(keys, keys[1:]):
-            if successor.signs_from + tokens_live_s + 60 < now:
+            if successor.signs_from + TOKENS_LIVE_S + 60 < now:
                 (self._folder / f"{key.signs_from}.pem").unlink(missing_ok=True)
         name = _create(self._folder, now + in_seconds)
         return _read(self._folder / name).kid

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { SluiceError } from '../../foundation/errors.ts'
 import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
 import { type Kept, keep, type Launch } from './keeper.ts'
-import { freePorts } from './ports.ts'
+import { freePorts, onFreePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 import { serviceUser } from './user.ts'
 
@@ -51,7 +51,13 @@ export function obtainPythonService(name: PythonServiceName, say: (line: string)
  *
  * @throws SluiceError SLUICE_SERVICE_UNAVAILABLE where no Python can run it, or when it ends at once
  */
-export async function startPythonService(
+export const startPythonService = (
+  name: PythonServiceName,
+  options: PythonServiceOptions,
+): Promise<PythonService> =>
+  options.port === undefined ? onFreePorts(() => tryService(name, options)) : tryService(name, options)
+
+async function tryService(
   name: PythonServiceName,
   { port, env, say = () => {} }: PythonServiceOptions,
 ): Promise<PythonService> {
