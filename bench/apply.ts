@@ -11,8 +11,8 @@ import { stringify } from 'yaml'
 import { AdminClient } from '../kong/admin/client.ts'
 import { wait } from '../kong/admin/retry.ts'
 import { applyChanges } from '../kong/reconcile/apply.ts'
+import { readSource } from '../kong/reconcile/files/source.ts'
 import { planState } from '../kong/reconcile/plan.ts'
-import { readSource } from '../kong/reconcile/source.ts'
 import { startAdminServer } from '../test/support/admin-server.ts'
 
 const SERVICES = 1_000
@@ -57,7 +57,7 @@ async function measure(url: string, yaml: string, concurrency: number): Promise<
     const plannedAt = performance.now()
     await applyChanges(
       client,
-      plan.stages,
+      plan,
       {
         concurrency,
         retryForMs: 10_000,

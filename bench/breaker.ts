@@ -15,9 +15,9 @@ import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
 import { MemoryStore } from '../plugin-server/stores/memory.ts'
-import { Board } from '../plugins/circuit-breaker/board.ts'
 import type { Call } from '../plugins/circuit-breaker/classify.ts'
 import { readConfig } from '../plugins/circuit-breaker/config.ts'
+import { BreakerRegistry } from '../plugins/circuit-breaker/registry.ts'
 import { standardConfig } from './breaker-config.ts'
 import { insertTable } from './breaker-readme.ts'
 import { median } from './report.ts'
@@ -47,7 +47,7 @@ const ignore = (): void => {}
 
 function sluice(): Contender {
   const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') }
-  const board = new Board({
+  const registry = new BreakerRegistry({
     ...parts,
     node: 'bench',
     random: Math.random,
@@ -55,10 +55,10 @@ function sluice(): Contender {
     events: { publish: async () => {} },
   }).start()
   const settings = readConfig(standardConfig(), { pluginId: 'bench' })
-  const configured = board.configure(settings)
+  const configured = registry.configure(settings)
   return {
     async create(index) {
-      const entry = board.open(`service:${index}`, configured, `service-${index}`)
+      const entry = registry.open(`service:${index}`, configured, `service-${index}`)
       await entry.loading
       const call = (outcome: Call['outcome']): Call => ({
         outcome,
@@ -70,14 +70,14 @@ function sluice(): Contender {
       return {
         succeed() {
           // As the two phases do it: both look the breaker up.
-          board.decide(board.open(key, configured))
-          board.record(board.open(key, configured), call('success'), false)
+          registry.decide(registry.open(key, configured))
+          registry.record(registry.open(key, configured), call('success'), false)
         },
         async trip() {
-          for (let i = 0; i < 100; i++) board.record(entry, call('unreachable'), false)
-          await board.flush()
+          for (let i = 0; i < 100; i++) registry.record(entry, call('unreachable'), false)
+          await registry.flush()
         },
-        refused: () => board.decide(board.open(key, configured)),
+        refused: () => registry.decide(registry.open(key, configured)),
       }
     },
   }

@@ -11,8 +11,8 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { createEventMetrics } from '../events/metrics.ts'
-import { createEventPath } from '../events/pipeline.ts'
+import { EventMetrics } from '../events/metrics.ts'
+import { createEventPipeline } from '../events/pipeline.ts'
 import { claimSpool } from '../events/spool/claim.ts'
 import { Spool } from '../events/spool/spool.ts'
 import { createEventRegistry } from '../events/types/registry.ts'
@@ -20,6 +20,7 @@ import { EventWriter } from '../events/writer.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
+import { systemTimers } from '../foundation/timers.ts'
 import { findService } from '../ops/local/find.ts'
 import { AUDIT_EVENTS } from '../plugins/key-auth-audit/events.ts'
 import { auditDraft } from './audit-event.ts'
@@ -39,8 +40,9 @@ async function fill(spoolDir: string, count: number): Promise<number> {
     writer: id,
     registry: createEventRegistry(AUDIT_EVENTS),
     clock: systemClock,
+    timers: systemTimers,
     log: quiet(),
-    metrics: createEventMetrics(createMetrics()),
+    metrics: new EventMetrics(createMetrics()),
     maxBytes: 1e11,
     otherBytes: () => 0,
   })
@@ -60,7 +62,7 @@ async function fill(spoolDir: string, count: number): Promise<number> {
 /** In a process of its own, so that only it is measured. */
 async function catchUp(spoolDir: string, postgresUrl: string): Promise<void> {
   const settings = { node: 'bench', spoolDir, spoolMaxBytes: 1e11, postgresUrl, amqpUrl: undefined }
-  const events = createEventPath(settings, {
+  const events = createEventPipeline(settings, {
     clock: systemClock,
     log: quiet(),
     metrics: createMetrics(),

@@ -23,6 +23,11 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'memory', claim: 'memory over ten million events', nodeArgs: ['--expose-gc'] },
   { name: 'fuzz', claim: 'one million mutated frames' },
   { name: 'qos', claim: 'decisions a second and bytes a subject, against rate-limiter-flexible' },
+  {
+    name: 'qos-exact/run',
+    claim: 'budget kept by four processes beside burners and under stops',
+    args: ['1'],
+  },
   { name: 'qos-leasing', claim: 'overshoot of leasing, against reporting afterwards', args: ['--print'] },
   { name: 'overload', claim: 'who is served while a service saturates, with shedding and without' },
   { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },

@@ -6,7 +6,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createEventPath } from '../events/pipeline.ts'
+import { createEventPipeline } from '../events/pipeline.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
@@ -35,7 +35,7 @@ function bareFsyncMs(): number {
 async function round(lanes: number): Promise<string[]> {
   const metrics = createMetrics()
   const spoolDir = path.join(folder, String(lanes))
-  const events = createEventPath(
+  const events = createEventPipeline(
     { node: 'bench', spoolDir, spoolMaxBytes: 4e9, postgresUrl: undefined, amqpUrl: undefined },
     {
       clock: systemClock,

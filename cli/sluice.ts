@@ -38,7 +38,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   apply: { summary: 'makes Kong hold what a file declares', load: () => import('./commands/apply.ts') },
   doctor: {
-    summary: 'checks an installation and names each trap with its mend',
+    summary: 'diagnoses common setup problems and says how to fix them',
     load: () => import('./commands/doctor.ts'),
   },
   limits: {

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { BoundedMap } from '../foundation/bounded-map.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { Logger } from '../foundation/log.ts'
+import type { Timers } from '../foundation/timers.ts'
 import type { EventDraft, EventPublisher } from '../sdk/event.ts'
-import { canonicalJson } from './canonical.ts'
 import { genesis, link, sha256 } from './chain.ts'
 import { Gathering } from './gathering.ts'
 import type { EventMetrics, LossReason } from './metrics.ts'
 import { encodeRecord, MAX_PAYLOAD_BYTES } from './spool/record.ts'
 import type { Spool } from './spool/spool.ts'
 import { derivedId, randomId, timeOf } from './stamp.ts'
+import { storedJson } from './stored-json.ts'
 import type { EventRegistry } from './types/registry.ts'
 
 /** Ids that are remembered, so that a log event that Kong delivers twice is written once. */
@@ -44,6 +45,7 @@ export interface EventWriterOptions {
   readonly writer: string
   readonly registry: EventRegistry
   readonly clock: Clock
+  readonly timers: Timers
   readonly log: Logger
   readonly metrics: EventMetrics
   readonly maxBytes: number
@@ -75,6 +77,7 @@ export class EventWriter implements EventPublisher {
     this.#chain = genesis(options.writer)
     this.#gathering = new Gathering({
       clock: options.clock,
+      timers: options.timers,
       gatherMs: GATHER_MS,
       enough: ENOUGH,
       take: batch => Promise.all(new Set(batch.map(one => this.#take(one)))),
@@ -117,7 +120,7 @@ export class EventWriter implements EventPublisher {
     this.#checkpoint(true)
   }
 
-  /** Appends an event of the path itself, also where the limit is reached. */
+  /** Appends an event of the pipeline itself, also where the limit is reached. */
   publishOwn(draft: EventDraft): void {
     this.#gathering.flush()
     void this.#append({ draft, atMs: this.#options.clock.now() }, true)
@@ -165,7 +168,7 @@ export class EventWriter implements EventPublisher {
       return known
     }
     const sequence = this.#sequence + 1
-    const text = canonicalJson({
+    const text = storedJson({
       specversion: '1.0',
       id,
       type: draft.type,

@@ -41,7 +41,9 @@ export const ERRORS = {
   // declared state
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
   SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',
-  SLUICE_ADMIN_REFUSED: 'Kong refused the change; its own message says why.',
+  SLUICE_ADMIN_WRONG:
+    'Give --admin-url the address of the Admin API (KONG_ADMIN_LISTEN, usually port 8001), with its path prefix.',
+  SLUICE_ADMIN_REFUSED: 'Kong refused the request; its own message says why.',
   SLUICE_APPLY_REFUSED:
     'Nothing was changed. What lacks the select tag belongs to others: tag it, move it, or keep it.',
   SLUICE_APPLY_FAILED: 'The changes that had been made were undone, but for those named here.',
@@ -50,6 +52,9 @@ export const ERRORS = {
   SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
+  SLUICE_PLATFORM_BUSY:
+    'Wait until it has finished (`make ps` shows it), or stop it with Ctrl-C or `make down`.',
+  SLUICE_PLATFORM_INTERRUPTED: 'Nothing of it is left running; `make up` starts anew.',
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,13 +1,33 @@
-/** `/metrics`, `/healthz` and `/readyz`. Bound to loopback unless told otherwise; nothing here changes anything. */
-import { createServer, type ServerResponse } from 'node:http'
+/**
+ * `/metrics`, `/healthz` and `/readyz`. Bound to loopback unless told otherwise; nothing here changes anything.
+ *
+ * - `/readyz` says whether requests can be decided, and nothing else: it is the readiness probe of Kong's pod, so what
+ *   can be done without must not turn it to 503.
+ * - `/healthz` says that the process answers, always with 200; `/healthz?verbose` lists all that is wrong.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { messageOf, SluiceError } from './errors.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
+/** One sentence each. */
 export interface Health {
-  readonly ready: boolean
-  /** One sentence each. */
+  /** Why no request can be decided; empty where the process is ready. */
+  readonly blockers: readonly string[]
+  /** What is wrong with deciding requests, though each gets a decision: Redis is away, an instance was refused. */
   readonly problems: readonly string[]
+  /** What is wrong apart from requests: a sink takes no events. */
+  readonly warnings: readonly string[]
+}
+
+export interface Observed {
+  readonly metrics: Pick<Metrics, 'text'>
+  readonly health: () => Health | Promise<Health>
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
 }
 
 export interface ObserveServer {
@@ -17,48 +37,14 @@ export interface ObserveServer {
 }
 
 /** @throws SLUICE_PORT_IN_USE */
-export async function serveObservations(
-  address: { readonly host: string; readonly port: number },
-  metrics: Pick<Metrics, 'text'>,
-  health: () => Health | Promise<Health>,
-): Promise<ObserveServer> {
+export async function serveObservations(address: Address, observed: Observed): Promise<ObserveServer> {
   const server = createServer((request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return send(response, 405, { error: 'only GET' })
-    switch (request.url?.split('?')[0]) {
-      case '/healthz':
-        return send(response, 200, { status: 'ok' })
-      case '/readyz':
-        Promise.resolve(health()).then(
-          ({ ready, problems }) =>
-            send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems }),
-          (error: unknown) => send(response, 500, { error: messageOf(error) }),
-        )
-        return
-      case '/metrics':
-        metrics.text().then(
-          text => {
-            response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
-            response.end(text)
-          },
-          (error: unknown) => send(response, 500, { error: messageOf(error) }),
-        )
-        return
-      default:
-        return send(response, 404, { error: 'there are /metrics, /healthz and /readyz' })
-    }
+    answer(observed, request, response).catch((error: unknown) =>
+      send(response, 500, { error: messageOf(error) }),
+    )
   })
   server.requestTimeout = 5_000
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new SluiceError('SLUICE_PORT_IN_USE', `SLUICE_HTTP: ${address.host}:${address.port} is taken`)
-          : error,
-      ),
-    )
-    server.listen(address.port, address.host, resolve)
-  })
+  await listen(server, address)
   server.unref()
   const bound = server.address()
   return {
@@ -71,6 +57,53 @@ export async function serveObservations(
   }
 }
 
+async function answer(observed: Observed, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, { error: 'only GET' })
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+  switch (pathname) {
+    case '/healthz':
+      if (!searchParams.has('verbose')) return send(response, 200, { status: 'ok' })
+      return send(response, 200, verbose(await observed.health()))
+    case '/readyz': {
+      const { blockers, problems } = await observed.health()
+      const ready = blockers.length === 0
+      const status = ready ? 'ready' : 'not ready'
+      return send(response, ready ? 200 : 503, { status, problems: [...blockers, ...problems] })
+    }
+    case '/metrics': {
+      const text = await observed.metrics.text()
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+      response.end(text)
+      return
+    }
+    default:
+      return send(response, 404, { error: 'there are /metrics, /healthz and /readyz' })
+  }
+}
+
+function verbose({ blockers, problems, warnings }: Health): unknown {
+  const isWell = blockers.length + problems.length + warnings.length === 0
+  return {
+    status: isWell ? 'ok' : 'degraded',
+    ready: blockers.length === 0,
+    problems: [...blockers, ...problems],
+    warnings,
+  }
+}
+
+async function listen(server: Server, { host, port }: Address): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new SluiceError('SLUICE_PORT_IN_USE', `SLUICE_HTTP: ${host}:${port} is taken`)
+          : error,
+      ),
+    )
+    server.listen(port, host, resolve)
+  })
+}
+
 /** How often a successor looks whether the port is free. */
 const RETRY_EVERY_MS = 250
 
@@ -80,32 +113,33 @@ export interface Observations {
   close(): Promise<void>
 }
 
+export interface ObservationOptions extends Observed {
+  /** Undefined: nothing is served. */
+  readonly address: Address | undefined
+  /** Whether another server may still hold the port, and is about to give it up. */
+  readonly takeOver: boolean
+  readonly log: Pick<Logger, 'error'>
+}
+
 /**
  * Serves now; a server that takes another one's place serves as soon as that one has given the port up, which it does
  * when it notices that its socket has been taken over.
  *
- * @param address undefined: nothing is served.
- * @param log told when waiting was in vain.
  * @throws SLUICE_PORT_IN_USE unless `takeOver`.
  */
-export async function openObservations(
-  address: Parameters<typeof serveObservations>[0] | undefined,
-  metrics: Pick<Metrics, 'text'>,
-  health: () => Health | Promise<Health>,
-  takeOver: boolean,
-  log: Pick<Logger, 'error'>,
-): Promise<Observations> {
+export async function openObservations(options: ObservationOptions): Promise<Observations> {
+  const { address, takeOver, log } = options
   let server: ObserveServer | undefined
   let retry: NodeJS.Timeout | undefined
   let closed = false
   const complain = (error: unknown) =>
-    log.error({ reason: messageOf(error) }, 'metrics and health can not be served')
+    log.error({ reason: messageOf(error) }, 'metrics and health cannot be served')
   const open = async (): Promise<void> => {
     if (!address) return
     try {
-      server = await serveObservations(address, metrics, health)
+      server = await serveObservations(address, options)
     } catch (error) {
-      if (!takeOver || (error as { code?: string }).code !== 'SLUICE_PORT_IN_USE') throw error
+      if (!takeOver || !(error instanceof SluiceError) || error.code !== 'SLUICE_PORT_IN_USE') throw error
       if (!closed) retry = setTimeout(() => open().catch(complain), RETRY_EVERY_MS)
     }
     if (closed) await server?.close()

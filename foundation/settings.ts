@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { messageOf, SluiceError } from './errors.ts'
 
-type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag'
+type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag' | 'choice'
 
 interface SettingSpec {
   readonly env: `SLUICE_${string}`
@@ -16,6 +16,8 @@ interface SettingSpec {
   readonly max?: number
   /** For `url` and `urls`: the schemes that are accepted. */
   readonly schemes?: readonly string[]
+  /** For `choice`. */
+  readonly choices?: readonly string[]
 }
 
 /**
@@ -50,6 +52,22 @@ export const SETTINGS = {
     min: 1,
     max: 10_000,
     doc: 'how long a request waits for Redis, milliseconds',
+  },
+  redisStrictDeadlineMs: {
+    env: 'SLUICE_REDIS_STRICT_DEADLINE_MS',
+    kind: 'integer',
+    default: 250,
+    min: 1,
+    max: 10_000,
+    doc: 'how long a request under strict limits waits for Redis, milliseconds',
+  },
+  nodes: {
+    env: 'SLUICE_NODES',
+    kind: 'integer',
+    default: 4,
+    min: 1,
+    max: 10_000,
+    doc: 'how many plugin server processes share Redis at most, workers included; a process whose Redis is away counts with them until it has heard how many live',
   },
   postgresUrl: {
     env: 'SLUICE_POSTGRES_URL',
@@ -102,6 +120,21 @@ export const SETTINGS = {
     secret: true,
     doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
   },
+  pluginsOnError: {
+    env: 'SLUICE_PLUGINS_ON_ERROR',
+    kind: 'choice',
+    default: 'closed',
+    choices: ['closed', 'open'],
+    doc: "when a module written for Kong's JavaScript plugin server fails or is late: `closed` rejects the request, `open` lets it pass",
+  },
+  pluginsDeadlineMs: {
+    env: 'SLUICE_PLUGINS_DEADLINE_MS',
+    kind: 'integer',
+    default: 60_000,
+    min: 10,
+    max: 60_000,
+    doc: 'how long a phase of such a module may take, milliseconds; at 60,000 the answer still leaves a second before Kong gives up',
+  },
   http: {
     env: 'SLUICE_HTTP',
     kind: 'address',
@@ -133,6 +166,8 @@ export interface Settings {
   readonly socketGroup: string | undefined
   readonly redisUrl: readonly string[] | undefined
   readonly redisDeadlineMs: number
+  readonly redisStrictDeadlineMs: number
+  readonly nodes: number
   readonly postgresUrl: string | undefined
   readonly amqpUrl: string | undefined
   readonly spoolDir: string
@@ -140,6 +175,8 @@ export interface Settings {
   readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
   readonly fingerprintOldSecrets: string | undefined
+  readonly pluginsOnError: 'closed' | 'open'
+  readonly pluginsDeadlineMs: number
   /** Undefined when switched off. */
   readonly http: Address | undefined
   readonly logLevel: string
@@ -197,6 +234,9 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       if (!['true', 'false', '1', '0', 'on', 'off'].includes(text))
         throw new Error(`${shown} is neither true nor false`)
       return ['true', '1', 'on'].includes(text)
+    case 'choice':
+      if (!spec.choices?.includes(text)) throw new Error(`${shown} is not one of ${spec.choices?.join(', ')}`)
+      return text
     case 'level':
       if (!LEVELS.includes(text)) throw new Error(`${shown} is not one of ${LEVELS.join(', ')}`)
       return text

@@ -1,7 +1,8 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
-import { createEventPath, type EventPath } from '../events/pipeline.ts'
+import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { messageOf } from '../foundation/errors.ts'
+import type { Health } from '../foundation/health.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
@@ -24,12 +25,16 @@ export interface CoreParts {
 
 export interface Core {
   readonly store: Store
-  readonly events: EventPath
+  readonly events: EventPipeline
   readonly registry: Registry
   readonly runtime: Runtime
+  /** What is wrong, of all that stands behind Kong's connections. */
+  health(): Pick<Health, 'problems' | 'warnings'>
   close(): Promise<void>
 }
 
+const STORE_AWAY =
+  'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
 /** A start waits no longer for Redis, which may be away for hours. */
 const STORE_WITHIN_MS = 500
 
@@ -44,7 +49,7 @@ export async function startCore(
   try {
     const store = await openStore(settings, { clock, log, metrics })
     endings.add(() => store.close())
-    const events = createEventPath(settings, { ...parts, types: eventTypesOf(definitions) })
+    const events = createEventPipeline(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
     endings.add(() => events.close())
     const hostFor = (plugin: string): Host => ({
@@ -70,7 +75,11 @@ export async function startCore(
     // It has been connecting all the while. Else the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
       log.warn('Redis can not be used yet: plugins do without it until it can')
-    return { store, events, registry, runtime, close: endings.run }
+    const health = () => ({
+      problems: [...(store.available ? [] : [STORE_AWAY]), ...runtime.problems()],
+      warnings: events.problems(),
+    })
+    return { store, events, registry, runtime, health, close: endings.run }
   } catch (error) {
     await endings.run()
     throw error
@@ -80,7 +89,7 @@ export async function startCore(
 /** A server without Redis does not load its client. */
 async function openStore(settings: Settings, parts: Omit<CoreParts, 'random'>): Promise<Store> {
   if (settings.redisUrl !== undefined)
-    return (await import('./stores/create.ts')).createStore(settings, parts)
+    return (await import('./stores/create.ts')).createStore(settings, { ...parts, node: settings.node })
   return new (await import('./stores/memory.ts')).MemoryStore(parts)
 }
 

@@ -53,15 +53,17 @@ export async function startServer(settings: Settings, options: ServerOptions = {
   try {
     const core = await startCore(settings, definitions, { clock, random, log, metrics })
     endings.add(core.close)
-    const { store, events, registry, runtime } = core
+    const { store, registry, runtime } = core
 
-    let draining = false
-    const health = (): Health => {
-      const { problems } = events.ready()
-      const all = [...problems, ...(draining ? ['the server is draining'] : [])]
-      return { ready: all.length === 0, problems: all }
-    }
-    const http = await openObservations(settings.http, metrics, health, options.takeOver ?? false, log)
+    let blocker: string | undefined = 'the server is starting'
+    const health = (): Health => ({ blockers: blocker ? [blocker] : [], ...core.health() })
+    const http = await openObservations({
+      address: settings.http,
+      metrics,
+      health,
+      takeOver: options.takeOver ?? false,
+      log,
+    })
     endings.add(() => http.close())
     const sockets = await createSocketServer({
       path: settings.socket,
@@ -72,6 +74,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       firstEventId: randomInt(0, 0x7fff_ffff),
     })
     endings.add(() => sockets.close())
+    blocker = undefined
 
     let end: Promise<void> | undefined
     let resolveEnded: () => void
@@ -79,7 +82,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
       resolveEnded = resolve
     })
     const leave = async () => {
-      draining = true
+      blocker = 'the server is draining'
       clearInterval(successorCheck)
       const succeeded = !sockets.current()
       log.info({ connections: sockets.connections, running: runtime.running, succeeded }, 'draining')

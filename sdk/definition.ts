@@ -4,9 +4,9 @@ import type { Clock } from '../foundation/clock.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
+import type { Phase } from '../protocol/pdk/phases.ts'
 import type { EventPublisher, EventType } from './event.ts'
-import type { PhaseKong } from './kong.ts'
-import type { Need, Phase } from './phases.ts'
+import type { Need, PhaseKong } from './kong.ts'
 import type { Store } from './store.ts'
 
 /** What happens to the request when a phase fails or is late: 503, or on as if the plugin were not there. */

@@ -31,9 +31,29 @@ export interface ScriptOutcome<Result> {
   readonly expireInMs: number
 }
 
+/** The processes that share a store. */
+export interface Peers {
+  /**
+   * Nodes that live, at least 1; several processes of one node are one. Until all that live have been heard, and while
+   * nobody has been heard, at least as many as the settings expect.
+   */
+  readonly nodes: number
+  /** Processes that live, likewise. */
+  readonly processes: number
+  /** False while there may be some that this process has not heard of, or that have not heard of it. */
+  readonly isSettled: boolean
+}
+
 export interface Store {
   /** `memory` is one node's own; `redis` is shared by all nodes. */
   readonly kind: 'memory' | 'redis'
+  /**
+   * The same store for callers that had better wait than do without it: its calls wait longer, and for a connection
+   * that is being made. It fails for itself: while this one does not answer in time, that one may.
+   */
+  readonly patient: Store
+  /** Who shares the store. */
+  readonly peers: Peers
   /** False while a part of the store is known to be away: its calls then fail at once. */
   readonly available: boolean
   /** False while a call for this key would fail at once. Costs no more than a look. */
@@ -44,10 +64,16 @@ export interface Store {
    *
    * Put the part of the key that decides its slot in braces: `{sluice:qos:…}`.
    *
+   * @param onLate called at the deadline with the answer that is on its way still: it may come late, or never.
    * @throws SluiceError SLUICE_STORE_TIMEOUT after the deadline, SLUICE_STORE_UNAVAILABLE at once while Redis is
    * known to be away (as a rejected promise). In both cases the script may still run.
    */
-  run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Result | Promise<Result>
+  run<Result, Args>(
+    script: StoreScript<Result, Args>,
+    key: string,
+    args: Args,
+    onLate?: (answer: Promise<Result>) => void,
+  ): Result | Promise<Result>
   /** Sends a message to every node that watches the channel, this one too; lost where nobody listens. */
   publish(channel: string, message: string): Promise<void>
   /** Hears a channel until the returned function is called. */

@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
-import type { EventPath } from '../../events/pipeline.ts'
-import { createEventPath } from '../../events/pipeline.ts'
+import type { EventPipeline } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
@@ -8,17 +7,18 @@ import { createMetrics } from '../../foundation/metrics.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
+import type { Change } from '../../kong/reconcile/change.ts'
 import { applyWhole } from '../../kong/reconcile/db-less.ts'
-import type { Change } from '../../kong/reconcile/diff.ts'
-import { type Plan, planState } from '../../kong/reconcile/plan.ts'
+import type { Source } from '../../kong/reconcile/files/source.ts'
+import type { Plan } from '../../kong/reconcile/plan.ts'
 import { eventOf } from '../../kong/reconcile/record.ts'
-import { planToJson, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
-import type { Source } from '../../kong/reconcile/source.ts'
+import { planToJson, renderDeletions, renderHead, summaryLine } from '../../kong/reconcile/render.ts'
 import { createProgress, type Progress } from '../format/progress.ts'
 import {
   actorName,
   type FileFlags,
   fileCommand,
+  planFiles,
   readSources,
   retryParts,
   wholeNumber,
@@ -39,7 +39,7 @@ export const command = fileCommand()
     const settings = readSettings()
     const log = createLogger(settings.logLevel === 'info' ? 'warn' : settings.logLevel, 2)
     const sources = await readSources(flags.file)
-    const events = createEventPath(settings, {
+    const events = createEventPipeline(settings, {
       clock: systemClock,
       log,
       metrics: createMetrics(),
@@ -66,11 +66,14 @@ async function apply(
   client: AdminClient,
   sources: readonly Source[],
   flags: ApplyFlags,
-  events: EventPath,
+  events: EventPipeline,
   signal: AbortSignal,
 ): Promise<void> {
-  const plan = await planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID })
+  const plan = await planFiles(client, sources, flags)
   for (const warning of plan.warnings) process.stderr.write(`warning: ${warning}\n`)
+  // What goes is named before anything goes.
+  const deletions = renderDeletions(plan).map(line => `${line}\n`)
+  ;(flags.json ? process.stderr : process.stdout).write(deletions.join(''))
   const progress = createProgress(plan.changes.length, process.stdout, flags.json ?? false)
   if (plan.changes.length > 0) {
     // Without changes no spool is opened either.
@@ -87,7 +90,7 @@ async function applyPlan(
   client: AdminClient,
   plan: Plan,
   flags: ApplyFlags,
-  events: EventPath,
+  events: EventPipeline,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -128,7 +131,7 @@ async function applyPlan(
       selectTags: plan.selectTags,
     }
     if (plan.current.isDbLess) await applyWhole(client, plan, options, retryParts)
-    else await applyChanges(client, plan.stages, options, retryParts)
+    else await applyChanges(client, plan, options, retryParts)
   } catch (error) {
     progress.end()
     // Kong's own message may quote a credential.

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { createLogger } from '../../foundation/log.ts'
 import type { Address } from '../../foundation/settings.ts'
 import { startGateway } from '../../kong/gateway/gateway.ts'
-import { BUILTIN_PLUGINS } from '../../kong/gateway/plugins/plugins.ts'
+import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
 import { readGatewaySettings } from '../../kong/gateway/settings.ts'
 import { watchPlugins } from './gateway-watch.ts'
 
@@ -22,10 +22,10 @@ KONG_PLUGINSERVER_<NAME>_SOCKET, _QUERY_CMD and _START_CMD, KONG_DATABASE=off wi
 KONG_TRUSTED_IPS, KONG_LOG_LEVEL.`,
   )
   .action(async (flags: GatewayFlags) => {
-    const logger = createLogger(readGatewaySettings(process.env, Object.keys(BUILTIN_PLUGINS)).logLevel)
+    const logger = createLogger(readGatewaySettings(process.env, Object.keys(BUNDLED_PLUGINS)).logLevel)
     logger.warn('this gateway behaves like Kong for development and tests; it is not for production')
     const start = async (environment: Readonly<Record<string, string | undefined>>) => {
-      const settings = readGatewaySettings(environment, Object.keys(BUILTIN_PLUGINS))
+      const settings = readGatewaySettings(environment, Object.keys(BUNDLED_PLUGINS))
       for (const notice of settings.notices) logger.warn(notice)
       const gateway = await startGateway({ settings, logger, environment })
       logger.info(

@@ -1,13 +1,17 @@
 /** What plan, apply and dump-state have in common: flags, files, and the Admin API. */
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
 import { waitForKong } from '../../kong/admin/ready.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
-import { readSource, type Source } from '../../kong/reconcile/source.ts'
+import { readSource, type Source } from '../../kong/reconcile/files/source.ts'
+import { type Plan, planState } from '../../kong/reconcile/plan.ts'
+import { withPluginChecks } from './plugin-checks.ts'
+import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
 export interface AdminFlags {
   readonly adminUrl: string
@@ -18,7 +22,7 @@ export interface AdminFlags {
   readonly json?: boolean
 }
 
-export interface FileFlags extends AdminFlags {
+export interface FileFlags extends AdminFlags, PluginFlags {
   readonly file: readonly string[]
 }
 
@@ -26,6 +30,13 @@ export interface FileFlags extends AdminFlags {
 export const retryParts: RetryParts = { monotonic: systemClock.monotonic, random: Math.random, wait }
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
+
+const collectTag = (tag: string, before: readonly string[]): string[] => {
+  // An unset shell variable must not decide what is ours.
+  if (tag.trim() === '') throw new InvalidArgumentError('a tag must not be empty.')
+  if (tag.includes(',')) throw new InvalidArgumentError('one tag each: repeat --select-tag.')
+  return collect(tag, before)
+}
 
 /** A command with the flags that say where Kong is and what is ours. */
 export function adminCommand(): Command {
@@ -36,15 +47,21 @@ export function adminCommand(): Command {
         .default('http://127.0.0.1:8001'),
     )
     .option('--header <name:value>', 'sent with each request; repeatable', collect, [])
-    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collect, [])
+    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collectTag, [])
     .option('--wait <seconds>', 'how long to wait for Kong', '60')
     .option('--parallel <n>', 'requests at once', '10')
     .option('--json', 'print JSON')
 }
 
-/** The same with the files of the declared state. */
+/** The same with the files of the declared state, and the plugins that check it. */
 export const fileCommand = (): Command =>
-  adminCommand().requiredOption('-f, --file <file>', 'declared state; `-` is the input; repeatable', collect)
+  withPluginOptions(
+    adminCommand().requiredOption(
+      '-f, --file <file>',
+      'declared state; `-` is the input; repeatable',
+      collect,
+    ),
+  )
 
 /** @throws SluiceError SLUICE_CLI_USAGE for a number that is none. */
 export function wholeNumber(flag: string, text: string, min: number): number {
@@ -52,6 +69,20 @@ export function wholeNumber(flag: string, text: string, min: number): number {
   if (!/^\d+$/.test(text) || number < min)
     throw new SluiceError('SLUICE_CLI_USAGE', `${flag} ${text}: not a whole number from ${min} on`)
   return number
+}
+
+/**
+ * Compares the files with what Kong holds. The shipped plugins, and those of `--plugins`, check their own entries.
+ */
+export async function planFiles(
+  client: AdminClient,
+  sources: readonly Source[],
+  flags: FileFlags,
+): Promise<Plan> {
+  const plugins = await loadAskedPlugins(flags)
+  return withPluginChecks(plugins, checkPlugin =>
+    planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID, checkPlugin }),
+  )
 }
 
 /** Reads the files and fills in the environment. */

@@ -4,7 +4,7 @@ import type { EventType } from '../../sdk/event.ts'
 const writer = Type.String({ description: 'id of the writer, 16 hexadecimal digits' })
 const sequence = Type.Integer({ minimum: 0 })
 
-/** What the event path says about itself. */
+/** What the event pipeline says about itself. */
 export const PATH_EVENTS: readonly EventType[] = [
   {
     type: 'events.lost.v1',

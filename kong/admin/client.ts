@@ -13,6 +13,8 @@ export interface AdminClientOptions {
   readonly connections?: number
   /** How long one request may take, milliseconds; 15,000 where left out. */
   readonly timeoutMs?: number
+  /** This machine's clock, milliseconds since the epoch; the system's where left out. */
+  readonly clock?: () => number
 }
 
 export interface RequestCounts {
@@ -32,6 +34,9 @@ export class AdminClient {
   readonly #pool: Pool
   readonly #prefix: string
   readonly #headers: Readonly<Record<string, string>>
+  readonly #clock: () => number
+  /** How far Kong's clock is ahead of ours, milliseconds, by the `Date` of its last answer. */
+  #aheadMs = 0
   #reads = 0
   #writes = 0
 
@@ -45,6 +50,7 @@ export class AdminClient {
       bodyTimeout: timeoutMs,
       connect: { timeout: timeoutMs },
     })
+    this.#clock = options.clock ?? Date.now
     this.#prefix = url.pathname.replace(/\/$/, '')
     this.#headers = { ...options.headers, ...credentialsOf(url) }
     this.url = `${url.origin}${this.#prefix}`
@@ -53,6 +59,11 @@ export class AdminClient {
   /** Requests that were sent so far, repeated ones included. */
   get requests(): RequestCounts {
     return { reads: this.#reads, writes: this.#writes }
+  }
+
+  /** Seconds since the epoch by Kong's clock, which decides when an entity expires. */
+  now(): number {
+    return (this.#clock() + this.#aheadMs) / 1000
   }
 
   /**
@@ -100,7 +111,11 @@ export class AdminClient {
 
   async #send(method: Method, path: string, body: unknown): Promise<{ status: number; text: string }> {
     try {
-      const { statusCode, body: stream } = await this.#pool.request({
+      const {
+        statusCode,
+        headers,
+        body: stream,
+      } = await this.#pool.request({
         method,
         path: `${this.#prefix}${path}`,
         headers: {
@@ -110,10 +125,17 @@ export class AdminClient {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       })
+      this.#noteTime(headers.date)
       return { status: statusCode, text: await stream.text() }
     } catch (error) {
       throw new AdminUnreachable(`no answer from the Admin API at ${this.url}: ${reasonOf(error)}`, error)
     }
+  }
+
+  #noteTime(date: string | string[] | undefined): void {
+    const atMs = typeof date === 'string' ? Date.parse(date) : Number.NaN
+    // A date has whole seconds: on average half of one has passed.
+    if (!Number.isNaN(atMs)) this.#aheadMs = atMs + 500 - this.#clock()
   }
 }
 

@@ -1,5 +1,4 @@
-import { NESTED } from '../reconcile/declared.ts'
-import { KIND_NAMES, KINDS, type KindName } from '../reconcile/kinds.ts'
+import { KIND_NAMES, KINDS, type KindName, nestingField } from '../reconcile/kinds.ts'
 import { entryOf, type FieldSpec, type SchemaSpec } from '../schema/spec.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -85,7 +84,7 @@ function infoSchema(): Json {
 function entitySchema(kind: KindName, { kinds, plugins }: SchemaSources): Json {
   const spec = kinds[kind]
   const nested = Object.fromEntries(
-    Object.keys(NESTED[kind] ?? {}).map(name => [name, listOf(name as KindName)]),
+    KIND_NAMES.filter(inner => nestingField(kind, inner) !== undefined).map(inner => [inner, listOf(inner)]),
   )
   if (!spec) return { type: 'object', properties: nested }
   const properties: Record<string, unknown> = {}

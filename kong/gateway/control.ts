@@ -1,20 +1,25 @@
 import type { RequestListener } from 'node:http'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { randomAuto } from '../entities/auto.ts'
+import { schemaOnNode } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
 import { createDeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
 import { createAdminServer } from './admin/server.ts'
+import { withServerNames } from './state/certificate-names.ts'
+import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
 import { createEntityStore } from './state/store.ts'
 
-/** A plugin that may be configured: built in, or told by a plugin server. */
+/** A plugin that may be configured: a bundled one, or one of a plugin server. */
 export interface ConfigurablePlugin {
   readonly schema: SchemaSpec
   readonly priority: number
   readonly version: string
+  /** False for a plugin whose configuration is accepted, but which is not run. */
+  readonly runs?: boolean
 }
 
 export interface ControlOptions {
@@ -24,7 +29,7 @@ export interface ControlOptions {
   readonly databaseLess: boolean
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
-  readonly node: Omit<NodeInformation, 'plugins'>
+  readonly node: Omit<NodeInformation, 'plugins' | 'notRun'>
   /** Milliseconds since the epoch, with fractions. */
   readonly now: () => number
   /** Told of failures inside the Admin API. */
@@ -34,6 +39,8 @@ export interface ControlOptions {
 /** The half of the gateway that knows what is configured. The other half, the proxy, reads the state. */
 export interface Control {
   readonly state: State
+  /** Which targets the Admin API was told to take out of the balancing. */
+  readonly health: TargetHealth
   /** The Admin API, to be mounted in an HTTP server. */
   readonly admin: RequestListener
 }
@@ -52,9 +59,15 @@ export function createControl(options: ControlOptions): Control {
   const state = createMemoryState(now)
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
-    Object.fromEntries(Object.entries(plugins).map(([name, plugin]) => [name, plugin.schema])),
+    Object.fromEntries(
+      Object.entries(plugins).map(([name, { schema }]) => [
+        name,
+        schemaOnNode(name, schema, { databaseLess, auto }),
+      ]),
+    ),
   )
-  const store = createEntityStore(state, schemas, auto, { readOnly: databaseLess })
+  const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
+  const health = createTargetHealth()
   const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
   if (config && declaration !== undefined) {
     try {
@@ -66,13 +79,16 @@ export function createControl(options: ControlOptions): Control {
   const summaries = Object.fromEntries(
     Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
   )
+  const notRun = Object.keys(plugins).filter(name => plugins[name]?.runs === false)
   return {
     state,
+    health,
     admin: createAdminServer({
       state,
       store,
+      health,
       ...(config && { config }),
-      node: { ...node, plugins: summaries },
+      node: { ...node, plugins: summaries, notRun },
       onError,
     }),
   }

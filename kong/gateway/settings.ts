@@ -2,18 +2,21 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type Address, parseAddress } from '../../foundation/settings.ts'
+import type { RealIpRule } from './proxy/real-ip.ts'
 
 /** What the gateway reads from Kong's own variables. */
 export interface GatewaySettings {
   readonly proxyListen: readonly Address[]
   readonly adminListen: readonly Address[]
+  readonly statusListen: readonly Address[]
   /** Names as in `KONG_PLUGINS`, with `bundled` spelt out. */
   readonly plugins: readonly string[]
   readonly databaseLess: boolean
   readonly declarativeConfig: string | undefined
   readonly logLevel: string
-  readonly isTrusted: (ip: string) => boolean
-  /** What was asked for and can't be had here; printed at start. */
+  /** Whose word about the client is taken, and where it stands. */
+  readonly realIp: RealIpRule
+  /** What was asked for and is not supported here; printed at start. */
   readonly notices: readonly string[]
 }
 
@@ -65,17 +68,26 @@ export function readGatewaySettings(env: Environment, bundled: readonly string[]
   const settings: GatewaySettings = {
     proxyListen: listen('PROXY_LISTEN', DEFAULTS.proxyListen),
     adminListen: listen('ADMIN_LISTEN', DEFAULTS.adminListen),
+    statusListen: listen('STATUS_LISTEN', 'off'),
     plugins: names(text('PLUGINS') ?? 'bundled').flatMap(name =>
       name === 'bundled' ? bundled : name === 'off' ? [] : [name],
     ),
     databaseLess: database === 'off',
     declarativeConfig: declarativeConfig && path.resolve(declarativeConfig),
     logLevel: attempt('KONG_LOG_LEVEL', () => readLevel(text('LOG_LEVEL') ?? 'notice'), 'info'),
-    isTrusted: attempt(
-      'KONG_TRUSTED_IPS',
-      () => readTrusted(names(text('TRUSTED_IPS') ?? '')),
-      () => false,
-    ),
+    realIp: {
+      isTrusted: attempt(
+        'KONG_TRUSTED_IPS',
+        () => readTrusted(names(text('TRUSTED_IPS') ?? '')),
+        () => false,
+      ),
+      header: (text('REAL_IP_HEADER') ?? 'X-Real-IP').toLowerCase(),
+      isRecursive: attempt(
+        'KONG_REAL_IP_RECURSIVE',
+        () => readSwitch(text('REAL_IP_RECURSIVE') ?? 'off'),
+        false,
+      ),
+    },
     notices,
   }
   if (problems.length > 0)
@@ -108,6 +120,11 @@ function readLevel(level: string): string {
   const found = LOG_LEVELS[level]
   if (!found) throw new Error(`${JSON.stringify(level)} is not one of ${Object.keys(LOG_LEVELS).join(', ')}`)
   return found
+}
+
+function readSwitch(value: string): boolean {
+  if (value !== 'on' && value !== 'off') throw new Error(`${JSON.stringify(value)} is neither on nor off`)
+  return value === 'on'
 }
 
 function readTrusted(ranges: readonly string[]): (ip: string) => boolean {

@@ -1,25 +1,9 @@
-import { KINDS, type KindName } from './kinds.ts'
+import { type Change, parentsOf, type Row } from './change.ts'
+import { KINDS, PARENTS_OF } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { comparedFields, isSame } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 import type { Desired } from './resolve.ts'
-
-/** One change of one entity. */
-export interface Change {
-  readonly action: 'create' | 'update' | 'delete'
-  readonly kind: KindName
-  readonly id: string
-  readonly label: string
-  /** Complete and comparable; nothing before a creation, nothing after a deletion. */
-  readonly before: Row | undefined
-  readonly after: Row | undefined
-  /** Fields that change; of a new entity those that were declared. */
-  readonly fields: readonly string[]
-  /** What is sent: the whole of a new entity, the changed fields of a present one. */
-  readonly body: Row
-  /** As Kong reported it before: what undoing restores. */
-  readonly row: Row | undefined
-}
 
 /** Others' entities that Kong would delete together with ours. */
 export interface Blocked {
@@ -90,8 +74,11 @@ function toChange(desired: Desired, { schemas }: CurrentState): Change | undefin
     fields: changed,
     body: Object.fromEntries(sent) as Row,
     row: current.row,
+    ...expiryOf(current),
   }
 }
+
+const expiryOf = ({ expiresAt }: Current) => (expiresAt === undefined ? {} : { expiresAt })
 
 function toDeletion(entity: Current, byId: ReadonlyMap<string, Current>): Change {
   const kind = KINDS[entity.kind]
@@ -110,27 +97,8 @@ function toDeletion(entity: Current, byId: ReadonlyMap<string, Current>): Change
     fields: [],
     body: {},
     row: entity.row,
+    ...expiryOf(entity),
   }
-}
-
-/** The kinds that fields of references lead to. */
-export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map([
-  ['service', 'services'],
-  ['route', 'routes'],
-  ['consumer', 'consumers'],
-  ['upstream', 'upstreams'],
-  ['certificate', 'certificates'],
-  ['client_certificate', 'certificates'],
-  ['set', 'key_sets'],
-])
-
-/** The entities that one refers to, as `kind:id`. */
-export function parentsOf(row: Row | undefined): readonly string[] {
-  if (!row) return []
-  return [...PARENTS_OF].flatMap(([field, kind]) => {
-    const id = (row[field] as { id?: unknown } | null | undefined)?.id
-    return typeof id === 'string' ? [`${kind}:${id}`] : []
-  })
 }
 
 function findBlocked(

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject, type Violation } from '../schema/spec.ts'
+import type { Row } from './change.ts'
+import type { Path } from './files/source.ts'
 import type { Kind } from './kinds.ts'
 import { type Completed, comparedFields } from './normalise.ts'
-import type { Current, Row } from './read.ts'
-import type { Path } from './source.ts'
+import type { Current } from './read.ts'
 
 /**
  * A declared entity as Kong will report it once it has been applied.

@@ -1,9 +1,8 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
-import { LINKS } from './declared.ts'
-import { type Change, PARENTS_OF, parentsOf } from './diff.ts'
+import { type Change, parentsOf, type Row } from './change.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
-import { isOurs, type Row } from './read.ts'
+import { isOurs } from './read.ts'
 
 /**
  * Looks again, right before deletions, whether others' entities hang on what is to be deleted: Kong would delete
@@ -38,7 +37,7 @@ export async function refuseCascades(
 }
 
 const refersTo = (kind: KindName, parents: ReadonlySet<KindName>): boolean =>
-  (LINKS[kind] ?? []).some(field => parents.has(PARENTS_OF.get(field)!))
+  KINDS[kind].references.some(({ to }) => parents.has(to))
 
 async function listOf(
   client: AdminClient,

@@ -12,6 +12,7 @@ export const KIND_NAMES = [
   'routes',
   'targets',
   'plugins',
+  'filter_chains',
   'keyauth_credentials',
   'basicauth_credentials',
   'hmacauth_credentials',
@@ -45,6 +46,8 @@ export interface Kind {
   readonly shownBy: readonly string[]
   /** Fields that Kong takes in one request only: it hashes the first with the help of the second. */
   readonly together?: readonly [string, string]
+  /** Other entities that it refers to, as `{ id }`. */
+  readonly references: readonly { readonly field: string; readonly to: KindName }[]
   /** Reached only through the entity in this field. */
   readonly within?: string
   /** Fields of the Admin API's body that are not part of the entity. */
@@ -52,6 +55,8 @@ export interface Kind {
 }
 
 type Facts = Partial<Omit<Kind, 'name' | 'noun' | 'path'>>
+
+const to = (field: string, kind: KindName) => ({ field, to: kind })
 
 function kind(
   name: KindName,
@@ -67,6 +72,7 @@ function kind(
     path,
     identity,
     unique: identity,
+    references: [],
     fixed: [],
     secrets: [],
     shownBy: identity[0] ?? [],
@@ -76,7 +82,12 @@ function kind(
 
 /** A credential belongs to its consumer for good. */
 const credential = (name: KindName, noun: string, path: string, key: string, facts: Facts): Kind =>
-  kind(name, noun, path, [[key]], { fixed: ['consumer'], shownBy: [], ...facts })
+  kind(name, noun, path, [[key]], {
+    references: [to('consumer', 'consumers')],
+    fixed: ['consumer'],
+    shownBy: [],
+    ...facts,
+  })
 
 const ALL: readonly Kind[] = [
   // Certificates have no name: the same PEM text is the same certificate.
@@ -89,24 +100,34 @@ const ALL: readonly Kind[] = [
   }),
   kind('vaults', 'vault', 'vaults', [['prefix']]),
   kind('key_sets', 'key set', 'key-sets', [['name']]),
-  kind('services', 'service', 'services', [['name']]),
-  kind('upstreams', 'upstream', 'upstreams', [['name']]),
+  kind('services', 'service', 'services', [['name']], {
+    references: [to('client_certificate', 'certificates')],
+  }),
+  kind('upstreams', 'upstream', 'upstreams', [['name']], {
+    references: [to('client_certificate', 'certificates')],
+  }),
   kind('consumers', 'consumer', 'consumers', [['username'], ['custom_id']]),
-  kind('snis', 'SNI', 'snis', [['name']]),
+  kind('snis', 'SNI', 'snis', [['name']], { references: [to('certificate', 'certificates')] }),
   kind('keys', 'key', 'keys', [['name'], ['kid', 'set']], {
+    references: [to('set', 'key_sets')],
     secrets: ['jwk', 'pem'],
     shownBy: ['name', 'kid'],
   }),
-  kind('routes', 'route', 'routes', [['name']]),
+  kind('routes', 'route', 'routes', [['name']], { references: [to('service', 'services')] }),
   kind('targets', 'target', 'targets', [['target', 'upstream']], {
+    references: [to('upstream', 'upstreams')],
     fixed: ['upstream', 'target'],
     shownBy: ['target'],
     within: 'upstream',
   }),
   kind('plugins', 'plugin', 'plugins', [['name', 'service', 'route', 'consumer']], {
+    references: [to('service', 'services'), to('route', 'routes'), to('consumer', 'consumers')],
     unique: [['name', 'service', 'route', 'consumer'], ['instance_name']],
     fixed: ['name'],
     shownBy: ['name'],
+  }),
+  kind('filter_chains', 'filter chain', 'filter-chains', [['name'], ['service'], ['route']], {
+    references: [to('service', 'services'), to('route', 'routes')],
   }),
   credential('keyauth_credentials', 'key-auth credential', 'key-auths', 'key', {
     secrets: ['key'],
@@ -129,13 +150,27 @@ const ALL: readonly Kind[] = [
     writeOnly: ['ttl'],
   }),
   kind('acls', 'ACL group', 'acls', [['group', 'consumer']], {
+    references: [to('consumer', 'consumers')],
     fixed: ['consumer', 'group'],
     shownBy: ['group'],
   }),
 ]
 
-export const KINDS = Object.fromEntries(ALL.map(entry => [entry.name, entry])) as unknown as Readonly<
+export const KINDS = Object.fromEntries(ALL.map(entry => [entry.name, entry])) as Readonly<
   Record<KindName, Kind>
 >
 
 export const isKindName = (name: string): name is KindName => (KIND_NAMES as readonly string[]).includes(name)
+
+/** The kinds that fields of references lead to: a field means the same in every kind. */
+export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map(
+  ALL.flatMap(({ references }) => references.map(({ field, to: kind }) => [field, kind] as const)),
+)
+
+/** The field by which an entity refers to the one beneath which it stands in a file; undefined where it cannot. */
+export const nestingField = (outer: KindName, inner: KindName): string | undefined =>
+  KINDS[inner].references.find(({ field, to: kind }) => kind === outer && field !== 'client_certificate')
+    ?.field
+
+export const hasReference = (kind: KindName, field: string): boolean =>
+  KINDS[kind].references.some(reference => reference.field === field)

@@ -14,7 +14,8 @@ export function labelOf(
   nameOf: (field: string, id: string) => string | undefined,
 ): string {
   const own = kind.shownBy.map(field => row[field]).find(value => typeof value === 'string')
-  const parents = ['service', 'route', 'consumer', 'upstream', 'certificate', 'set'].flatMap(field => {
+  const fields = kind.references.map(({ field }) => field).filter(field => field !== 'client_certificate')
+  const parents = fields.flatMap(field => {
     const id = (row[field] as { id?: string } | null | undefined)?.id
     return id === undefined ? [] : [`${field} ${nameOf(field, id) ?? id}`]
   })

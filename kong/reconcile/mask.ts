@@ -1,8 +1,8 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
+import type { Row } from './change.ts'
 import { KINDS, type KindName } from './kinds.ts'
-import type { Row } from './read.ts'
 import type { Schemas } from './schemas.ts'
 
 export const MASK = '[masked]'

@@ -1,10 +1,11 @@
+import { createCanonicalJson } from '../../foundation/canonical-json.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject } from '../schema/spec.ts'
+import type { Path } from './files/source.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandUrl, formatTarget, replaceDeprecated } from './shorthand.ts'
-import type { Path } from './source.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -123,15 +124,4 @@ export function isSame(a: unknown, b: unknown, field: Field | undefined): boolea
 const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
-/** JSON with sorted keys and without nulls. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isObject(item)
-      ? Object.fromEntries(
-          Object.entries(item)
-            .filter(([, inner]) => inner !== null)
-            .sort(([x], [y]) => (x < y ? -1 : 1)),
-        )
-      : item,
-  )
-}
+const canonical = createCanonicalJson({ skipNull: true })

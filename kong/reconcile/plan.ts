@@ -1,29 +1,29 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
-import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
-import { type Change, diff } from './diff.ts'
+import type { Change } from './change.ts'
+import { diff } from './diff.ts'
+import { type DeclaredState, problemAt, readDeclared } from './files/declared.ts'
+import { chooseSelectTags } from './files/select-tags.ts'
+import { refuse, type Source } from './files/source.ts'
 import { refuseForeign } from './foreign.ts'
+import { noteLosses } from './losses.ts'
 import { createMask, type Mask, maskError } from './mask.ts'
-import { orderChanges, type Stages } from './order.ts'
+import { orderChanges } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
 import { type Desired, type ResolveOptions, resolve } from './resolve.ts'
-import { refuse, type Source } from './source.ts'
+import type { Step } from './steps/steps.ts'
 import { findWarnings } from './warnings.ts'
 
-/** What bears no tag of its own choice bears this one: without a tag nobody could tell what is ours. */
-export const DEFAULT_SELECT_TAG = 'sluice'
-
-export interface PlanOptions {
+export interface PlanOptions extends ResolveOptions {
   /** Besides those of the files; `sluice` where there are none at all. */
   readonly selectTags: readonly string[]
-  readonly newId: () => string
 }
 
 /** What would be done, and what is needed to do it. */
 export interface Plan {
-  /** In the order of the stages. */
+  /** In the order of the steps. */
   readonly changes: readonly Change[]
-  readonly stages: Stages
+  readonly steps: readonly Step[]
   readonly unchanged: number
   readonly warnings: readonly string[]
   readonly selectTags: readonly string[]
@@ -44,14 +44,14 @@ export async function planState(
   options: PlanOptions,
 ): Promise<Plan> {
   const declared = readDeclared(sources)
-  const selectTags = chooseTags(declared, options.selectTags)
+  const selectTags = chooseSelectTags(declared, options.selectTags)
   const current = await readState(client, {
     plugins: pluginNames(declared, 'plugins'),
     vaults: pluginNames(declared, 'vaults'),
   })
   if (current.isDbLess) refuseForeign(current, selectTags)
   const secrets = sources.flatMap(source => source.secrets)
-  const desired = resolveMasked(declared, current, { selectTags, newId: options.newId }, secrets)
+  const desired = resolveMasked(declared, current, { ...options, selectTags }, secrets)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   if (blocked.length > 0) {
     const lines = blocked.map(
@@ -60,14 +60,15 @@ export async function planState(
     )
     throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
   }
-  const stages = orderChanges(changes, desired, current.entities)
+  const known = await noteLosses(client, changes, current.entities)
+  const steps = orderChanges(known, desired, current.entities)
   const mask = createMask(current.schemas, secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
   })
   return {
-    changes: stages.flat().map(step => step.change),
-    stages,
+    changes: steps.map(step => step.change),
+    steps,
     unchanged,
     warnings: warningsOf(desired, current, selectTags),
     selectTags,
@@ -111,11 +112,6 @@ function resolveMasked(
   } catch (error) {
     throw maskError(error, secrets)
   }
-}
-
-function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {
-  const tags = [...new Set([...given, ...declared.selectTags])]
-  return tags.length > 0 ? tags : [DEFAULT_SELECT_TAG]
 }
 
 /** Names of the declared plugins or vaults. A missing one is a mistake that shows only here. */

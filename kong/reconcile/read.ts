@@ -1,10 +1,9 @@
-import { AdminRefused } from '../admin/answer.ts'
+import { AdminRefused, noAdminApi } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
+import type { Row } from './change.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 import { normaliseCurrent } from './normalise.ts'
 import { createSchemas, fetchSchemas, type Schemas } from './schemas.ts'
-
-export type Row = Readonly<Record<string, unknown>>
 
 /** An entity that Kong holds. */
 export interface Current {
@@ -15,6 +14,8 @@ export interface Current {
   /** Complete and comparable: without ids and times. */
   readonly fields: Row
   readonly tags: readonly string[]
+  /** When Kong will drop it by itself, seconds since the epoch by Kong's clock. */
+  readonly expiresAt?: number
 }
 
 /** Whether an entity of Kong is ours to change. */
@@ -40,6 +41,7 @@ export interface WantedSchemas {
  */
 export async function readState(client: AdminClient, wanted: WantedSchemas): Promise<CurrentState> {
   const [isDbLess, rows] = await Promise.all([isWithoutDatabase(client), readRows(client)])
+  const readAt = client.now()
   const namesOf = (kind: KindName) => (rows.get(kind) ?? []).map(row => String(row.name))
   const specs = await fetchSchemas(
     client,
@@ -54,6 +56,8 @@ export async function readState(client: AdminClient, wanted: WantedSchemas): Pro
       row,
       fields: normaliseCurrent(kind, row, schemas),
       tags: (row.tags as readonly string[] | null | undefined) ?? [],
+      // Kong reports the seconds that are left.
+      ...(typeof row.ttl === 'number' && { expiresAt: readAt + row.ttl }),
     })),
   )
   return { entities, schemas, isDbLess }
@@ -70,10 +74,18 @@ async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
   }
 }
 
+/** Collections that every Kong has; others depend on its version and settings. */
+const EVERYWHERE: readonly KindName[] = ['services', 'routes', 'consumers', 'plugins', 'upstreams']
+
 async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
   const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
   const lists = await Promise.all(
-    kinds.map(async kind => [kind, (await client.list(`/${KINDS[kind].path}`)) ?? []] as const),
+    kinds.map(async kind => {
+      const list = await client.list(`/${KINDS[kind].path}`)
+      // Some other server's 404 must not be taken for a Kong that holds nothing.
+      if (!list && EVERYWHERE.includes(kind)) throw noAdminApi(client.url, `/${KINDS[kind].path}`)
+      return [kind, list ?? []] as const
+    }),
   )
   const rows = new Map<KindName, readonly Row[]>(lists)
   const upstreams = rows.get('upstreams') ?? []

@@ -1,12 +1,13 @@
 import type { Schema } from '../schema/schema.ts'
-import { type Declared, type DeclaredState, problemAt } from './declared.ts'
+import type { Row } from './change.ts'
 import { expectedFields, mistakesOf } from './expected.ts'
+import { type Declared, type DeclaredState, problemAt } from './files/declared.ts'
+import { type Path, type Problem, refuse } from './files/source.ts'
 import { createIdentities, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
 import { normaliseDeclared } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
-import { type Path, type Problem, refuse } from './source.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */
 export interface Desired {
@@ -28,7 +29,12 @@ export interface ResolveOptions {
   /** Every desired entity bears these; only entities that bear them all are ours. */
   readonly selectTags: readonly string[]
   readonly newId: () => string
+  /** The plugins' own checks, beyond Kong's schemas. */
+  readonly checkPlugin?: PluginCheck
 }
+
+/** What a plugin has against its entry, in a sentence that may name fields as `config.a.b`; undefined: nothing. */
+export type PluginCheck = (fields: Row) => string | undefined
 
 /**
  * Finds for each declared entity the one in Kong that it means, fills in defaults and ids, and checks it.
@@ -211,8 +217,14 @@ class Resolver {
   }
 
   #check(schema: Schema, kind: Kind, whole: Row, sent: Row, declared: Declared): void {
-    for (const { path, text } of mistakesOf(kind, schema, whole, sent))
+    const mistakes = mistakesOf(kind, schema, whole, sent)
+    for (const { path, text } of mistakes)
       this.#wrong(declared, path, path.length > 0 ? `${path.join('.')}: ${text}` : text)
+    if (kind.name !== 'plugins' || mistakes.length > 0) return
+    const refusal = this.#options.checkPlugin?.(whole)
+    if (refusal === undefined) return
+    const [, field = 'config'] = /(config(?:\.\w+)+)/.exec(refusal) ?? []
+    this.#wrong(declared, field.split('.'), `the plugin ${String(whole.name)} refuses it: ${refusal}`)
   }
 
   #refuseTwins(kind: Kind, desired: Desired, whole: Row): void {

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import { ipv6Groups } from '../../foundation/ipv6.ts'
 import type { FieldSpec, SchemaSpec } from '../schema/spec.ts'
 import { entryOf, isObject } from '../schema/spec.ts'
 
@@ -32,16 +33,13 @@ export function formatTarget(text: string): string {
   const host = isIPv6(text) ? text : (match?.[1] ?? text).replace(/^\[|\]$/g, '')
   const port = isIPv6(text) ? undefined : match?.[2]
   if (!isIPv6(text) && !match) return text
-  return `${isIPv6(host) ? `[${writeOut(host)}]` : host}:${port ?? 8000}`
+  return `${isIPv6(host) ? `[${writtenOut(host)}]` : host}:${port ?? 8000}`
 }
 
-function writeOut(address: string): string {
-  const [head = '', tail] = address.toLowerCase().split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? [] : Array<string>(8 - left.length - right.length).fill('0')
-  return [...left, ...zeros, ...right].map(part => part.padStart(4, '0')).join(':')
-}
+const writtenOut = (address: string): string =>
+  ipv6Groups(address)
+    .map(group => group.toString(16).padStart(4, '0'))
+    .join(':')
 
 interface Replacement {
   readonly replaced_with?: readonly { readonly path: readonly string[] }[]

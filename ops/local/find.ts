@@ -1,5 +1,5 @@
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { confirm } from './confirm.ts'
+import { type Confirm, confirm } from './confirm.ts'
 import { consul } from './consul.ts'
 import { hasDocker, startContainer } from './docker.ts'
 import { cacheFolder } from './folders.ts'
@@ -29,6 +29,8 @@ export interface FindOptions {
   readonly lasting?: string
   readonly ways?: readonly Way[]
   readonly say?: (line: string) => void
+  /** Is asked before anything is fetched; asks on the terminal by default. */
+  readonly confirm?: Confirm
 }
 
 /**
@@ -116,7 +118,10 @@ const WAYS: Readonly<
 
   async package(kind, recipe, options) {
     const say = options.say ?? (line => process.stderr.write(`${NAMES[kind]}: ${line}\n`))
-    const installation = await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
+    const installation = await unpackPackages(recipe.source, cacheFolder(), {
+      say,
+      confirm: options.confirm ?? confirm,
+    })
     return startProgram('package', kind, recipe, installation, options)
   },
 }

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import type { Confirm } from './confirm.ts'
 import { findPrograms, type Installation, type Source } from './installation.ts'
 
 const run = promisify(execFile)
@@ -39,13 +40,13 @@ export function packagesToUnpack(simulation: string, wanted: readonly string[]):
 export async function unpackPackages(
   source: Source,
   cache: string,
-  { say, confirm }: { say: (line: string) => void; confirm: (question: string) => Promise<boolean> },
+  { say, confirm }: { readonly say: (line: string) => void; readonly confirm: Confirm },
 ): Promise<Installation> {
   const root = path.join(cache, source.packages[0]!)
   if (!existsSync(root)) {
     const { names, apt } = await resolve(source, cache)
     if (!(await confirm(`Fetch the Debian packages ${names.join(', ')} into ${root}?`)))
-      throw new Error('fetching its Debian package was refused')
+      throw new Error('its Debian package is missing, and fetching it was refused')
     say(`fetching the Debian packages ${names.join(', ')} into ${root}; nothing is installed on the machine`)
     await unpack(names, apt, cache, root)
   }

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { SluiceError } from '../../foundation/errors.ts'
-import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
-import { type Kept, keep, type Launch } from './keeper.ts'
+import { type ChildGuard, guardChild, type Launch } from './child-guard.ts'
+import { type Confirm, confirm } from './confirm.ts'
+import { cacheFolder, endOfLog, isOpen, ownFolder, projectFolder, temporaryFolder } from './folders.ts'
 import { freePorts, onFreePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 import { serviceUser } from './user.ts'
@@ -36,14 +37,20 @@ export interface PythonServiceOptions {
   readonly port?: number
   /** Settings as flask-sample/README.md lists them; SAMPLE_LISTEN and USERS_KEYS_DIR are set here. */
   readonly env: Readonly<Record<string, string>>
+  /** A folder of this name under `.sluice/data` has its log and its keys; else a temporary one, which goes with it. */
+  readonly lasting?: string
   readonly say?: (line: string) => void
+  readonly confirm?: Confirm
 }
 
 const READY_MS = 60_000
 
 /** Fetches what the service needs; starts nothing. Debian does not have all of it. */
-export function obtainPythonService(name: PythonServiceName, say: (line: string) => void) {
-  return obtainPython(path.join(sources(), name, 'requirements.txt'), [], say)
+export function obtainPythonService(
+  name: PythonServiceName,
+  { say = () => {}, confirm: ask = confirm }: Pick<PythonServiceOptions, 'say' | 'confirm'> = {},
+) {
+  return obtainPython(path.join(sources(), name, 'requirements.txt'), [], { say, confirm: ask })
 }
 
 /**
@@ -57,13 +64,13 @@ export const startPythonService = (
 ): Promise<PythonService> =>
   options.port === undefined ? onFreePorts(() => tryService(name, options)) : tryService(name, options)
 
-async function tryService(
-  name: PythonServiceName,
-  { port, env, say = () => {} }: PythonServiceOptions,
-): Promise<PythonService> {
-  const python = await obtainPythonService(name, say)
+async function tryService(name: PythonServiceName, options: PythonServiceOptions): Promise<PythonService> {
+  const { port, env, lasting } = options
+  const python = await obtainPythonService(name, options)
   const listen = port ?? (await freePorts(1))[0]!
-  const folder = temporaryFolder(name)
+  const folder = lasting === undefined ? temporaryFolder(name) : ownFolder(lasting)
+  const logFile = path.join(folder, 'log')
+  rmSync(logFile, { force: true })
   const settings = {
     ...python.env,
     PYTHONPATH: sources(),
@@ -77,29 +84,28 @@ async function tryService(
     env: settings,
     endSignal: 'TERM' as const,
   })
-  const kept = keep(launch([]), folder)
-  const logFile = path.join(folder, 'log')
+  const guard = guardChild(launch([]), folder, { keepFolder: lasting !== undefined, graceMs: 8_000 })
   const url = `http://127.0.0.1:${listen}`
   const start = async () => {
-    await kept.start()
-    await untilHealthy(name, url, kept, logFile)
+    await guard.start()
+    await untilHealthy(name, url, guard, logFile)
   }
   try {
     await start()
   } catch (error) {
-    await kept.close()
+    await guard.close()
     throw error
   }
   return {
     url,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
     logFile,
-    isRunning: () => kept.isRunning(),
-    kill: () => kept.kill(),
+    isRunning: () => guard.isRunning(),
+    kill: () => guard.kill(),
     restart: start,
-    close: () => kept.close(),
+    close: () => guard.close(),
     run: (...args) => runOnce(launch(args)),
   }
 }
@@ -109,7 +115,7 @@ async function runOnce({ command, args, env }: Launch): Promise<string> {
   return stdout.trim()
 }
 
-async function untilHealthy(name: string, url: string, kept: Kept, logFile: string): Promise<void> {
+async function untilHealthy(name: string, url: string, guard: ChildGuard, logFile: string): Promise<void> {
   const deadline = performance.now() + READY_MS
   for (;;) {
     const healthy = await fetch(`${url}/health`).then(
@@ -117,7 +123,7 @@ async function untilHealthy(name: string, url: string, kept: Kept, logFile: stri
       () => false,
     )
     if (healthy) return
-    if (!kept.isRunning() || performance.now() > deadline)
+    if (!guard.isRunning() || performance.now() > deadline)
       throw new SluiceError(
         'SLUICE_SERVICE_UNAVAILABLE',
         `the sample service ${name} did not start:\n${endOfLog(logFile)}`,

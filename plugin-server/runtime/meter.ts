@@ -2,7 +2,7 @@
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { BoundCounter, BoundHistogram, Metrics } from '../../foundation/metrics.ts'
-import type { Phase } from '../../sdk/phases.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 
 /** A handler that holds the loop for longer is named in the log. */
 const BLOCKED_MS = 150
@@ -48,8 +48,16 @@ export interface EventMeter {
   close(): void
 }
 
-/** @param now monotonic milliseconds. */
-export function createEventMeter(metrics: Metrics, log: Logger, now: () => number): EventMeter {
+/**
+ * @param now monotonic milliseconds.
+ * @param plugins whose counters exist from the start: the first step of a new series is no increase to Prometheus.
+ */
+export function createEventMeter(
+  metrics: Metrics,
+  log: Logger,
+  now: () => number,
+  plugins: Iterable<string> = [],
+): EventMeter {
   const events = metrics.counter('sluice_events_total', 'Events by how they ended.', [
     'plugin',
     'phase',
@@ -68,6 +76,7 @@ export function createEventMeter(metrics: Metrics, log: Logger, now: () => numbe
   const blocks = metrics.counter('sluice_loop_blocked_total', 'Handlers that held the event loop for long.', [
     'plugin',
   ])
+  for (const plugin of plugins) blocks.with({ plugin })
   const lag = metrics
     .gauge('sluice_loop_lag_seconds', 'How late the event loop was at its last tick.')
     .with({})

@@ -1,10 +1,10 @@
 /** The plugins of this process, each with what it remembers. */
 
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { isPhase } from '../../protocol/pdk/phases.ts'
 import { membersOf } from '../../sdk/compose.ts'
 import type { Closeable, Host, PluginDefinition } from '../../sdk/definition.ts'
 import type { EventType } from '../../sdk/event.ts'
-import { isPhase } from '../../sdk/phases.ts'
 import { describePlugin, type PluginDump } from './info.ts'
 
 /** A plugin whose types of configuration, memory and instance nobody here knows. */

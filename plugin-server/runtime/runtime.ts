@@ -4,12 +4,13 @@ import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
 import type { CallHandler } from '../../protocol/calls.ts'
-import { isPhase } from '../../sdk/phases.ts'
+import { isPhase } from '../../protocol/pdk/phases.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DispatchParts, dispatch } from './dispatch.ts'
 import { createInstances, type Instances } from './instances.ts'
 import { createEventMeter } from './meter.ts'
 import { createOwnOffice, type Office } from './office.ts'
+import { Refusals } from './refusals.ts'
 import type { Registry } from './registry.ts'
 
 const COLLECT_EVERY_MS = 60_000
@@ -28,6 +29,8 @@ export interface Runtime {
   readonly instances: Instances
   /** Events under way. */
   readonly running: number
+  /** What is wrong with deciding requests; one sentence each. */
+  problems(): readonly string[]
   /** From now on no event begins; `handleEvent` answers as for an unknown instance. Resolves when none is running. */
   drain(): Promise<void>
   close(): void
@@ -38,11 +41,9 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const instances = createInstances(registry, clock)
   const office = parts.office?.(instances) ?? createOwnOffice(instances, clock)
   const now = () => clock.monotonic()
-  const meter = createEventMeter(metrics, log, now)
+  const meter = createEventMeter(metrics, log, now, registry.plugins.keys())
   const instanceGauge = metrics.gauge('sluice_instances', 'Instances that are kept.').with({})
-  const refused = metrics.counter('sluice_instances_refused_total', 'Instances that could not start.', [
-    'plugin',
-  ])
+  const refusals = new Refusals(metrics, registry.plugins.keys(), now)
   const unknown = metrics.counter(
     'sluice_events_unknown_instance_total',
     'Events for an instance that is not known.',
@@ -93,7 +94,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
         log.debug({ plugin: name, instance: status.id }, 'an instance started')
         return status
       } catch (error) {
-        refused.with({ plugin: registry.plugins.has(name) ? name : 'unknown' }).add()
+        refusals.add(name, messageOf(error))
         const code = error instanceof SluiceError ? error.code : undefined
         log.error({ plugin: name, code, reason: messageOf(error) }, 'an instance was refused')
         throw error
@@ -128,6 +129,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     get running() {
       return running
     },
+    problems: () => refusals.problems(),
     drain() {
       draining = true
       if (running === 0) return Promise.resolve()

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { doublingMs } from '../../foundation/backoff.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 
 export type Connection = Redis | Cluster
@@ -114,8 +115,18 @@ function keepFresh(cluster: Cluster): Cluster {
   return cluster
 }
 
+const RESTART_MS = 500
+
+/** A client that has given up connecting, for whatever reason, begins anew, until it is not wanted any more. */
+export function keepConnecting(connection: Connection, isClosed: () => boolean): void {
+  const again = () => {
+    if (!isClosed() && connection.status === 'end') connection.connect().catch(() => {})
+  }
+  connection.on('end', () => void (isClosed() || setTimeout(again, RESTART_MS).unref()))
+}
+
 function reconnectDelayMs(attempt: number): number {
-  return Math.min(25 * 2 ** Math.min(attempt, 10), 1000)
+  return doublingMs(attempt, 25, 1000)
 }
 
 function addressOf(url: URL): { host: string; port: number } {

@@ -45,10 +45,11 @@ export type FromWorker =
   | { readonly kind: 'taken'; readonly connection: number }
   /** A connection that had been handed over is closed. */
   | { readonly kind: 'closed' }
-  /** The answer to `report`: the metrics, and what keeps the worker from being ready. */
+  /** The answer to `report`: the metrics, and what is wrong. */
   | {
       readonly kind: 'reported'
       readonly call: number
       readonly metrics: unknown
       readonly problems: readonly string[]
+      readonly warnings: readonly string[]
     }

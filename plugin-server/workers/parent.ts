@@ -10,7 +10,7 @@ import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { systemClock } from '../../foundation/clock.ts'
 import { ERRORS, type ErrorCode, SluiceError } from '../../foundation/errors.ts'
-import { openObservations } from '../../foundation/health.ts'
+import { type Health, openObservations } from '../../foundation/health.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { createMetrics, joinMetrics } from '../../foundation/metrics.ts'
 import type { Settings } from '../../foundation/settings.ts'
@@ -44,9 +44,8 @@ interface Running {
   readonly underWay: Map<number, Socket>
 }
 
-interface Report {
+interface Report extends Pick<Health, 'problems' | 'warnings'> {
   readonly metrics: unknown
-  readonly problems: readonly string[]
 }
 
 /**
@@ -176,7 +175,7 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
       worker =>
         new Promise<Report>(resolve => {
           const call = reportCalls++
-          const late = { metrics: [], problems: [`worker ${worker.number} does not answer`] }
+          const late = { metrics: [], problems: [`worker ${worker.number} does not answer`], warnings: [] }
           const timer = setTimeout(() => {
             reports.delete(call)
             resolve(late)
@@ -196,21 +195,31 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
       for (const worker of workers.values()) worker.process.kill('SIGKILL')
     })
     await Promise.all(Array.from({ length: count }, (_, number) => start(number)))
-    const http = await openObservations(
-      settings.http,
-      {
+    const health = async (): Promise<Health> => {
+      const reports = await report()
+      const missing = count - workers.size
+      return {
+        blockers: [
+          ...(workers.size === 0 ? ['no worker runs'] : []),
+          ...(leaving ? ['the server is draining'] : []),
+        ],
+        problems: [
+          ...(missing > 0 ? [`${missing} of ${count} workers are starting`] : []),
+          ...new Set(reports.flatMap(one => one.problems)),
+        ],
+        warnings: [...new Set(reports.flatMap(one => one.warnings))],
+      }
+    }
+    const http = await openObservations({
+      address: settings.http,
+      metrics: {
         text: async () =>
           joinMetrics([await metrics.snapshot(), ...(await report()).map(one => one.metrics)]),
       },
-      async () => {
-        const problems = (await report()).flatMap(one => one.problems)
-        if (workers.size < count) problems.push(`${count - workers.size} of ${count} workers are starting`)
-        if (leaving) problems.push('the server is draining')
-        return { ready: problems.length === 0, problems }
-      },
-      options.takeOver,
+      health,
+      takeOver: options.takeOver,
       log,
-    )
+    })
     endings.add(() => http.close())
     const listener = await listen({
       path: settings.socket,

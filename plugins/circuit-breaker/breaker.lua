@@ -4,7 +4,8 @@
 -- KEYS[1]  the breaker
 -- ARGV     in the order of `names`; `known_*` is what the calling node last knew, which stands where it outranks
 --          what is stored here (Redis was away, or lost its data)
--- Fields   phase generation attempt since until cause succeeded failed name, lease:<token> = end of the lease,
+-- Fields   phase generation attempt since until cause succeeded failed name, lease:<token> and stream:<token> = end of the
+--          permit, late:<token> = when a permit was given back without a result,
 --          node:<node>/<process> = generation at calls failures slow connection-failures, mode_*
 local names = {
   'op', 'node', 'name', 'draw',
@@ -44,11 +45,16 @@ local s = {
   succeeded = number('succeeded'),
   failed = number('failed'),
 }
-local leases, lease_count, reports = {}, 0, {}
+local leases, lease_count, streams, stream_count, late, reports = {}, 0, {}, 0, {}, {}
 for field, value in pairs(hash) do
   if string.sub(field, 1, 6) == 'lease:' then
     leases[string.sub(field, 7)] = tonumber(value)
     lease_count = lease_count + 1
+  elseif string.sub(field, 1, 7) == 'stream:' then
+    streams[string.sub(field, 8)] = tonumber(value)
+    stream_count = stream_count + 1
+  elseif string.sub(field, 1, 5) == 'late:' then
+    late[string.sub(field, 6)] = tonumber(value)
   elseif string.sub(field, 1, 5) == 'node:' then
     local n = {}
     for part in string.gmatch(value, '%S+') do
@@ -64,15 +70,18 @@ local lost = 0
 local granted = 0
 local opened_for
 
+local function forget_probes()
+  s.succeeded = 0
+  s.failed = 0
+  leases, lease_count, streams, stream_count, late = {}, 0, {}, 0, {}
+end
+
 local function enter(phase)
   s.phase = phase
   s.generation = s.generation + 1
   s.since = now
   s.until_ms = 0
-  s.succeeded = 0
-  s.failed = 0
-  leases = {}
-  lease_count = 0
+  forget_probes()
   if phase == 'closed' then
     s.attempt = 0
     s.cause = ''
@@ -104,25 +113,60 @@ local function judge()
   end
 end
 
+-- Keeps the newest LATE_KEPT (breaker.ts) of the late probes.
+local function forget_oldest()
+  local tokens = {}
+  for name in pairs(late) do
+    tokens[#tokens + 1] = name
+  end
+  table.sort(tokens, function(a, b)
+    if late[a] ~= late[b] then
+      return late[a] > late[b]
+    end
+    return a > b
+  end)
+  for i = 65, #tokens do
+    late[tokens[i]] = nil
+  end
+end
+
+-- Probes that are over time give their permits back: a request's silence says nothing, a stream's says it is open.
+local function expire()
+  local requests, established = {}, {}
+  for name, ends in pairs(leases) do
+    if now >= ends then
+      requests[#requests + 1] = name
+    end
+  end
+  for name, ends in pairs(streams) do
+    if now >= ends then
+      established[#established + 1] = name
+    end
+  end
+  for _, name in ipairs(requests) do
+    late[name] = leases[name]
+    leases[name] = nil
+    lease_count = lease_count - 1
+    lost = lost + 1
+    transitions[#transitions + 1] = 'probe-lost'
+  end
+  for _, name in ipairs(established) do
+    streams[name] = nil
+    stream_count = stream_count - 1
+    s.succeeded = s.succeeded + 1
+  end
+  if #requests > 0 then
+    forget_oldest()
+  end
+  return #requests + #established > 0
+end
+
 local function advance()
   if s.phase == 'recovering' and now >= s.until_ms then
     enter('closed')
     transitions[#transitions + 1] = 'closed'
   elseif s.phase == 'half-open' then
-    local gone = {}
-    for name, ends in pairs(leases) do
-      if now >= ends then
-        gone[#gone + 1] = name
-      end
-    end
-    for _, name in ipairs(gone) do
-      leases[name] = nil
-      lease_count = lease_count - 1
-      s.failed = s.failed + 1
-      lost = lost + 1
-      transitions[#transitions + 1] = 'probe-lost'
-    end
-    if #gone > 0 then
+    if expire() then
       judge()
     end
   end
@@ -186,10 +230,7 @@ if arg.known_generation > s.generation
   s.since = now
   s.until_ms = (s.phase == 'open' or s.phase == 'recovering') and now + arg.known_remaining or 0
   s.cause = arg.known_cause
-  s.succeeded = 0
-  s.failed = 0
-  leases = {}
-  lease_count = 0
+  forget_probes()
 end
 local m = {
   sequence = number('mode_sequence'),
@@ -213,8 +254,11 @@ if m.mode ~= 'auto' and m.until_ms > 0 and now >= m.until_ms then
   m.mode = 'auto'
 end
 
+-- A result that is expected stands over the end of its permit, so it is taken first.
+local is_expected = arg.op == 'settle' and s.phase == 'half-open' and s.generation == arg.b
+  and (leases[token] or streams[token] or late[token])
 -- An operator who looks or orders has no policy to judge by.
-if arg.op ~= 'read' and arg.op ~= 'mode' then
+if arg.op ~= 'read' and arg.op ~= 'mode' and not is_expected then
   advance()
 end
 if arg.op == 'report' then
@@ -245,25 +289,36 @@ elseif arg.op == 'acquire' then
     transitions[#transitions + 1] = 'half-opened'
   end
   if s.phase == 'half-open' then
-    if leases[token] then
+    local is_stream = arg.b == 1
+    local held = is_stream and streams or leases
+    local busy = is_stream and stream_count or lease_count
+    if held[token] then
       granted = 1
-    elseif lease_count + s.succeeded + s.failed < arg.permits then
-      leases[token] = now + arg.probe_ms
-      lease_count = lease_count + 1
+    elseif busy + s.succeeded + s.failed < arg.permits then
+      held[token] = now + arg.probe_ms
+      if is_stream then
+        stream_count = stream_count + 1
+      else
+        lease_count = lease_count + 1
+      end
       granted = 1
     end
   end
-elseif arg.op == 'settle' then
-  if s.phase == 'half-open' and s.generation == arg.b and leases[token] then
-    leases[token] = nil
+elseif is_expected then
+  if leases[token] then
     lease_count = lease_count - 1
-    if arg.c == 1 then
-      s.succeeded = s.succeeded + 1
-    elseif arg.c == 0 then
-      s.failed = s.failed + 1
-    end
-    judge()
   end
+  if streams[token] then
+    stream_count = stream_count - 1
+  end
+  leases[token], streams[token], late[token] = nil, nil, nil
+  if arg.c == 1 then
+    s.succeeded = s.succeeded + 1
+  elseif arg.c == 0 then
+    s.failed = s.failed + 1
+  end
+  expire()
+  judge()
 end
 
 -- Write what changed.
@@ -284,6 +339,12 @@ if m.sequence > 0 then
 end
 for name, ends in pairs(leases) do
   after['lease:' .. name] = whole(ends)
+end
+for name, ends in pairs(streams) do
+  after['stream:' .. name] = whole(ends)
+end
+for name, at in pairs(late) do
+  after['late:' .. name] = whole(at)
 end
 for name, r in pairs(reports) do
   after['node:' .. name] = string.format(
@@ -315,10 +376,18 @@ if m.mode ~= 'auto' and m.until_ms > 0 then
 end
 redis.call('PEXPIRE', key, whole(keep))
 
+local late_count = 0
+for _ in pairs(late) do
+  late_count = late_count + 1
+end
+local reported
+for _, r in pairs(reports) do
+  reported = math.max(reported or 0, r.at)
+end
 local t = opened_for or totals()
 return {
   s.phase, s.generation, s.attempt, now - s.since, math.max(0, s.until_ms - now), s.cause,
-  lease_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,
+  lease_count + stream_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,
   m.sequence, m.mode, m.until_ms > 0 and math.max(0, m.until_ms - now) or 0, m.actor, m.reason,
-  granted, lost, table.concat(transitions, ' '), now, after.name,
+  granted, lost, table.concat(transitions, ' '), now, after.name, late_count, reported and now - reported or -1,
 }

@@ -5,7 +5,7 @@
  *              rate over the threshold                    open time over,
  *              at enough nodes                            a request asks to probe
  *   CLOSED ─────────────────────────────▶ OPEN ──────────────────────────────▶ HALF_OPEN
- *     ▲                                   ▲  ▲      probes failed or lost          │
+ *     ▲                                   ▲  ▲      probes failed                  │
  *     │ ramp over                         │  └─────────────────────────────────────┤
  *     │                     rate over it  │                                        │ probes succeeded
  *     └──────────────────────────── RECOVERING ◀───────────────────────────────────┘
@@ -16,49 +16,11 @@
  * file in Lua), in memory where there is no Redis, and on each node for what that node alone has seen.
  */
 
-export type Phase = 'closed' | 'open' | 'half-open' | 'recovering'
-
-export type Cause = 'failure-rate' | 'slow-call-rate' | 'connection-failures' | 'probe-failed'
+import { type DatedReport, judgeReports, type Report, type Totals } from './evidence.ts'
+import type { Cause, Phase, Policy } from './policy.ts'
 
 /** What happened in a step, in the order in which it happened. */
 export type Transition = 'opened' | 'half-opened' | 'recovering' | 'closed' | 'probe-lost'
-
-/** Thresholds and durations. Rates are shares in (0, 1]. */
-export interface Policy {
-  readonly failureRate: number
-  readonly slowCallRate: number
-  readonly minimumCalls: number
-  /** Connection failures in a row at one node that trip it; 0 for never. */
-  readonly connectionFailures: number
-  /** Nodes that must see the trouble before the cluster trips: more than half of those that live, at most this. */
-  readonly quorumNodes: number
-  readonly openMs: number
-  readonly maxOpenMs: number
-  /** The open time is stretched by a random share between 0 and this. */
-  readonly openJitter: number
-  /** Probes in one half-open generation. */
-  readonly permits: number
-  /** A probe without a result after this time is lost and counts as a failure. */
-  readonly probeMs: number
-  /** How long the ramp takes; 0 for none. */
-  readonly recoveryMs: number
-  /** A report older than this belongs to a node that is gone. */
-  readonly liveMs: number
-}
-
-/** What one node has seen in its window. */
-export interface Report {
-  readonly generation: number
-  readonly calls: number
-  readonly failures: number
-  readonly slow: number
-  /** Connection failures in a row. */
-  readonly connectionFailures: number
-}
-
-export interface DatedReport extends Report {
-  readonly atMs: number
-}
 
 /** Times are milliseconds of whatever clock the caller uses throughout. */
 export interface BreakerState {
@@ -70,8 +32,12 @@ export interface BreakerState {
   /** Open: when it may be probed. Recovering: when the ramp is over. Else 0. */
   readonly untilMs: number
   readonly cause: Cause | undefined
-  /** Probes under way and when each is given up for lost. */
+  /** Probes under way, by token, and when each has to give its permit back. */
   readonly leases: ReadonlyMap<string, number>
+  /** The same for probes that asked for a stream; they hold permits of their own. */
+  readonly streams: ReadonlyMap<string, number>
+  /** Probes that gave their permits back without a result, by token, and when. A late result still counts. */
+  readonly late: ReadonlyMap<string, number>
   readonly succeeded: number
   readonly failed: number
   /** The latest report of each process, by `<node>/<process>`. */
@@ -85,17 +51,41 @@ export interface Step {
   readonly totals?: Totals
 }
 
-export interface Totals {
-  readonly calls: number
-  readonly failures: number
-  readonly slow: number
-  /** Nodes that had calls. */
-  readonly nodes: number
-  /** Nodes whose own rate is over a threshold. */
-  readonly witnesses: number
+/** When a step happens. */
+export interface Moment {
+  readonly nowMs: number
+  /** Uniform in [0, 1): stretches the open time, should the breaker open. */
+  readonly draw: number
+}
+
+export interface ProbeRequest {
+  readonly token: string
+  readonly kind: ProbeKind
+}
+
+export interface SettledProbe {
+  readonly token: string
+  /** The one in which the probe began. */
+  readonly generation: number
+  readonly result: ProbeResult
+}
+
+/** What one process says of its window. */
+export interface NodeReport {
+  /** `<node>/<process>` */
+  readonly node: string
+  readonly seen: Report
+  /** Nodes that live, with traffic or without: a majority of them is asked for, up to the quorum. */
+  readonly peers: number
 }
 
 export type ProbeResult = 'success' | 'failure' | 'none'
+
+/** `stream`: a WebSocket or a server-sent stream, whose log event comes when it ends, hours later perhaps. */
+export type ProbeKind = 'request' | 'stream'
+
+/** Late probes that are remembered; beyond that the oldest are forgotten, and their results with them. */
+export const LATE_KEPT = 64
 
 const NO_LEASES: BreakerState['leases'] = new Map()
 const NO_REPORTS: BreakerState['reports'] = new Map()
@@ -111,110 +101,126 @@ export const closedState = (generation = 0, nowMs = 0): BreakerState => ({
   untilMs: 0,
   cause: undefined,
   leases: NO_LEASES,
+  streams: NO_LEASES,
+  late: NO_LEASES,
   succeeded: 0,
   failed: 0,
   reports: NO_REPORTS,
 })
 
 /**
- * Lets time pass: lost probes count as failures, and a ramp that is over closes. An open breaker stays open until
- * somebody asks to probe.
+ * Lets time pass. A ramp that is over closes; an open breaker stays open until somebody asks to probe. In a half-open
+ * one, probes whose time is over give their permits back:
  *
- * @param draw uniform in [0, 1): stretches the open time, should it open.
+ * - A request may still be served (a long download), its upstream may hang, or Kong has lost its log event. Nobody
+ *   knows which, so it counts for nothing, and its result counts when it comes.
+ * - A stream that was refused would have been logged at once. It is open, so its upstream is well.
  */
-export function advance(state: BreakerState, policy: Policy, nowMs: number, draw: number): Step {
+export function advance(state: BreakerState, policy: Policy, now: Moment): Step {
+  const { nowMs } = now
   if (state.phase === 'recovering' && nowMs >= state.untilMs)
     return { state: enter(state, 'closed', nowMs), transitions: ['closed'] }
   if (state.phase !== 'half-open') return { state, transitions: UNCHANGED }
 
-  const leases = new Map([...state.leases].filter(([, untilMs]) => nowMs < untilMs))
-  const lost = state.leases.size - leases.size
-  if (lost === 0) return { state, transitions: UNCHANGED }
-  const step = judge({ ...state, leases, failed: state.failed + lost }, policy, nowMs, draw)
-  return { state: step.state, transitions: [...Array(lost).fill('probe-lost'), ...step.transitions] }
+  const [leases, lost] = splitByEnd(state.leases, nowMs)
+  const [streams, established] = splitByEnd(state.streams, nowMs)
+  if (lost.length + established.length === 0) return { state, transitions: UNCHANGED }
+  const late = lost.length === 0 ? state.late : newest([...state.late, ...lost])
+  const succeeded = state.succeeded + established.length
+  const step = judge({ ...state, leases, streams, late, succeeded }, policy, now)
+  return { state: step.state, transitions: [...Array(lost.length).fill('probe-lost'), ...step.transitions] }
 }
 
-/**
- * Takes a node's view of its window, and trips when the nodes together show enough of it.
- *
- * @param peers nodes that live, with traffic or without: a majority of them is asked for, up to the quorum.
- */
+type Lease = readonly [token: string, untilMs: number]
+
+/** Those that go on, and those whose time is over. */
+function splitByEnd(
+  leases: BreakerState['leases'],
+  nowMs: number,
+): readonly [BreakerState['leases'], readonly Lease[]] {
+  const over = [...leases].filter(([, untilMs]) => nowMs >= untilMs)
+  if (over.length === 0) return [leases, over]
+  return [new Map([...leases].filter(([, untilMs]) => nowMs < untilMs)), over]
+}
+
+function newest(late: readonly Lease[]): BreakerState['late'] {
+  if (late.length <= LATE_KEPT) return new Map(late)
+  const byAge = [...late].sort(([a, aMs], [b, bMs]) => bMs - aMs || (a < b ? 1 : -1))
+  return new Map(byAge.slice(0, LATE_KEPT))
+}
+
+/** Takes a node's view of its window, and opens when the nodes together show enough of it. */
 export function report(
   state: BreakerState,
   policy: Policy,
-  node: string,
-  seen: Report,
-  peers: number,
-  nowMs: number,
-  draw: number,
+  { node, seen, peers }: NodeReport,
+  now: Moment,
 ): Step {
-  const first = advance(state, policy, nowMs, draw)
-  const reports = new Map([...first.state.reports].filter(([, r]) => nowMs - r.atMs <= policy.liveMs))
-  reports.set(node, { ...seen, atMs: nowMs })
-  const next = { ...first.state, reports }
-  if (next.phase !== 'closed' && next.phase !== 'recovering')
-    return { state: next, transitions: first.transitions }
-  const { cutOff, ...totals } = sumReports(next, policy)
-  const cause = tripCause(next.phase, totals, cutOff, policy, peers)
-  if (cause === undefined) return { state: next, transitions: first.transitions }
-  const opened = open(next, policy, cause, nowMs, draw)
-  return { state: opened, transitions: [...first.transitions, 'opened'], totals }
+  const { state: held, transitions } = advance(state, policy, now)
+  const reports = new Map([...held.reports].filter(([, r]) => now.nowMs - r.atMs <= policy.liveMs))
+  reports.set(node, { ...seen, atMs: now.nowMs })
+  const next = { ...held, reports }
+  if (next.phase !== 'closed' && next.phase !== 'recovering') return { state: next, transitions }
+  const verdict = judgeReports(next, policy, peers)
+  if (verdict === undefined) return { state: next, transitions }
+  const opened = open(next, policy, verdict.cause, now)
+  return { state: opened, transitions: [...transitions, 'opened'], totals: verdict.totals }
 }
 
-/** Asks for a lease to send one probe. Asking again with the same token gives the same lease. */
+/** Asks for a permit to send one probe. Asking again with the same token gives the same permit. */
 export function acquire(
   state: BreakerState,
   policy: Policy,
-  token: string,
-  nowMs: number,
-  draw: number,
+  { token, kind }: ProbeRequest,
+  now: Moment,
 ): Step & { readonly granted: boolean } {
-  const first = advance(state, policy, nowMs, draw)
+  const first = advance(state, policy, now)
   let next = first.state
   let transitions = first.transitions
-  if (next.phase === 'open' && nowMs >= next.untilMs) {
-    next = enter(next, 'half-open', nowMs)
+  if (next.phase === 'open' && now.nowMs >= next.untilMs) {
+    next = enter(next, 'half-open', now.nowMs)
     transitions = [...transitions, 'half-opened']
   }
   if (next.phase !== 'half-open') return { state: next, transitions, granted: false }
-  if (next.leases.has(token)) return { state: next, transitions, granted: true }
-  if (next.leases.size + next.succeeded + next.failed >= policy.permits)
+  const held = kind === 'stream' ? 'streams' : 'leases'
+  if (next[held].has(token)) return { state: next, transitions, granted: true }
+  if (next[held].size + next.succeeded + next.failed >= policy.permits)
     return { state: next, transitions, granted: false }
-  const leases = new Map(next.leases).set(token, nowMs + policy.probeMs)
-  return { state: { ...next, leases }, transitions, granted: true }
+  const leases = new Map(next[held]).set(token, now.nowMs + policy.probeMs)
+  return { state: { ...next, [held]: leases }, transitions, granted: true }
 }
 
 /**
- * Takes the result of a probe. Counts only in the generation of its lease and while the lease lasts.
+ * Takes the result of a probe, be it late. Counts once, and only in the generation in which the probe began.
  *
- * @param result `none` when the probe told nothing about the upstream (the client left): the permit is given back.
+ * A result of `none` told nothing about the upstream (the client left): the permit is given back.
  */
-export function settle(
-  state: BreakerState,
-  policy: Policy,
-  token: string,
-  generation: number,
-  result: ProbeResult,
-  nowMs: number,
-  draw: number,
-): Step {
-  const first = advance(state, policy, nowMs, draw)
-  const held = first.state
-  if (held.phase !== 'half-open' || held.generation !== generation || !held.leases.has(token)) return first
-  const leases = new Map(held.leases)
-  leases.delete(token)
-  const step = judge(
-    {
-      ...held,
-      leases,
-      succeeded: held.succeeded + (result === 'success' ? 1 : 0),
-      failed: held.failed + (result === 'failure' ? 1 : 0),
-    },
-    policy,
-    nowMs,
-    draw,
-  )
-  return { state: step.state, transitions: [...first.transitions, ...step.transitions] }
+export function settle(state: BreakerState, policy: Policy, settled: SettledProbe, now: Moment): Step {
+  const { token, generation, result } = settled
+  const isExpected =
+    state.phase === 'half-open' &&
+    state.generation === generation &&
+    (state.leases.has(token) || state.streams.has(token) || state.late.has(token))
+  if (!isExpected) return advance(state, policy, now)
+  const counted = {
+    ...state,
+    leases: without(state.leases, token),
+    streams: without(state.streams, token),
+    late: without(state.late, token),
+    succeeded: state.succeeded + (result === 'success' ? 1 : 0),
+    failed: state.failed + (result === 'failure' ? 1 : 0),
+  }
+  const step = advance(counted, policy, now)
+  if (step.state.phase !== 'half-open') return step
+  const judged = judge(step.state, policy, now)
+  return { state: judged.state, transitions: [...step.transitions, ...judged.transitions] }
+}
+
+function without(leases: BreakerState['leases'], token: string): BreakerState['leases'] {
+  if (!leases.has(token)) return leases
+  const rest = new Map(leases)
+  rest.delete(token)
+  return rest
 }
 
 /**
@@ -236,26 +242,6 @@ export const STRICTNESS: Readonly<Record<Phase, number>> = {
   open: 3,
 }
 
-/** Sums the reports of this generation. */
-export function totalsOf(state: BreakerState, policy: Policy): Totals {
-  const { cutOff, ...totals } = sumReports(state, policy)
-  return totals
-}
-
-/** How many nodes must see the trouble, of those that live. */
-export const quorumOf = (nodes: number, policy: Policy): number =>
-  Math.min(policy.quorumNodes, Math.floor(nodes / 2) + 1)
-
-/** Why this one node would trip on its own evidence, if it would. */
-export function ownCause(phase: Phase, seen: Report, policy: Policy): Cause | undefined {
-  if (inARow(seen, policy)) return 'connection-failures'
-  return seen.calls >= minimumIn(phase, policy) ? rateCause(seen, policy) : undefined
-}
-
-/** In the ramp few requests pass, and what was lately down is suspect: a quarter of the minimum is enough. */
-const minimumIn = (phase: Phase, policy: Policy): number =>
-  phase === 'recovering' ? Math.ceil(policy.minimumCalls / 4) : policy.minimumCalls
-
 /** The admitted share in the ramp: from a tenth at its beginning to all at its end. */
 export function rampShare(state: BreakerState, policy: Policy, nowMs: number): number {
   if (policy.recoveryMs <= 0) return 1
@@ -263,69 +249,11 @@ export function rampShare(state: BreakerState, policy: Policy, nowMs: number): n
   return Math.min(1, 0.1 + 0.9 * Math.max(0, done))
 }
 
-const inARow = (seen: Report, policy: Policy): boolean =>
-  policy.connectionFailures > 0 && seen.connectionFailures >= policy.connectionFailures
-
-function rateCause(
-  { calls, failures, slow }: Pick<Report, 'calls' | 'failures' | 'slow'>,
-  policy: Policy,
-): Cause | undefined {
-  if (calls === 0) return undefined
-  if (failures >= policy.failureRate * calls) return 'failure-rate'
-  return slow >= policy.slowCallRate * calls ? 'slow-call-rate' : undefined
-}
-
-function tripCause(
-  phase: Phase,
-  totals: Totals,
-  cutOff: number,
-  policy: Policy,
-  peers: number,
-): Cause | undefined {
-  const quorum = quorumOf(Math.max(peers, totals.nodes), policy)
-  if (totals.witnesses < quorum) return undefined
-  if (cutOff >= quorum) return 'connection-failures'
-  return totals.calls >= minimumIn(phase, policy) ? rateCause(totals, policy) : undefined
-}
-
-/** The processes of a node have one voice: one machine with a bad network must not outvote the others. */
-function sumReports(state: BreakerState, policy: Policy): Totals & { readonly cutOff: number } {
-  const nodes = new Map<string, Report>()
-  for (const [id, seen] of state.reports) {
-    if (seen.generation !== state.generation || seen.calls === 0) continue
-    const node = nodeOf(id)
-    const other = nodes.get(node)
-    nodes.set(node, other === undefined ? seen : addReports(seen, other))
-  }
-  const sums = { calls: 0, failures: 0, slow: 0, nodes: nodes.size, witnesses: 0, cutOff: 0 }
-  for (const seen of nodes.values()) {
-    sums.calls += seen.calls
-    sums.failures += seen.failures
-    sums.slow += seen.slow
-    const isCutOff = inARow(seen, policy)
-    if (isCutOff) sums.cutOff += 1
-    if (isCutOff || rateCause(seen, policy) !== undefined) sums.witnesses += 1
-  }
-  return sums
-}
-
-const nodeOf = (id: string): string => {
-  const end = id.lastIndexOf('/')
-  return end < 0 ? id : id.slice(0, end)
-}
-
-const addReports = (a: Report, b: Report): Report => ({
-  generation: a.generation,
-  calls: a.calls + b.calls,
-  failures: a.failures + b.failures,
-  slow: a.slow + b.slow,
-  connectionFailures: Math.max(a.connectionFailures, b.connectionFailures),
-})
-
 /** Ends a half-open generation as soon as its outcome is certain. */
-function judge(state: BreakerState, policy: Policy, nowMs: number, draw: number): Step {
+function judge(state: BreakerState, policy: Policy, now: Moment): Step {
+  const { nowMs } = now
   if (state.failed >= policy.failureRate * policy.permits)
-    return { state: open(state, policy, 'probe-failed', nowMs, draw), transitions: ['opened'] }
+    return { state: open(state, policy, 'probe-failed', now), transitions: ['opened'] }
   if (state.succeeded + state.failed < policy.permits) return { state, transitions: UNCHANGED }
   if (policy.recoveryMs <= 0) return { state: enter(state, 'closed', nowMs), transitions: ['closed'] }
   const next = enter(state, 'recovering', nowMs)
@@ -333,7 +261,7 @@ function judge(state: BreakerState, policy: Policy, nowMs: number, draw: number)
 }
 
 /** min(cap, base · 2^attempt) · (1 + jitter · draw) */
-function open(state: BreakerState, policy: Policy, cause: Cause, nowMs: number, draw: number): BreakerState {
+function open(state: BreakerState, policy: Policy, cause: Cause, { nowMs, draw }: Moment): BreakerState {
   const attempt = state.phase === 'closed' ? 0 : Math.min(LAST_ATTEMPT, state.attempt + 1)
   const openMs = Math.min(policy.maxOpenMs, policy.openMs * 2 ** attempt)
   const untilMs = nowMs + Math.floor(openMs * (1 + policy.openJitter * draw))

@@ -1,5 +1,5 @@
 import { type InstanceScope, SluiceError, type Static, Type } from '../../sdk/sdk.ts'
-import type { Policy } from './breaker.ts'
+import type { Policy } from './policy.ts'
 
 const percent = (description: string, standard: number) =>
   Type.Number({ minimum: 1, maximum: 100, default: standard, description })
@@ -104,7 +104,7 @@ export const configSchema = Type.Object({
     description: 'probes over all nodes that decide whether it recovers',
   }),
   probe_timeout_ms: milliseconds(
-    'a probe without a result by then is lost, and counts as failed',
+    'how long a probe holds its permit without a result; a stream that has not failed by then counts as a success',
     60_000,
     1,
     3_600_000,

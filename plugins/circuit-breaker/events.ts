@@ -50,7 +50,7 @@ export const BREAKER_EVENTS: readonly EventType[] = [
   },
   {
     type: 'circuit.probe-lost.v1',
-    doc: 'A probe of a circuit breaker had no result in time; it counts as failed.',
+    doc: 'A probe of a circuit breaker had no result in time: its permit goes to another, and a late result still counts.',
     data: Type.Object({ ...common, lost: count('probes') }),
   },
   {

@@ -1,9 +1,10 @@
 import { type AccessKong, definePlugin, type InstanceScope, type LogKong } from '../../sdk/sdk.ts'
-import { Board, type Decision } from './board.ts'
+import type { ProbeKind } from './breaker.ts'
 import { classify, MARK } from './classify.ts'
 import { configSchema, readConfig } from './config.ts'
-import type { Configured, Entry } from './entry.ts'
 import { BREAKER_EVENTS } from './events.ts'
+import { BreakerRegistry, type Decision } from './registry.ts'
+import type { Configured, RegistryEntry } from './registry-entry.ts'
 import { respond } from './respond.ts'
 
 /** What an instance keeps beside its configuration. */
@@ -23,7 +24,7 @@ export const plugin = definePlugin({
   config: configSchema,
   events: BREAKER_EVENTS,
   needs: { log: ['log.serialize'] },
-  memory: host => new Board(host).start(),
+  memory: host => new BreakerRegistry(host).start(),
   instance: (config, { memory, scope }): Instance => {
     const settings = readConfig(config, scope)
     return { ...memory.configure(settings), key: ownKey(settings.scope, scope) }
@@ -45,25 +46,34 @@ function ownKey(kind: 'service' | 'route', scope: InstanceScope): string | undef
   return id === undefined ? undefined : `${kind}:${id}`
 }
 
-async function accessByRequest(kong: AccessKong, board: Board, instance: Instance): Promise<void> {
+async function accessByRequest(
+  kong: AccessKong,
+  registry: BreakerRegistry,
+  instance: Instance,
+): Promise<void> {
   const kind = instance.settings.scope
   const entity = await (kind === 'service' ? kong.router.getService() : kong.router.getRoute())
   // A route without a service has no upstream to protect.
   if (entity === undefined) return
-  await access(kong, board, instance, board.open(`${kind}:${entity.id}`, instance, entity.name))
+  await access(kong, registry, instance, registry.open(`${kind}:${entity.id}`, instance, entity.name))
 }
 
-function access(kong: AccessKong, board: Board, instance: Instance, breaker: Entry): void | Promise<void> {
-  const decision = board.decide(breaker)
-  if (decision instanceof Promise) return decision.then(later => act(kong, board, instance, breaker, later))
-  return act(kong, board, instance, breaker, decision)
+function access(
+  kong: AccessKong,
+  registry: BreakerRegistry,
+  instance: Instance,
+  entry: RegistryEntry,
+): void | Promise<void> {
+  const decision = registry.decide(entry, () => kindOf(kong))
+  if (decision instanceof Promise) return decision.then(later => act(kong, registry, instance, entry, later))
+  return act(kong, registry, instance, entry, decision)
 }
 
 function act(
   kong: AccessKong,
-  board: Board,
+  registry: BreakerRegistry,
   { settings }: Instance,
-  breaker: Entry,
+  entry: RegistryEntry,
   decision: Decision,
 ): void | Promise<void> {
   if (decision.kind === 'pass') return
@@ -71,16 +81,24 @@ function act(
     kong.log.setSerializeValue(MARK, decision.mark)
     return
   }
-  if (settings.shadow || board.isObserving(breaker)) {
-    board.count(breaker, 'shadow')
+  if (settings.shadow || registry.isObserving(entry)) {
+    registry.count(entry, 'shadow')
     return
   }
-  return respond(kong, { board, breaker, fallback: settings.fallback, retryAfterMs: decision.retryAfterMs })
+  return respond(kong, { registry, entry, fallback: settings.fallback, retryAfterMs: decision.retryAfterMs })
+}
+
+/** A WebSocket and a server-sent stream are logged when they end, so their silence means something else. */
+async function kindOf(kong: AccessKong): Promise<ProbeKind> {
+  const { upgrade, accept } = await kong.request.getHeaders()
+  const isStream = /^websocket$/i.test(String(upgrade)) || /\btext\/event-stream\b/i.test(String(accept))
+  return isStream ? 'stream' : 'request'
 }
 
 type Log = Awaited<ReturnType<LogKong['log']['serialize']>>
 
-function recordOutcome(log: Log, board: Board, instance: Instance): void {
+function recordOutcome(log: Log, registry: BreakerRegistry, instance: Instance): void {
+  registry.countLogEvent(log)
   const { settings } = instance
   const entity = log[settings.scope] as { id?: unknown; name?: unknown } | undefined
   const key = instance.key ?? (typeof entity?.id === 'string' ? `${settings.scope}:${entity.id}` : undefined)
@@ -89,5 +107,5 @@ function recordOutcome(log: Log, board: Board, instance: Instance): void {
   const call = classify(log, settings.failureStatuses)
   const slow =
     settings.slowCallMs !== undefined && call.outcome !== 'none' && call.upstreamMs > settings.slowCallMs
-  board.record(board.open(key, instance, name), call, slow)
+  registry.record(registry.open(key, instance, name), call, slow)
 }

@@ -1,4 +1,4 @@
-import type { Layer } from './cell.ts'
+import type { Layer } from './node-breaker.ts'
 
 /** What the access phase of a probe leaves for its log phase. */
 export interface Probe {

@@ -1,13 +1,14 @@
 import type { Host } from '../../sdk/sdk.ts'
-import type { BreakerState, Totals, Transition } from './breaker.ts'
-import { type Cell, type Change, deciding } from './cell.ts'
+import type { BreakerState, Transition } from './breaker.ts'
+import type { Totals } from './evidence.ts'
 import type { ModeSetting } from './mode.ts'
+import { type Change, deciding, type NodeBreaker } from './node-breaker.ts'
 import type { Snapshot } from './script.ts'
 import { createGauges, type Gauges, type Tally } from './tally.ts'
 
 /** A breaker as far as its metrics and events need it. */
 export interface Reported {
-  readonly cell: Cell
+  readonly breaker: NodeBreaker
   readonly name: string
   /** Counted on the request path, and added to the metrics off it. */
   readonly tally: Tally
@@ -60,7 +61,7 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
     timeMs: number,
     data: Data,
   ) => {
-    const { key } = entry.cell
+    const { key } = entry.breaker
     gaugesOf(entry).changed(transition)
     const identity = [key, reach === 'cluster' ? '' : node, generation, timeMs].join(' ')
     const common = { breaker: key, name: entry.name, reach, generation }
@@ -76,7 +77,7 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
 
   return {
     show(entry) {
-      gaugesOf(entry).take(entry.tally, deciding(entry.cell).phase)
+      gaugesOf(entry).take(entry.tally, deciding(entry.breaker).phase)
     },
     announceShared(entry, snapshot) {
       const { transitions, lost, generation, atMs, totals, remainingMs } = snapshot
@@ -86,8 +87,8 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
       }
     },
     announceOwn(entry, { layer, transitions }) {
-      const held: BreakerState = entry.cell[layer]
-      const { evidence } = entry.cell
+      const held: BreakerState = entry.breaker[layer]
+      const { evidence } = entry.breaker
       const totals = evidence ? { ...evidence, nodes: 1, witnesses: 1 } : NO_TOTALS
       const lost = transitions.filter(transition => transition === 'probe-lost').length
       for (const transition of new Set(transitions)) {
@@ -95,7 +96,7 @@ export function createReporter(host: Pick<Host, 'metrics' | 'events' | 'log' | '
         publish(entry, transition, 'node', held.generation, clock.now(), data)
       }
     },
-    announceMode({ cell: { key }, name }, { sequence, mode, actor, reason, remainingMs }) {
+    announceMode({ breaker: { key }, name }, { sequence, mode, actor, reason, remainingMs }) {
       void events.publish({
         type: 'circuit.forced.v1',
         subject: key,
@@ -122,7 +123,10 @@ function dataOf(
   return { cause, open_ms: Math.round(openMs), attempt, calls, failures, slow, nodes, witnesses }
 }
 
-function labelsOf({ cell: { key }, name }: Reported): { readonly service: string; readonly route: string } {
+function labelsOf({ breaker: { key }, name }: Reported): {
+  readonly service: string
+  readonly route: string
+} {
   const isService = key.startsWith('service:')
   return { service: isService ? name : '', route: isService ? '' : name }
 }

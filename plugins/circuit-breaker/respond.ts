@@ -1,14 +1,14 @@
 import { isIP } from 'node:net'
 import type { AccessKong } from '../../sdk/sdk.ts'
-import type { Board } from './board.ts'
 import { MARK } from './classify.ts'
 import type { OtherUpstream, Settings } from './config.ts'
-import type { Entry } from './entry.ts'
+import type { BreakerRegistry } from './registry.ts'
+import type { RegistryEntry } from './registry-entry.ts'
 
 /** A request that may not reach its upstream. */
 export interface Held {
-  readonly board: Board
-  readonly breaker: Entry
+  readonly registry: BreakerRegistry
+  readonly entry: RegistryEntry
   readonly fallback: Settings['fallback']
   readonly retryAfterMs: number
 }
@@ -36,7 +36,7 @@ function sendElsewhere(kong: AccessKong, held: Held, upstream: OtherUpstream): v
 async function sendByName(kong: AccessKong, held: Held, upstream: OtherUpstream): Promise<void> {
   const service = await kong.router.getService()
   if (service === undefined || !isIP(service.host)) return sendTo(kong, held, upstream, upstream.host)
-  const address = await held.board.names.addressOf(upstream.host)
+  const address = await held.registry.fallbacks.addressOf(upstream.host)
   if (address === undefined) return reject(kong, held)
   sendTo(kong, held, upstream, address)
   // As Kong does it for a target by name.
@@ -57,7 +57,7 @@ function reject(kong: AccessKong, held: Held): void {
     type: 'about:blank',
     title: 'Service Unavailable',
     status: 503,
-    detail: `The circuit breaker of ${held.breaker.name} is open: the upstream has failed lately.`,
+    detail: `The circuit breaker of ${held.entry.name} is open: the upstream has failed lately.`,
     retry_after: seconds,
   }
   kong.response.exit(503, JSON.stringify(problem), {
@@ -67,7 +67,7 @@ function reject(kong: AccessKong, held: Held): void {
 }
 
 /** For the metrics, and for the log phase. */
-function note(kong: AccessKong, { board, breaker }: Held, what: 'rejected' | 'fallback'): void {
-  board.count(breaker, what)
+function note(kong: AccessKong, { registry, entry }: Held, what: 'rejected' | 'fallback'): void {
+  registry.count(entry, what)
   kong.log.setSerializeValue(MARK, what)
 }

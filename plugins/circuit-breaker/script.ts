@@ -3,27 +3,24 @@ import type { ScriptList, ScriptOutcome, StoredHash, StoredValue, StoreScript } 
 import {
   acquire,
   type BreakerState,
-  type Cause,
   outranks,
-  type Phase,
-  type Policy,
+  type ProbeKind,
   type ProbeResult,
-  type Report,
   report,
   type Step,
   settle,
-  type Totals,
   type Transition,
-  totalsOf,
 } from './breaker.ts'
+import { type Report, type Totals, totalsOf } from './evidence.ts'
 import type { Mode, ModeSetting } from './mode.ts'
+import type { Cause, Phase, Policy } from './policy.ts'
 import { readMode, readState, type StoredMode, write } from './stored.ts'
 
 /** What a node asks of the breaker that all nodes share. */
 export type Operation =
   /** `peers`: nodes that live, with traffic or without. */
   | { readonly op: 'report'; readonly seen: Report; readonly peers: number }
-  | { readonly op: 'acquire'; readonly token: string }
+  | { readonly op: 'acquire'; readonly token: string; readonly kind: ProbeKind }
   | {
       readonly op: 'settle'
       readonly token: string
@@ -59,7 +56,10 @@ export interface BreakerCall {
 /** The state after an operation, with times relative to now, so that clocks need not agree. */
 export interface Snapshot extends Known {
   readonly elapsedMs: number
+  /** Probes that hold a permit. */
   readonly leases: number
+  /** Probes that gave their permit back without a result, which may still come. */
+  readonly late: number
   readonly succeeded: number
   readonly failed: number
   /** What the nodes report; where it has just opened, what it opened for. */
@@ -71,6 +71,8 @@ export interface Snapshot extends Known {
   /** What this operation brought about. */
   readonly transitions: readonly Transition[]
   readonly name: string
+  /** How long ago a process last reported requests; undefined where none has. */
+  readonly idleMs: number | undefined
   /** The store's clock, milliseconds since the epoch. */
   readonly atMs: number
 }
@@ -118,7 +120,7 @@ function encodeOperation(operation: Operation): StoredValue[] {
       return [generation, calls, failures, slow, connectionFailures, operation.peers]
     }
     case 'acquire':
-      return [operation.token]
+      return [operation.token, operation.kind === 'stream' ? 1 : 0]
     case 'settle':
       return [operation.token, operation.generation, RESULTS[operation.result]]
     default:
@@ -144,7 +146,8 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
       elapsedMs: nowMs - state.sinceMs,
       remainingMs: openMs,
       cause: state.cause,
-      leases: state.leases.size,
+      leases: state.leases.size + state.streams.size,
+      late: state.late.size,
       succeeded: state.succeeded,
       failed: state.failed,
       totals,
@@ -158,6 +161,7 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
       granted: step.granted === true,
       lost: transitions.filter(t => t === 'probe-lost').length,
       transitions,
+      idleMs: idleMs(state, nowMs),
       atMs: nowMs,
       name,
     },
@@ -165,18 +169,23 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
   }
 }
 
+function idleMs({ reports }: BreakerState, nowMs: number): number | undefined {
+  return reports.size === 0 ? undefined : nowMs - Math.max(...[...reports.values()].map(r => r.atMs))
+}
+
 function operate(
   state: BreakerState,
   { operation, node, policy, draw }: BreakerCall,
   nowMs: number,
 ): Step & { readonly granted?: boolean } {
+  const now = { nowMs, draw }
   switch (operation.op) {
     case 'report':
-      return report(state, policy, node, operation.seen, operation.peers, nowMs, draw)
+      return report(state, policy, { node, ...operation }, now)
     case 'acquire':
-      return acquire(state, policy, operation.token, nowMs, draw)
+      return acquire(state, policy, operation, now)
     case 'settle':
-      return settle(state, policy, operation.token, operation.generation, operation.result, nowMs, draw)
+      return settle(state, policy, operation, now)
     default:
       // An operator who looks or orders has no policy to judge by.
       return { state, transitions: [] }
@@ -214,6 +223,8 @@ function adoptKnown(state: BreakerState, known: Known, nowMs: number): BreakerSt
     sinceMs: nowMs,
     untilMs: isTimed ? nowMs + Math.round(known.remainingMs) : 0,
     leases: new Map(),
+    streams: new Map(),
+    late: new Map(),
     succeeded: 0,
     failed: 0,
   }
@@ -239,6 +250,8 @@ function decode(reply: ScriptList): Snapshot {
     transitions: t(21) === '' ? [] : (t(21).split(' ') as Transition[]),
     atMs: n(22),
     name: t(23),
+    late: n(24),
+    idleMs: n(25) < 0 ? undefined : n(25),
   }
 }
 

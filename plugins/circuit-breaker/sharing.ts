@@ -1,8 +1,8 @@
 import { type Host, messageOf } from '../../sdk/sdk.ts'
-import { adopt, goAlone, knownBy, seenBy } from './cell.ts'
 import { CHANNEL, fromMessage, toMessage } from './channel.ts'
-import type { Entry } from './entry.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { adopt, goAlone, knownBy, seenBy } from './node-breaker.ts'
+import type { RegistryEntry } from './registry-entry.ts'
 import type { Reporter } from './reporter.ts'
 import { breakerScript, type Operation, type Snapshot, storeKey } from './script.ts'
 
@@ -18,7 +18,7 @@ const CONNECT_MS = 250
 export class Sharing {
   readonly #host: SharingHost
   readonly #id: string
-  readonly #entries: ReadonlyMap<string, Entry>
+  readonly #entries: ReadonlyMap<string, RegistryEntry>
   readonly #reporter: Reporter
   readonly #heartbeat: Heartbeat
   readonly #stops: readonly (() => void)[]
@@ -26,7 +26,12 @@ export class Sharing {
   readonly #connected: Promise<unknown>
 
   /** @param id `<node>/<process>` */
-  constructor(host: SharingHost, id: string, entries: ReadonlyMap<string, Entry>, reporter: Reporter) {
+  constructor(
+    host: SharingHost,
+    id: string,
+    entries: ReadonlyMap<string, RegistryEntry>,
+    reporter: Reporter,
+  ) {
     this.#host = host
     this.#id = id
     this.#entries = entries
@@ -38,7 +43,8 @@ export class Sharing {
       store.watch(CHANNEL, message => this.#hear(message)),
       store.onAvailability(available => {
         if (available) return
-        for (const { cell } of entries.values()) if (!store.canReach(storeKey(cell.key))) goAlone(cell)
+        for (const { breaker } of entries.values())
+          if (!store.canReach(storeKey(breaker.key))) goAlone(breaker)
       }),
     ]
   }
@@ -54,13 +60,13 @@ export class Sharing {
   }
 
   /** Asks for the state of a breaker that this process has not had yet. */
-  async load(entry: Entry): Promise<void> {
+  async load(entry: RegistryEntry): Promise<void> {
     await this.#connected
     await this.sync(entry)
   }
 
   /** Tells what this node has seen, and takes the cluster's state. Undefined when that is under way already. */
-  sync(entry: Entry): Promise<void> | undefined {
+  sync(entry: RegistryEntry): Promise<void> | undefined {
     if (entry.isSyncing) return undefined
     entry.isSyncing = true
     return this.#exchange(entry).finally(() => {
@@ -69,20 +75,22 @@ export class Sharing {
   }
 
   /** One operation; undefined when the store did not answer. The script may have run all the same. */
-  async run(entry: Entry, operation: Operation): Promise<Snapshot | undefined> {
+  async run(entry: RegistryEntry, operation: Operation): Promise<Snapshot | undefined> {
     const { store, clock, random, log } = this.#host
-    const { cell } = entry
+    const { breaker } = entry
     const nowMs = clock.monotonic()
     const mode =
-      cell.modeUntilMs > 0 ? { ...cell.mode, remainingMs: Math.max(1, cell.modeUntilMs - nowMs) } : cell.mode
-    cell.processes = this.#heartbeat.peers.processes
+      breaker.modeUntilMs > 0
+        ? { ...breaker.mode, remainingMs: Math.max(1, breaker.modeUntilMs - nowMs) }
+        : breaker.mode
+    breaker.processes = this.#heartbeat.peers.processes
     try {
-      const snapshot = await store.run(breakerScript, storeKey(cell.key), {
+      const snapshot = await store.run(breakerScript, storeKey(breaker.key), {
         operation,
         node: this.#id,
         name: entry.named,
-        policy: cell.policy,
-        known: knownBy(cell, nowMs),
+        policy: breaker.policy,
+        known: knownBy(breaker, nowMs),
         mode,
         draw: random(),
       })
@@ -91,8 +99,9 @@ export class Sharing {
       if (snapshot.transitions.length > 0) this.#tell(entry, snapshot)
       return snapshot
     } catch (error) {
-      if (!cell.alone) log.debug({ breaker: cell.key, reason: messageOf(error) }, 'breaker goes on alone')
-      goAlone(cell)
+      if (!breaker.alone)
+        log.debug({ breaker: breaker.key, reason: messageOf(error) }, 'breaker goes on alone')
+      goAlone(breaker)
       return undefined
     }
   }
@@ -102,28 +111,28 @@ export class Sharing {
     await this.#heartbeat.close()
   }
 
-  async #exchange(entry: Entry): Promise<void> {
-    const { cell, unsettled } = entry
+  async #exchange(entry: RegistryEntry): Promise<void> {
+    const { breaker, unsettled } = entry
     while (unsettled.length > 0) {
       const [next] = unsettled
-      const isStale = next!.generation < cell.shared.generation
+      const isStale = next!.generation < breaker.shared.generation
       if (!isStale && (await this.run(entry, { op: 'settle', ...next! })) === undefined) return
       unsettled.shift()
     }
     entry.isDirty = false
-    const seen = seenBy(cell, this.#host.clock.monotonic())
+    const seen = seenBy(breaker, this.#host.clock.monotonic())
     // Until all that live are known, the whole quorum is asked for.
     const { isSettled, peers } = this.#heartbeat
     await this.run(entry, {
       op: 'report',
       seen,
-      peers: isSettled ? peers.nodes : cell.policy.quorumNodes * 2,
+      peers: isSettled ? peers.nodes : breaker.policy.quorumNodes * 2,
     })
   }
 
-  #tell(entry: Entry, snapshot: Snapshot): void {
+  #tell(entry: RegistryEntry, snapshot: Snapshot): void {
     const { store, log } = this.#host
-    const { key } = entry.cell
+    const { key } = entry.breaker
     this.#reporter.announceShared(entry, snapshot)
     store
       .publish(CHANNEL, toMessage(key, snapshot))
@@ -134,17 +143,17 @@ export class Sharing {
     try {
       const { breaker, snapshot } = fromMessage(message)
       const entry = this.#entries.get(breaker)
-      if (entry && !entry.cell.alone) this.#adopt(entry, snapshot)
+      if (entry && !entry.breaker.alone) this.#adopt(entry, snapshot)
     } catch (error) {
       this.#host.log.warn({ reason: messageOf(error) }, 'breaker message not understood')
     }
   }
 
-  #adopt(entry: Entry, snapshot: Snapshot): void {
+  #adopt(entry: RegistryEntry, snapshot: Snapshot): void {
     const { clock } = this.#host
-    const { sequence } = entry.cell.mode
-    adopt(entry.cell, snapshot, clock.monotonic(), clock.now())
-    const { mode } = entry.cell
+    const { sequence } = entry.breaker.mode
+    adopt(entry.breaker, snapshot, clock.monotonic(), clock.now())
+    const { mode } = entry.breaker
     if (mode.sequence > sequence && snapshot.atMs - mode.sequence < NEWS_MS)
       this.#reporter.announceMode(entry, mode)
   }

@@ -1,6 +1,8 @@
 import type { StoredHash } from '../../sdk/sdk.ts'
-import type { BreakerState, Cause, DatedReport, Phase } from './breaker.ts'
+import type { BreakerState } from './breaker.ts'
+import type { DatedReport } from './evidence.ts'
 import type { Mode, ModeSetting } from './mode.ts'
+import type { Cause, Phase } from './policy.ts'
 
 /** A mode with its end on the store's clock; 0 for none. */
 export interface StoredMode extends Omit<ModeSetting, 'remainingMs'> {
@@ -12,10 +14,16 @@ const text = (hash: Readonly<StoredHash>, field: string): string => String(hash.
 
 /** The fields of the hash are listed in breaker.lua. */
 export function readState(hash: Readonly<StoredHash>): BreakerState {
-  const leases = new Map<string, number>()
+  const [leases, streams, late] = [
+    new Map<string, number>(),
+    new Map<string, number>(),
+    new Map<string, number>(),
+  ]
   const reports = new Map<string, DatedReport>()
   for (const [field, value] of hash) {
     if (field.startsWith('lease:')) leases.set(field.slice(6), Number(value))
+    else if (field.startsWith('stream:')) streams.set(field.slice(7), Number(value))
+    else if (field.startsWith('late:')) late.set(field.slice(5), Number(value))
     else if (field.startsWith('node:')) reports.set(field.slice(5), readReport(String(value)))
   }
   return {
@@ -26,6 +34,8 @@ export function readState(hash: Readonly<StoredHash>): BreakerState {
     untilMs: number(hash, 'until'),
     cause: (text(hash, 'cause') || undefined) as Cause | undefined,
     leases,
+    streams,
+    late,
     succeeded: number(hash, 'succeeded'),
     failed: number(hash, 'failed'),
     reports,
@@ -54,6 +64,8 @@ export function write(hash: StoredHash, state: BreakerState, mode: StoredMode, n
   hash.set('failed', state.failed)
   hash.set('name', name)
   for (const [token, untilMs] of state.leases) hash.set(`lease:${token}`, untilMs)
+  for (const [token, untilMs] of state.streams) hash.set(`stream:${token}`, untilMs)
+  for (const [token, sinceMs] of state.late) hash.set(`late:${token}`, sinceMs)
   for (const [node, seen] of state.reports) hash.set(`node:${node}`, writeReport(seen))
   if (mode.sequence === 0) return
   hash.set('mode_sequence', mode.sequence)

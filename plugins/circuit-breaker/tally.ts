@@ -1,5 +1,5 @@
 import type { BoundCounter, BoundGauge, Metrics } from '../../sdk/sdk.ts'
-import type { Phase } from './breaker.ts'
+import type { Phase } from './policy.ts'
 
 /** What is counted of a breaker's requests. */
 export const COUNTED = [

@@ -1,5 +1,12 @@
 import { hash } from 'node:crypto'
-import { type BoundCounter, definePlugin, type EventDraft, type Host, SluiceError } from '../../sdk/sdk.ts'
+import {
+  type BoundCounter,
+  createLogEventCounter,
+  definePlugin,
+  type EventDraft,
+  type Host,
+  SluiceError,
+} from '../../sdk/sdk.ts'
 import { AuditConfig } from './config.ts'
 import { Detection, type DetectionLimits } from './detect.ts'
 import { AUDIT_EVENTS } from './events.ts'
@@ -11,6 +18,7 @@ import type { Serialized } from './serialized.ts'
 interface Memory {
   readonly host: Host
   readonly detection: Detection
+  readonly countLogEvent: ReturnType<typeof createLogEventCounter>
   readonly count: (outcome: string, reason: string) => BoundCounter
 }
 
@@ -40,6 +48,7 @@ export const plugin = definePlugin({
     return {
       host,
       detection: new Detection(),
+      countLogEvent: createLogEventCounter(host.metrics, 'key-auth-audit'),
       count: (outcome, reason) => counter.with({ outcome, reason }),
     }
   },
@@ -69,6 +78,7 @@ export const plugin = definePlugin({
   phases: {
     async log(kong, { config, scope, memory, instance }) {
       const log: Serialized = await kong.log.serialize()
+      memory.countLogEvent(log)
       const { fingerprinter, limits } = instance
       const record = auditRecord(log, { config, fingerprinter, pluginId: scope.pluginId })
       if (!record) return

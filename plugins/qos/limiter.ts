@@ -24,7 +24,7 @@ import {
 export interface Demand {
   /** Without this many nothing is granted. */
   readonly cost: number
-  /** What all who wait together would need; at least the cost. */
+  /** What all who wait together would need; at least the cost. Granted in whole multiples of the cost. */
   readonly wanted: number
   /** How many more would be welcome for later, as long as `reserve` tokens stay behind for others. */
   readonly ahead: number
@@ -68,7 +68,8 @@ export function take(
 
 function grant(available: number, { cost, wanted, ahead, reserve }: Demand): number {
   if (available < cost) return REFUSED
-  const now = Math.min(wanted, available)
+  const most = Math.min(wanted, available)
+  const now = cost > 0 ? most - (most % cost) : most
   return now + Math.max(0, Math.min(ahead, available - reserve - now))
 }
 

@@ -14,6 +14,7 @@ import {
 import { reject, SHED } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { type ComposedConfig, composedSchema } from './config.ts'
+import { longestLifeMs } from './in-flight.ts'
 import type { UpstreamAnswer } from './overload.ts'
 import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
 import { Shedding } from './shedding.ts'
@@ -90,13 +91,23 @@ async function enter(
   if (service === undefined) return
   const { tier, subject } = caller
   const { shedding } = memory
-  const entry = shedding.enter(service, config.overload, { tier, subject })
+  const lifeMs = tier.concurrency === undefined ? undefined : await lifeOf(kong, service, shedding)
+  const entry = shedding.enter(service, config.overload, { tier, subject, ...(lifeMs && { lifeMs }) })
   if (entry.outcome === 'shed')
     return reject(kong, SHED[entry.reason], config.error_format, { 'Retry-After': entry.retryAfterSeconds })
   const { slot } = entry
   taken.push(() => shedding.leave(service, slot, undefined))
   const mark: Mark = { slot, boot: shedding.boot, service }
   kong.log.setSerializeValue(MARK, { ...mark })
+}
+
+/** How long this request may count against its subject. */
+async function lifeOf(kong: AccessKong, service: string, shedding: Shedding): Promise<number> {
+  const [bounds, headers] = await Promise.all([
+    shedding.boundsOf(service, () => kong.router.getService()),
+    kong.request.getHeaders(),
+  ])
+  return longestLifeMs(bounds, headers)
 }
 
 type Log = Readonly<Record<string, unknown>>

@@ -1,3 +1,5 @@
+import { InFlight } from './in-flight.ts'
+
 /**
  * Adaptive concurrency for one upstream service, and who is shed first when it is reached. Pure: the time comes in
  * with every call, and nothing runs by itself.
@@ -19,7 +21,10 @@ export interface OverloadOptions extends Partial<Bounds> {
   readonly smoothing?: number
   /** How many requests may queue in the upstream: what the limit grows by. */
   readonly queue?: number
-  /** A slot that nobody gave back by then counts as lost: Kong can lose a log event. Milliseconds. */
+  /**
+   * A slot that nobody gave back by then no longer counts as load, milliseconds: Kong can lose a log event, and a
+   * stream that has been open for so long is no work that waits.
+   */
   readonly slotMs?: number
 }
 
@@ -30,6 +35,8 @@ export interface Entrant {
   readonly subject?: string
   /** How many requests the subject may have in flight. */
   readonly concurrency?: number | undefined
+  /** How long the request can be in flight, for `concurrency`; `slotMs` where it is left out. */
+  readonly lifeMs?: number
 }
 
 export type Entry =
@@ -60,7 +67,6 @@ export interface Overload {
 
 interface Slot {
   readonly priority: number
-  readonly subject: string | undefined
   readonly enteredAtMs: number
   readonly expiresAtMs: number
 }
@@ -88,7 +94,7 @@ export function createOverload(options: OverloadOptions = {}): Overload {
   const { slotMs = 60_000, smoothing = 0.2, queue = 4 } = options
   let { initialLimit = 20, minLimit = 4, maxLimit = 1000, tolerance = 1.5 } = options
   const slots = new Map<number, Slot>()
-  const subjects = new Map<string, number>()
+  const subjects = new InFlight()
   const needs = Array.from({ length: PRIORITIES }, () => ({ inFlight: 0, peak: 0, atMs: 0 }))
   let limit = initialLimit
   let longMs: number | undefined
@@ -125,14 +131,11 @@ export function createOverload(options: OverloadOptions = {}): Overload {
   function free(id: number, slot: Slot): void {
     slots.delete(id)
     needs[slot.priority]!.inFlight--
-    if (slot.subject === undefined) return
-    const left = (subjects.get(slot.subject) ?? 1) - 1
-    if (left > 0) subjects.set(slot.subject, left)
-    else subjects.delete(slot.subject)
   }
 
   /** All slots live equally long, so the oldest expire first. */
   function expire(nowMs: number): void {
+    subjects.expire(nowMs)
     for (const [id, slot] of slots) {
       if (slot.expiresAtMs > nowMs) return
       free(id, slot)
@@ -195,23 +198,24 @@ export function createOverload(options: OverloadOptions = {}): Overload {
       ;({ initialLimit, minLimit, maxLimit, tolerance } = bounds)
       if (limit < minLimit || limit > maxLimit) limit = initialLimit
     },
-    enter({ priority: wished, subject, concurrency }, nowMs) {
+    enter({ priority: wished, subject, concurrency, lifeMs = slotMs }, nowMs) {
       expire(nowMs)
       const priority = Math.max(0, Math.min(PRIORITIES - 1, Math.floor(wished) || 0))
-      const own = subject === undefined ? 0 : (subjects.get(subject) ?? 0)
+      const own = subject === undefined ? 0 : subjects.countOf(subject)
       if (concurrency !== undefined && own >= concurrency)
         return { outcome: 'shed', reason: 'concurrency', retryAfterSeconds: 1 }
       if (slots.size + reservedAbove(priority, nowMs) >= Math.floor(limit))
         return { outcome: 'shed', reason: 'overload', retryAfterSeconds: 1 }
       const slot = nextSlot++
-      slots.set(slot, { priority, subject, enteredAtMs: nowMs, expiresAtMs: nowMs + slotMs })
+      slots.set(slot, { priority, enteredAtMs: nowMs, expiresAtMs: nowMs + slotMs })
       needs[priority]!.inFlight++
       peakOf(priority, nowMs)
-      if (subject !== undefined) subjects.set(subject, own + 1)
+      if (subject !== undefined) subjects.enter(slot, subject, lifeMs, nowMs)
       return { outcome: 'admitted', slot }
     },
     leave(id, answer, nowMs) {
       expire(nowMs)
+      subjects.leave(id)
       const slot = slots.get(id)
       if (!slot) return false
       const inFlight = slots.size

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Host } from '../../sdk/sdk.ts'
 import type { ComposedConfig } from './config.ts'
+import type { TryBounds } from './in-flight.ts'
 import { type Bounds, createOverload, type Entry, type Overload, type UpstreamAnswer } from './overload.ts'
 import type { Tier } from './policy.ts'
 
 /** One event a service, tier and reason in this time. */
 const REPORT_MS = 10_000
+/** How long the time-outs of a service are remembered. */
+const ASK_MS = 60_000
 /** Adaptive limits off: only the concurrency of subjects counts. */
 const UNBOUNDED: Bounds = { initialLimit: 1e9, minLimit: 1e9, maxLimit: 1e9, tolerance: 1 }
 
@@ -24,6 +27,7 @@ export class Shedding {
   readonly boot = randomUUID().slice(0, 8)
   readonly #host: Pick<Host, 'clock' | 'events' | 'metrics'>
   readonly #services = new Map<string, { readonly overload: Overload; readonly options: Options }>()
+  readonly #bounds = new Map<string, { readonly bounds: TryBounds | undefined; readonly askedAtMs: number }>()
   readonly #sheds = new Map<string, Sheds>()
   readonly #counter
   readonly #timer: NodeJS.Timeout
@@ -38,13 +42,26 @@ export class Shedding {
   enter(
     service: string,
     options: Options,
-    { tier, subject }: { readonly tier: Tier; readonly subject: string },
+    { tier, subject, lifeMs }: { readonly tier: Tier; readonly subject: string; readonly lifeMs?: number },
   ): Entry {
     const overload = this.#of(service, options)
     const { priority, concurrency } = tier
-    const entry = overload.enter({ priority, subject, concurrency }, this.#host.clock.monotonic())
+    const entry = overload.enter(
+      { priority, subject, concurrency, ...(lifeMs !== undefined && { lifeMs }) },
+      this.#host.clock.monotonic(),
+    )
     if (entry.outcome === 'shed') this.#report(service, tier.name, entry.reason, overload)
     return entry
+  }
+
+  /** The service's time-outs, asked for once a minute. */
+  async boundsOf(service: string, ask: () => Promise<TryBounds | undefined>): Promise<TryBounds | undefined> {
+    const nowMs = this.#host.clock.monotonic()
+    const known = this.#bounds.get(service)
+    if (known && nowMs - known.askedAtMs < ASK_MS) return known.bounds
+    const bounds = await ask()
+    this.#bounds.set(service, { bounds, askedAtMs: nowMs })
+    return bounds
   }
 
   leave(service: string, slot: number, answer: UpstreamAnswer): void {

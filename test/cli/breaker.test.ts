@@ -30,7 +30,7 @@ describe('sluice breaker', function () {
     node = await addNode('n1')
   })
   after(async () => {
-    await node?.board.close()
+    await node?.registry.close()
     for (const store of stores) await store.close()
     await service?.close()
   })
@@ -61,11 +61,18 @@ describe('sluice breaker', function () {
   it('lists what has had requests, with its state and its window', async () => {
     for (let i = 0; i < 4; i++) await node.request('success')
     await node.request('failure')
-    await node.board.flush()
+    await node.registry.flush()
     const { stdout } = await sluice('list')
     const [head, row] = stdout.trim().split('\n')
     assert.match(head!, /^NAME +STATE +MODE +CALLS +FAILED +SLOW +NODES +BREAKER$/)
     assert.match(row!, new RegExp(`^echo +closed +auto +5 +1 +0 +1 +${KEY}$`))
+    const shown = await sluice('show', 'echo')
+    // Nobody knows since when: the state has never changed.
+    assert.match(shown.stdout, /^state +closed$/m)
+    assert.match(shown.stdout, /^last used +\d+s ago$/m)
+    const json = JSON.parse((await sluice('show', 'echo', '--json')).stdout)
+    assert.equal(json.since_ms, null)
+    for (const field of Object.keys(json)) assert.match(field, /^[a-z_]+$/)
   })
 
   it('opens a breaker at every node at once, until the order ends, and says who and why', async () => {
@@ -80,7 +87,7 @@ describe('sluice breaker', function () {
       '15m',
     )
     assert.equal(done.code, 0, done.stderr)
-    await heard(() => node.breaker.cell.mode.mode === 'forced-open')
+    await heard(() => node.entry.breaker.mode.mode === 'forced-open')
     const decision = await node.request('success')
     assert.ok(decision.kind === 'reject' && decision.retryAfterMs > 890_000)
     const [event] = node.events.of('circuit.forced.v1')
@@ -100,19 +107,19 @@ describe('sluice breaker', function () {
     await sluice('open', 'echo', '--reason', 'again')
     const late = await addNode('late')
     assert.equal((await late.request('success')).kind, 'reject')
-    await late.board.close()
+    await late.registry.close()
   })
 
   it('keeps a breaker closed, whatever fails', async () => {
     await sluice('close', KEY, '--reason', 'false alarm')
-    await heard(() => node.breaker.cell.mode.mode === 'forced-closed')
+    await heard(() => node.entry.breaker.mode.mode === 'forced-closed')
     for (let i = 0; i < 20; i++) assert.equal((await node.request('unreachable')).kind, 'pass')
   })
 
   it('gives the decision back to the breaker', async () => {
     const { stdout } = await sluice('auto', 'echo', '--reason', 'done', '--json')
     assert.equal(JSON.parse(stdout).mode, 'auto')
-    await heard(() => node.breaker.cell.mode.mode === 'auto')
+    await heard(() => node.entry.breaker.mode.mode === 'auto')
     assert.equal(node.events.of('circuit.forced.v1').at(-1)?.data.mode, 'auto')
   })
 
@@ -128,7 +135,7 @@ describe('sluice breaker', function () {
     assert.equal(unknown.code, 1)
     assert.match(unknown.stderr, /there is no breaker "nobody"; known: echo/)
     const forever = await sluice('open', 'echo', '--reason', 'x', '--for', '1y')
-    assert.match(forever.stderr, /"1y" is no time such as 90s/)
+    assert.match(forever.stderr, /"1y" is not a duration such as 90s/)
     const silent = await sluice('open', 'echo')
     assert.match(silent.stderr, /required option '--reason <text>'/)
   })

@@ -138,7 +138,7 @@ describe('sluice limits', function () {
       ],
       [
         ['set', '--consumer', ALICE, '--limit', 'hour', '--requests', '5', '--for', '2y', '--reason', 'x'],
-        /"2y" is no time/,
+        /"2y" is not a duration/,
       ],
     ]
     for (const [args, reason] of cases) {

@@ -32,7 +32,7 @@ describe('sluice new', function () {
     const { plugins, broken } = await loadFolder(made)
     assert.deepEqual(broken, [])
     assert.deepEqual(
-      plugins.map(plugin => plugin.name),
+      plugins.map(({ plugin }) => plugin.name),
       ['greeter'],
     )
   })

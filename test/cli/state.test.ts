@@ -3,6 +3,10 @@ import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
+import type { SchemaSpec } from '../../kong/schema/spec.ts'
+import { describePlugin } from '../../plugin-server/runtime/info.ts'
+import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { plugin as qos } from '../../plugins/qos/plugin.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 import { freePort } from '../support/ports.ts'
@@ -141,5 +145,32 @@ describe('sluice plan, apply and dump-state', () => {
     const { status, err } = await sluice('apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
+  })
+  it('plan and apply refuse a configuration that its plugin would refuse, though Kong would take it', async () => {
+    const plugin: AnyPlugin = qos
+    const strict = await startAdminServer({
+      plugins: { qos: describePlugin(plugin).Schema as unknown as SchemaSpec },
+    })
+    try {
+      const entry = `
+plugins:
+- name: qos
+  config:
+    tiers: { gold: { limits: [{ name: minute, requests: 5, per: 60 }] } }
+    default_tier: nope
+`
+      writeFileSync(path.join(folder.path, 'kong.yaml'), `_format_version: "3.0"${entry}`)
+      for (const command of ['plan', 'apply']) {
+        const { status, err } = await sluice(command, '-f', 'kong.yaml', '--admin-url', strict.url)
+        assert.equal(status, 1)
+        assert.match(
+          err,
+          /^sluice: kong\.yaml:6:5: the plugin qos refuses it: config\.default_tier: there is no tier "nope"\n/,
+        )
+      }
+      assert.deepEqual(strict.state.list('plugins'), [])
+    } finally {
+      await strict.close()
+    }
   })
 })

@@ -6,22 +6,23 @@ import { answerCall, ENDING_METHODS, PDK_METHODS } from '../../kong/gateway/pdk/
 import { stepOf } from '../../kong/gateway/plugin-client/msgpack.ts'
 import { pack } from '../../kong/gateway/plugin-client/pack.ts'
 import { readArguments, signatureOf, writeReply } from '../../kong/gateway/plugin-client/replies.ts'
+import { logEntry } from '../../kong/gateway/proxy/log-entry.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'
 import type { Phase } from '../../sdk/sdk.ts'
-import { createExchange, createPdkHost, logEntry, PLUGIN } from '../support/gateway-exchange.ts'
+import { createExchange, createPdkHost, exitOf, PLUGIN } from '../support/gateway-exchange.ts'
 import { type MsgpackRecord, msgpackRecords, type ProtobufRecord, protobufRecords } from './pdk-records.ts'
 
 const host = createPdkHost()
 
 function eventOf(phase: Phase, method: string): PdkEvent {
-  const exchange = createExchange(phase === 'log')
+  const exchange = createExchange({ answered: phase === 'log' })
   exchange.headers.set('x-probe', method)
   exchange.headers.set('x-phase', phase)
   return {
     phase: phase as 'access' | 'log',
     exchange,
     plugin: { name: 'probe', id: PLUGIN.id },
-    ...(phase === 'log' && { entry: () => logEntry(exchange, []) }),
+    ...(phase === 'log' && { entry: () => logEntry(exchange) }),
   }
 }
 
@@ -63,7 +64,7 @@ describe("the gateway's answers in ProtoBuf:1", () => {
         const event = eventOf(phase, method)
         const args = readArguments(signatureOf(method)!, new WireReader(Buffer.from(argHex, 'hex')))
         await answerCall(method, PDK_METHODS.get(method)!, event, host, args)
-        assert.deepEqual((event.exchange as ReturnType<typeof createExchange>).exit, {
+        assert.deepEqual(exitOf(event.exchange), {
           status: 418,
           body: '{"stop":true}',
           headers: { 'x-exit': '1', 'content-type': 'application/json' },
@@ -93,7 +94,7 @@ describe("the gateway's answers in MsgPack:1", () => {
       it(`${method} in ${phase} ends the request`, async () => {
         const event = eventOf(phase, method)
         assert.equal(await answer(event), undefined)
-        const { exit } = event.exchange as ReturnType<typeof createExchange>
+        const exit = exitOf(event.exchange)
         assert.equal(exit?.headers['x-exit'], '1')
         assert.equal(exit?.status, args[0])
       })

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { connect } from 'amqplib'
 import pg from 'pg'
-import { createEventPath } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { QUEUE } from '../../events/rabbitmq/topology.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
@@ -101,7 +101,7 @@ describe('planted keys', () => {
     const settings = { node: 'test', spoolDir, spoolMaxBytes: 50_000_000 }
     const parts = { clock: systemClock, log: logs.logger, metrics, random: Math.random, types: AUDIT_EVENTS }
     // First without sinks, so that the spool can be searched; the second run takes it over.
-    const first = createEventPath({ ...settings, postgresUrl: undefined, amqpUrl: undefined }, parts)
+    const first = createEventPipeline({ ...settings, postgresUrl: undefined, amqpUrl: undefined }, parts)
     await first.start()
     const errors: string[] = []
     let sent = 0
@@ -129,7 +129,7 @@ describe('planted keys', () => {
       (await runSluice(['events', 'tail', '-n', '100000', '--spool-dir', spoolDir])).stdout,
     )
 
-    const second = createEventPath({ ...settings, postgresUrl, amqpUrl: rabbit.url }, parts)
+    const second = createEventPipeline({ ...settings, postgresUrl, amqpUrl: rabbit.url }, parts)
     await second.start()
     await second.publisher.publish({ type: 'no type', subject: KEYS[0]!, data: { apikey: KEYS[0] } })
     await second.publisher.publish({ type: 'key-auth.denied.v1', subject: 'x', data: {} })

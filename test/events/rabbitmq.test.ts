@@ -209,6 +209,24 @@ describe('the RabbitMQ sink', () => {
     }
   })
 
+  it('says in plain words what a broker refuses', async () => {
+    const wrong: readonly (readonly [changes: Partial<URL>, reason: RegExp])[] = [
+      [{ pathname: '/nope' }, /the virtual host "nope" does not exist, or the user \w+ has no/],
+      [{ password: 'planted' }, /the broker refuses the user \w+ or its password/],
+      [{ protocol: 'amqps:' }, /does not speak TLS/],
+    ]
+    for (const [changes, reason] of wrong) {
+      const url = Object.assign(new URL(rabbit.url), changes)
+      const refused = createRabbitSink({ url: url.href, log })
+      await assert.rejects(refused.store(makeRecords(1), forEver), (error: Error) => {
+        assert.match(error.message, reason)
+        assert.doesNotMatch(error.message, /planted/)
+        return true
+      })
+      await refused.close()
+    }
+  })
+
   it('does not show the password of a broker that it can not reach', async () => {
     const lost = createRabbitSink({ url: 'amqp://u:planted@127.0.0.1:1', log })
     await assert.rejects(

@@ -41,7 +41,7 @@ describe('operating the sample services', () => {
   for (const name of PYTHON_SERVICES)
     it(`has migrations of ${name} that make what its models say`, async function () {
       this.timeout(START_MS)
-      const { command, env: python } = await obtainPythonService(name, () => {})
+      const { command, env: python } = await obtainPythonService(name)
       const script = [
         'import sys; from chassis.settings import read_settings; from flask_migrate import upgrade, check',
         `from ${name}.app import create_service`,
@@ -54,7 +54,7 @@ describe('operating the sample services', () => {
     })
 
   it('names every wrong setting, and no password', async () => {
-    const { command, env: python } = await obtainPythonService('products', () => {})
+    const { command, env: python } = await obtainPythonService('products')
     const settings = {
       ...python,
       PYTHONPATH: folder,

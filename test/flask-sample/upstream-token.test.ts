@@ -62,7 +62,7 @@ describe('the verifier of upstream tokens', () => {
 
   before(async function () {
     this.timeout(START_MS)
-    const { command, env } = await obtainPythonService('products', () => {})
+    const { command, env } = await obtainPythonService('products')
     const script = path.join(projectFolder(), 'test/flask-sample/verifier.py')
     child = spawn(command, [script], {
       env: { ...env, PYTHONPATH: path.join(projectFolder(), 'flask-sample') },

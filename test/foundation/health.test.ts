@@ -4,14 +4,20 @@ import { createMetrics } from '../../foundation/metrics.ts'
 
 describe('the HTTP endpoints', () => {
   const metrics = createMetrics()
-  let health: Health = { ready: true, problems: [] }
+  const WELL: Health = { blockers: [], problems: [], warnings: [] }
+  let health = WELL
   let server: ObserveServer
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init)
 
   before(async () => {
-    server = await serveObservations({ host: '127.0.0.1', port: 0 }, metrics, () => health)
+    server = await serveObservations({ host: '127.0.0.1', port: 0 }, { metrics, health: () => health })
   })
   after(() => server.close())
+
+  it('show a counter from its beginning, with 0', async () => {
+    metrics.counter('sluice_idle_total', 'A test.', ['plugin']).with({ plugin: 'a' })
+    assert.match(await (await get('/metrics')).text(), /^sluice_idle_total\{plugin="a"\} 0$/m)
+  })
 
   it('show what was counted and observed up to now', async () => {
     const counter = metrics.counter('sluice_test_total', 'A test.', ['plugin']).with({ plugin: 'a' })
@@ -28,13 +34,42 @@ describe('the HTTP endpoints', () => {
     assert.throws(() => counter.add(-1), RangeError)
   })
 
-  it('tell the readiness with its reasons, apart from the health', async () => {
-    assert.equal((await get('/readyz')).status, 200)
-    health = { ready: false, problems: ['postgres has taken no event for 70 s'] }
-    const response = await get('/readyz')
-    assert.equal(response.status, 503)
-    assert.deepEqual(await response.json(), { status: 'not ready', problems: health.problems })
-    assert.equal((await get('/healthz')).status, 200)
+  const read = async (path: string) => {
+    const answer = await get(path)
+    return [answer.status, await answer.json()]
+  }
+
+  it('are ready whatever is wrong with sinks', async () => {
+    health = { ...WELL, warnings: ['postgres has taken no event for 70 s'] }
+    assert.deepEqual(await read('/readyz'), [200, { status: 'ready', problems: [] }])
+    assert.deepEqual(await read('/healthz'), [200, { status: 'ok' }])
+    const { warnings } = health
+    assert.deepEqual(await read('/healthz?verbose'), [
+      200,
+      { status: 'degraded', ready: true, problems: [], warnings },
+    ])
+  })
+
+  it('are ready while requests are decided in another way, and say so', async () => {
+    const problems = ['Redis is unavailable']
+    health = { ...WELL, problems }
+    assert.deepEqual(await read('/readyz'), [200, { status: 'ready', problems }])
+  })
+
+  it('are not ready when no request can be decided, and live all the same', async () => {
+    health = { blockers: ['the server is draining'], problems: ['Redis is unavailable'], warnings: [] }
+    const problems = ['the server is draining', 'Redis is unavailable']
+    assert.deepEqual(await read('/readyz'), [503, { status: 'not ready', problems }])
+    assert.deepEqual(await read('/healthz?verbose'), [
+      200,
+      { status: 'degraded', ready: false, problems, warnings: [] },
+    ])
+    assert.deepEqual(await read('/healthz'), [200, { status: 'ok' }])
+    health = WELL
+    assert.deepEqual(await read('/healthz?verbose'), [
+      200,
+      { status: 'ok', ready: true, problems: [], warnings: [] },
+    ])
   })
 
   it('change nothing and serve nothing else', async () => {
@@ -44,9 +79,9 @@ describe('the HTTP endpoints', () => {
 
   it('name a port that is taken', async () => {
     const { port } = server
-    await assert.rejects(
-      serveObservations({ host: '127.0.0.1', port }, metrics, () => health),
-      { code: 'SLUICE_PORT_IN_USE', message: new RegExp(`127.0.0.1:${port}`) },
-    )
+    await assert.rejects(serveObservations({ host: '127.0.0.1', port }, { metrics, health: () => health }), {
+      code: 'SLUICE_PORT_IN_USE',
+      message: new RegExp(`127.0.0.1:${port}`),
+    })
   })
 })

@@ -134,9 +134,24 @@ describe('the plugin server', () => {
     await kong.event(await kong.startInstance('greeter', { greeting: 'go away' }), 'access')
     kong.close()
     const ready = await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)
-    assert.equal(ready.status, 200)
+    assert.deepEqual([ready.status, await ready.json()], [200, { status: 'ready', problems: [] }])
     const metrics = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
     assert.match(metrics, /sluice_events_total\{plugin="greeter",phase="access",outcome="exit"\} 1/)
+  })
+
+  it('says which instances it has refused, and is ready all the same', async () => {
+    for (const name of ['greeter', 'nobody']) {
+      const kong = await connectMsgpack(socket)
+      await assert.rejects(kong.startInstance(name, { __plugin_id: 'refused', greeting: 7 }))
+      kong.close()
+    }
+    const ready = await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)
+    assert.equal(ready.status, 200)
+    const { problems } = (await ready.json()) as { problems: string[] }
+    assert.match(problems.join('\n'), /an instance of greeter was refused \d+ s ago.*greeting/)
+    const metrics = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
+    assert.match(metrics, /sluice_instances_refused_total\{plugin="greeter"\} 1/)
+    assert.match(metrics, /sluice_instances_refused_total\{plugin="unknown"\} 1/)
   })
 
   it('does not take the socket of a live server, unless it is told to', async () => {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createControl } from '../../kong/gateway/control.ts'
-import { BUILTIN_PLUGINS } from '../../kong/gateway/plugins/plugins.ts'
+import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
 import type { State } from '../../kong/gateway/state/state.ts'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 
@@ -28,7 +28,7 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
     ([name, schema]) => [name, { schema, priority: 1, version: '1.0.0' }] as const,
   )
   const { state, admin } = createControl({
-    plugins: { ...BUILTIN_PLUGINS, ...Object.fromEntries(others) },
+    plugins: { ...BUNDLED_PLUGINS, ...Object.fromEntries(others) },
     databaseLess: declarative,
     node: {
       nodeId: '00000000-0000-4000-8000-000000000000',

@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createEventPath } from '../../events/pipeline.ts'
+import { createEventPipeline } from '../../events/pipeline.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
@@ -19,7 +19,7 @@ async function main(first: number, lanes: number): Promise<void> {
   process.on('SIGTERM', () => {
     going = false
   })
-  const events = createEventPath(
+  const events = createEventPipeline(
     {
       node: 'chaos',
       spoolDir: process.env.SLUICE_SPOOL_DIR!,

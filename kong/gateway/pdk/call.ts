@@ -1,5 +1,5 @@
 /** What a PDK call meets in the gateway, and how it answers. */
-import type { Exchange } from './exchange.ts'
+import type { Exchange } from '../proxy/exchange.ts'
 
 export type Phase = 'rewrite' | 'access' | 'response' | 'log'
 
@@ -9,7 +9,8 @@ export type LogLevel = 'alert' | 'crit' | 'err' | 'warn' | 'notice' | 'info' | '
 /** The gateway as far as plugins may ask about it. */
 export interface PdkHost {
   readonly hostname: string
-  readonly clusterId: string
+  /** Undefined without a database. */
+  readonly clusterId: string | undefined
   /** For `{vault://env/…}`. */
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: (level: LogLevel, plugin: string, text: string) => void

@@ -16,10 +16,12 @@ export const node = {
     },
     'kong.nginx.get_ctx': (event, _, [key]) => contextValue(event, String(key)),
     'kong.nginx.set_ctx': ({ exchange }, _, [key, value]) => {
-      store(exchange.variables, String(key), value)
+      // A field of Kong's own: whether the response is held back for plugins.
+      if (key === 'buffered_proxying')
+        exchange.buffering = value !== undefined && value !== null && value !== false
+      else store(exchange.variables, String(key), value)
     },
-    // The gateway listens without TLS.
-    'kong.nginx.get_tls1_version_str': () => undefined,
+    'kong.nginx.get_tls1_version_str': ({ exchange }) => exchange.tls?.version,
     'kong.nginx.get_subsystem': () => 'http',
     'kong.nginx.req_start_time': ({ exchange }) => exchange.startedAtMs / 1000,
     'kong.nginx.get_statistics': statistics,
@@ -67,11 +69,17 @@ function variable({ exchange }: PdkEvent, name: string): string | undefined {
     case 'host':
       return exchange.host
     case 'remote_addr':
-    case 'realip_remote_addr':
       return exchange.clientIp
+    case 'realip_remote_addr':
+      return exchange.peer.ip
     case 'remote_port':
-    case 'realip_remote_port':
       return String(exchange.clientPort)
+    case 'realip_remote_port':
+      return String(exchange.peer.port)
+    case 'ssl_server_name':
+      return exchange.tls?.serverName
+    case 'ssl_protocol':
+      return exchange.tls?.version
     case 'server_addr':
       return exchange.serverIp
     case 'server_port':
@@ -114,6 +122,8 @@ function contextValue({ exchange }: PdkEvent, key: string): unknown {
       return exchange.credential && entityOf(exchange.credential)
     case 'KONG_PROCESSING_START':
       return exchange.startedAtMs
+    case 'buffered_proxying':
+      return exchange.buffering || undefined
     case 'KONG_PROXIED':
       return exchange.proxied || undefined
     case 'KONG_EXITED':

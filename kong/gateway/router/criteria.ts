@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { RoutePart } from './priority.ts'
 import { isRegexPath } from './priority.ts'
+import { toRegExp, toSearchRegExp } from './regex.ts'
 import type { Endpoint, RoutedRequest, RouteFields, RouteQuery } from './route.ts'
 
 /** What a path criterion found: the matched text and the captures of a regular expression. */
@@ -71,9 +72,7 @@ export function splitHostPort(text: string): { host: string; port: number | unde
 function compileHeader(name: string, values: readonly string[]): Test {
   const key = name.toLowerCase()
   const plain = new Set(values.filter(v => !v.startsWith('~*')).map(v => v.toLowerCase()))
-  const patterns = values
-    .filter(v => v.startsWith('~*'))
-    .map(v => new RegExp(toRegExp(v.slice(2).toLowerCase()).source.slice(1)))
+  const patterns = values.filter(v => v.startsWith('~*')).map(v => toSearchRegExp(v.slice(2).toLowerCase()))
   const fits = (value: string) => {
     const lower = value.toLowerCase()
     return plain.has(lower) || patterns.some(pattern => pattern.test(lower))
@@ -140,14 +139,4 @@ function compileRegex(path: string) {
     const found = pattern.exec(text)
     return found ? { text: found[0], captures: found.length > 1 ? found : undefined } : undefined
   }
-}
-
-/**
- * Kong's engine is that of Rust. Its named groups and ends of text have other names here, and `(?i)` holds for the
- * whole expression wherever it stands.
- */
-function toRegExp(source: string): RegExp {
-  const text = source.replaceAll('(?P<', '(?<').replaceAll('\\A', '^').replaceAll('\\z', '$')
-  const ignoreCase = text.includes('(?i)')
-  return new RegExp(`^(?:${text.replaceAll('(?i)', '')})`, ignoreCase ? 'i' : '')
 }

@@ -82,6 +82,15 @@ describe('an event', () => {
     ['rejects', () => Promise.reject(new Error('on purpose'))],
     ['throws what is no error', () => Promise.reject('on purpose')],
     ['never ends', never],
+    [
+      'returns a promise of its own making that throws',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: it is what the test is about
+        then() {
+          throw new Error('on purpose')
+        },
+      }),
+    ],
     ['waits for Kong and then throws', async kong => assert.fail(String(await kong.client.getConsumer()))],
     [
       'calls what the phase does not allow',

@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createLogger } from '../../../foundation/log.ts'
-import { readSettings } from '../../../foundation/settings.ts'
-import { type Server as PluginServer, startServer } from '../../../plugin-server/main.ts'
-import { createDump } from '../../../plugin-server/runtime/info.ts'
-import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
-import { plugin as circuitBreaker } from '../../../plugins/circuit-breaker/plugin.ts'
-import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
-import { makeFolder } from '../../support/folder.ts'
-import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
-
-const plugins: readonly AnyPlugin[] = [circuitBreaker, sluice]
+import { type BreakerGateway, type PluginEntry, startBreakerGateway } from './breaker-gateway.ts'
 
 const CONFIG = {
   minimum_calls: 5,
@@ -32,14 +20,11 @@ type Behaviour = 'ok' | 'fail' | 'hang' | 'reset' | 'slow' | 'limited'
 
 describe('circuit-breaker behind a gateway', function () {
   this.timeout(30_000)
-  const folder = makeFolder()
   let upstream: Server
   let spare: Server
-  let server: PluginServer
-  let gateway: RunningGateway
+  let world: BreakerGateway
   let behaviour: Behaviour = 'ok'
   let reached = 0
-  let made = 0
 
   before(async () => {
     upstream = createServer((request, response) => {
@@ -54,61 +39,24 @@ describe('circuit-breaker behind a gateway', function () {
     })
     spare = createServer((request, response) => response.end(`spare ${request.headers.host} ${request.url}`))
     for (const one of [upstream, spare]) await once(one.listen(0, '127.0.0.1'), 'listening')
-    const socket = path.join(folder.path, 'sluice.sock')
-    const settings = readSettings({
-      SLUICE_SOCKET: socket,
-      SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
-      SLUICE_HTTP: 'off',
-    })
-    server = await startServer(settings, { plugins, log: createLogger('silent') })
-    const servers = plugins.flatMap(plugin => {
-      const dump = path.join(folder.path, `${plugin.name}.json`)
-      writeFileSync(dump, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
-      const variable = `KONG_PLUGINSERVER_${plugin.name.replaceAll('-', '_').toUpperCase()}`
-      return [
-        [`${variable}_SOCKET`, socket],
-        [`${variable}_QUERY_CMD`, `cat ${dump}`],
-      ]
-    })
-    gateway = await startTestGateway({
-      KONG_PLUGINS: 'bundled,circuit-breaker,sluice',
-      KONG_PLUGINSERVER_NAMES: 'circuit_breaker,sluice',
-      ...Object.fromEntries(servers),
-    })
+    world = await startBreakerGateway()
   })
   after(async () => {
-    await gateway?.close()
-    await server?.close()
+    await world?.close()
     for (const one of [upstream, spare]) {
       one?.closeAllConnections()
       one?.close()
     }
-    folder.remove()
   })
   beforeEach(() => {
     behaviour = 'ok'
   })
 
-  /** A service of its own with a breaker of its own; resolves with the path of its route. */
-  async function addService(
-    config: Record<string, unknown> = {},
-    entry: (breaker: Record<string, unknown>) => Record<string, unknown> = breaker => ({
-      name: 'circuit-breaker',
-      config: breaker,
-    }),
-  ): Promise<string> {
-    made += 1
-    const name = `s${made}`
-    const { port } = upstream.address() as AddressInfo
-    const timeouts = { connect_timeout: 500, read_timeout: 150, write_timeout: 500, retries: 0 }
-    await gateway.admin('POST', '/services', { name, url: `http://127.0.0.1:${port}`, ...timeouts })
-    await gateway.admin('POST', `/services/${name}/routes`, { paths: [`/${name}`] })
-    await gateway.admin('POST', `/services/${name}/plugins`, entry({ ...CONFIG, ...config }))
-    return `/${name}`
-  }
+  const addService = (config: Record<string, unknown> = {}, entry?: PluginEntry): Promise<string> =>
+    world.addService(upstream, { ...CONFIG, ...config }, entry)
 
   const get = async (route: string, headers: Record<string, string> = {}) => {
-    const answer = await fetch(`${gateway.proxyUrl}${route}`, { headers })
+    const answer = await fetch(`${world.gateway.proxyUrl}${route}`, { headers })
     return { status: answer.status, headers: answer.headers, body: await answer.text() }
   }
   const isRejection = (answer: Awaited<ReturnType<typeof get>>) =>
@@ -175,15 +123,15 @@ describe('circuit-breaker behind a gateway', function () {
   it('is not opened by 401, by 429, nor by clients that leave', async () => {
     const route = await addService({ minimum_calls: 1, failure_rate: 1, connection_failures: 1 })
     const name = route.slice(1)
-    const auth = await gateway.admin('POST', `/services/${name}/plugins`, { name: 'key-auth' })
+    const auth = await world.gateway.admin('POST', `/services/${name}/plugins`, { name: 'key-auth' })
     for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 401)
-    await gateway.admin('DELETE', `/plugins/${auth.id}`)
+    await world.gateway.admin('DELETE', `/plugins/${auth.id}`)
     behaviour = 'limited'
     for (let i = 0; i < 20; i++) assert.equal((await get(route)).status, 429)
     behaviour = 'slow'
     for (let i = 0; i < 20; i++) {
       const leaves = AbortSignal.timeout(20)
-      await assert.rejects(fetch(`${gateway.proxyUrl}${route}`, { signal: leaves }))
+      await assert.rejects(fetch(`${world.gateway.proxyUrl}${route}`, { signal: leaves }))
     }
     behaviour = 'ok'
     await pause(50)
@@ -256,16 +204,16 @@ describe('circuit-breaker behind a gateway', function () {
     [{ trip_rate: 50 }, /"trip_rate"/],
   ]
   it('is refused by the Admin API with the name of the field that is wrong', async () => {
-    await gateway.admin('POST', '/services', { name: 'wrong', url: 'http://127.0.0.1:9' })
+    await world.gateway.admin('POST', '/services', { name: 'wrong', url: 'http://127.0.0.1:9' })
     for (const [config, field] of wrong)
       await assert.rejects(
-        gateway.admin('POST', '/services/wrong/plugins', { name: 'circuit-breaker', config }),
+        world.gateway.admin('POST', '/services/wrong/plugins', { name: 'circuit-breaker', config }),
         new RegExp(`400 .*schema violation.*${field.source}`),
         JSON.stringify(config),
       )
-    await gateway.admin('POST', '/consumers', { username: 'eddie' })
+    await world.gateway.admin('POST', '/consumers', { username: 'eddie' })
     await assert.rejects(
-      gateway.admin('POST', '/consumers/eddie/plugins', { name: 'circuit-breaker' }),
+      world.gateway.admin('POST', '/consumers/eddie/plugins', { name: 'circuit-breaker' }),
       /400 .*schema violation.*"consumer"/,
     )
   })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import { Board } from '../../../plugins/circuit-breaker/board.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { plugin } from '../../../plugins/circuit-breaker/plugin.ts'
+import { BreakerRegistry } from '../../../plugins/circuit-breaker/registry.ts'
+import type { HeaderMap } from '../../../protocol/pdk/entities.ts'
 import type { AccessKong, Host, InstanceScope, LogKong } from '../../../sdk/sdk.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 import { configOf, settled } from './simulated-node.ts'
@@ -20,8 +21,16 @@ class Exit extends Error {
   }
 }
 
+interface Asked {
+  readonly serviceHost?: string
+  readonly headers?: HeaderMap
+}
+
 /** Notes every PDK call, and answers as Kong would for the service `echo`. */
-function accessKong(calls: string[], serviceHost = 'echo.internal'): AccessKong {
+function accessKong(
+  calls: string[],
+  { serviceHost = 'echo.internal', headers = {} }: Asked = {},
+): AccessKong {
   const note =
     (name: string) =>
     (...args: unknown[]): void =>
@@ -35,6 +44,12 @@ function accessKong(calls: string[], serviceHost = 'echo.internal'): AccessKong 
       getRoute: async () => {
         calls.push('router.getRoute')
         return { id: 'rid', name: 'r' }
+      },
+    },
+    request: {
+      getHeaders: async () => {
+        calls.push('getHeaders')
+        return headers
       },
     },
     log: { setSerializeValue: note('setSerializeValue') },
@@ -66,7 +81,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
     store,
     events: { publish: async (e: unknown) => void events.push(e) },
   } as unknown as Host
-  const memory = new Board(host)
+  const memory = new BreakerRegistry(host)
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
   const instance = plugin.instance!(config, { host, memory, scope: full })
@@ -76,11 +91,11 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
     memory,
     metrics,
     accessNow: () => plugin.phases.access!(accessKong([]), context),
-    async access(serviceHost?: string) {
+    async access(asked?: Asked) {
       const calls: string[] = []
       let exit: Exit | undefined
       try {
-        await plugin.phases.access!(accessKong(calls, serviceHost), context)
+        await plugin.phases.access!(accessKong(calls, asked), context)
       } catch (error) {
         if (!(error instanceof Exit)) throw error
         exit = error
@@ -162,13 +177,34 @@ describe('the phases of circuit-breaker', () => {
     h.clock.advance(1000)
     const { calls, exit } = await h.access()
     assert.equal(exit, undefined)
-    const mark = calls[0]!.replace('setSerializeValue sluice.breaker ', '')
+    assert.equal(calls[0], 'getHeaders')
+    const mark = calls[1]!.replace('setSerializeValue sluice.breaker ', '')
     assert.match(mark, /^probe shared \d+ n1\//)
     assert.equal((await h.access()).exit?.status, 503)
     await h.log(200, { sluice: { breaker: mark } })
     await settled()
     assert.deepEqual((await h.access()).calls, [])
   })
+
+  for (const headers of [
+    { upgrade: 'WebSocket' },
+    { accept: ['text/html', 'text/event-stream'] },
+    { accept: 'text/event-stream;q=0.9' },
+  ])
+    it(`take ${JSON.stringify(headers)} for a stream, which has permits of its own`, async () => {
+      const h = harness(
+        { minimum_calls: 1, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
+        { serviceId: 'sid' },
+      )
+      await h.access()
+      await h.log(500)
+      await settled()
+      h.clock.advance(1000)
+      for (const asked of [{ headers: {} }, { headers }]) {
+        assert.equal((await h.access(asked)).exit, undefined)
+        assert.equal((await h.access(asked)).exit?.status, 503)
+      }
+    })
 
   it('answer from a static fallback', async () => {
     const fallback = { static: { status: 200, content_type: 'text/plain', body: 'later' } }
@@ -206,7 +242,7 @@ describe('the phases of circuit-breaker', () => {
     const h = harness({ minimum_calls: 1, fallback }, { serviceId: 'sid' })
     await h.access()
     await h.log(503)
-    const { calls } = await h.access('10.0.0.1')
+    const { calls } = await h.access({ serviceHost: '10.0.0.1' })
     assert.deepEqual(calls, [
       'router.getService',
       'setSerializeValue sluice.breaker fallback',
@@ -221,7 +257,7 @@ describe('the phases of circuit-breaker', () => {
     const h = harness({ minimum_calls: 1, fallback }, { serviceId: 'sid' })
     await h.access()
     await h.log(503)
-    const { calls, exit } = await h.access('10.0.0.1')
+    const { calls, exit } = await h.access({ serviceHost: '10.0.0.1' })
     assert.equal(exit?.status, 503)
     assert.ok(calls.includes('setSerializeValue sluice.breaker rejected'))
     await h.memory.flush()

@@ -20,7 +20,7 @@ describe('breakers over a Redis Cluster', function () {
     cluster = await useRedisCluster()
   })
   after(async () => {
-    for (const node of nodes) await node.board.close()
+    for (const node of nodes) await node.registry.close()
     for (const store of stores) await store.close()
     await cluster?.close()
   })
@@ -43,10 +43,10 @@ describe('breakers over a Redis Cluster', function () {
   it('agree on every master, hear of changes, and can be listed and ordered', async () => {
     for (const key of BREAKERS) {
       const [one, other] = [await addNode('n1', key), await addNode('n2', key)]
-      for (const node of [one, other]) await node.board.beat()
+      for (const node of [one, other]) await node.registry.beat()
       for (const node of [one, other]) for (let i = 0; i < 4; i++) await node.request('failure')
       await until(`${key} is open at both`, () =>
-        [one, other].every(node => node.breaker.cell.shared.phase === 'open'),
+        [one, other].every(node => node.entry.breaker.shared.phase === 'open'),
       )
     }
     const [store] = stores
@@ -58,7 +58,7 @@ describe('breakers over a Redis Cluster', function () {
     const order = { mode: 'forced-closed', remainingMs: 60_000, actor: 'eddie', reason: 'test' } as const
     await orderMode(store!, BREAKERS[0]!, order)
     await until('the order has come', () =>
-      nodes.slice(0, 2).every(node => node.breaker.cell.mode.mode === 'forced-closed'),
+      nodes.slice(0, 2).every(node => node.entry.breaker.mode.mode === 'forced-closed'),
     )
   })
 })

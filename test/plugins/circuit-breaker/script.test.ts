@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
-import type { Policy } from '../../../plugins/circuit-breaker/breaker.ts'
+import { LATE_KEPT, type ProbeKind } from '../../../plugins/circuit-breaker/breaker.ts'
 import { beatScript } from '../../../plugins/circuit-breaker/heartbeat.ts'
 import { AUTO, type ModeSetting } from '../../../plugins/circuit-breaker/mode.ts'
-import { breakerScript, type Known, type Operation } from '../../../plugins/circuit-breaker/script.ts'
+import type { Policy } from '../../../plugins/circuit-breaker/policy.ts'
+import {
+  type BreakerCall,
+  breakerScript,
+  type Known,
+  type Operation,
+  type Snapshot,
+} from '../../../plugins/circuit-breaker/script.ts'
 import type { StoredHash } from '../../../sdk/store.ts'
 import { type Service, START_MS, sharedRedis } from '../../support/services.ts'
 import { LUA_WITH_TIME, withTime } from './held-time-store.ts'
@@ -64,7 +71,13 @@ const operations: fc.Arbitrary<Call['make']> = fc.oneof(
           }),
       ),
   },
-  { weight: 4, arbitrary: tokens.map(token => (): Operation => ({ op: 'acquire', token })) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(tokens, fc.constantFrom<ProbeKind>('request', 'stream')).map(
+      ([token, kind]) =>
+        (): Operation => ({ op: 'acquire', token, kind }),
+    ),
+  },
   {
     weight: 4,
     arbitrary: fc
@@ -120,6 +133,42 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 
 const NOTHING: Known = { phase: 'closed', generation: 0, attempt: 0, remainingMs: 0, cause: undefined }
 
+const POLICY: Policy = {
+  failureRate: 0.5,
+  slowCallRate: 1,
+  minimumCalls: 1,
+  connectionFailures: 0,
+  quorumNodes: 3,
+  openMs: 1000,
+  maxOpenMs: 1000,
+  openJitter: 0,
+  permits: 1,
+  probeMs: 1000,
+  recoveryMs: 1000,
+  liveMs: 2000,
+}
+
+interface Place {
+  readonly redis: Redis
+  readonly key: string
+  readonly hash: StoredHash
+}
+
+/** Runs one call in Redis and in memory. @returns what both answer */
+async function inBoth({ redis, key, hash }: Place, call: BreakerCall, nowMicros: number): Promise<Snapshot> {
+  const args = breakerScript.encode!(call)
+  const inMemory = breakerScript.apply(hash, call, nowMicros)
+  const reply = (await redis.eval(LUA_WITH_TIME, 1, key, ...withTime(args, nowMicros))) as (string | number)[]
+  const context = JSON.stringify({ operation: call.operation, known: call.known })
+  const snapshot = breakerScript.decode(reply)
+  assert.deepEqual(snapshot, inMemory.result, context)
+  const stored = await redis.hgetall(key)
+  assert.deepEqual(stored, Object.fromEntries([...hash].map(([k, v]) => [k, String(v)])), context)
+  const ttl = await redis.pttl(key)
+  assert.ok(Math.abs(ttl - inMemory.expireInMs) < 1000, `expires in ${ttl}, not ${inMemory.expireInMs}`)
+  return snapshot
+}
+
 describe('the script of the breaker', () => {
   let service: Service
   let redis: Redis
@@ -141,7 +190,7 @@ describe('the script of the breaker', () => {
         const key = `{test:breaker:${process.pid}:${run}}`
         const hash: StoredHash = new Map()
         let nowMicros = 1_800_000_000_000_000 + run
-        let last: Known = NOTHING
+        let last: Known & { readonly late: number } = { ...NOTHING, late: 0 }
         let granted = 'a'
         for (const call of sequence) {
           nowMicros += call.waitMs * 1000
@@ -161,22 +210,14 @@ describe('the script of the breaker', () => {
             mode: call.mode,
             draw: call.draw,
           }
-          const args = breakerScript.encode!(request)
-          const inMemory = breakerScript.apply(hash, request, nowMicros)
-          const inRedis = (await redis.eval(LUA_WITH_TIME, 1, key, ...withTime(args, nowMicros))) as (
-            | string
-            | number
-          )[]
-          const context = JSON.stringify({ operation, known })
-          const snapshot = breakerScript.decode(inRedis)
-          assert.deepEqual(snapshot, inMemory.result, context)
-          const stored = await redis.hgetall(key)
-          assert.deepEqual(stored, Object.fromEntries([...hash].map(([k, v]) => [k, String(v)])), context)
-          const ttl = await redis.pttl(key)
-          assert.ok(
-            Math.abs(ttl - inMemory.expireInMs) < 1000,
-            `expires in ${ttl}, not ${inMemory.expireInMs}`,
+          const snapshot = await inBoth({ redis, key, hash }, request, nowMicros)
+          if (
+            snapshot.generation === last.generation &&
+            snapshot.late < last.late &&
+            operation.op === 'settle'
           )
+            reached.add('late result')
+          if (snapshot.leases > 0 && operation.op === 'acquire') reached.add(operation.kind)
           last = snapshot
           if (snapshot.granted && operation.op === 'acquire') granted = operation.token
           reached.add(last.phase)
@@ -186,28 +227,44 @@ describe('the script of the breaker', () => {
       { numRuns: 200 },
     )
     // The sequences are of use only if they go everywhere.
-    assert.deepEqual([...reached].sort(), ['closed', 'half-open', 'open', 'recovering'])
+    assert.deepEqual([...reached].sort(), [
+      'closed',
+      'half-open',
+      'late result',
+      'open',
+      'recovering',
+      'request',
+      'stream',
+    ])
+  })
+
+  it('forgets the same late probes in Redis as in memory', async () => {
+    const place = { redis, key: `{test:breaker:${process.pid}:late}`, hash: new Map() }
+    const policy = { ...POLICY, permits: 5, probeMs: 100 }
+    const known = { ...NOTHING, phase: 'open' as const, generation: 1 }
+    for (let i = 0; i < LATE_KEPT * 2; i++) {
+      const operation = { op: 'acquire' as const, token: `p${i}`, kind: 'request' as const }
+      const request = { operation, node: 'n1/1', name: 'echo', policy, known, mode: AUTO, draw: 0 }
+      const { granted, late } = await inBoth(place, request, 1_800_000_000_000_000 + i * 30_000)
+      assert.ok(granted)
+      if (i > LATE_KEPT + policy.permits) assert.equal(late, LATE_KEPT)
+    }
+    await redis.del(place.key)
   })
 
   it('runs as it is, with the time of Redis', async () => {
     const key = `{test:breaker:${process.pid}:real}`
-    const policy: Policy = {
-      failureRate: 0.5,
-      slowCallRate: 1,
-      minimumCalls: 1,
-      connectionFailures: 0,
-      quorumNodes: 3,
-      openMs: 1000,
-      maxOpenMs: 1000,
-      openJitter: 0,
-      permits: 1,
-      probeMs: 1000,
-      recoveryMs: 1000,
-      liveMs: 2000,
-    }
     const seen = { generation: 0, calls: 1, failures: 1, slow: 0, connectionFailures: 0 }
     const operation = { op: 'report' as const, seen, peers: 1 }
-    const request = { operation, node: 'n1/1', name: 'echo', policy, known: NOTHING, mode: AUTO, draw: 0 }
+    const request = {
+      operation,
+      node: 'n1/1',
+      name: 'echo',
+      policy: POLICY,
+      known: NOTHING,
+      mode: AUTO,
+      draw: 0,
+    }
     const args = breakerScript.encode!(request)
     const reply = (await redis.eval(breakerScript.lua, 1, key, ...args)) as (string | number)[]
     const snapshot = breakerScript.decode(reply)

@@ -1,11 +1,16 @@
 import { Create } from 'typebox/value'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
-import { Board, type BoardHost, type Decision } from '../../../plugins/circuit-breaker/board.ts'
+import type { ProbeKind } from '../../../plugins/circuit-breaker/breaker.ts'
 import type { Outcome } from '../../../plugins/circuit-breaker/classify.ts'
 import { type Config, configSchema, readConfig } from '../../../plugins/circuit-breaker/config.ts'
-import type { Entry } from '../../../plugins/circuit-breaker/entry.ts'
 import { BREAKER_EVENTS } from '../../../plugins/circuit-breaker/events.ts'
+import {
+  BreakerRegistry,
+  type Decision,
+  type RegistryHost,
+} from '../../../plugins/circuit-breaker/registry.ts'
+import type { RegistryEntry } from '../../../plugins/circuit-breaker/registry-entry.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
@@ -26,14 +31,21 @@ export const configOf = (values: Partial<Config> = {}): Config => ({
   ...values,
 })
 
+export interface RequestOptions {
+  readonly slow?: boolean
+  /** Its log event never comes. */
+  readonly lost?: boolean
+  readonly kind?: ProbeKind
+}
+
 export interface SimulatedNode {
-  readonly board: Board
+  readonly registry: BreakerRegistry
   readonly clock: TestClock
   readonly events: RecordedEvents
   readonly store: Store
-  readonly breaker: Entry
+  readonly entry: RegistryEntry
   /** One request whose upstream does as it is told; undefined: it was rejected. */
-  request(outcome: Outcome, options?: { slow?: boolean; lost?: boolean }): Promise<Decision>
+  request(outcome: Outcome, options?: RequestOptions): Promise<Decision>
   /** The end of a request that was admitted. */
   finish(decision: Decision, outcome: Outcome, options?: { slow?: boolean; startedAtMs?: number }): void
   phase(): string
@@ -61,12 +73,12 @@ export async function createNode(
     metrics,
     store: options.store ?? new MemoryStore({ clock, metrics }),
     events,
-  } as unknown as BoardHost
-  const board = new Board(host)
-  for (let i = 0; i < 3; i++) await board.beat()
-  const configured = board.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
-  const breaker = board.open(options.key ?? 'service:s', configured, 'echo')
-  await breaker.loading
+  } as unknown as RegistryHost
+  const registry = new BreakerRegistry(host)
+  for (let i = 0; i < 3; i++) await registry.beat()
+  const configured = registry.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
+  const entry = registry.open(options.key ?? 'service:s', configured, 'echo')
+  await entry.loading
 
   const finish: SimulatedNode['finish'] = (
     decision,
@@ -74,22 +86,22 @@ export async function createNode(
     { slow = false, startedAtMs = clock.now() } = {},
   ) => {
     const mark = decision.kind === 'probe' ? decision.mark : undefined
-    board.record(breaker, { outcome, upstreamMs: 1, startedAtMs, mark }, slow)
+    registry.record(entry, { outcome, upstreamMs: 1, startedAtMs, mark }, slow)
   }
   return {
-    board,
+    registry,
     clock,
     events,
     store: host.store,
-    breaker,
+    entry,
     finish,
-    async request(outcome, { slow = false, lost = false } = {}) {
-      const decision = await board.decide(breaker)
+    async request(outcome, { slow = false, lost = false, kind = 'request' } = {}) {
+      const decision = await registry.decide(entry, () => kind)
       if (decision.kind !== 'reject' && !lost) finish(decision, outcome, { slow })
       return decision
     },
     phase: () => {
-      const { shared, own } = breaker.cell
+      const { shared, own } = entry.breaker
       return shared.phase === 'closed' ? own.phase : shared.phase
     },
   }

@@ -67,6 +67,20 @@ describe('adaptive concurrency', () => {
     assert.equal(overload.leave(slots[2]!, 50, 1000), false)
   })
 
+  it('counts a stream against its subject for as long as it can last, and not as load', () => {
+    const overload = createOverload({ initialLimit: 1, slotMs: 1000 })
+    const streaming = { ...BRONZE, subject: 'a', concurrency: 1, lifeMs: 5000 }
+    const slot = slotOf(overload.enter(streaming, 0))
+    assert.equal(overload.inFlight, 1)
+    assert.equal(overload.enter({ ...streaming, lifeMs: 1000 }, 4999).outcome, 'shed')
+    assert.equal(overload.inFlight, 0)
+    assert.equal(overload.enter({ ...BRONZE, subject: 'b', concurrency: 1 }, 4999).outcome, 'admitted')
+    assert.equal(overload.leave(slot, 10, 4999), false)
+    assert.equal(overload.enter(streaming, 6000).outcome, 'admitted', 'its log event came')
+    assert.equal(overload.enter(streaming, 10_999).outcome, 'shed')
+    assert.equal(overload.enter(streaming, 11_000).outcome, 'admitted', 'its log event was lost')
+  })
+
   it('backs off when the upstream refuses, once for all that was in flight', () => {
     const overload = createOverload({ initialLimit: 100 })
     const slots = Array.from({ length: 50 }, () => slotOf(overload.enter(BRONZE, 0)))
