@@ -55,6 +55,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/fingerprint.ts'),
   },
   breaker: { summary: 'shows and orders circuit breakers', load: () => import('./commands/breaker.ts') },
+  discover: {
+    summary: "keeps the targets of Kong's upstreams at what Consul says",
+    load: () => import('./commands/discover.ts'),
+  },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
 

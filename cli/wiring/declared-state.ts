@@ -13,12 +13,15 @@ import { type Plan, planState } from '../../kong/reconcile/plan.ts'
 import { withPluginChecks } from './plugin-checks.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
 
-export interface AdminFlags {
+export interface KongFlags {
   readonly adminUrl: string
   readonly header: readonly string[]
-  readonly selectTag: readonly string[]
   readonly wait: string
   readonly parallel: string
+}
+
+export interface AdminFlags extends KongFlags {
+  readonly selectTag: readonly string[]
   readonly json?: boolean
 }
 
@@ -38,8 +41,8 @@ const collectTag = (tag: string, before: readonly string[]): string[] => {
   return collect(tag, before)
 }
 
-/** A command with the flags that say where Kong is and what is ours. */
-export function adminCommand(): Command {
+/** A command with the flags that say where Kong is. */
+export function kongCommand(): Command {
   return new Command()
     .addOption(
       new Option('--admin-url <url>', "Kong's Admin API")
@@ -47,11 +50,15 @@ export function adminCommand(): Command {
         .default('http://127.0.0.1:8001'),
     )
     .option('--header <name:value>', 'sent with each request; repeatable', collect, [])
-    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collectTag, [])
     .option('--wait <seconds>', 'how long to wait for Kong', '60')
     .option('--parallel <n>', 'requests at once', '10')
-    .option('--json', 'print JSON')
 }
+
+/** The same with the flags that say what is ours. */
+export const adminCommand = (): Command =>
+  kongCommand()
+    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collectTag, [])
+    .option('--json', 'print JSON')
 
 /** The same with the files of the declared state, and the plugins that check it. */
 export const fileCommand = (): Command =>
@@ -111,7 +118,7 @@ async function readInput(): Promise<string> {
 
 /** Runs `work` with a client of a Kong that answers, and closes the client. The signal ends the waiting for Kong. */
 export async function withKong<T>(
-  flags: AdminFlags,
+  flags: KongFlags,
   work: (client: AdminClient) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
