@@ -82,11 +82,15 @@ export class Discovery {
     return discovery
   }
 
-  /** Ready: each upstream is as Consul says. */
+  /** Ready when Consul has answered for each service; that it is gone later is a problem, not a blocker. */
   health(): Health {
-    const problems = [...this.#feeds.values()].flatMap(feed => feed.problems)
+    const feeds = [...this.#feeds.values()]
+    const blockers = feeds
+      .filter(feed => !feed.isKnown)
+      .map(({ query }) => `${query.service}: Consul has not answered yet`)
+    const problems = feeds.flatMap(feed => feed.problems)
     if (this.#kongProblem !== undefined) problems.push(this.#kongProblem)
-    return { ready: problems.length === 0, problems }
+    return { blockers, problems, warnings: [] }
   }
 
   async close(): Promise<void> {

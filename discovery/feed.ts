@@ -40,11 +40,14 @@ export class Feed implements WatchListener {
     this.#watching = watchService(parts.consul, query, this, parts, this.#stop.signal)
   }
 
-  /** One sentence each; none when the upstream is as Consul says. */
+  /** Whether Consul has answered since the start. */
+  get isKnown(): boolean {
+    return this.#instances !== undefined
+  }
+
+  /** What keeps the upstream from being as Consul says; one sentence each. */
   get problems(): readonly string[] {
-    const problems = [this.#consulProblem, this.#kongProblem].filter(problem => problem !== undefined)
-    if (problems.length > 0 || this.#instances) return problems
-    return [`${this.query.service}: Consul has not answered yet`]
+    return [this.#consulProblem, this.#kongProblem].filter(problem => problem !== undefined)
   }
 
   known(instances: readonly Instance[]): void {

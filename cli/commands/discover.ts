@@ -1,4 +1,4 @@
-import { Option } from 'commander'
+import { Command, Option } from 'commander'
 import { ConsulClient } from '../../discovery/consul/client.ts'
 import { Discovery } from '../../discovery/discovery.ts'
 import { createFeedMetrics } from '../../discovery/metrics.ts'
@@ -12,9 +12,9 @@ import type { AdminClient } from '../../kong/admin/client.ts'
 import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
-import { type KongFlags, kongCommand, retryParts, withKong } from '../wiring/declared-state.ts'
+import { type AdminFlags, retryParts, withAdminOptions, withKong } from '../wiring/admin.ts'
 
-interface DiscoverFlags extends KongFlags {
+interface DiscoverFlags extends AdminFlags {
   readonly consulUrl?: string
   readonly hold: string
   readonly emptyAfter: string
@@ -24,7 +24,7 @@ interface DiscoverFlags extends KongFlags {
   readonly json?: true
 }
 
-export const command = kongCommand()
+export const command = withAdminOptions(new Command())
   .addOption(
     new Option('--consul-url <url>', 'Consul; CONSUL_HTTP_ADDR, or http://127.0.0.1:8500, by default').env(
       'SLUICE_CONSUL_URL',
@@ -59,7 +59,7 @@ CONSUL_HTTP_TOKEN. With --once the exit status is 1 when an upstream has a probl
         flags,
         kong =>
           flags.once ? once({ ...parts, kong }, flags) : follow({ ...parts, kong }, flags, stop.signal),
-        stop.signal,
+        { signal: stop.signal },
       )
     } finally {
       process.off('SIGINT', onSignal)
@@ -115,7 +115,7 @@ async function follow(
     readKongEveryMs: parseDuration(flags.kongEvery),
   })
   const address = flags.http === 'off' ? undefined : readAddress(flags.http)
-  const server = address && (await serveObservations(address, metrics, () => discovery.health()))
+  const server = address && (await serveObservations(address, { metrics, health: () => discovery.health() }))
   if (server) log.info({ host: address.host, port: server.port }, 'metrics and health are served')
   await new Promise<void>(resolve => {
     if (signal.aborted) resolve()

@@ -1,4 +1,4 @@
-import { formatTarget } from '../../kong/reconcile/shorthand.ts'
+import { formatTarget } from '../../kong/entities/target.ts'
 
 /** An instance of a service that takes requests. */
 export interface Instance {
@@ -23,8 +23,8 @@ const UNIT = 100
 const MOST = 65_535
 
 /**
- * Reads `/v1/health/service`. An instance without a port can't be a target and is left out; of two with the same
- * address the first counts.
+ * Reads `/v1/health/service`. An instance without a port, or at a host that Kong does not take, is left out;
+ * of two with the same address the first counts.
  */
 export function readInstances(entries: readonly Entry[]): readonly Instance[] {
   const raw = new Map<string, number>()
@@ -32,7 +32,7 @@ export function readInstances(entries: readonly Entry[]): readonly Instance[] {
     if (!Service.Port) continue
     const host = Service.Address || Node.Address
     const address = formatTarget(`${host.includes(':') ? `[${host}]` : host}:${Service.Port}`)
-    if (!raw.has(address)) raw.set(address, Service.Weights?.Passing ?? 1)
+    if (address !== undefined && !raw.has(address)) raw.set(address, Service.Weights?.Passing ?? 1)
   }
   // Where the largest would not fit, all shrink, so that their ratios stay.
   const unit = Math.min(UNIT, MOST / Math.max(1, ...raw.values()))

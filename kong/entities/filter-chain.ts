@@ -20,7 +20,7 @@ export const filterChain = defineEntity({
   path: 'filter-chains',
   endpointKey: 'name',
   cacheKey: ['route', 'service'],
-  identity: [['name'], ['route', 'service']],
+  identity: [['name'], ['service'], ['route']],
   rules: {
     '': { checks: [() => 'wasm support is not enabled'] },
     name: checkName,

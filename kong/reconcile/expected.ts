@@ -3,7 +3,7 @@ import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject, type Violation } from '../schema/spec.ts'
 import type { Row } from './change.ts'
-import type { Path } from './files/source.ts'
+import type { Path } from './files/problem.ts'
 import type { Kind } from './kinds.ts'
 import { type Completed, comparedFields } from './normalise.ts'
 import type { Current } from './read.ts'
@@ -16,7 +16,7 @@ import type { Current } from './read.ts'
 export function expectedFields(
   kind: Kind,
   schema: Schema,
-  { filled, sent }: Completed,
+  { filled, sent }: Pick<Completed, 'filled' | 'sent'>,
   current: Current | undefined,
 ): Row {
   const expected = (name: string, field: Field): unknown => {
@@ -63,12 +63,18 @@ export interface Mistake {
   readonly text: string
 }
 
-/** What Kong's schema has against a declared entity. */
-export function mistakesOf(kind: Kind, schema: Schema, whole: Row, sent: Row): readonly Mistake[] {
-  const check = (row: Row) => schema.check(without(row, kind.writeOnly ?? []))
-  if (!check(whole)) return []
+/** What Kong's schema has against a declared entity, which has an id. */
+export function mistakesOf(
+  kind: Kind,
+  schema: Schema,
+  { given, sent, filled }: Completed,
+): readonly Mistake[] {
+  const shorthands = schema.checkShorthands(given)
+  if (shorthands) return flattenViolations(shorthands)
+  const check = (row: Row) => schema.check(without(row, kind.writeOnly))
+  if (!check(filled)) return []
   // What Kong generates is no mistake when it is left out.
-  const violations = check({ ...whole, ...withGenerated(schema, sent), id: whole.id })
+  const violations = check({ ...filled, ...withGenerated(schema, sent), id: filled.id })
   return flattenViolations(violations ?? null).map(({ path, text }) => ({
     path: path.filter(part => part !== '@entity'),
     text,

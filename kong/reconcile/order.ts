@@ -81,7 +81,7 @@ function link(step: Node, before: Node | undefined): void {
 
 function uniqueValues({ kind }: Change, row: Change['before']): readonly string[] {
   if (!row) return []
-  return KINDS[kind].unique.flatMap(fields => identityKey(kind, fields, row) ?? [])
+  return KINDS[kind].declaredUnique.flatMap(fields => identityKey(kind, fields, row) ?? [])
 }
 
 /** Steps of one circle of waiting, or nothing. */

@@ -1,13 +1,14 @@
 import type { Schema } from '../schema/schema.ts'
 import type { Row } from './change.ts'
 import { expectedFields, mistakesOf } from './expected.ts'
-import { type Declared, type DeclaredState, problemAt } from './files/declared.ts'
-import { type Path, type Problem, refuse } from './files/source.ts'
-import { createIdentities, type Identities } from './identity.ts'
+import type { Declared, DeclaredState } from './files/declared.ts'
+import { type Path, type Problem, problemAt, refuse } from './files/problem.ts'
+import { createIdentities, deriveId, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
 import { labelOf } from './label.ts'
-import { normaliseDeclared } from './normalise.ts'
+import { type Completed, normaliseDeclared } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
+import { urlProblem } from './shorthand.ts'
 
 /** A declared entity in the form in which Kong would report it, with its id. */
 export interface Desired {
@@ -31,6 +32,14 @@ export interface ResolveOptions {
   readonly newId: () => string
   /** The plugins' own checks, beyond Kong's schemas. */
   readonly checkPlugin?: PluginCheck
+  /** No Kong was asked: what only Kong could tell is a warning. */
+  readonly isOffline?: boolean
+}
+
+export interface Resolved {
+  readonly desired: readonly Desired[]
+  /** What could not be checked without Kong. */
+  readonly warnings: readonly Problem[]
 }
 
 /** What a plugin has against its entry, in a sentence that may name fields as `config.a.b`; undefined: nothing. */
@@ -39,26 +48,27 @@ export type PluginCheck = (fields: Row) => string | undefined
 /**
  * Finds for each declared entity the one in Kong that it means, fills in defaults and ids, and checks it.
  *
- * @throws SluiceError SLUICE_STATE_INVALID with the place of every mistake.
+ * @throws SluiceError SLUICE_STATE_INVALID with the place of every mistake, those found while reading included.
  */
 export function resolve(
   state: DeclaredState,
-  current: CurrentState,
+  current: Pick<CurrentState, 'entities' | 'schemas'>,
   options: ResolveOptions,
-): readonly Desired[] {
+): Resolved {
   const resolver = new Resolver(state, current, options)
   const desired = KIND_NAMES.flatMap(kind =>
     state.entities
       .filter(entity => entity.kind === kind)
       .flatMap(declared => resolver.resolve(declared) ?? []),
   )
-  refuse(resolver.problems)
-  return desired
+  refuse([...state.problems, ...resolver.problems])
+  return { desired, warnings: resolver.warnings }
 }
 
 class Resolver {
   readonly problems: Problem[] = []
-  readonly #current: CurrentState
+  readonly warnings: Problem[] = []
+  readonly #current: Pick<CurrentState, 'entities' | 'schemas'>
   readonly #options: ResolveOptions
   readonly #ofKong: Identities<Current>
   /** Entities of Kong that a declared one means by its id or by its name. */
@@ -68,7 +78,11 @@ class Resolver {
   /** Declared entities by the names and ids that a reference may use. */
   readonly #byName = new Map<string, Declared>()
 
-  constructor(state: DeclaredState, current: CurrentState, options: ResolveOptions) {
+  constructor(
+    state: DeclaredState,
+    current: Pick<CurrentState, 'entities' | 'schemas'>,
+    options: ResolveOptions,
+  ) {
     this.#current = current
     this.#options = options
     this.#ofKong = createIdentities()
@@ -90,15 +104,16 @@ class Resolver {
     const tags = [...new Set([...asList(declared.fields.tags), ...this.#options.selectTags])]
     const stamped = schema.fieldsFor(declared.fields).has('tags') ? { tags } : {}
     const given = { ...declared.fields, ...links, ...stamped }
-    const { filled, sent } = normaliseDeclared(declared.kind, given, this.#current.schemas, path =>
+    const completed = normaliseDeclared(declared.kind, given, this.#current.schemas, path =>
       declared.source.isFromEnvironment([...declared.path, ...path]),
     )
+    const { filled, sent } = completed
     const match = this.#match(kind, filled, declared)
     if (match === undefined) return undefined
     const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
     const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
     const whole = { ...filled, id }
-    this.#check(schema, kind, whole, sent, declared)
+    this.#check(schema, kind, { ...completed, filled: whole }, declared)
     const label = labelOf(kind, whole, (field, linkId) =>
       this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
     )
@@ -117,17 +132,22 @@ class Resolver {
     return desired
   }
 
-  #isEnabled({ kind, fields, ...declared }: Declared): boolean {
+  /** Whether the schema of a plugin's or vault's configuration is known. */
+  #isEnabled(declared: Declared): boolean {
     const { schemas } = this.#current
-    const name = fields.name
-    if (typeof name !== 'string') return true
-    const place = { kind, fields, ...declared }
-    if (kind === 'plugins' && !schemas.hasPlugin(name)) {
-      this.#wrong(place, ['name'], `the plugin ${JSON.stringify(name)} is not enabled in this Kong`)
+    const { kind, fields } = declared
+    if (typeof fields.name !== 'string') return true
+    const quoted = JSON.stringify(fields.name)
+    if (kind === 'plugins' && !schemas.hasPlugin(fields.name)) {
+      if (this.#options.isOffline)
+        this.#warn(declared, ['name'], `the plugin ${quoted} is not known here: it was not checked`)
+      else this.#wrong(declared, ['name'], `the plugin ${quoted} is not enabled in this Kong`)
       return false
     }
-    if (kind === 'vaults' && !schemas.hasVault(name)) {
-      this.#wrong(place, ['name'], `this Kong has no vault ${JSON.stringify(name)}`)
+    if (kind === 'vaults' && !schemas.hasVault(fields.name)) {
+      if (this.#options.isOffline)
+        this.#warn(declared, ['name'], `the vault ${quoted} is not known here: it was not checked`)
+      else this.#wrong(declared, ['name'], `this Kong has no vault ${quoted}`)
       return false
     }
     return true
@@ -164,18 +184,15 @@ class Resolver {
     const current = this.#ofKong.named(kind, name)
     const noun = KINDS[kind]?.noun ?? field
     if (!current) {
-      this.#wrong(declared, [field], `there is no ${noun} ${JSON.stringify(name)}, neither here nor in Kong`)
-      return undefined
+      const missing = `there is no ${noun} ${JSON.stringify(name)}`
+      if (!this.#options.isOffline)
+        return this.#wrong(declared, [field], `${missing}, neither here nor in Kong`)
+      this.#warn(declared, [field], `${missing} here; Kong must hold it`)
+      return deriveId([kind, name])
     }
-    if (isOurs(current, this.#options.selectTags)) {
-      this.#wrong(
-        declared,
-        [field],
-        `the ${noun} ${JSON.stringify(name)} is not declared, and will be deleted`,
-      )
-      return undefined
-    }
-    return current.id
+    if (!isOurs(current, this.#options.selectTags)) return current.id
+    const text = `the ${noun} ${JSON.stringify(name)} is not declared, and will be deleted`
+    return this.#wrong(declared, [field], text)
   }
 
   /** The entity of Kong that is meant, if there is one, and the id that the file asks for, if it does. */
@@ -184,7 +201,7 @@ class Resolver {
     filled: Row,
     declared: Declared,
   ): { readonly id: string | undefined; readonly current: Current | undefined } | undefined {
-    const id = typeof filled.id === 'string' ? filled.id : undefined
+    const id = typeof filled.id === 'string' ? filled.id : this.#derivedId(kind, filled)
     const current =
       (id === undefined ? undefined : this.#ofKong.byId(kind.name, id)) ??
       this.#ofKong.find(kind, filled, entity => this.#claimed.has(entity))
@@ -205,6 +222,13 @@ class Resolver {
     return { id, current }
   }
 
+  /** Services and routes may have no name: then their content names them, and another content is another entity. */
+  #derivedId(kind: Kind, filled: Row): string | undefined {
+    const mayBeNameless = kind.name === 'services' || kind.name === 'routes'
+    if (!mayBeNameless || this.#ofKong.isIdentified(kind, filled)) return undefined
+    return deriveId([kind.name, filled])
+  }
+
   #mustReplace(
     kind: Kind,
     match: { id: string | undefined; current: Current | undefined },
@@ -216,22 +240,35 @@ class Resolver {
     return kind.fixed.some(field => JSON.stringify(filled[field]) !== JSON.stringify(current.fields[field]))
   }
 
-  #check(schema: Schema, kind: Kind, whole: Row, sent: Row, declared: Declared): void {
-    const mistakes = mistakesOf(kind, schema, whole, sent)
+  #check(schema: Schema, kind: Kind, completed: Completed, declared: Declared): void {
+    const { url } = declared.fields
+    const wrongUrl = kind.name === 'services' && typeof url === 'string' ? urlProblem(url) : undefined
+    // The parts of a wrong URL are wrong, too.
+    if (wrongUrl !== undefined) {
+      this.#wrong(declared, ['url'], `url: ${wrongUrl}`)
+      return
+    }
+    const mistakes = mistakesOf(kind, schema, completed)
     for (const { path, text } of mistakes)
       this.#wrong(declared, path, path.length > 0 ? `${path.join('.')}: ${text}` : text)
     if (kind.name !== 'plugins' || mistakes.length > 0) return
-    const refusal = this.#options.checkPlugin?.(whole)
+    const refusal = this.#options.checkPlugin?.(completed.filled)
     if (refusal === undefined) return
     const [, field = 'config'] = /(config(?:\.\w+)+)/.exec(refusal) ?? []
-    this.#wrong(declared, field.split('.'), `the plugin ${String(whole.name)} refuses it: ${refusal}`)
+    this.#wrong(
+      declared,
+      field.split('.'),
+      `the plugin ${String(completed.filled.name)} refuses it: ${refusal}`,
+    )
   }
 
   #refuseTwins(kind: Kind, desired: Desired, whole: Row): void {
     const twin = this.#byIdentity.find(kind, whole) ?? this.#byIdentity.byId(kind.name, desired.id)
     if (twin) {
-      const { line } = twin.declared.source.positionOf(twin.declared.path)
-      this.#wrong(desired.declared, [], `declares the same ${kind.noun} as line ${line}`)
+      const { source, path } = twin.declared
+      const place = source === desired.declared.source ? 'line ' : `${source.file}:`
+      const { line } = source.positionOf(path)
+      this.#wrong(desired.declared, [], `declares the same ${kind.noun} as ${place}${line}`)
     } else this.#byIdentity.add(desired, whole)
   }
 
@@ -243,8 +280,14 @@ class Resolver {
     return name as string | undefined
   }
 
-  #wrong(declared: Declared, path: Path, text: string): undefined {
-    this.problems.push(problemAt(declared.source, [...declared.path, ...path], text))
+  #warn({ source, path: outer }: Declared, path: Path, text: string): void {
+    this.warnings.push(problemAt(source, [...outer, ...path], text))
+  }
+
+  /** Nothing is said about what depends on a variable that is not set. */
+  #wrong({ source, path: outer }: Declared, path: Path, text: string): undefined {
+    const whole = [...outer, ...path]
+    if (!source.isUnresolved(whole)) this.problems.push(problemAt(source, whole, text))
   }
 }
 

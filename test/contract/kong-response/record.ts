@@ -15,8 +15,8 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Packr, Unpackr } from 'msgpackr'
 import { FrameSplitter } from '../../../protocol/frames.ts'
-import { METHODS } from '../../../protocol/methods.ts'
 import { MsgpackStream } from '../../../protocol/msgpack-stream.ts'
+import { rowOf } from '../../../protocol/pdk/table.ts'
 import { readRpcCall, writeRpcReturn } from '../../../protocol/rpc.ts'
 import { TYPES } from '../../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../../protocol/wire.ts'
@@ -195,7 +195,7 @@ for (const record of protobufRecords.filter(one => one.phase === 'access')) {
   const status = await ask(record.method)
   const { method, args, argHex } = record
   const bytes = protobuf.reply as Buffer | undefined
-  const reply = bytes && TYPES[METHODS[method]?.[1] ?? 'Empty'].read(new WireReader(bytes))[0]
+  const reply = bytes && TYPES[rowOf(method)?.wire?.[1] ?? 'Empty'].read(new WireReader(bytes))[0]
   lines.push(
     JSON.stringify({
       ...{ phase: 'response', method, args, argHex, replyHex: bytes?.toString('hex') ?? null },

@@ -136,7 +136,7 @@ describe('applying a declared state', () => {
     await client.request('POST', '/plugins', { name: 'correlation-id', service: { id } })
     await assert.rejects(applyText(client, '_format_version: "3.0"\n'), {
       code: 'SLUICE_APPLY_REFUSED',
-      message: /^service s is to be deleted, but plugins \S+ of somebody else belongs to it$/,
+      message: /^service s is to be deleted, but others' entities belong to it: plugin \S+$/,
     })
   })
 
