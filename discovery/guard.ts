@@ -1,6 +1,6 @@
 /** How fast targets may be taken out. */
 export interface GuardLimits {
-  /** Within this time no more than half of an upstream's targets are taken out at once, milliseconds. */
+  /** How far back an upstream's size counts, and how long targets beyond the half of it stay, milliseconds. */
   readonly holdMs: number
   /** The last targets of an upstream stay this long after Consul named no other, milliseconds. */
   readonly emptyAfterMs: number
@@ -10,11 +10,11 @@ export interface GuardLimits {
 export interface GuardMemory {
   /** Since when a target is not passing any more. */
   readonly missingSinceMs: ReadonlyMap<string, number>
-  /** When targets were taken out lately. */
-  readonly removedAtMs: readonly number[]
+  /** How many targets there were lately. */
+  readonly sizes: readonly { readonly atMs: number; readonly count: number }[]
 }
 
-export const EMPTY_MEMORY: GuardMemory = { missingSinceMs: new Map(), removedAtMs: [] }
+export const EMPTY_MEMORY: GuardMemory = { missingSinceMs: new Map(), sizes: [] }
 
 export interface Verdict {
   readonly remove: readonly string[]
@@ -27,8 +27,8 @@ export interface Verdict {
 
 /**
  * Decides which targets may go. A Consul that was restored, or has just lost its state, names few instances or none
- * for a while, though all are well: so half of an upstream may go at once, more only after they have been missing for
- * `holdMs`, and the last ones only after `emptyAfterMs`.
+ * for a while, though all are well. So an upstream keeps at least half as many targets as it had lately; more go only
+ * after they have been missing for `holdMs`, and the last ones only after `emptyAfterMs`.
  *
  * @param present addresses of the targets that Kong has from us
  * @param wanted addresses of the instances that pass
@@ -44,11 +44,12 @@ export function decideRemovals(
   const missingSinceMs = new Map(
     missing.map(address => [address, memory.missingSinceMs.get(address) ?? nowMs]),
   )
-  const removedLately = memory.removedAtMs.filter(atMs => atMs > nowMs - limits.holdMs)
-  const size = new Set([...present, ...wanted]).size + removedLately.length
+  const count = new Set([...present, ...wanted]).size
+  const sizes = [...memory.sizes.filter(({ atMs }) => atMs > nowMs - limits.holdMs), { atMs: nowMs, count }]
+  const peak = Math.max(...sizes.map(size => size.count))
   const waitMs = wanted.size === 0 ? limits.emptyAfterMs : limits.holdMs
   const mayGoAtMs = (address: string) => missingSinceMs.get(address)! + waitMs
-  let budget = wanted.size === 0 ? 0 : Math.floor(size / 2) - removedLately.length
+  let budget = wanted.size === 0 ? 0 : count - Math.ceil(peak / 2)
   const remove: string[] = []
   const held: string[] = []
   for (const address of missing) {
@@ -60,6 +61,6 @@ export function decideRemovals(
     remove,
     held,
     againAtMs: held.length === 0 ? undefined : Math.min(...held.map(mayGoAtMs)),
-    memory: { missingSinceMs, removedAtMs: [...removedLately, ...remove.map(() => nowMs)] },
+    memory: { missingSinceMs, sizes },
   }
 }

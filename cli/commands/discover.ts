@@ -70,7 +70,7 @@ CONSUL_HTTP_TOKEN. With --once the exit status is 1 when an upstream has a probl
 
 /** Consul's own variable may lack the scheme. */
 function consulUrl(flags: DiscoverFlags): string {
-  const given = flags.consulUrl ?? process.env.CONSUL_HTTP_ADDR ?? ''
+  const given = flags.consulUrl || process.env.CONSUL_HTTP_ADDR || ''
   if (given === '') return 'http://127.0.0.1:8500'
   return given.includes('://') ? given : `http://${given}`
 }

@@ -22,7 +22,7 @@ export interface WatchParts {
 /** How long Consul holds a question without news. */
 const WAIT_MS = 60_000
 /** Questions of a service whose state changes all the time are asked no more often than this. */
-const EVERY_MS = 100
+const EVERY_MS = 50
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 
