@@ -3,12 +3,12 @@ import { systemClock } from '../../foundation/clock.ts'
 import { messageOf } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
-import { readSettings } from '../../foundation/settings.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
 import { createInstances } from '../../plugin-server/runtime/instances.ts'
 import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
 import { createStore } from '../../plugin-server/stores/create.ts'
+import { membersOf } from '../../sdk/compose.ts'
 import type { Host } from '../../sdk/definition.ts'
 
 /**
@@ -21,18 +21,22 @@ export async function withPluginChecks<T>(
 ): Promise<T> {
   const log = createLogger('silent', 2)
   const metrics = createMetrics()
-  const host: Host = {
+  const host: Omit<Host, 'settings'> = {
     node: 'check',
-    // Secrets of the server are not needed here; doctor reports missing ones.
-    settings: { ...readSettings({}), fingerprintSecret: randomUUID().repeat(2) },
     clock: systemClock,
     random: Math.random,
     log,
     metrics,
     store: createStore({ redisUrl: undefined, redisDeadlineMs: 1 }, { clock: systemClock, log, metrics }),
     events: { publish: async () => {} },
+    fetch: () => Promise.reject(new Error('a check calls nobody')),
   }
-  const registry = createRegistry(plugins, () => host)
+  const definitions = plugins.flatMap(plugin => [
+    plugin,
+    ...membersOf(plugin).map(member => member.definition),
+  ])
+  const settingsOf = new Map(definitions.map(plugin => [plugin.name, placeholders(plugin)]))
+  const registry = createRegistry(plugins, name => ({ ...host, settings: settingsOf.get(name) ?? {} }))
   const instances = createInstances(registry, systemClock)
   let id = 0
   try {
@@ -52,6 +56,29 @@ export async function withPluginChecks<T>(
     await registry.close()
     await host.store.close()
   }
+}
+
+interface SettingSchema {
+  readonly type?: string
+  readonly default?: unknown
+  readonly minimum?: number
+}
+
+/**
+ * Values for the settings that a plugin declares: those of the server, its secrets above all, are not known here.
+ * Doctor reports missing ones.
+ */
+function placeholders({ settings }: AnyPlugin): Readonly<Record<string, unknown>> {
+  const schemas = (settings?.properties ?? {}) as Readonly<Record<string, SettingSchema>>
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, schema.default ?? placeholder(schema)]),
+  )
+}
+
+function placeholder({ type, minimum = 1 }: SettingSchema): unknown {
+  if (type === 'integer' || type === 'number') return minimum
+  if (type === 'boolean') return false
+  return type === 'array' ? [] : randomUUID().repeat(2)
 }
 
 /** The configuration with what Kong adds to it. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createEventRegistry } from '../../../events/types/registry.ts'
+import { EventRegistry } from '../../../events/types/registry.ts'
 import { AdminClient } from '../../../kong/admin/client.ts'
 import { eventOf } from '../../../kong/reconcile/record.ts'
 import { planToJson, renderPlan } from '../../../kong/reconcile/render.ts'
@@ -202,7 +202,7 @@ services:
 
   it('shows no secret in a plan, in JSON, in an event or in an error', async () => {
     const plan = await planText(client, STATE, ENV)
-    const registry = createEventRegistry()
+    const registry = new EventRegistry()
     const context = { actor: 'tester', adminUrl: admin.url, selectTags: ['sluice'], mask: plan.mask }
     const events = plan.changes.flatMap(change => [eventOf(change, context), eventOf(change, context, true)])
     for (const event of events) assert.equal(registry.check(event), undefined, event.type)

@@ -69,6 +69,7 @@ export function createNode(
         const seen = createKong(asked)
         try {
           await definition.phases.access!(seen.kong, {
+            onRollback: () => {},
             config: config as Config,
             scope,
             memory,
