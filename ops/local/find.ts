@@ -75,7 +75,7 @@ const WAYS: Readonly<
     if (alone) throw new Error(`the one at ${name} must not be paused or killed`)
     try {
       // Several URLs are the nodes of a Redis Cluster; one of them tells enough.
-      await recipe.probe(url.split(',')[0]!.trim())
+      await recipe.probe(url.replace(/,.*/s, '').trim())
     } catch (error) {
       throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} at ${name}: ${messageOf(error)}`)
     }

@@ -37,9 +37,11 @@ async function tryProgram(
 ): Promise<Service> {
   const folder = lasting === undefined ? temporaryFolder(kind) : ownFolder(lasting)
   const removeFolder = () => (lasting === undefined ? rm(folder, { recursive: true }) : undefined)
+  const [port = 0, ...morePorts] = await freePorts(1 + recipe.morePorts)
   const setup = {
     folder,
-    ports: await freePorts(recipe.ports),
+    port,
+    morePorts,
     password: lasting === undefined ? newPassword() : keptPassword(folder),
     lasting: lasting !== undefined,
     cache: cacheFolder(),
