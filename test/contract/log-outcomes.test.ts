@@ -8,6 +8,7 @@ import type { LogKong } from '../../sdk/sdk.ts'
 import { definePlugin, Type } from '../../sdk/sdk.ts'
 import { type RunningGateway, startTestGateway } from '../support/gateway.ts'
 import { type RunningPluginServer, startPluginServer } from '../support/plugin-server.ts'
+import { until } from '../support/until.ts'
 
 interface Outcome {
   readonly case: string
@@ -169,7 +170,7 @@ describe('what a log phase learns', () => {
       await pause(150)
       socket.destroy()
     }
-    for (let i = 0; i < 500 && seen.length === 0; i++) await pause(10)
+    await until(() => seen.length > 0)
     socket.destroy()
     assert.equal(seen.length, 1, 'the log phase ran once')
     return seen[0]!

@@ -12,6 +12,7 @@ import { makeFolder, type TestFolder } from '../support/folder.ts'
 import { drainQueue } from '../support/queue.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { type Service, START_MS, usePostgres, useRabbit } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 const LANES = 16
 const KEY = 'key-of-the-gateway-test'
@@ -189,7 +190,7 @@ describe('the audit of requests through the gateway', () => {
   async function untilQueued(count: number): Promise<void> {
     const connection = await connect(rabbit.url)
     const channel = await connection.createChannel()
-    for (let i = 0; i < 240 && (await channel.checkQueue(QUEUE)).messageCount < count; i++) await sleep(250)
+    await until(async () => (await channel.checkQueue(QUEUE)).messageCount >= count, { everyMs: 250 })
     await connection.close()
   }
 })

@@ -13,6 +13,7 @@ import { makeFolder } from '../support/folder.ts'
 import { recordLogs } from '../support/logs.ts'
 import { rabbitControl } from '../support/rabbit-control.ts'
 import { type Service, START_MS, useRabbit } from '../support/services.ts'
+import { until } from '../support/until.ts'
 import { makeEvents, makeRecords, recordOf } from './records.ts'
 
 const log = createLogger('silent')
@@ -161,7 +162,7 @@ describe('the RabbitMQ sink', () => {
       const storing = patient.store(records, forEver).then(() => {
         stored = true
       })
-      for (let i = 0; i < 100 && !logs.text().includes('takes no messages'); i++) await sleep(50)
+      await until(() => logs.text().includes('takes no messages'))
       assert.match(logs.text(), /RabbitMQ takes no messages for now/)
       await sleep(1_500) // three times what a broker may take that does not say so
       assert.equal(stored, false)
