@@ -117,6 +117,7 @@ class LocalGateway implements Gateway {
       plugins: new Map<string, RunnablePlugin>([...this.#builtin, ...byName(servers.plugins)]),
       workspaceId: node.workspaceId,
       resolver: createResolver(Date.now),
+      health: this.#control.health,
       routerFlavor: settings.routerFlavor,
       nextSequence: counter(),
       onFault: ({ entity }, error) =>
@@ -224,10 +225,11 @@ function control(
   plugins: Installed,
   { node, traffic, logger }: ControlParts,
 ): Control {
-  const { databaseLess, declarativeConfig } = settings
+  const { databaseLess, declarativeConfig, routerFlavor } = settings
   return createControl({
     plugins,
     databaseLess,
+    routerFlavor,
     ...(declarativeConfig !== undefined && { declaration: readFile(declarativeConfig) }),
     node: {
       nodeId: node.nodeId,

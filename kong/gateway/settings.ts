@@ -51,83 +51,121 @@ const DEFAULTS = { proxyListen: '127.0.0.1:8000', adminListen: '127.0.0.1:8001' 
  * @throws SluiceError SLUICE_GATEWAY_CONFIG that names every wrong variable
  */
 export function readGatewaySettings(env: Environment, bundled: readonly string[]): GatewaySettings {
-  const problems: string[] = []
-  const notices: string[] = []
-  const attempt = <T>(variable: string, read: () => T, otherwise: T): T => {
+  const reader = new SettingsReader(env)
+  const settings: GatewaySettings = {
+    ...readDatabase(reader),
+    proxyListen: reader.listen('PROXY_LISTEN', DEFAULTS.proxyListen),
+    adminListen: reader.plainListen('ADMIN_LISTEN', DEFAULTS.adminListen),
+    statusListen: reader.plainListen('STATUS_LISTEN', 'off'),
+    plugins: names(reader.text('PLUGINS') ?? 'bundled').flatMap(name =>
+      name === 'bundled' ? bundled : name === 'off' ? [] : [name],
+    ),
+    logLevel: reader.read('LOG_LEVEL', 'notice', readLevel, 'info'),
+    defaultCertificate: reader.attempt(
+      'SSL_CERT',
+      () => readKeyPair(reader.text('SSL_CERT'), reader.text('SSL_CERT_KEY')),
+      undefined,
+    ),
+    routerFlavor: reader.read(
+      'ROUTER_FLAVOR',
+      'traditional_compatible',
+      value => readFlavor(value, reader.notices),
+      'traditional_compatible',
+    ),
+    realIp: readRealIp(reader),
+    notices: reader.notices,
+  }
+  reader.refuseProblems()
+  return settings
+}
+
+/** Reads variables and gathers what is wrong with them. Names are without their `KONG_`. */
+class SettingsReader {
+  readonly notices: string[] = []
+  readonly #problems: string[] = []
+  readonly #env: Environment
+
+  constructor(env: Environment) {
+    this.#env = env
+  }
+
+  /** Undefined where the variable is unset or empty. */
+  text(name: string): string | undefined {
+    return this.#env[`KONG_${name}`]?.trim() || undefined
+  }
+
+  /** @param otherwise what the settings hold while the variable is wrong */
+  attempt<T>(name: string, read: () => T, otherwise: T): T {
     try {
       return read()
     } catch (error) {
-      problems.push(`${variable}: ${messageOf(error)}`)
+      this.refuse(name, messageOf(error))
       return otherwise
     }
   }
-  const text = (name: string) => env[`KONG_${name}`]?.trim() || undefined
-  const listen = (name: string, otherwise: string): readonly ListenAddress[] =>
-    attempt(`KONG_${name}`, () => readListen(text(name) ?? otherwise), []).map(address => {
+
+  read<T>(name: string, byDefault: string, parse: (value: string) => T, otherwise: T): T {
+    return this.attempt(name, () => parse(this.text(name) ?? byDefault), otherwise)
+  }
+
+  refuse(name: string, problem: string): void {
+    this.#problems.push(`KONG_${name}: ${problem}`)
+  }
+
+  listen(name: string, byDefault: string): readonly ListenAddress[] {
+    return this.read<readonly ListenAddress[]>(name, byDefault, readListen, []).map(address => {
       const { host, port, ssl, http2 } = address
       if (http2 && !ssl)
-        notices.push(
+        this.notices.push(
           `KONG_${name}: ${host}:${port} speaks HTTP/1.1 only: HTTP/2 is not supported without TLS`,
         )
       return { ...address, http2: http2 && ssl }
     })
-  const plainListen = (name: string, otherwise: string): readonly Address[] =>
-    listen(name, otherwise).filter(({ ssl, host, port }) => {
+  }
+
+  plainListen(name: string, byDefault: string): readonly Address[] {
+    return this.listen(name, byDefault).filter(({ ssl, host, port }) => {
       if (ssl)
-        notices.push(
+        this.notices.push(
           `KONG_${name}: ${host}:${port} is left out: this gateway serves TLS on proxy listeners only`,
         )
       return !ssl
     })
-
-  const database = text('DATABASE')
-  const declarativeConfig = text('DECLARATIVE_CONFIG')
-  if (declarativeConfig !== undefined && database !== 'off')
-    problems.push('KONG_DECLARATIVE_CONFIG: is read only with KONG_DATABASE=off')
-  if (database !== undefined && database !== 'off')
-    notices.push(`KONG_DATABASE=${database}: the state is kept in memory and is gone at the end`)
-
-  const settings: GatewaySettings = {
-    proxyListen: listen('PROXY_LISTEN', DEFAULTS.proxyListen),
-    adminListen: plainListen('ADMIN_LISTEN', DEFAULTS.adminListen),
-    statusListen: plainListen('STATUS_LISTEN', 'off'),
-    plugins: names(text('PLUGINS') ?? 'bundled').flatMap(name =>
-      name === 'bundled' ? bundled : name === 'off' ? [] : [name],
-    ),
-    databaseLess: database === 'off',
-    declarativeConfig: declarativeConfig && path.resolve(declarativeConfig),
-    logLevel: attempt('KONG_LOG_LEVEL', () => readLevel(text('LOG_LEVEL') ?? 'notice'), 'info'),
-    defaultCertificate: attempt(
-      'KONG_SSL_CERT',
-      () => readKeyPair(text('SSL_CERT'), text('SSL_CERT_KEY')),
-      undefined,
-    ),
-    routerFlavor: attempt(
-      'KONG_ROUTER_FLAVOR',
-      () => readFlavor(text('ROUTER_FLAVOR') ?? 'traditional_compatible', notices),
-      'traditional_compatible',
-    ),
-    realIp: {
-      isTrusted: attempt(
-        'KONG_TRUSTED_IPS',
-        () => readTrusted(names(text('TRUSTED_IPS') ?? '')),
-        () => false,
-      ),
-      header: (text('REAL_IP_HEADER') ?? 'X-Real-IP').toLowerCase(),
-      isRecursive: attempt(
-        'KONG_REAL_IP_RECURSIVE',
-        () => readSwitch(text('REAL_IP_RECURSIVE') ?? 'off'),
-        false,
-      ),
-    },
-    notices,
   }
-  if (problems.length > 0)
+
+  /** @throws SluiceError SLUICE_GATEWAY_CONFIG */
+  refuseProblems(): void {
+    const problems = this.#problems
+    if (problems.length === 0) return
     throw new SluiceError('SLUICE_GATEWAY_CONFIG', `wrong settings:\n  ${problems.join('\n  ')}`, {
       details: { problems },
     })
-  return settings
+  }
 }
+
+function readDatabase(reader: SettingsReader): Pick<GatewaySettings, 'databaseLess' | 'declarativeConfig'> {
+  const database = reader.text('DATABASE')
+  const declarativeConfig = reader.text('DECLARATIVE_CONFIG')
+  if (declarativeConfig !== undefined && database !== 'off')
+    reader.refuse('DECLARATIVE_CONFIG', 'is read only with KONG_DATABASE=off')
+  if (database !== undefined && database !== 'off')
+    reader.notices.push(`KONG_DATABASE=${database}: the state is kept in memory and is gone at the end`)
+  return {
+    databaseLess: database === 'off',
+    declarativeConfig: declarativeConfig && path.resolve(declarativeConfig),
+  }
+}
+
+const readRealIp = (reader: SettingsReader): RealIpRule => ({
+  isTrusted: reader.read(
+    'TRUSTED_IPS',
+    '',
+    list => readTrusted(names(list)),
+    () => false,
+  ),
+  header: (reader.text('REAL_IP_HEADER') ?? 'X-Real-IP').toLowerCase(),
+  isRecursive: reader.read('REAL_IP_RECURSIVE', 'off', readSwitch, false),
+})
 
 const names = (list: string): string[] =>
   list

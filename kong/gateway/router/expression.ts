@@ -1,4 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net'
+import { messageOf } from '../../../foundation/errors.ts'
+import { shownSpot } from '../../entities/expression.ts'
 import type { PathMatch } from './criteria.ts'
 import { type FieldType, findField, type Value } from './expression-fields.ts'
 import {
@@ -32,6 +34,18 @@ export function compileExpression(source: string): (request: RoutedRequest) => P
   return request => {
     const found: Found = { text: undefined, captures: undefined }
     return test(request, found) ? { text: found.text ?? '', captures: found.captures } : undefined
+  }
+}
+
+/** Why Kong's router would refuse an expression, in its words; nothing where it takes it. */
+export function expressionFault(source: string): string | undefined {
+  try {
+    compileExpression(source)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) return messageOf(error)
+    const { message, at } = error
+    return message.startsWith('expected') ? shownSpot(source, { at, length: 1, reason: message }) : message
   }
 }
 
