@@ -1,5 +1,5 @@
 /** The real services that Sluice works with, as this machine can offer them. */
-export type ServiceKind = 'redis' | 'postgres' | 'rabbit'
+export type ServiceKind = 'redis' | 'postgres' | 'rabbit' | 'consul'
 
 /** How a service was had, in the order of preference. */
 export type Way = 'environment' | 'docker' | 'program' | 'package'
@@ -34,4 +34,5 @@ export const NAMES: Readonly<Record<ServiceKind, string>> = {
   redis: 'Redis',
   postgres: 'PostgreSQL',
   rabbit: 'RabbitMQ',
+  consul: 'Consul',
 }

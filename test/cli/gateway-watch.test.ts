@@ -89,7 +89,7 @@ describe('sluice gateway --watch', function () {
 
   it('keeps the old plugins while the new ones are broken, and says why', async () => {
     write('this is not JavaScript')
-    await until(() => output.includes('the old plugins go on being served'))
+    await until(() => output.includes('the old ones are still served'))
     assert.match(output, /says\.mjs/)
     assert.equal(await answerThat(answer => answer !== 'no answer'), 'three{"size":7}')
   })
