@@ -12,7 +12,7 @@ export interface Installation {
 /** The path of a program that `findPrograms` looked for. */
 export function programOf({ programs }: Pick<Installation, 'programs'>, name: string): string {
   const file = programs[name]
-  if (file === undefined) throw new Error(`${name} was not looked for`)
+  if (file === undefined) throw new Error(`${name} is not one of the service's programs`)
   return file
 }
 

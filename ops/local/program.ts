@@ -89,7 +89,7 @@ export async function untilReady(
     } catch (error) {
       const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
       if (guard && !guard.isRunning())
-        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
+        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} exited at startup:\n${log}`)
       if (performance.now() > deadline)
         throw new SluiceError(
           'SLUICE_SERVICE_UNAVAILABLE',
