@@ -3,12 +3,13 @@
  * that serves this page. Nothing is loaded from elsewhere.
  *
  *   api        one request; whatever goes wrong becomes a Trouble that says which part of the platform it was
- *   session    the access token in memory, the refresh token in localStorage (one for all tabs, spent under a lock)
- *   list       asks for the first page every 3 s while it is seen
+ *   session    the refresh token in localStorage (one for all tabs, spent under a lock), the access token in the tab's
+ *              own sessionStorage, so that a reload spends nothing
+ *   list       asks for the first page every 3 s while it is seen; `?every=SECONDS` for another pace
  *   forms      show the service's own words beside the field that they are about
  */
 
-const POLL_MS = 3_000
+const POLL_MS = Number(new URLSearchParams(location.search).get('every')) * 1_000 || 3_000
 const LONGEST_PAUSE_MS = 15_000
 const PAGE = 20
 const REQUEST_MS = 10_000
@@ -88,10 +89,11 @@ function describe(path, { status, headers }, content) {
 // --- session ---------------------------------------------------------------------------------------------------
 
 const STORED = 'sluice-sample-refresh-token'
+const STORED_ACCESS = 'sluice-sample-access-token'
 
 const session = {
-  accessToken: undefined,
-  expiresAtMs: 0,
+  /** `{token, expiresAtMs}`, by this machine's clock. */
+  access: undefined,
   user: undefined,
 
   get isRemembered() {
@@ -103,8 +105,9 @@ const session = {
     await this.identify()
   },
 
+  /** An answer with a new refresh token that a reload cuts off would be lost, and with it the session. */
   async resume() {
-    await this.refresh()
+    this.access = parse(sessionStorage.getItem(STORED_ACCESS))
     await this.identify()
   },
 
@@ -113,13 +116,14 @@ const session = {
   },
 
   keep({ access_token, expires_in, refresh_token }) {
-    this.accessToken = access_token
-    this.expiresAtMs = performance.now() + expires_in * 1_000
+    this.access = { token: access_token, expiresAtMs: Date.now() + expires_in * 1_000 }
+    sessionStorage.setItem(STORED_ACCESS, JSON.stringify(this.access))
     localStorage.setItem(STORED, refresh_token)
   },
 
   forget() {
-    this.accessToken = this.user = undefined
+    this.access = this.user = undefined
+    sessionStorage.removeItem(STORED_ACCESS)
     localStorage.removeItem(STORED)
   },
 
@@ -141,13 +145,13 @@ const session = {
 
   /** A request with the access token, which is renewed when it is about to expire or is refused. */
   async call(path, options) {
-    if (performance.now() > this.expiresAtMs - 30_000) await this.refresh()
+    if (!(Date.now() < this.access?.expiresAtMs - 30_000)) await this.refresh()
     try {
-      return await request(path, { ...options, token: this.accessToken })
+      return await request(path, { ...options, token: this.access.token })
     } catch (error) {
       if (error.status !== 401) throw error
       await this.refresh()
-      return request(path, { ...options, token: this.accessToken })
+      return request(path, { ...options, token: this.access.token })
     }
   },
 

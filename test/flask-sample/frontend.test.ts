@@ -54,7 +54,7 @@ describe('the sample frontend, in a browser', function () {
   async function open(): Promise<Page> {
     const opened = await context.newPage()
     opened.setDefaultTimeout(30_000)
-    await opened.goto(shop.url)
+    await opened.goto(`${shop.url}?every=0.5`)
     await opened.waitForSelector('#entrance:not([hidden]), #shop:not([hidden])')
     return opened
   }

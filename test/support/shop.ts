@@ -81,7 +81,8 @@ function stampingHop(platform: SamplePlatform, service: 'users' | 'products'): R
 
 /** The three files, as whoever serves them should. */
 const frontendFiles: RequestListener = (incoming, response) => {
-  const name = incoming.url === '/' ? 'index.html' : (incoming.url ?? '').slice(1)
+  const { pathname } = new URL(incoming.url ?? '/', 'http://frontend')
+  const name = pathname === '/' ? 'index.html' : pathname.slice(1)
   if (!['index.html', 'app.css', 'app.js'].includes(name)) return void response.writeHead(404).end()
   response.writeHead(200, {
     'content-type': `${TYPES[name.split('.')[1]!]}; charset=utf-8`,
