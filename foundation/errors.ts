@@ -22,6 +22,9 @@ export const ERRORS = {
   SLUICE_PDK_BODY:
     "Share nginx's temporary folder with the plugin server, or raise nginx's client_body_buffer_size.",
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
+  // calls to other services
+  SLUICE_FETCH_TIMEOUT: 'Check the service, or raise `timeoutMs` of the call and the deadline of the phase.',
+  SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:
