@@ -5,6 +5,7 @@ import path from 'node:path'
 import jsonwebtoken from 'jsonwebtoken'
 import { projectFolder } from '../../ops/local/folders.ts'
 import { type RunningGateway, startTestGateway } from './gateway.ts'
+import { runSluice } from './run-sluice.ts'
 import { type SamplePlatform, samplePlatform } from './sample-platform.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -19,6 +20,7 @@ export interface Shop {
 
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html', css: 'text/css', js: 'text/javascript' }
 
+/** As kong/desired/platform.yaml declares it, with the targets that discovery would find. */
 export async function openShop(): Promise<Shop> {
   const platform = await samplePlatform()
   const [users, products, frontend] = await Promise.all([
@@ -27,14 +29,13 @@ export async function openShop(): Promise<Shop> {
     startUpstream(frontendFiles),
   ])
   const gateway = await startTestGateway()
-  const route = async (name: string, url: string) => {
-    await gateway.admin('POST', '/services', { name, url, retries: 0, read_timeout: 5_000 })
-    const paths = [name === 'frontend' ? '/app' : `/${name}`]
-    await gateway.admin('POST', `/services/${name}/routes`, { name, paths, strip_path: name === 'frontend' })
-  }
-  await route('users', users.url)
-  await route('products', products.url)
-  await route('frontend', frontend.url)
+  const applied = await runSluice(
+    ['apply', '-f', 'kong/desired/platform.yaml', '--admin-url', gateway.adminUrl],
+    { SLUICE_CATALOGUE_PORT: String(frontend.port) },
+  )
+  if (applied.code !== 0) throw new Error(applied.stderr)
+  for (const [name, { port }] of Object.entries({ users, products }))
+    await gateway.admin('POST', `/upstreams/${name}.upstream/targets`, { target: `127.0.0.1:${port}` })
   await trustAccessTokens(platform, gateway)
   return {
     platform,
@@ -47,19 +48,16 @@ export async function openShop(): Promise<Shop> {
   }
 }
 
-/** Kong's own jwt plugin on products, with the users service's keys. */
+/** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */
 async function trustAccessTokens(platform: SamplePlatform, gateway: RunningGateway): Promise<void> {
   const answer = await fetch(`${platform.users.url}/.well-known/jwks.json`)
   const { keys } = (await answer.json()) as { keys: (JsonWebKey & { kid: string })[] }
-  await gateway.admin('POST', '/consumers', { username: 'users-service' })
   for (const key of keys)
     await gateway.admin('POST', '/consumers/users-service/jwt', {
       key: key.kid,
       algorithm: 'ES256',
       rsa_public_key: createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }),
     })
-  const config = { key_claim_name: 'kid', claims_to_verify: ['exp'] }
-  await gateway.admin('POST', '/services/products/plugins', { name: 'jwt', config })
 }
 
 /** Adds the gateway's token, with the user whose access token the gateway has verified; an away service refuses. */
@@ -82,7 +80,7 @@ function stampingHop(platform: SamplePlatform, service: 'users' | 'products'): R
 /** The three files, as whoever serves them should. */
 const frontendFiles: RequestListener = (incoming, response) => {
   const { pathname } = new URL(incoming.url ?? '/', 'http://frontend')
-  const name = pathname === '/' ? 'index.html' : pathname.slice(1)
+  const name = pathname === '/app/' ? 'index.html' : pathname.slice('/app/'.length)
   if (!['index.html', 'app.css', 'app.js'].includes(name)) return void response.writeHead(404).end()
   response.writeHead(200, {
     'content-type': `${TYPES[name.split('.')[1]!]}; charset=utf-8`,
