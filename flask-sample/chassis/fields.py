@@ -10,7 +10,7 @@ import marshmallow as ma
 
 _LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 _ONE_LINE = r"^[^\u0000-\u001f\u007f]*$"
-_MESSAGES = {"required": "Is missing.", "null": "Must not be null.", "invalid": "Must be a text."}
+_MESSAGES: dict[str, Any] = {"required": "Is missing.", "null": "Must not be null.", "invalid": "Must be a text."}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -5,6 +5,7 @@ import { obtain } from './find.ts'
 import { obtainPrometheus } from './prometheus.ts'
 import { obtainPythonService, PYTHON_SERVICES } from './python-service.ts'
 import { obtainSample } from './sample.ts'
+import { obtainSchemathesis } from './schemathesis.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
 for (const kind of Object.keys(NAMES) as ServiceKind[]) {
@@ -22,3 +23,5 @@ for (const name of PYTHON_SERVICES) {
 }
 const sayChromium = (line: string) => process.stderr.write(`Chromium: ${line}\n`)
 await obtainChromium(sayChromium).catch((error: unknown) => sayChromium(messageOf(error)))
+const saySchemathesis = (line: string) => process.stderr.write(`schemathesis: ${line}\n`)
+await obtainSchemathesis(saySchemathesis).catch((error: unknown) => saySchemathesis(messageOf(error)))
