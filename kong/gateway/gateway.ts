@@ -152,8 +152,9 @@ class LocalGateway implements Gateway {
       this.#adminAddresses.push(await this.#listen(admin, address))
     for (const address of this.#settings.statusListen) await this.#listen(statusOnly(admin), address)
     const { proxyListen, defaultCertificate } = this.#settings
-    const pair = defaultCertificate ?? selfSigned('localhost', Date.now())
-    const certificates = new Certificates(this.#control.state, pair)
+    const certificates = proxyListen.some(({ ssl }) => ssl)
+      ? new Certificates(this.#control.state, defaultCertificate ?? selfSigned('localhost', Date.now()))
+      : undefined
     for (const address of proxyListen)
       this.#traffic.listeners.push(
         await Listener.open({

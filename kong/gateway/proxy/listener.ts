@@ -35,7 +35,8 @@ export interface ListenAddress extends Address {
 
 export interface ListenerOptions {
   readonly address: ListenAddress
-  readonly certificates: Certificates
+  /** For an address with `ssl`. */
+  readonly certificates: Certificates | undefined
   readonly serve: Serve
   /** Answers a request that is no HTTP; gets the status that nginx would give it. */
   readonly onBadRequest: (status: number, socket: Duplex) => void
@@ -67,7 +68,8 @@ export class Listener {
     this.#options = options
     this.#address = options.address
     this.#http1 = this.#createHttp1()
-    this.#front = options.address.ssl ? this.#createTls() : this.#http1
+    const { address, certificates } = options
+    this.#front = address.ssl && certificates ? this.#createTls(address, certificates) : this.#http1
   }
 
   get address(): Address {
@@ -90,8 +92,7 @@ export class Listener {
   }
 
   /** The name that the client asks for chooses the certificate, and the protocol that it offers what is spoken. */
-  #createTls(): NetServer {
-    const { address, certificates } = this.#options
+  #createTls(address: ListenAddress, certificates: Certificates): NetServer {
     const server = createTlsServer({
       ...certificates.default,
       minVersion: MIN_TLS_VERSION,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
-import { connect as connectTls, createServer, type PeerCertificate } from 'node:tls'
+import { connect as connectTls, createSecureContext, createServer, type PeerCertificate } from 'node:tls'
 import { startGateway } from '../../../../kong/gateway/gateway.ts'
 import { selfSigned } from '../../../../kong/gateway/proxy/self-signed.ts'
 import { readGatewaySettings } from '../../../../kong/gateway/settings.ts'
@@ -215,6 +215,10 @@ describe('a listener with TLS', () => {
 })
 
 describe('a self-made certificate', () => {
+  it('is readable whatever its key and its serial number are', () => {
+    for (let i = 0; i < 300; i++) createSecureContext(selfSigned('localhost', Date.now()))
+  })
+
   it('is one that OpenSSL accepts as its own authority, for its host', async () => {
     const { cert, key } = selfSigned('localhost', Date.now())
     const server = createServer({ cert, key }, socket => socket.end('hello'))
