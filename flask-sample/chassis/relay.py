@@ -22,7 +22,7 @@ QUEUE = "sample.events.all"
 
 BATCH = 100
 LOOK_EVERY_S = 1.0
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 
 _log = logging.getLogger("relay")
 _published = Counter("sample_events_published_total", "Events that the broker has confirmed", ["type"])

@@ -10,7 +10,7 @@
  */
 
 const POLL_MS = Number(new URLSearchParams(location.search).get('every')) * 1_000 || 3_000
-const LONGEST_PAUSE_MS = 15_000
+const LONGEST_PAUSE_MS = 5 * POLL_MS
 const PAGE = 20
 const REQUEST_MS = 10_000
 
