@@ -81,8 +81,9 @@ export class Adoption {
   async #adopt({ folder, writer }: AdoptedSpool): Promise<void> {
     const { relays, log, publish } = this.#options
     const { sequence, chain, tornBytes } = await cutTornTail(folder)
-    const cursors = new Map<string, Cursor>()
-    for (const relay of relays) cursors.set(relay.sink, await Cursor.open(folder, relay.sink))
+    const outlets: (readonly [Relay, Cursor])[] = []
+    for (const relay of relays) outlets.push([relay, await Cursor.open(folder, relay.sink)])
+    const cursors = new Map(outlets.map(([relay, cursor]) => [relay.sink, cursor]))
     this.#adopted.set(folder, { bytes: await sizeOf(folder), records: sequence, cursors })
     log.info({ writer, records: sequence, tornBytes }, 'took over the spool of an ended process')
     publish({
@@ -90,8 +91,7 @@ export class Adoption {
       subject: writer,
       data: { writer, sequence, chain: chain ?? genesis(writer), torn_bytes: tornBytes },
     })
-    for (const relay of relays) {
-      const cursor = cursors.get(relay.sink)!
+    for (const [relay, cursor] of outlets) {
       relay.add({
         reader: new SpoolReader({ folder, from: cursor.position }),
         cursor,

@@ -196,7 +196,8 @@ export class Relay {
         const { refused } = await sink.store(records, this.#stop.signal)
         metrics.confirmed(records.length - refused)
         if (refused > 0) metrics.refused(refused)
-        this.#lagMs = Math.max(0, clock.now() - Date.parse(records.at(-1)!.time))
+        const newest = Date.parse(String(records.at(-1)?.time))
+        this.#lagMs = Math.max(0, clock.now() - newest)
         this.#progressMs = clock.monotonic()
         if (this.#failing !== undefined) log.info({ sink: sink.name }, 'the event sink takes events again')
         this.#failing = undefined

@@ -235,7 +235,7 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (!match || port > 65_535) throw new Error(`${JSON.stringify(text)} is not HOST:PORT`)
-  return { host: match[1] ?? match[2]!, port }
+  return { host: match[1] ?? match[2] ?? '', port }
 }
 
 /** A misspelt variable would silently leave its default in force, so it is named. */

@@ -247,12 +247,7 @@ export class Spool {
       await this.#file.close()
       this.#file = undefined
     }
-    if (!this.#file) {
-      const file = await createSegment(this.folder, this.#segment + 1)
-      this.#segment++
-      this.#adopt(file)
-    }
-    const file = this.#file!
+    const file = this.#file ?? (await this.#nextSegment())
     let written = 0
     while (written < bytes.length) {
       const { bytesWritten } = await file.write(
@@ -264,6 +259,13 @@ export class Spool {
       written += bytesWritten
     }
     await this.#options.sync(file)
+  }
+
+  async #nextSegment(): Promise<FileHandle> {
+    const file = await createSegment(this.folder, this.#segment + 1)
+    this.#segment++
+    this.#adopt(file)
+    return file
   }
 
   async #leaveSegment(): Promise<void> {

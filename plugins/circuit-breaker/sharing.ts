@@ -113,10 +113,9 @@ export class Sharing {
 
   async #exchange(entry: RegistryEntry): Promise<void> {
     const { breaker, unsettled } = entry
-    while (unsettled.length > 0) {
-      const [next] = unsettled
-      const isStale = next!.generation < breaker.shared.generation
-      if (!isStale && (await this.run(entry, { op: 'settle', ...next! })) === undefined) return
+    for (let [next] = unsettled; next !== undefined; [next] = unsettled) {
+      const isStale = next.generation < breaker.shared.generation
+      if (!isStale && (await this.run(entry, { op: 'settle', ...next })) === undefined) return
       unsettled.shift()
     }
     entry.isDirty = false
