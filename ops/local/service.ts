@@ -14,6 +14,8 @@ export interface Service {
   readonly pid?: number | undefined
   /** What it prints; undefined in a container or elsewhere. */
   readonly logFile?: string | undefined
+  /** Runs a command beside the service, and resolves with its output; only in a container. */
+  exec?(command: readonly string[]): Promise<string>
   /** Whether its process runs; always true of one that is not ours to watch. */
   isRunning(): boolean
   /** Stops every process of the service where it stands (SIGSTOP), so that connections stay open unanswered. */
