@@ -1,27 +1,44 @@
 # The plugin server and the `sluice` command. Runs as 10001:10001 with a read-only root; writes below /run/sluice
 # (socket, dumps) and /var/lib/sluice (event spool), which belong on volumes.
+#
+# Behind a company's proxy (docs/compose.md):
+#   NODE_IMAGE    a base image from another registry
+#   NPM_REGISTRY  where npm finds its packages
+#   EXTRA_CA      certificates in PEM that npm trusts besides its own; they stay out of the final image
+ARG NODE_IMAGE=node:24.21-bookworm-slim
 
 # `npm install --no-save` keeps to the lock file as `npm ci` does; docs/decisions.md says why not the latter.
-FROM node:24.21-bookworm-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
+ARG NPM_REGISTRY=
+ARG EXTRA_CA=
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm install --no-save --omit=dev
+RUN if [ -n "$EXTRA_CA" ]; then printf '%s\n' "$EXTRA_CA" >/tmp/extra-ca.pem; export NODE_EXTRA_CA_CERTS=/tmp/extra-ca.pem; fi; \
+    npm install --no-save --no-progress ${NPM_REGISTRY:+"--registry=$NPM_REGISTRY"}
+
+FROM dependencies AS production
+RUN npm prune --omit=dev --offline
 
 FROM dependencies AS build
-RUN npm install --no-save
 COPY . .
-RUN npm run build
+# A clone under umask 077 has files that only its owner may read.
+RUN npm run build \
+    && rm -rf dist/ops dist/.tsbuildinfo \
+    && chmod +x dist/cli/sluice.js \
+    && chmod -R u=rwX,go=rX dist kong/desired ops/deploy package.json LICENSE
 
-FROM node:24.21-bookworm-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
 RUN groupadd --gid 10001 sluice \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin sluice \
-    && install -d -o sluice -g sluice -m 0750 /run/sluice /var/lib/sluice
+    && install -d -o sluice -g sluice -m 0750 /run/sluice /var/lib/sluice \
+    && ln -s /app/dist/cli/sluice.js /usr/local/bin/sluice
 WORKDIR /app
-COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=production /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY package.json LICENSE ./
-COPY kong/desired ./kong/desired
+COPY --from=build /app/package.json /app/LICENSE ./
+COPY --from=build /app/kong/desired ./kong/desired
+COPY --from=build /app/ops/deploy ./ops/deploy
 USER 10001:10001
 ENV SLUICE_SOCKET=/run/sluice/sluice.sock \
     SLUICE_SOCKET_GROUP=sluice \

@@ -3,7 +3,8 @@ SHELL := /bin/bash
 
 node_modules/.installed: package.json package-lock.json
 	@./ops/build/require-node.sh
-	npm install --no-save --no-progress --loglevel=error
+	@echo 'installing the packages of package-lock.json into node_modules (a minute or so, once)'
+	@./ops/build/alone.sh npm install --no-save --loglevel=error
 	@rm -f dist/.tsbuildinfo # packages that the build bundles may have changed: compile anew
 	@touch $@
 
@@ -16,7 +17,8 @@ install: node_modules/.installed
 
 .PHONY: build
 build: install ## compiles to dist/
-	@npm run --silent build
+	@echo 'compiling (half a minute the first time)'
+	@./ops/build/alone.sh npm run --silent build
 
 .PHONY: lint
 lint: install ## checks style and common mistakes
@@ -40,7 +42,7 @@ bench: build ## runs every benchmark, one table
 
 # What runs must be seen and ended even while the sources do not compile.
 dist/ops/local/up/up.js:
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build >&2
 
 .PHONY: up
 up: build ## starts everything on this machine, and says what to try; installs what is missing
@@ -61,6 +63,10 @@ logs: dist/ops/local/up/up.js ## the end of each log; NAME=gateway for one, FOLL
 .PHONY: events
 events: dist/ops/local/up/up.js ## the latest events in PostgreSQL and on RabbitMQ's queue
 	@node dist/ops/local/up/up.js events
+
+.PHONY: env
+env: dist/ops/local/up/up.js ## what operator commands need, as lines for a shell: . .sluice/env does the same
+	@node dist/ops/local/up/up.js env
 
 .PHONY: clean
 clean: ## removes what was built; keeps what runs

@@ -17,10 +17,10 @@ import { claimSpool } from '../events/spool/claim.ts'
 import { Spool } from '../events/spool/spool.ts'
 import { EventRegistry } from '../events/types/registry.ts'
 import { EventWriter } from '../events/writer.ts'
-import { awaitedTimers } from '../foundation/awaited-timers.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
+import { systemTimers } from '../foundation/timers.ts'
 import { findService } from '../ops/local/find.ts'
 import { AUDIT_EVENTS } from '../plugins/key-auth-audit/events.ts'
 import { auditDraft } from './audit-event.ts'
@@ -40,7 +40,7 @@ async function fill(spoolDir: string, count: number): Promise<number> {
     writer: id,
     registry: new EventRegistry(AUDIT_EVENTS),
     clock: systemClock,
-    timers: awaitedTimers,
+    timers: systemTimers,
     log: quiet(),
     metrics: new EventMetrics(createMetrics()),
     maxBytes: 1e11,

@@ -91,11 +91,11 @@ function deciders(scenario: Scenario, time: VirtualTime, onCall: () => void): Fl
   const perMicros = windowSeconds * 1_000_000
   const plan = createPlan([{ kind: 'sliding', name: 'window', shadow: false, requests: limit, perMicros }])
   const shared = new MemoryStore({ clock: time, metrics: createMetrics() })
-  const store = remote(shared, time, onCall)
+  const store = remote(shared, time, scenario.nodes, onCall)
   time.nowMs = WARM_UP_MS - 10_000
   const fleet = Array.from(
     { length: scenario.nodes },
-    (_, i) => new Decider({ store, clock: time, id: `node-${i}`, every: time.every }),
+    () => new Decider({ store, clock: time, timers: time }),
   )
   const request = {
     key: '{s}',
@@ -145,9 +145,13 @@ function reportAfterwards(scenario: Scenario, time: VirtualTime, onCall: () => v
   return { nodes, stop: () => time.stop() }
 }
 
-function remote(shared: MemoryStore, time: VirtualTime, onCall: () => void): Store {
+function remote(shared: MemoryStore, time: VirtualTime, nodes: number, onCall: () => void): Store {
   return {
     kind: 'redis',
+    get patient() {
+      return this
+    },
+    peers: { nodes, processes: nodes, isSettled: true },
     available: true,
     canReach: () => true,
     run: (script, key, args) =>

@@ -53,13 +53,14 @@ async function sluice(
   plan: Plan,
   leaseTolerance?: number,
 ): Promise<Contender> {
-  const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') }
+  const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent'), node: name }
   const settings = { redisUrl: url === undefined ? undefined : [url], redisDeadlineMs: 1000 }
   const store: Store = createStore(settings, parts)
   await store.ready(5000)
-  const decider = new Decider({ store, clock: systemClock, id: `bench-${name}` })
+  const decider = new Decider({ store, clock: systemClock })
   // Tokens are taken ahead once three heartbeats have been answered.
-  if (leaseTolerance !== undefined) await new Promise(resolve => setTimeout(resolve, 2500))
+  while (leaseTolerance !== undefined && !store.peers.isSettled)
+    await new Promise(resolve => setTimeout(resolve, 50))
   const keys = Array.from({ length: SUBJECTS }, (_, i) => `{sluice:qos:${name}:consumer:${i}}`)
   return {
     name,

@@ -1,4 +1,5 @@
 import type { Clock } from '../foundation/clock.ts'
+import type { Timers } from '../foundation/timers.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 
@@ -9,7 +10,7 @@ interface Task {
 }
 
 /** Time that goes on only when nothing is left to do. */
-export class VirtualTime implements Clock {
+export class VirtualTime implements Clock, Timers {
   nowMs = 0
   #tasks: Task[] = []
   #order = 0
@@ -17,6 +18,13 @@ export class VirtualTime implements Clock {
 
   now = () => START_MS + this.nowMs
   monotonic = () => this.nowMs
+  after = (ms: number, callback: () => void) => {
+    let isOn = true
+    this.at(this.nowMs + ms, () => isOn && callback())
+    return () => {
+      isOn = false
+    }
+  }
   every = (ms: number, callback: () => void) => {
     let isOn = true
     const again = () => {

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { awaitedTimers } from '../foundation/awaited-timers.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { messageOf } from '../foundation/errors.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
-import type { Timers } from '../foundation/timers.ts'
+import { systemTimers, type Timers } from '../foundation/timers.ts'
 import type { EventPublisher, EventType } from '../sdk/event.ts'
 import { EventMetrics } from './metrics.ts'
 import { RunningPipeline } from './running-pipeline.ts'
@@ -84,7 +83,7 @@ class StartedLater implements EventPipeline {
   }
 
   async start(): Promise<void> {
-    const { clock, log, random, timers = awaitedTimers } = this.#parts
+    const { clock, log, random, timers = systemTimers } = this.#parts
     const metrics = new EventMetrics(this.#parts.metrics)
     const writer = randomBytes(8).toString('hex')
     const claim = await claimSpool(this.#settings.spoolDir, writer)

@@ -22,6 +22,9 @@ export const ERRORS = {
   SLUICE_PDK_BODY:
     "Share nginx's temporary folder with the plugin server, or raise nginx's client_body_buffer_size.",
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
+  // calls to other services
+  SLUICE_FETCH_TIMEOUT: 'Check the service, or raise `timeoutMs` of the call and the deadline of the phase.',
+  SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:
@@ -41,15 +44,25 @@ export const ERRORS = {
   // declared state
   SLUICE_STATE_INVALID: 'Correct the declared state at the named line and column.',
   SLUICE_ADMIN_UNREACHABLE: 'Check that Kong runs and that its Admin API answers at --admin-url.',
-  SLUICE_ADMIN_REFUSED: 'Kong refused the change; its own message says why.',
+  SLUICE_ADMIN_WRONG:
+    'Give --admin-url the address of the Admin API (KONG_ADMIN_LISTEN, usually port 8001), with its path prefix.',
+  SLUICE_ADMIN_REFUSED: 'Kong refused the request; its own message says why.',
   SLUICE_APPLY_REFUSED:
     'Nothing was changed. What lacks the select tag belongs to others: tag it, move it, or keep it.',
   SLUICE_APPLY_FAILED: 'The changes that had been made were undone, but for those named here.',
   // the local gateway
   SLUICE_GATEWAY_CONFIG: 'Correct the named KONG_ variables.',
   SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
+  // discovery
+  SLUICE_DISCOVERY_REFUSED: 'Give Kong a database, or declare the targets in its configuration file.',
+  SLUICE_DISCOVERY_MARK: 'Tag the upstream with consul:SERVICE, or consul:SERVICE?tag=TAG&dc=DATACENTER.',
+  SLUICE_CONSUL_UNREACHABLE: 'Check that Consul runs, has a leader, and answers at --consul-url.',
+  SLUICE_CONSUL_REFUSED: 'Give a token that may read the service and its nodes: CONSUL_HTTP_TOKEN.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
+  SLUICE_PLATFORM_BUSY:
+    'Wait until it has finished (`make ps` shows it), or stop it with Ctrl-C or `make down`.',
+  SLUICE_PLATFORM_INTERRUPTED: 'Nothing of it is left running; `make up` starts anew.',
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

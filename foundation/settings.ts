@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { messageOf, SluiceError } from './errors.ts'
 
-type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag'
+type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag' | 'choice'
 
 interface SettingSpec {
   readonly env: `SLUICE_${string}`
@@ -16,6 +16,8 @@ interface SettingSpec {
   readonly max?: number
   /** For `url` and `urls`: the schemes that are accepted. */
   readonly schemes?: readonly string[]
+  /** For `choice`. */
+  readonly choices?: readonly string[]
 }
 
 /**
@@ -50,6 +52,22 @@ export const SETTINGS = {
     min: 1,
     max: 10_000,
     doc: 'how long a request waits for Redis, milliseconds',
+  },
+  redisStrictDeadlineMs: {
+    env: 'SLUICE_REDIS_STRICT_DEADLINE_MS',
+    kind: 'integer',
+    default: 250,
+    min: 1,
+    max: 10_000,
+    doc: 'how long a request under strict limits waits for Redis, milliseconds',
+  },
+  nodes: {
+    env: 'SLUICE_NODES',
+    kind: 'integer',
+    default: 4,
+    min: 1,
+    max: 10_000,
+    doc: 'how many plugin server processes share Redis at most, workers included; a process whose Redis is away counts with them until it has heard how many live',
   },
   postgresUrl: {
     env: 'SLUICE_POSTGRES_URL',
@@ -102,6 +120,21 @@ export const SETTINGS = {
     secret: true,
     doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
   },
+  pluginsOnError: {
+    env: 'SLUICE_PLUGINS_ON_ERROR',
+    kind: 'choice',
+    default: 'closed',
+    choices: ['closed', 'open'],
+    doc: "when a module written for Kong's JavaScript plugin server fails or is late: `closed` rejects the request, `open` lets it pass",
+  },
+  pluginsDeadlineMs: {
+    env: 'SLUICE_PLUGINS_DEADLINE_MS',
+    kind: 'integer',
+    default: 60_000,
+    min: 10,
+    max: 60_000,
+    doc: 'how long a phase of such a module may take, milliseconds; at 60,000 the answer still leaves a second before Kong gives up',
+  },
   http: {
     env: 'SLUICE_HTTP',
     kind: 'address',
@@ -133,6 +166,8 @@ export interface Settings {
   readonly socketGroup: string | undefined
   readonly redisUrl: readonly string[] | undefined
   readonly redisDeadlineMs: number
+  readonly redisStrictDeadlineMs: number
+  readonly nodes: number
   readonly postgresUrl: string | undefined
   readonly amqpUrl: string | undefined
   readonly spoolDir: string
@@ -140,11 +175,17 @@ export interface Settings {
   readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
   readonly fingerprintOldSecrets: string | undefined
+  readonly pluginsOnError: 'closed' | 'open'
+  readonly pluginsDeadlineMs: number
   /** Undefined when switched off. */
   readonly http: Address | undefined
   readonly logLevel: string
   readonly node: string
+  /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
+  readonly environment: Environment
 }
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
@@ -153,34 +194,55 @@ const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID that names every wrong setting with its reason.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+export function readSettings(env: Environment = process.env): Settings {
+  const { settings, problems } = inspectSettings(env)
+  refuseSettings([...problems, ...misspeltVariables(env)])
+  return settings
+}
+
+/** @throws SluiceError SLUICE_CONFIG_INVALID where there is a problem */
+export function refuseSettings(problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `invalid settings:\n  ${problems.join('\n  ')}`, {
+      details: { problems },
+    })
+}
+
+/** The settings with what is wrong in them; a wrong one is undefined. */
+export function inspectSettings(env: Environment): {
+  readonly settings: Settings
+  readonly problems: readonly string[]
+} {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries<SettingSpec>(SETTINGS)) {
     try {
-      const text = readText(spec, env)
+      const text = readVariable(env, spec.env)
       values[name] = parse(spec, text === undefined ? spec.default : text)
     } catch (error) {
       problems.push(`${spec.env}: ${messageOf(error)}`)
     }
   }
-  problems.push(...unknownVariables(env))
-  if (problems.length > 0)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`, {
-      details: { problems },
-    })
-  return { ...values, node: values.node ?? hostname() } as unknown as Settings
+  const environment = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('SLUICE_')))
+  const settings = { ...values, node: values.node ?? hostname(), environment } as unknown as Settings
+  return { settings, problems }
 }
 
-function readText(spec: SettingSpec, env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const direct = env[spec.env]
-  const file = env[`${spec.env}_FILE`]
+/**
+ * A variable's value, or that of the file which the same variable with `_FILE` behind it names; undefined for neither,
+ * and for an empty one.
+ *
+ * @throws where both are set, or the file can't be read
+ */
+export function readVariable(env: Environment, name: string): string | undefined {
+  const direct = env[name]
+  const file = env[`${name}_FILE`]
   if (file === undefined || file === '') return direct === '' ? undefined : direct
-  if (direct !== undefined && direct !== '') throw new Error(`is set, and so is ${spec.env}_FILE; keep one`)
+  if (direct !== undefined && direct !== '') throw new Error(`is set, and so is ${name}_FILE; keep one`)
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
-    throw new Error(`cannot read the file of ${spec.env}_FILE: ${messageOf(error)}`)
+    throw new Error(`cannot read the file of ${name}_FILE: ${messageOf(error)}`)
   }
 }
 
@@ -197,6 +259,9 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       if (!['true', 'false', '1', '0', 'on', 'off'].includes(text))
         throw new Error(`${shown} is neither true nor false`)
       return ['true', '1', 'on'].includes(text)
+    case 'choice':
+      if (!spec.choices?.includes(text)) throw new Error(`${shown} is not one of ${spec.choices?.join(', ')}`)
+      return text
     case 'level':
       if (!LEVELS.includes(text)) throw new Error(`${shown} is not one of ${LEVELS.join(', ')}`)
       return text
@@ -238,13 +303,54 @@ export function parseAddress(text: string): Address {
   return { host: match[1] ?? match[2] ?? '', port }
 }
 
-/** A misspelt variable would silently leave its default in force, so it is named. */
-function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set<string>(Object.values<SettingSpec>(SETTINGS).flatMap(s => [s.env, `${s.env}_FILE`]))
-  return Object.keys(env)
-    .filter(name => /^SLUICE_/.test(name) && !known.has(name) && !OUTSIDE_SETTINGS.test(name))
-    .map(name => `${name}: is not a setting of Sluice`)
+/**
+ * Variables that are no setting: a misspelt one would silently leave its default in force.
+ *
+ * @param declared the variables of the plugins' own settings.
+ */
+export function unknownVariables(env: Environment, declared: readonly string[]): string[] {
+  const known = new Set([...VARIABLES, ...declared, ...declared.map(name => `${name}_FILE`)])
+  return strangers(env)
+    .filter(name => !known.has(name))
+    .map(name => `${name}: is not a setting of Sluice or of a loaded plugin${suggestion(name, [...known])}`)
+}
+
+/** Where the plugins are not known, a variable may be one of theirs, unless it is almost one of ours. */
+function misspeltVariables(env: Environment): string[] {
+  return strangers(env)
+    .map(name => ({ name, meant: suggestion(name, VARIABLES) }))
+    .filter(({ meant }) => meant !== '')
+    .map(({ name, meant }) => `${name}: is not a setting of Sluice${meant}`)
+}
+
+const VARIABLES: readonly string[] = Object.values<SettingSpec>(SETTINGS).flatMap(({ env }) => [
+  env,
+  `${env}_FILE`,
+])
+
+const strangers = (env: Environment): string[] =>
+  Object.keys(env).filter(
+    name => name.startsWith('SLUICE_') && !VARIABLES.includes(name) && !OUTSIDE_SETTINGS.test(name),
+  )
+
+function suggestion(name: string, known: readonly string[]): string {
+  const near = known.find(one => editDistance(name, one) <= 2)
+  return near === undefined ? '' : `; did you mean ${near}?`
+}
+
+/** How many letters must be put in, taken out or replaced to make one of the other (Wagner and Fischer). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[to.length]!
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
-const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_)/
+const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|BUILD_|BIND$|ADMIN_|CONSUL_URL$|CHROMIUM$)/

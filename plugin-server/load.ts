@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
-import { fromKongJsModule, isKongJsModule } from './kong-js/module.ts'
+import { fromKongJsModule, isKongJsModule, type KongJsOptions } from './kong-js/module.ts'
 import { type AnyPlugin, checkDefinition } from './runtime/registry.ts'
 
 export interface BrokenPlugin {
@@ -11,8 +11,13 @@ export interface BrokenPlugin {
   readonly reason: string
 }
 
+export interface LoadedPlugin {
+  readonly file: string
+  readonly plugin: AnyPlugin
+}
+
 export interface LoadedFolder {
-  readonly plugins: readonly AnyPlugin[]
+  readonly plugins: readonly LoadedPlugin[]
   /** What could not be loaded, and why; the others are served all the same. */
   readonly broken: readonly BrokenPlugin[]
 }
@@ -25,7 +30,7 @@ const MODULE = /\.(js|mjs|cjs)$/
  *
  * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
  */
-export async function loadFolder(folder: string): Promise<LoadedFolder> {
+export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promise<LoadedFolder> {
   let names: string[]
   try {
     names = readdirSync(folder).sort()
@@ -35,7 +40,7 @@ export async function loadFolder(folder: string): Promise<LoadedFolder> {
       `cannot read the plugins folder ${folder}: ${messageOf(error)}`,
     )
   }
-  const plugins: AnyPlugin[] = []
+  const plugins: LoadedPlugin[] = []
   const broken: BrokenPlugin[] = []
   // One plugin's own folder, or a folder of plugins.
   const isPlugin = mainOf(folder) !== undefined
@@ -44,19 +49,22 @@ export async function loadFolder(folder: string): Promise<LoadedFolder> {
     : names.filter(name => isCandidate(folder, name)).map(name => path.join(folder, name))
   for (const file of files) {
     try {
-      plugins.push(await loadPlugin(file))
+      plugins.push({ file, plugin: await loadPlugin(file, kongJs) })
     } catch (error) {
       broken.push({ file, reason: messageOf(error) })
     }
   }
+  if (!isPlugin)
+    for (const name of names.filter(one => isUncompiled(one, names)))
+      broken.push({ file: path.join(folder, name), reason: 'is TypeScript: compile it to JavaScript (tsc)' })
   return { plugins, broken }
 }
 
 /** @throws whatever the module throws, or SLUICE_PLUGIN_LOAD, SLUICE_PLUGIN_INVALID */
-export async function loadPlugin(file: string): Promise<AnyPlugin> {
+export async function loadPlugin(file: string, kongJs?: KongJsOptions): Promise<AnyPlugin> {
   const entry = statSync(file).isDirectory() ? entryOf(file) : file
   const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>
-  const plugin = pluginOf(module, path.parse(file).name)
+  const plugin = pluginOf(module, path.parse(file).name, kongJs)
   checkDefinition(plugin)
   return plugin
 }
@@ -65,6 +73,13 @@ function isCandidate(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules' || name === 'package.json') return false
   if (statSync(path.join(folder, name)).isDirectory()) return true
   return MODULE.test(name) && !/\.(test|spec)\.[cm]?js$/.test(name)
+}
+
+/** A source in TypeScript without its JavaScript beside it. */
+function isUncompiled(name: string, names: readonly string[]): boolean {
+  const stem = /^([^.].*)\.[cm]?ts$/.exec(name)?.[1]
+  if (stem === undefined || /\.(d|test|spec)$/.test(stem)) return false
+  return !['.js', '.mjs', '.cjs'].some(ending => names.includes(stem + ending))
 }
 
 function mainOf(folder: string): string | undefined {
@@ -84,10 +99,10 @@ function entryOf(folder: string): string {
   throw new SluiceError('SLUICE_PLUGIN_LOAD', 'the folder has no package.json with `main`, and no index.js')
 }
 
-function pluginOf(module: Record<string, unknown>, fileName: string): AnyPlugin {
+function pluginOf(module: Record<string, unknown>, fileName: string, kongJs?: KongJsOptions): AnyPlugin {
   // CommonJS comes as the default export; beside it Node shows only those names that it can tell without running it.
   for (const exported of [module.default as Record<string, unknown> | undefined, module]) {
-    if (isKongJsModule(exported)) return fromKongJsModule(exported, fileName)
+    if (isKongJsModule(exported)) return fromKongJsModule(exported, fileName, kongJs)
     const plugin = exported?.plugin
     if (typeof plugin === 'object' && plugin !== null) return plugin as AnyPlugin
   }

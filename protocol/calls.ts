@@ -2,7 +2,7 @@
  * What a connection asks of the server, in words that both protocols share: the codecs and connections of this
  * folder turn bytes into these calls, and the runtime answers them.
  */
-import type { Method } from './methods.ts'
+import type { Method } from './pdk/table.ts'
 
 export type Protocol = 'ProtoBuf:1' | 'MsgPack:1'
 

@@ -21,7 +21,23 @@ export type { Clock } from '../foundation/clock.ts'
 export { type ErrorCode, messageOf, SluiceError } from '../foundation/errors.ts'
 export type { Logger } from '../foundation/log.ts'
 export type { BoundCounter, BoundGauge, BoundHistogram, Metrics } from '../foundation/metrics.ts'
+export { systemTimers, type Timers } from '../foundation/timers.ts'
 export { type Static, Type } from '../foundation/typebox.ts'
+export type {
+  Consumer,
+  Credential,
+  HeaderMap,
+  HeaderValue,
+  HeaderWrites,
+  Json,
+  MemoryStats,
+  QueryMap,
+  Route,
+  Service,
+  UriCaptures,
+} from '../protocol/pdk/entities.ts'
+export type { LogEntry } from '../protocol/pdk/log-entry.ts'
+export type { Phase } from '../protocol/pdk/phases.ts'
 export { composePlugins } from './compose.ts'
 export type {
   Closeable,
@@ -35,10 +51,20 @@ export type {
   Undo,
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
-export type { AccessKong, LogKong, PhaseKong } from './kong.ts'
-export { createLogEventCounter } from './log-events.ts'
-export type { Need, Phase } from './phases.ts'
+export type { Fetch, FetchOptions } from './fetch.ts'
 export type {
+  AccessKong,
+  CertificateKong,
+  LogKong,
+  Need,
+  PhaseKong,
+  PrereadKong,
+  ResponseKong,
+  RewriteKong,
+} from './kong.ts'
+export { createLogEventCounter } from './log-events.ts'
+export type {
+  Peers,
   ScriptList,
   ScriptOutcome,
   Store,
@@ -48,8 +74,14 @@ export type {
 } from './store.ts'
 
 /** Types a plugin by its own parts; returns it unchanged. */
-export function definePlugin<Schema extends TObject, Memory = undefined, Instance = undefined>(
-  definition: PluginDefinition<Schema, Memory, Instance>,
-): PluginDefinition<Schema, Memory, Instance> {
+export function definePlugin<
+  Schema extends TObject,
+  Memory = undefined,
+  Instance = undefined,
+  // biome-ignore lint/complexity/noBannedTypes: an object type without fields
+  Settings extends TObject = TObject<{}>,
+>(
+  definition: PluginDefinition<Schema, Memory, Instance, Settings>,
+): PluginDefinition<Schema, Memory, Instance, Settings> {
   return definition
 }

@@ -17,9 +17,10 @@ export interface StoreScript<Result, Args = readonly StoredValue[]> {
   decode(reply: ScriptReply): Result
 }
 
-/** Redis holds text only; memory keeps a number as it is, so that nothing is formatted and parsed in between. */
+/** A value of ARGV. */
 export type StoredValue = string | number
-export type StoredHash = Map<string, StoredValue>
+/** Redis holds text only; memory keeps numbers and lists as they are: nothing is formatted and parsed in between. */
+export type StoredHash = Map<string, StoredValue | readonly number[]>
 
 /** What the Lua form returns: a list, or one text, which costs a busy connection less. */
 export type ScriptReply = ScriptList | string
@@ -31,9 +32,29 @@ export interface ScriptOutcome<Result> {
   readonly expireInMs: number
 }
 
+/** The processes that share a store. */
+export interface Peers {
+  /**
+   * Nodes that live, at least 1; several processes of one node are one. Until all that live have been heard, and while
+   * nobody has been heard, at least as many as the settings expect.
+   */
+  readonly nodes: number
+  /** Processes that live, likewise. */
+  readonly processes: number
+  /** False while there may be some that this process has not heard of, or that have not heard of it. */
+  readonly isSettled: boolean
+}
+
 export interface Store {
   /** `memory` is one node's own; `redis` is shared by all nodes. */
   readonly kind: 'memory' | 'redis'
+  /**
+   * The same store for callers that had better wait than do without it: its calls wait longer, and for a connection
+   * that is being made. It fails for itself: while this one does not answer in time, that one may.
+   */
+  readonly patient: Store
+  /** Who shares the store. */
+  readonly peers: Peers
   /** False while a part of the store is known to be away: its calls then fail at once. */
   readonly available: boolean
   /** False while a call for this key would fail at once. Costs no more than a look. */
@@ -44,10 +65,16 @@ export interface Store {
    *
    * Put the part of the key that decides its slot in braces: `{sluice:qos:…}`.
    *
+   * @param onLate called at the deadline with the answer that is on its way still: it may come late, or never.
    * @throws SluiceError SLUICE_STORE_TIMEOUT after the deadline, SLUICE_STORE_UNAVAILABLE at once while Redis is
    * known to be away (as a rejected promise). In both cases the script may still run.
    */
-  run<Result, Args>(script: StoreScript<Result, Args>, key: string, args: Args): Result | Promise<Result>
+  run<Result, Args>(
+    script: StoreScript<Result, Args>,
+    key: string,
+    args: Args,
+    onLate?: (answer: Promise<Result>) => void,
+  ): Result | Promise<Result>
   /** Sends a message to every node that watches the channel, this one too; lost where nobody listens. */
   publish(channel: string, message: string): Promise<void>
   /** Hears a channel until the returned function is called. */

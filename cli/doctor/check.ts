@@ -1,4 +1,4 @@
-/** What `sluice doctor` finds: one line a fact, with a mend where something is wrong. */
+/** What `sluice doctor` reports: one line a fact, with a remedy where something is wrong. */
 
 import { messageOf } from '../../foundation/errors.ts'
 import type { Settings } from '../../foundation/settings.ts'
@@ -11,41 +11,46 @@ export interface Finding {
   readonly state: FindingState
   readonly message: string
   /** What to do about it. */
-  readonly mend?: string
+  readonly remedy?: string
 }
 
 /** What the checks look at. */
-export interface Patient {
+export interface Installation {
   readonly settings: Settings
   readonly plugins: readonly AnyPlugin[]
   /** The command that prints the dump: program and arguments. */
   readonly dumpCommand: readonly string[]
   /** Kong's Admin API, where there is one to ask. */
   readonly adminUrl: string | undefined
+  /** The user of Kong's workers; undefined: not known. */
+  readonly kongUser: string | undefined
 }
 
-export type Check = (patient: Patient) => Promise<readonly Finding[]>
+export type Check = (installation: Installation) => Promise<readonly Finding[]>
 
 export const ok = (area: string, message: string): Finding => ({ area, state: 'ok', message })
-export const warn = (area: string, message: string, mend: string): Finding => ({
+export const warn = (area: string, message: string, remedy: string): Finding => ({
   area,
   state: 'warn',
   message,
-  mend,
+  remedy,
 })
-export const fail = (area: string, message: string, mend: string): Finding => ({
+export const fail = (area: string, message: string, remedy: string): Finding => ({
   area,
   state: 'fail',
   message,
-  mend,
+  remedy,
 })
 
-/** Runs all checks side by side; one that breaks down is a finding itself. */
-export async function examine(patient: Patient, checks: Readonly<Record<string, Check>>): Promise<Finding[]> {
+/** Runs all checks at once; one that throws becomes a finding itself. */
+export async function examine(
+  installation: Installation,
+  checks: Readonly<Record<string, Check>>,
+): Promise<Finding[]> {
   const found = await Promise.all(
     Object.entries(checks).map(async ([area, check]) => {
       try {
-        return await check(patient)
+        return await check(installation)
       } catch (error) {
         return [
           fail(area, `the check itself failed: ${messageOf(error)}`, 'Report this; the other checks hold.'),

@@ -1,19 +1,19 @@
 import type { Check } from './check.ts'
 import { checkDump } from './dump.ts'
-import { checkEntries } from './entries.ts'
 import { checkPostgres, checkRabbit, checkSpool } from './events.ts'
+import { checkInstances } from './instances.ts'
 import { checkKong } from './kong.ts'
 import { checkMachine } from './machine.ts'
 import { checkSocket } from './socket.ts'
 import { checkRedis } from './stores.ts'
 
-/** All that the doctor looks at, in the order in which it tells. */
+/** All checks, in the order of the report. */
 export const CHECKS: Readonly<Record<string, Check>> = {
   machine: checkMachine,
   dump: checkDump,
   socket: checkSocket,
   kong: checkKong,
-  entries: checkEntries,
+  instances: checkInstances,
   redis: checkRedis,
   spool: checkSpool,
   postgresql: checkPostgres,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { type Check, type Finding, fail, ok } from './check.ts'
 
-/** Kong starts only if the query_cmd prints JSON and not one byte more. */
+/** Kong starts only if the query_cmd prints JSON and nothing else. */
 export const checkDump: Check = async ({ dumpCommand, plugins }) => {
   const [program = '', ...args] = dumpCommand
   const { stdout, stderr, code } = await run(program, args)
@@ -10,7 +10,7 @@ export const checkDump: Check = async ({ dumpCommand, plugins }) => {
       fail(
         'dump',
         `\`${dumpCommand.join(' ')}\` ended with ${code}: ${lastLine(stderr)}`,
-        'Mend what it says.',
+        'Correct what it says.',
       ),
     ]
   return [
@@ -37,11 +37,7 @@ export function judgeDump(stdout: string, names: readonly string[]): Finding {
   const found = (dump.Plugins ?? []).map(plugin => plugin.Name)
   const missing = names.filter(name => !found.includes(name))
   if (missing.length > 0)
-    return fail(
-      'dump',
-      `it lacks ${missing.join(', ')}`,
-      'Start the doctor with the --plugins of the server.',
-    )
+    return fail('dump', `it lacks ${missing.join(', ')}`, 'Give the doctor the same --plugins as the server.')
   return ok('dump', `pure JSON, with ${found.join(', ')}`)
 }
 

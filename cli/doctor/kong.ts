@@ -1,39 +1,29 @@
-import { messageOf } from '../../foundation/errors.ts'
-import { AdminClient } from '../../kong/admin/client.ts'
+import { noAdminApi } from '../../kong/admin/answer.ts'
+import type { AdminClient } from '../../kong/admin/client.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { withAdmin } from './admin.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
+import { findEntryProblems } from './entries.ts'
 
-/** Kong itself: its version, whether it knows the plugins, and whether it read the dump that is served now. */
+/** Kong: its version, its plugins and their entries, and whether it has read the dump that is served now. */
 export const checkKong: Check = async ({ adminUrl, plugins }) => {
   if (adminUrl === undefined)
     return [
-      warn('kong', 'not looked at', 'Name its Admin API: sluice doctor --admin-url http://127.0.0.1:8001'),
+      warn('kong', 'not checked', 'Name its Admin API: sluice doctor --admin-url http://127.0.0.1:8001'),
     ]
-  const client = new AdminClient({ url: adminUrl, timeoutMs: 5000 })
-  try {
+  return withAdmin('kong', adminUrl, async client => {
     const root = await client.find('/')
-    const version = String(root?.version ?? '')
-    return [judgeVersion(version), ...(await Promise.all(plugins.map(plugin => checkPlugin(client, plugin))))]
-  } catch (error) {
-    return [
-      fail(
-        'kong',
-        `${client.url}/ does not answer as it should: ${messageOf(error)}`,
-        'Check the URL. Kong 3.9.3 answers 500 there when a pluginserver has a start_cmd: remove it.',
-      ),
-    ]
-  } finally {
-    await client.close()
-  }
+    if (typeof root?.version !== 'string') throw noAdminApi(client.url, '/')
+    const known = await Promise.all(plugins.map(plugin => checkPlugin(client, plugin)))
+    return [judgeVersion(root.version), ...known, ...(await findEntryProblems(client, plugins))]
+  })
 }
 
-/** Traps of the versions: protocol.md says where each comes from. */
+/** Traps of the versions: docs/running-kong.md says where each comes from. */
 export function judgeVersion(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const number = major * 100 + minor
-  if (number === 0)
-    return warn('kong', `it does not tell its version`, 'Check by hand that it is 2.8 to 3.9.')
   if (number < 208) return fail('kong', `version ${version} is older than 2.8`, 'Use Kong 2.8 or later.')
   if (number < 309)
     return ok('kong', `version ${version}; it reads all plugins of a dump, one entry a plugin works as well`)

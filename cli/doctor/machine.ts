@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 
-/** Of our listener: an exit costs Kong its connection, so a storm of rejections is a storm of connections. */
+/** The listener's own backlog: an exit costs Kong its connection, so many rejections are many connections. */
 const BACKLOG = 4096
 
 /** Node.js, and how many connections may wait for the socket. */
@@ -19,7 +19,7 @@ export function checkBacklog(limit: number | undefined): Finding {
   if (limit >= BACKLOG) return ok('backlog', `net.core.somaxconn is ${limit}`)
   return warn(
     'backlog',
-    `net.core.somaxconn is ${limit}: under a storm of rejections connections of Kong are refused`,
+    `net.core.somaxconn is ${limit}: connections of Kong may be refused when many requests are rejected at once`,
     `Set it to at least ${BACKLOG}: sysctl -w net.core.somaxconn=${BACKLOG}`,
   )
 }

@@ -1,12 +1,12 @@
 import { type Stats, statSync } from 'node:fs'
 import { connect } from 'node:net'
-import path from 'node:path'
 import { messageOf } from '../../foundation/errors.ts'
+import { type Account, findAccount, foldersAbove, judgeFolder, judgeWay, readMode } from './access.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 
-/** Who may connect, and whether somebody listens. */
-export const checkSocket: Check = async ({ settings }) => {
-  const { socket } = settings
+/** Who may connect, and whether a server listens. */
+export const checkSocket: Check = async ({ settings, kongUser }) => {
+  const { socket, socketGroup } = settings
   // sun_path holds 108 bytes, the last of them a NUL.
   if (Buffer.byteLength(socket) > 107)
     return [
@@ -19,25 +19,34 @@ export const checkSocket: Check = async ({ settings }) => {
   let stats: Stats
   try {
     stats = statSync(socket)
-  } catch {
-    return [fail('socket', `there is nothing at ${socket}`, 'Start the plugin server: sluice serve')]
+  } catch (error) {
+    return [notThere(socket, error)]
   }
   if (!stats.isSocket())
-    return [fail('socket', `${socket} is no socket`, 'Move the file away, or choose another SLUICE_SOCKET.')]
-  const rights = judgeRights(stats.mode, settings.socketGroup)
-  try {
-    await knock(socket)
-    return [rights, ok('socket', `a server listens at ${socket}`), judgeFolder(path.dirname(socket))]
-  } catch (error) {
     return [
-      rights,
-      fail('socket', `nobody answers at ${socket}: ${messageOf(error)}`, 'Start it: sluice serve'),
+      fail('socket', `${socket} is not a socket`, 'Move the file away, or choose another SLUICE_SOCKET.'),
     ]
-  }
+  const listening = await knock(socket).then(
+    () => ok('socket', `a server listens at ${socket}`),
+    (error: unknown) =>
+      fail('socket', `no server answers at ${socket}: ${messageOf(error)}`, 'Start it: sluice serve'),
+  )
+  const rights = judgeRights(stats.mode, socketGroup)
+  return [rights, listening, ...(await judgePath(socket, stats, { kongUser, socketGroup }))]
+}
+
+function notThere(socket: string, error: unknown): Finding {
+  if ((error as NodeJS.ErrnoException).code === 'EACCES')
+    return fail('socket', `this user may not look at ${socket}`, 'Run the doctor as the user of the server.')
+  return fail(
+    'socket',
+    `there is nothing at ${socket}`,
+    'Start the plugin server (sluice serve), or give --socket the path that it was started with.',
+  )
 }
 
 export function judgeRights(mode: number, group: string | undefined): Finding {
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
+  const shown = readMode(mode)
   if (mode & 0o007)
     return fail('socket rights', `mode ${shown}: every user may answer for your plugins`, 'Set it to 0660.')
   if (!(mode & 0o060))
@@ -49,15 +58,27 @@ export function judgeRights(mode: number, group: string | undefined): Finding {
   return ok('socket rights', `mode ${shown}${group === undefined ? '' : `, group ${group}`}`)
 }
 
-function judgeFolder(folder: string): Finding {
-  const mode = statSync(folder).mode & 0o777
-  if (mode & 0o002)
-    return fail(
-      'socket folder',
-      `${folder} may be written by everybody, who could put another socket there`,
-      `chmod o-w ${folder}`,
-    )
-  return ok('socket folder', `${folder} has mode ${mode.toString(8).padStart(4, '0')}`)
+interface Expected {
+  readonly kongUser: string | undefined
+  readonly socketGroup: string | undefined
+}
+
+/** Whether Kong's user reaches the socket through the folders above it. */
+async function judgePath(
+  socket: string,
+  stats: Stats,
+  { kongUser, socketGroup }: Expected,
+): Promise<Finding[]> {
+  const folders = foldersAbove(socket)
+  const [parent] = folders
+  const writable = parent ? judgeFolder(parent) : undefined
+  const account: Account | undefined = kongUser === undefined ? undefined : await findAccount(kongUser)
+  if (kongUser !== undefined && !account)
+    return [
+      fail('socket folder', `there is no user ${kongUser}`, 'Give --kong-user the user of Kong’s workers.'),
+    ]
+  const way = judgeWay({ folders, socket, stats, account, hasGroup: socketGroup !== undefined })
+  return [...(writable ? [writable] : []), way]
 }
 
 function knock(socket: string): Promise<void> {

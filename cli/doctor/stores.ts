@@ -2,7 +2,7 @@ import { messageOf } from '../../foundation/errors.ts'
 import { connect } from '../../plugin-server/stores/connection.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 
-/** Redis: does it answer in time, and does it keep what limits and breakers need. */
+/** Redis: whether it answers in time, and keeps what limits and breakers need. */
 export const checkRedis: Check = async ({ settings }) => {
   const { redisUrl, redisDeadlineMs } = settings
   if (redisUrl === undefined)
@@ -34,7 +34,7 @@ export const checkRedis: Check = async ({ settings }) => {
     return findings
   } catch (error) {
     return [
-      fail('redis', `it does not answer: ${messageOf(error)}`, 'Check SLUICE_REDIS_URL and that Redis runs.'),
+      fail('redis', `no connection: ${messageOf(error)}`, 'Check SLUICE_REDIS_URL and that Redis runs.'),
     ]
   } finally {
     redis.disconnect()
@@ -47,16 +47,16 @@ export function judgeLatency(medianMs: number, worstMs: number, deadlineMs: numb
   return warn(
     'redis',
     `slow for the deadline of ${deadlineMs} ms: ${times}`,
-    'Bring Redis nearer, or raise SLUICE_REDIS_DEADLINE_MS.',
+    'Use a Redis that is closer, or raise SLUICE_REDIS_DEADLINE_MS.',
   )
 }
 
 export function judgeEviction(policy: string | undefined): Finding {
   if (policy === undefined || policy === 'noeviction' || policy.startsWith('volatile-'))
-    return ok('redis memory', `maxmemory-policy ${policy ?? 'not told'}`)
+    return ok('redis memory', `maxmemory-policy ${policy ?? 'unknown'}`)
   return warn(
     'redis memory',
-    `maxmemory-policy ${policy} may throw counters away while they count`,
+    `maxmemory-policy ${policy} may evict counters that are in use`,
     'Set maxmemory-policy noeviction, or give Sluice a Redis of its own.',
   )
 }

@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander'
+import { findSchemaFault } from '../../kong/schema/metaschema.ts'
+import type { KongJsOptions } from '../../plugin-server/kong-js/module.ts'
 import type { BrokenPlugin } from '../../plugin-server/load.ts'
 import { loadPlugins } from '../../plugin-server/plugins.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
@@ -20,8 +22,14 @@ export function withPluginOptions(command: Command): Command {
 }
 
 /** Loads them; those left out are named on stderr, so that stdout stays what it is for. */
-export function loadAskedPlugins(flags: PluginFlags): Promise<AnyPlugin[]> {
-  return loadPlugins({ folders: flags.plugins, strict: flags.strict ?? false, onBroken: warn })
+export function loadAskedPlugins(flags: PluginFlags, kongJs?: KongJsOptions): Promise<AnyPlugin[]> {
+  return loadPlugins({
+    folders: flags.plugins,
+    strict: flags.strict ?? false,
+    ...(kongJs && { kongJs }),
+    findSchemaFault,
+    onBroken: warn,
+  })
 }
 
 function warn({ file, reason }: BrokenPlugin): void {

@@ -26,7 +26,7 @@ export async function withSharedStore<Result>(
       `SLUICE_REDIS_URL is not set: without it the ${what} live in the memory of the plugin server alone`,
     )
   const store = createStore(
-    { ...settings, redisDeadlineMs: DEADLINE_MS },
+    { ...settings, redisDeadlineMs: DEADLINE_MS, redisStrictDeadlineMs: DEADLINE_MS },
     { clock: systemClock, log: createLogger('silent', 2), metrics: createMetrics() },
   )
   try {

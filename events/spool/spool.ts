@@ -1,10 +1,9 @@
 import { type FileHandle, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { awaitedTimers } from '../../foundation/awaited-timers.ts'
 import { doublingMs } from '../../foundation/backoff.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { messageOf } from '../../foundation/errors.ts'
-import type { Timers } from '../../foundation/timers.ts'
+import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import { createSegment, SEGMENT_HEADER, type SpoolPosition, segmentPath } from './segment.ts'
 
 export interface SpoolOptions {
@@ -80,7 +79,7 @@ export class Spool {
     this.folder = options.folder
     this.#options = {
       clock: options.clock,
-      timers: options.timers ?? awaitedTimers,
+      timers: options.timers ?? systemTimers,
       maxSegmentBytes: options.maxSegmentBytes ?? 16 * 1024 * 1024,
       maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
       lateMs: options.lateMs ?? 90,

@@ -8,6 +8,7 @@ export const GATEWAY_ENTITIES = [
   'consumer',
   'consumer_group',
   'plugin',
+  'filter_chain',
   'upstream',
   'target',
   'certificate',

@@ -4,6 +4,15 @@ import { AdminRefused, AdminUnreachable } from './answer.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
+/** PEM texts. */
+export interface TlsOptions {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** false: any certificate is accepted. */
+  readonly rejectUnauthorized?: boolean
+}
+
 export interface AdminClientOptions {
   /** `http://127.0.0.1:8001`; a path is kept as a prefix. User and password become Basic credentials. */
   readonly url: string
@@ -11,8 +20,12 @@ export interface AdminClientOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Connections at once; 10 where left out. */
   readonly connections?: number
+  /** Of an `https:` URL. */
+  readonly tls?: TlsOptions
   /** How long one request may take, milliseconds; 15,000 where left out. */
   readonly timeoutMs?: number
+  /** This machine's clock, milliseconds since the epoch; the system's where left out. */
+  readonly clock?: () => number
 }
 
 export interface RequestCounts {
@@ -32,6 +45,9 @@ export class AdminClient {
   readonly #pool: Pool
   readonly #prefix: string
   readonly #headers: Readonly<Record<string, string>>
+  readonly #clock: () => number
+  /** How far Kong's clock is ahead of ours, milliseconds, by the `Date` of its last answer. */
+  #aheadMs = 0
   #reads = 0
   #writes = 0
 
@@ -43,8 +59,9 @@ export class AdminClient {
       connections: options.connections ?? 10,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
-      connect: { timeout: timeoutMs },
+      connect: { timeout: timeoutMs, ...options.tls },
     })
+    this.#clock = options.clock ?? Date.now
     this.#prefix = url.pathname.replace(/\/$/, '')
     this.#headers = { ...options.headers, ...credentialsOf(url) }
     this.url = `${url.origin}${this.#prefix}`
@@ -53,6 +70,11 @@ export class AdminClient {
   /** Requests that were sent so far, repeated ones included. */
   get requests(): RequestCounts {
     return { reads: this.#reads, writes: this.#writes }
+  }
+
+  /** Seconds since the epoch by Kong's clock, which decides when an entity expires. */
+  now(): number {
+    return (this.#clock() + this.#aheadMs) / 1000
   }
 
   /**
@@ -100,7 +122,11 @@ export class AdminClient {
 
   async #send(method: Method, path: string, body: unknown): Promise<{ status: number; text: string }> {
     try {
-      const { statusCode, body: stream } = await this.#pool.request({
+      const {
+        statusCode,
+        headers,
+        body: stream,
+      } = await this.#pool.request({
         method,
         path: `${this.#prefix}${path}`,
         headers: {
@@ -110,10 +136,17 @@ export class AdminClient {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       })
+      this.#noteTime(headers.date)
       return { status: statusCode, text: await stream.text() }
     } catch (error) {
       throw new AdminUnreachable(`no answer from the Admin API at ${this.url}: ${reasonOf(error)}`, error)
     }
+  }
+
+  #noteTime(date: string | string[] | undefined): void {
+    const atMs = typeof date === 'string' ? Date.parse(date) : Number.NaN
+    // A date has whole seconds: on average half of one has passed.
+    if (!Number.isNaN(atMs)) this.#aheadMs = atMs + 500 - this.#clock()
   }
 }
 

@@ -1,5 +1,4 @@
-import { NESTED } from '../reconcile/declared.ts'
-import { KIND_NAMES, KINDS, type KindName } from '../reconcile/kinds.ts'
+import { KIND_NAMES, KINDS, type KindName, nestingField } from '../reconcile/kinds.ts'
 import { entryOf, type FieldSpec, type SchemaSpec } from '../schema/spec.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -7,7 +6,7 @@ type Json = Readonly<Record<string, unknown>>
 /** What an editor may offer and check in a declared state. */
 export interface SchemaSources {
   /** Kinds without a schema are accepted as they are. */
-  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec>>>
+  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec | undefined>>>
   /** Plugins by name. Others are accepted with any configuration. */
   readonly plugins: Readonly<Record<string, SchemaSpec>>
 }
@@ -38,7 +37,7 @@ export function createStateSchema(sources: SchemaSources): Json {
     required: ['_format_version'],
     properties: {
       $schema: { type: 'string' },
-      _format_version: { type: 'string', pattern: '^3(\\.\\d+)?$', default: '3.0' },
+      _format_version: { type: 'string', pattern: '^(3(\\.\\d+)?|[12]\\.1)$', default: '3.0' },
       _info: infoSchema(),
       _plugin_configs: {
         type: 'object',
@@ -85,7 +84,7 @@ function infoSchema(): Json {
 function entitySchema(kind: KindName, { kinds, plugins }: SchemaSources): Json {
   const spec = kinds[kind]
   const nested = Object.fromEntries(
-    Object.keys(NESTED[kind] ?? {}).map(name => [name, listOf(name as KindName)]),
+    KIND_NAMES.filter(inner => nestingField(kind, inner) !== undefined).map(inner => [inner, listOf(inner)]),
   )
   if (!spec) return { type: 'object', properties: nested }
   const properties: Record<string, unknown> = {}
@@ -142,7 +141,8 @@ const orNull = (schema: Json): Json =>
 function valueSchema(spec: FieldSpec): Json {
   switch (spec.type) {
     case 'string':
-      return spec.one_of
+      // An empty list is what is installed in one Kong: filters of WebAssembly.
+      return spec.one_of && spec.one_of.length > 0
         ? { anyOf: [{ enum: spec.one_of }, EXPRESSION] }
         : {
             type: 'string',

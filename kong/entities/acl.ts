@@ -1,13 +1,20 @@
-import type { SchemaSpec } from '../schema/spec.ts'
-import { owner, seconds, tags, uuid } from './typedefs.ts'
+import { defineEntity, type Reference } from './entity.ts'
+import { checkTag } from './validators.ts'
 
-export const acl: SchemaSpec = {
-  name: 'acls',
-  fields: [
-    { id: uuid },
-    { created_at: seconds },
-    { consumer: owner },
-    { group: { type: 'string', required: true } },
-    { tags },
-  ],
+export type Acl = {
+  readonly id: string
+  readonly created_at: number
+  readonly consumer: Reference
+  readonly group: string
+  readonly tags: readonly string[] | null
 }
+
+export const acl = defineEntity({
+  name: 'acls',
+  noun: 'ACL group',
+  cacheKey: ['consumer', 'group'],
+  identity: [['group', 'consumer']],
+  fixed: ['consumer', 'group'],
+  shownBy: ['group'],
+  rules: { 'tags.elements': checkTag },
+})

@@ -1,15 +1,19 @@
-import type { SchemaSpec } from '../schema/spec.ts'
-import { seconds, tags, uuid } from './typedefs.ts'
+import { defineEntity } from './entity.ts'
+import { checkTag } from './validators.ts'
 
-export const consumer: SchemaSpec = {
-  name: 'consumers',
-  fields: [
-    { id: uuid },
-    { created_at: seconds },
-    { updated_at: seconds },
-    { username: { type: 'string', unique: true } },
-    { custom_id: { type: 'string', unique: true } },
-    { tags },
-  ],
-  entity_checks: [{ at_least_one_of: ['custom_id', 'username'] }],
+export type Consumer = {
+  readonly id: string
+  readonly created_at: number
+  readonly updated_at: number
+  readonly username: string | null
+  readonly custom_id: string | null
+  readonly tags: readonly string[] | null
 }
+
+export const consumer = defineEntity({
+  name: 'consumers',
+  noun: 'consumer',
+  endpointKey: 'username',
+  identity: [['username'], ['custom_id']],
+  rules: { 'tags.elements': checkTag },
+})

@@ -1,181 +1,81 @@
+import { type Acl, acl } from './acl.ts'
+import { type AcmeStorage, acmeStorage } from './acme-storage.ts'
+import { type BasicAuthCredential, basicAuth } from './basic-auth.ts'
+import { type CaCertificate, caCertificate } from './ca-certificate.ts'
+import { type Certificate, certificate } from './certificate.ts'
+import { type Consumer, consumer } from './consumer.ts'
+import type { EntityDefinition } from './entity.ts'
+import { type FilterChain, filterChain } from './filter-chain.ts'
+import { type HmacAuthCredential, hmacAuth } from './hmac-auth.ts'
+import { type JwtSecret, jwt } from './jwt.ts'
+import { type Key, key } from './key.ts'
+import { type KeyAuthCredential, keyAuth } from './key-auth.ts'
+import { type KeySet, keySet } from './key-set.ts'
+import { type OAuth2Credential, oauth2Credential } from './oauth2-credential.ts'
+import { type OAuth2Token, oauth2Token } from './oauth2-token.ts'
+import { type Plugin, plugin } from './plugin.ts'
+import { type Route, route } from './route.ts'
+import { type Service, service } from './service.ts'
+import { type Session, session } from './session.ts'
+import { type Sni, sni } from './sni.ts'
+import { type Target, target } from './target.ts'
+import { type Upstream, upstream } from './upstream.ts'
+import { type Vault, vault } from './vault.ts'
+
+export type { EntityDefinition, Reference } from './entity.ts'
 /**
- * The entities of Kong's Admin API, as they stand in its JSON: every field is there, null where it is not set.
- * Times are whole seconds since the epoch, but for targets, whose times have fractions.
+ * The entities of Kong's Admin API, as they stand in its JSON: every field is there, null where it is not set. Times
+ * are whole seconds since the epoch, but for targets, whose times have fractions. Each kind is one file.
  */
-
-/** A reference to another entity. */
-export interface Reference {
-  readonly id: string
-}
-
-export type Protocol = 'grpc' | 'grpcs' | 'http' | 'https' | 'tcp' | 'tls' | 'tls_passthrough' | 'udp'
-
-export interface Service {
-  readonly id: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly name: string | null
-  readonly protocol: Protocol
-  readonly host: string
-  readonly port: number
-  readonly path: string | null
-  /** Tries after the first one. */
-  readonly retries: number | null
-  /** Milliseconds, as are the other two. */
-  readonly connect_timeout: number | null
-  readonly write_timeout: number | null
-  readonly read_timeout: number | null
-  readonly enabled: boolean
-  readonly tags: readonly string[] | null
-  readonly client_certificate: Reference | null
-  readonly tls_verify: boolean | null
-  readonly tls_verify_depth: number | null
-  readonly ca_certificates: readonly string[] | null
-}
-
-export interface AddressRange {
-  readonly ip?: string | null
-  readonly port?: number | null
-}
-
-export interface Route {
-  readonly id: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly name: string | null
-  readonly protocols: readonly Protocol[]
-  readonly https_redirect_status_code: number
-  readonly strip_path: boolean
-  readonly preserve_host: boolean
-  readonly request_buffering: boolean
-  readonly response_buffering: boolean
-  readonly tags: readonly string[] | null
-  readonly service: Reference | null
-  readonly snis: readonly string[] | null
-  readonly sources: readonly AddressRange[] | null
-  readonly destinations: readonly AddressRange[] | null
-  readonly methods: readonly string[] | null
-  readonly hosts: readonly string[] | null
-  /** A path that starts with `~` is a regular expression, without the `~`. */
-  readonly paths: readonly string[] | null
-  readonly headers: Readonly<Record<string, readonly string[]>> | null
-  readonly regex_priority: number | null
-  readonly path_handling: 'v0' | 'v1' | null
-}
-
-export interface Consumer {
-  readonly id: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly username: string | null
-  readonly custom_id: string | null
-  readonly tags: readonly string[] | null
-}
-
-export interface Plugin {
-  readonly id: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly name: string
-  readonly instance_name: string | null
-  readonly route: Reference | null
-  readonly service: Reference | null
-  readonly consumer: Reference | null
-  /** Complete: every default of the plugin's schema is filled in, absent values are null. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly protocols: readonly Protocol[]
-  readonly enabled: boolean
-  readonly tags: readonly string[] | null
-}
-
-export interface KeyAuthCredential {
-  readonly id: string
-  readonly created_at: number
-  readonly consumer: Reference
-  readonly key: string
-  readonly tags: readonly string[] | null
-  /** Seconds that are left to live; null: for ever. */
-  readonly ttl: number | null
-}
-
-export interface BasicAuthCredential {
-  readonly id: string
-  readonly created_at: number
-  readonly consumer: Reference
-  readonly username: string
-  /** SHA-1, in hex, of the password followed by the consumer's id (Kong's own way of storing it). */
-  readonly password: string
-  readonly tags: readonly string[] | null
-}
-
-export interface JwtSecret {
-  readonly id: string
-  readonly created_at: number
-  readonly consumer: Reference
-  readonly key: string
-  readonly secret: string | null
-  readonly rsa_public_key: string | null
-  readonly algorithm: string
-  readonly tags: readonly string[] | null
-}
-
-export interface Acl {
-  readonly id: string
-  readonly created_at: number
-  readonly consumer: Reference
-  readonly group: string
-  readonly tags: readonly string[] | null
-}
-
-export interface Upstream {
-  readonly id: string
-  readonly created_at: number
-  readonly updated_at: number
-  readonly name: string
-  readonly algorithm: 'consistent-hashing' | 'least-connections' | 'round-robin' | 'latency'
-  readonly hash_on: string
-  readonly hash_fallback: string
-  readonly hash_on_header: string | null
-  readonly hash_fallback_header: string | null
-  readonly hash_on_cookie: string | null
-  readonly hash_on_cookie_path: string | null
-  readonly hash_on_query_arg: string | null
-  readonly hash_fallback_query_arg: string | null
-  readonly hash_on_uri_capture: string | null
-  readonly hash_fallback_uri_capture: string | null
-  readonly slots: number
-  readonly healthchecks: Readonly<Record<string, unknown>>
-  readonly tags: readonly string[] | null
-  readonly host_header: string | null
-  readonly client_certificate: Reference | null
-  readonly use_srv_name: boolean
-}
-
-export interface Target {
-  readonly id: string
-  /** Seconds, with milliseconds behind the point. */
-  readonly created_at: number
-  readonly updated_at: number
-  readonly upstream: Reference
-  /** `host:port`. */
-  readonly target: string
-  /** 0 takes it out of the balancing. */
-  readonly weight: number
-  readonly tags: readonly string[] | null
+export type {
+  Acl,
+  AcmeStorage,
+  BasicAuthCredential,
+  CaCertificate,
+  Certificate,
+  Consumer,
+  FilterChain,
+  HmacAuthCredential,
+  JwtSecret,
+  Key,
+  KeyAuthCredential,
+  KeySet,
+  OAuth2Credential,
+  OAuth2Token,
+  Plugin,
+  Route,
+  Service,
+  Session,
+  Sni,
+  Target,
+  Upstream,
+  Vault,
 }
 
 /** Every collection by the name that Kong's schemas give it, which is also its name in a declarative file. */
 export interface Entities {
+  readonly ca_certificates: CaCertificate
+  readonly certificates: Certificate
+  readonly vaults: Vault
+  readonly key_sets: KeySet
+  readonly upstreams: Upstream
   readonly services: Service
-  readonly routes: Route
   readonly consumers: Consumer
+  readonly snis: Sni
+  readonly keys: Key
+  readonly routes: Route
+  readonly targets: Target
   readonly plugins: Plugin
+  readonly filter_chains: FilterChain
   readonly keyauth_credentials: KeyAuthCredential
   readonly basicauth_credentials: BasicAuthCredential
+  readonly hmacauth_credentials: HmacAuthCredential
   readonly jwt_secrets: JwtSecret
+  readonly oauth2_credentials: OAuth2Credential
+  readonly oauth2_tokens: OAuth2Token
   readonly acls: Acl
-  readonly upstreams: Upstream
-  readonly targets: Target
+  readonly sessions: Session
+  readonly acme_storage: AcmeStorage
 }
 
 export type Collection = keyof Entities
@@ -183,15 +83,38 @@ export type Collection = keyof Entities
 export type Entity<C extends Collection = Collection> = Entities[C]
 
 /** Parents before children: the order in which a whole state can be written without a dangling reference. */
-export const COLLECTIONS: readonly Collection[] = [
-  'services',
-  'consumers',
-  'upstreams',
-  'routes',
-  'targets',
-  'plugins',
-  'keyauth_credentials',
-  'basicauth_credentials',
-  'jwt_secrets',
-  'acls',
-]
+const ALL = [
+  caCertificate,
+  certificate,
+  vault,
+  keySet,
+  upstream,
+  service,
+  consumer,
+  sni,
+  key,
+  route,
+  target,
+  plugin,
+  filterChain,
+  keyAuth,
+  basicAuth,
+  hmacAuth,
+  jwt,
+  oauth2Credential,
+  oauth2Token,
+  acl,
+  session,
+  acmeStorage,
+] as const satisfies readonly EntityDefinition<Collection>[]
+
+export const DEFINITIONS: readonly EntityDefinition<Collection>[] = ALL
+
+export const COLLECTIONS: readonly Collection[] = ALL.map(({ name }) => name)
+
+/** The definition of each kind by its name. */
+export const ENTITIES = Object.fromEntries(ALL.map(entity => [entity.name, entity])) as Readonly<
+  Record<Collection, EntityDefinition<Collection>>
+>
+
+export const isCollection = (name: string): name is Collection => Object.hasOwn(ENTITIES, name)

@@ -1,14 +1,27 @@
-import type { SchemaSpec } from '../schema/spec.ts'
-import { owner, seconds, tags, uuid } from './typedefs.ts'
+import { defineEntity, type Reference } from './entity.ts'
+import { checkTag } from './validators.ts'
 
-export const keyAuth: SchemaSpec = {
-  name: 'keyauth_credentials',
-  ttl: true,
-  fields: [
-    { id: uuid },
-    { created_at: seconds },
-    { consumer: owner },
-    { key: { type: 'string', required: false, unique: true, auto: true } },
-    { tags },
-  ],
+export type KeyAuthCredential = {
+  readonly id: string
+  readonly created_at: number
+  readonly consumer: Reference
+  readonly key: string
+  readonly tags: readonly string[] | null
+  /** Seconds that are left to live; null: for ever. */
+  readonly ttl: number | null
 }
+
+export const keyAuth = defineEntity({
+  name: 'keyauth_credentials',
+  noun: 'key-auth credential',
+  path: 'key-auths',
+  nestedPath: 'key-auth',
+  endpointKey: 'key',
+  cacheKey: ['key'],
+  identity: [['key']],
+  fixed: ['consumer'],
+  secrets: ['key'],
+  shownBy: [],
+  writeOnly: ['ttl'],
+  rules: { '': { ttl: true }, 'tags.elements': checkTag },
+})

@@ -26,13 +26,17 @@ export function checkRouterPath(value: string): string | undefined {
   return value === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
 
-const UNRESERVED = /[A-Za-z0-9\-._~]/
+/** Characters whose escape means something else than they do (RFC 3986, 2.2). */
+const RESERVED = /[!*'();:@&=+$,/?%#[\]]/
 
-/** RFC 3986, 6.2.2: escapes in capitals, no escape that is not needed, no dot segments; empty segments are merged. */
+/** RFC 3986, 6.2.2: no escape but of reserved characters, in capitals; no dot segments; empty segments are merged. */
 export function normalizePath(path: string): string {
-  const unescaped = path.replace(/%([0-9a-f]{2})/gi, (octet, hex: string) => {
-    const char = String.fromCharCode(Number.parseInt(hex, 16))
-    return UNRESERVED.test(char) ? char : octet.toUpperCase()
+  const unescaped = path.replace(/(?:%[0-9a-f]{2})+/gi, octets => {
+    const bytes = octets.replace(/%([0-9a-f]{2})/gi, (octet, hex: string) => {
+      const char = String.fromCharCode(Number.parseInt(hex, 16))
+      return RESERVED.test(char) ? octet.toUpperCase() : char
+    })
+    return Buffer.from(bytes, 'latin1').toString()
   })
   const out: string[] = []
   const segments = unescaped.split('/').slice(1)

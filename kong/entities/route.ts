@@ -1,120 +1,56 @@
-import type { FieldSpec, SchemaSpec } from '../schema/spec.ts'
+import { entryOf, type FieldSpec, type SchemaSpec } from '../schema/spec.ts'
+import { defineEntity, type Reference } from './entity.ts'
 import { checkRouteExpression } from './expression.ts'
+import { checkRouterPath } from './paths.ts'
+import type { Protocol } from './protocol.ts'
+import { recordedSchema } from './recorded.ts'
 import {
-  addressRanges,
-  headerName,
-  headers,
-  hosts,
-  methods,
-  name,
-  protocol,
-  routerPaths,
-  seconds,
-  tags,
-  uuid,
-  wildcardHost,
-} from './typedefs.ts'
+  checkAddressRange,
+  checkHeaderName,
+  checkHostPattern,
+  checkName,
+  checkTag,
+  checkWildcardName,
+} from './validators.ts'
 
-export const route: SchemaSpec = {
-  name: 'routes',
-  subschema_key: 'protocols',
-  fields: [
-    { id: uuid },
-    { created_at: seconds },
-    { updated_at: seconds },
-    { name },
-    {
-      protocols: {
-        type: 'set',
-        len_min: 1,
-        required: true,
-        elements: protocol,
-        mutually_exclusive_subsets: [
-          ['http', 'https'],
-          ['tcp', 'tls', 'udp'],
-          ['tls_passthrough'],
-          ['grpc', 'grpcs'],
-        ],
-        default: ['http', 'https'],
-      },
-    },
-    {
-      https_redirect_status_code: {
-        type: 'integer',
-        one_of: [426, 301, 302, 307, 308],
-        default: 426,
-        required: true,
-      },
-    },
-    { strip_path: { type: 'boolean', required: true, default: true } },
-    { preserve_host: { type: 'boolean', required: true, default: false } },
-    { request_buffering: { type: 'boolean', required: true, default: true } },
-    { response_buffering: { type: 'boolean', required: true, default: true } },
-    { tags },
-    { service: { type: 'foreign', reference: 'services' } },
-    { snis: { type: 'set', elements: wildcardHost } },
-    { sources: addressRanges },
-    { destinations: addressRanges },
-    { methods },
-    { hosts },
-    { paths: routerPaths },
-    {
-      headers: {
-        ...headers,
-        keys: {
-          ...headerName,
-          match_none: [
-            {
-              pattern: '^[Hh][Oo][Ss][Tt]$',
-              err: "cannot contain 'host' header, which must be specified in the 'hosts' attribute",
-            },
-          ],
-        },
-      },
-    },
-    { regex_priority: { type: 'integer', default: 0 } },
-    { path_handling: { type: 'string', default: 'v0', one_of: ['v0', 'v1'] } },
-  ],
-  entity_checks: [
-    {
-      conditional: {
-        if_field: 'protocols',
-        if_match: {
-          elements: { type: 'string', not_one_of: ['grpcs', 'https', 'tls', 'tls_passthrough'] },
-        },
-        then_field: 'snis',
-        then_match: { len_eq: 0 },
-        then_err: "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
-      },
-    },
-    { custom_entity_check: { field_sources: ['path_handling'] } },
-    {
-      custom_entity_check: {
-        run_with_missing_fields: true,
-        field_sources: [
-          'id',
-          'protocols',
-          'snis',
-          'sources',
-          'destinations',
-          'methods',
-          'hosts',
-          'paths',
-          'headers',
-          'expression',
-          'regex_priority',
-          'priority',
-        ],
-        fn: checkRouteExpression,
-      },
-    },
-  ],
+export type AddressRange = {
+  readonly ip?: string | null
+  readonly port?: number | null
 }
 
-const none = (spec: FieldSpec, field: string, when: string): FieldSpec => ({
-  ...spec,
-  eq: null,
-  err: `cannot set '${field}' when 'protocols' is ${when}`,
+export type Route = {
+  readonly id: string
+  readonly created_at: number
+  readonly updated_at: number
+  readonly name: string | null
+  readonly protocols: readonly Protocol[]
+  readonly https_redirect_status_code: number
+  readonly strip_path: boolean
+  readonly preserve_host: boolean
+  readonly request_buffering: boolean
+  readonly response_buffering: boolean
+  readonly tags: readonly string[] | null
+  readonly service: Reference | null
+  readonly snis: readonly string[] | null
+  readonly sources: readonly AddressRange[] | null
+  readonly destinations: readonly AddressRange[] | null
+  readonly methods: readonly string[] | null
+  readonly hosts: readonly string[] | null
+  /** A path that starts with `~` is a regular expression, without the `~`. */
+  readonly paths: readonly string[] | null
+  readonly headers: Readonly<Record<string, readonly string[]>> | null
+  readonly regex_priority: number | null
+  readonly path_handling: 'v0' | 'v1' | null
+  /** With `router_flavor = expressions` only; then nothing else is a criterion. */
+  readonly expression?: string | null
+  readonly priority?: number
+}
+
+const FIELDS = new Map(recordedSchema('entities', 'routes').fields.map(entryOf))
+
+/** A field that routes of these protocols cannot have. */
+const none = (field: string, protocols: string): { readonly [name: string]: FieldSpec } => ({
+  [field]: { ...FIELDS.get(field), eq: null, err: `cannot set '${field}' when 'protocols' is ${protocols}` },
 })
 
 const HTTP = "'http' or 'https'"
@@ -135,21 +71,13 @@ const oneOf = (withTls: string, without: string, fields: readonly string[]) => (
 
 const http: SchemaSpec = {
   name: 'http',
-  fields: [
-    { sources: none(addressRanges, 'sources', HTTP) },
-    { destinations: none(addressRanges, 'destinations', HTTP) },
-  ],
+  fields: [none('sources', HTTP), none('destinations', HTTP)],
   entity_checks: [oneOf('https', 'http', ['methods', 'hosts', 'headers', 'paths'])],
 }
 
 const stream: SchemaSpec = {
   name: 'tcp',
-  fields: [
-    { methods: none(methods, 'methods', STREAM) },
-    { hosts: none(hosts, 'hosts', STREAM) },
-    { paths: none(routerPaths, 'paths', STREAM) },
-    { headers: none(headers, 'headers', STREAM) },
-  ],
+  fields: [none('methods', STREAM), none('hosts', STREAM), none('paths', STREAM), none('headers', STREAM)],
   entity_checks: [
     {
       conditional_at_least_one_of: {
@@ -182,21 +110,38 @@ const grpc: SchemaSpec = {
         err: `cannot set 'strip_path' when 'protocols' is ${GRPC}`,
       },
     },
-    { methods: none(methods, 'methods', GRPC) },
-    { sources: none(addressRanges, 'sources', GRPC) },
-    { destinations: none(addressRanges, 'destinations', GRPC) },
+    none('methods', GRPC),
+    none('sources', GRPC),
+    none('destinations', GRPC),
   ],
   entity_checks: [oneOf('grpcs', 'grpc', ['hosts', 'headers', 'paths'])],
 }
 
-/** What a route may and must hold depends on its first protocol. */
-export const routeSubschemas: Readonly<Record<string, SchemaSpec>> = {
-  http,
-  https: http,
-  tcp: stream,
-  tls: stream,
-  udp: stream,
-  tls_passthrough: stream,
-  grpc,
-  grpcs: grpc,
-}
+export const route = defineEntity({
+  name: 'routes',
+  noun: 'route',
+  endpointKey: 'name',
+  identity: [['name']],
+  rules: {
+    '': { subschema_key: 'protocols', checks: [() => undefined, checkRouteExpression] },
+    name: checkName,
+    'snis.elements': checkWildcardName,
+    'sources.elements.ip': checkAddressRange,
+    'destinations.elements.ip': checkAddressRange,
+    'hosts.elements': checkHostPattern,
+    'paths.elements': checkRouterPath,
+    'headers.keys': checkHeaderName,
+    'tags.elements': checkTag,
+  },
+  // What a route may and must hold depends on its first protocol.
+  subschemas: {
+    http,
+    https: http,
+    tcp: stream,
+    tls: stream,
+    udp: stream,
+    tls_passthrough: stream,
+    grpc,
+    grpcs: grpc,
+  },
+})

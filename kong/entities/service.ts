@@ -1,69 +1,56 @@
-import type { SchemaSpec } from '../schema/spec.ts'
-import { host, name, path, port, protocol, seconds, tags, timeoutMs, uuid } from './typedefs.ts'
+import { defineEntity, type Reference } from './entity.ts'
+import { checkUriPath } from './paths.ts'
+import type { Protocol } from './protocol.ts'
+import { splitUrl } from './url.ts'
+import { checkHost, checkName, checkTag } from './validators.ts'
 
-/** The parts of a URL that a service is made of, as Kong (luasocket) takes them apart. */
-function partsOfUrl(given: string | null): Record<string, unknown> {
-  // Lua's text of a null is read as a URL with a scheme and a path, and told as such.
-  const url = given ?? 'userdata: NULL'
-  const match = /^(?:([A-Za-z0-9][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)/.exec(url)
-  const authority = match?.[2]?.replace(/^[^@]*@/, '')
-  const portText = /:([^:\]]*)$/.exec(authority ?? '')?.[1]
-  const hostText = authority?.replace(/:[^:\]]*$/, '').replace(/^\[(.*)\]$/, '$1')
-  const portNumber = portText ? Number(portText) : undefined
-  const scheme = match?.[1] ?? (portNumber === 443 ? 'https' : 'http')
-  return {
-    protocol: scheme,
-    host: hostText || null,
-    port: portNumber ?? (scheme === 'https' ? 443 : 80),
-    path: match?.[3]?.replace(/;.*$/, '') || null,
-  }
+export type Service = {
+  readonly id: string
+  readonly created_at: number
+  readonly updated_at: number
+  readonly name: string | null
+  readonly protocol: Protocol
+  readonly host: string
+  readonly port: number
+  readonly path: string | null
+  /** Tries after the first one. */
+  readonly retries: number | null
+  /** Milliseconds, as are the other two. */
+  readonly connect_timeout: number | null
+  readonly write_timeout: number | null
+  readonly read_timeout: number | null
+  readonly enabled: boolean
+  readonly tags: readonly string[] | null
+  readonly client_certificate: Reference | null
+  readonly tls_verify: boolean | null
+  readonly tls_verify_depth: number | null
+  readonly ca_certificates: readonly string[] | null
 }
 
-/** A rule that leaves `field` empty for every protocol that cannot use it. */
-const onlyWithTls = (field: string) => ({
-  conditional: {
-    if_field: 'protocol',
-    if_match: { not_one_of: ['https', 'tls'] },
-    then_field: field,
-    then_match: { eq: null },
+export const service = defineEntity({
+  name: 'services',
+  noun: 'service',
+  endpointKey: 'name',
+  identity: [['name']],
+  rules: {
+    '': { shorthand_fields: [{ url: { type: 'string', func: partsOfUrl } }] },
+    name: checkName,
+    host: checkHost,
+    path: checkUriPath,
+    'tags.elements': checkTag,
   },
 })
 
-export const service: SchemaSpec = {
-  name: 'services',
-  fields: [
-    { id: uuid },
-    { created_at: seconds },
-    { updated_at: seconds },
-    { name },
-    { retries: { type: 'integer', default: 5, between: [0, 32_767] } },
-    { protocol: { ...protocol, required: true, default: 'http' } },
-    { host: { ...host, required: true } },
-    { port: { ...port, required: true, default: 80 } },
-    { path },
-    { connect_timeout: timeoutMs },
-    { write_timeout: timeoutMs },
-    { read_timeout: timeoutMs },
-    { tags },
-    { client_certificate: { type: 'foreign', reference: 'certificates' } },
-    { tls_verify: { type: 'boolean' } },
-    { tls_verify_depth: { type: 'integer', default: null, between: [0, 64] } },
-    { ca_certificates: { type: 'array', elements: { type: 'string', uuid: true } } },
-    { enabled: { type: 'boolean', required: true, default: true } },
-  ],
-  entity_checks: [
-    {
-      conditional: {
-        if_field: 'protocol',
-        if_match: { one_of: ['tcp', 'tls', 'udp', 'grpc', 'grpcs'] },
-        then_field: 'path',
-        then_match: { eq: null },
-      },
-    },
-    onlyWithTls('client_certificate'),
-    onlyWithTls('tls_verify'),
-    onlyWithTls('tls_verify_depth'),
-    onlyWithTls('ca_certificates'),
-  ],
-  shorthand_fields: [{ url: { type: 'string', func: partsOfUrl } }],
+/** The parts of a URL that a service is made of. */
+function partsOfUrl(given: string | null): Record<string, unknown> {
+  // Lua's text of a null is read as a URL with a scheme and a path, and told as such.
+  const { scheme, host, port, path } = splitUrl(given ?? 'userdata: NULL')
+  const portNumber = port ? Number(port) : undefined
+  const protocol = scheme ?? (portNumber === 443 ? 'https' : 'http')
+  return {
+    protocol,
+    host: host ?? null,
+    port: portNumber ?? (protocol === 'https' ? 443 : 80),
+    path: path ?? null,
+  }
 }

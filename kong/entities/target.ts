@@ -1,6 +1,39 @@
-import type { SchemaSpec } from '../schema/spec.ts'
 import { formatHost, isProblem, parseHost } from './address.ts'
-import { milliseconds, tags, uuid } from './typedefs.ts'
+import { defineEntity, type Reference } from './entity.ts'
+import { checkTag } from './validators.ts'
+
+export type Target = {
+  readonly id: string
+  /** Seconds, with milliseconds behind the point. */
+  readonly created_at: number
+  readonly updated_at: number
+  readonly upstream: Reference
+  /** `host:port`. */
+  readonly target: string
+  /** 0 takes it out of the balancing. */
+  readonly weight: number
+  readonly tags: readonly string[] | null
+}
+
+export const target = defineEntity({
+  name: 'targets',
+  noun: 'target',
+  endpointKey: 'target',
+  cacheKey: ['upstream', 'target'],
+  identity: [['target', 'upstream']],
+  fixed: ['upstream', 'target'],
+  shownBy: ['target'],
+  within: 'upstream',
+  rules: { target: checkTarget, 'tags.elements': checkTag },
+  // A target is stored with its port.
+  prepare(data) {
+    if (typeof data.target !== 'string') return data
+    const formatted = formatTarget(data.target)
+    return formatted === undefined
+      ? { refused: { target: 'Invalid target; not a valid hostname or ip address' } }
+      : { ...data, target: formatted }
+  },
+})
 
 const DEFAULT_PORT = 8000
 
@@ -10,24 +43,8 @@ export function formatTarget(target: string): string | undefined {
   return isProblem(parsed) ? undefined : formatHost(parsed, DEFAULT_PORT)
 }
 
-export const target: SchemaSpec = {
-  name: 'targets',
-  fields: [
-    { id: uuid },
-    { created_at: milliseconds },
-    { updated_at: milliseconds },
-    { upstream: { type: 'foreign', reference: 'upstreams', required: true, on_delete: 'cascade' } },
-    {
-      target: {
-        type: 'string',
-        required: true,
-        custom_validator: (value: string) =>
-          isProblem(parseHost(value))
-            ? `Invalid target ('${value}'); not a valid hostname or ip address`
-            : undefined,
-      },
-    },
-    { weight: { type: 'integer', default: 100, between: [0, 65_535] } },
-    { tags },
-  ],
+function checkTarget(value: string): string | undefined {
+  return isProblem(parseHost(value))
+    ? `Invalid target ('${value}'); not a valid hostname or ip address`
+    : undefined
 }

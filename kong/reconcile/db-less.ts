@@ -3,10 +3,9 @@ import { isTransient } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { type RetryParts, retry } from '../admin/retry.ts'
 import type { ApplyOptions } from './apply.ts'
-import { PARENTS_OF } from './diff.ts'
-import { KINDS } from './kinds.ts'
+import type { Row } from './change.ts'
+import { KINDS, PARENTS_OF } from './kinds.ts'
 import type { Plan } from './plan.ts'
-import type { Row } from './read.ts'
 import type { Desired } from './resolve.ts'
 
 /**

@@ -1,25 +1,9 @@
-import { KINDS, type KindName } from './kinds.ts'
-import { labelOf } from './label.ts'
+import { type Change, parentsOf } from './change.ts'
+import { KINDS, PARENTS_OF } from './kinds.ts'
+import { labelOf, nameOf } from './label.ts'
 import { comparedFields, isSame } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 import type { Desired } from './resolve.ts'
-
-/** One change of one entity. */
-export interface Change {
-  readonly action: 'create' | 'update' | 'delete'
-  readonly kind: KindName
-  readonly id: string
-  readonly label: string
-  /** Complete and comparable; nothing before a creation, nothing after a deletion. */
-  readonly before: Row | undefined
-  readonly after: Row | undefined
-  /** Fields that change; of a new entity those that were declared. */
-  readonly fields: readonly string[]
-  /** What is sent: the whole of a new entity, the changed fields of a present one. */
-  readonly body: Row
-  /** As Kong reported it before: what undoing restores. */
-  readonly row: Row | undefined
-}
 
 /** Others' entities that Kong would delete together with ours. */
 export interface Blocked {
@@ -39,11 +23,13 @@ export function diff(
   current: CurrentState,
   selectTags: readonly string[],
 ): Difference {
-  const kept = new Set(desired.filter(d => d.current && !d.isReplacement).map(d => d.current!))
+  const kept = new Set(
+    desired.flatMap(({ current: present, isReplacement }) => (present && !isReplacement ? [present] : [])),
+  )
   const written = desired.flatMap(entity => toChange(entity, current) ?? [])
   const byId = new Map(current.entities.map(entity => [`${entity.kind}:${entity.id}`, entity]))
   const deleted = current.entities.filter(entity => isOurs(entity, selectTags) && !kept.has(entity))
-  const deletions = deleted.map(entity => toDeletion(entity, byId))
+  const deletions = deleted.map(entity => deletionOf(entity, labelIn(entity, byId)))
   return {
     changes: [...deletions, ...written],
     blocked: findBlocked(deletions, current, selectTags),
@@ -52,27 +38,32 @@ export function diff(
 }
 
 function toChange(desired: Desired, { schemas }: CurrentState): Change | undefined {
-  const { kind, id, label, fields, body, current, isReplacement } = desired
-  const schema = schemas.of(kind)!
+  const { kind, fields, body, current, isReplacement } = desired
+  const schema = schemas.of(kind)
+  // What Kong does not know the schema of was refused before.
+  if (!schema) return undefined
   const compared = comparedFields(KINDS[kind], schema, { ...fields, ...body })
-  if (!current || isReplacement) {
-    const declared = [...compared.keys()].filter(name => body[name] !== undefined)
-    return {
-      action: 'create',
-      kind,
-      id,
-      label,
-      before: undefined,
-      after: fields,
-      fields: declared,
-      body,
-      row: undefined,
-    }
-  }
+  if (!current || isReplacement) return creationOf(desired, [...compared.keys()])
   const changed = [...compared].flatMap(([name, field]) =>
     isSame(current.fields[name], fields[name], field) ? [] : [name],
   )
-  if (changed.length === 0) return undefined
+  return changed.length === 0 ? undefined : updateOf(desired, current, changed)
+}
+
+/** @param names fields that may be named as declared. */
+export function creationOf({ kind, id, label, fields, body }: Desired, names: readonly string[]): Change {
+  return {
+    ...{ action: 'create', kind, id, label },
+    before: undefined,
+    after: fields,
+    fields: names.filter(name => body[name] !== undefined),
+    body,
+    row: undefined,
+  }
+}
+
+function updateOf(desired: Desired, current: Current, changed: readonly string[]): Change {
+  const { kind, id, label, fields, body } = desired
   const { secrets, together = [] } = KINDS[kind]
   const others = together.some(name => changed.includes(name)) ? together : []
   // A password travels as it is, and is compared by its hash.
@@ -81,55 +72,36 @@ function toChange(desired: Desired, { schemas }: CurrentState): Change | undefin
     secrets.includes(name) ? (body[name] ?? fields[name]) : fields[name],
   ])
   return {
-    action: 'update',
-    kind,
-    id,
-    label,
+    ...{ action: 'update', kind, id, label },
     before: current.fields,
     after: fields,
     fields: changed,
-    body: Object.fromEntries(sent) as Row,
+    body: Object.fromEntries(sent),
     row: current.row,
+    ...expiryOf(current),
   }
 }
 
-function toDeletion(entity: Current, byId: ReadonlyMap<string, Current>): Change {
-  const kind = KINDS[entity.kind]
-  const nameOf = (field: string, id: string) => {
-    const parent = [...PARENTS_OF].find(([name]) => name === field)?.[1]
-    const row = parent && byId.get(`${parent}:${id}`)?.fields
-    return row && (KINDS[parent].shownBy.map(name => row[name]).find(v => typeof v === 'string') as string)
-  }
+export function deletionOf(current: Current, label: string): Change {
+  const { kind, id, fields, row } = current
   return {
-    action: 'delete',
-    kind: entity.kind,
-    id: entity.id,
-    label: labelOf(kind, { ...entity.fields, id: entity.id }, nameOf),
-    before: entity.fields,
+    ...{ action: 'delete', kind, id, label },
+    before: fields,
     after: undefined,
     fields: [],
     body: {},
-    row: entity.row,
+    row,
+    ...expiryOf(current),
   }
 }
 
-/** The kinds that fields of references lead to. */
-export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map([
-  ['service', 'services'],
-  ['route', 'routes'],
-  ['consumer', 'consumers'],
-  ['upstream', 'upstreams'],
-  ['certificate', 'certificates'],
-  ['client_certificate', 'certificates'],
-  ['set', 'key_sets'],
-])
+const expiryOf = ({ expiresAt }: Current) => (expiresAt === undefined ? {} : { expiresAt })
 
-/** The entities that one refers to, as `kind:id`. */
-export function parentsOf(row: Row | undefined): readonly string[] {
-  if (!row) return []
-  return [...PARENTS_OF].flatMap(([field, kind]) => {
-    const id = (row[field] as { id?: unknown } | null | undefined)?.id
-    return typeof id === 'string' ? [`${kind}:${id}`] : []
+function labelIn(entity: Current, byId: ReadonlyMap<string, Current>): string {
+  return labelOf(KINDS[entity.kind], { ...entity.fields, id: entity.id }, (field, id) => {
+    const kind = PARENTS_OF.get(field)
+    const parent = kind && byId.get(`${kind}:${id}`)
+    return parent && nameOf(KINDS[parent.kind], parent.fields)
   })
 }
 

@@ -1,12 +1,11 @@
 import { Document } from 'yaml'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
-import { NESTED } from './declared.ts'
-import { PARENTS_OF } from './diff.ts'
-import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
+import type { Row } from './change.ts'
+import { KIND_NAMES, KINDS, type Kind, type KindName, nestingField, PARENTS_OF } from './kinds.ts'
 import { isSecretField } from './mask.ts'
 import { comparedFields, isSame } from './normalise.ts'
-import { type Current, type CurrentState, isOurs, type Row } from './read.ts'
+import { type Current, type CurrentState, isOurs } from './read.ts'
 
 export interface DumpOptions {
   /** Only entities with these tags; all where there are none. */
@@ -71,7 +70,7 @@ class Writer {
     const owners = [...PARENTS_OF].flatMap(([field, kind]) => {
       const id = (entity.fields[field] as { id?: string } | null | undefined)?.id
       const owner = id === undefined ? undefined : this.#byId.get(`${kind}:${id}`)
-      return owner && NESTED[kind]?.[entity.kind] === field ? [{ entity: owner, field }] : []
+      return owner && nestingField(kind, entity.kind) === field ? [{ entity: owner, field }] : []
     })
     return owners.length === 1 ? owners[0] : undefined
   }

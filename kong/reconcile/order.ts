@@ -1,18 +1,11 @@
 import { SluiceError } from '../../foundation/errors.ts'
-import { type Change, parentsOf } from './diff.ts'
+import { type Change, irreversibleReason, parentsOf } from './change.ts'
+import { creationOf, deletionOf } from './diff.ts'
 import { identityKey } from './identity.ts'
 import { KINDS } from './kinds.ts'
 import type { Current } from './read.ts'
 import type { Desired } from './resolve.ts'
-
-/** A change with those that must be done before it. */
-export interface Step {
-  readonly change: Change
-  readonly after: ReadonlySet<Step>
-}
-
-/** Steps that may run at once, as far as they do not wait for each other; each stage waits for the one before. */
-export type Stages = readonly (readonly Step[])[]
+import type { Step } from './steps/steps.ts'
 
 /**
  * Puts changes in an order in which Kong takes them.
@@ -30,30 +23,32 @@ export function orderChanges(
   changes: readonly Change[],
   desired: readonly Desired[],
   current: readonly Current[],
-): Stages {
+): readonly Step[] {
   let remaining = [...changes]
   for (;;) {
-    const steps = connect(remaining)
-    const circle = findCircle(steps)
-    if (!circle) return toStages(steps)
-    const update = circle.find(step => step.change.action === 'update')
+    const nodes = connect(remaining)
+    const circle = findCircle(nodes)
+    if (!circle) return toSteps(toStages(nodes))
+    const update = circle.find(node => node.change.action === 'update')
     // Creations and deletions alone make no circle: references have none.
-    if (!update) throw new Error(`a circle of changes: ${circle.map(s => s.change.label).join(', ')}`)
+    if (!update) throw new Error(`a circle of changes: ${circle.map(n => n.change.label).join(', ')}`)
     remaining = replaceEntity(update.change, remaining, desired, current)
   }
 }
 
-interface MutableStep extends Step {
-  readonly after: Set<Step>
+/** A change with those that come before it. */
+interface Node {
+  readonly change: Change
+  readonly after: Set<Node>
 }
 
 const keyOf = ({ kind, id }: { kind: string; id: string }) => `${kind}:${id}`
 
-function connect(changes: readonly Change[]): readonly MutableStep[] {
-  const steps = changes.map((change): MutableStep => ({ change, after: new Set() }))
-  const writers = new Map<string, MutableStep>()
-  const deleters = new Map<string, MutableStep>()
-  const releasers = new Map<string, MutableStep>()
+function connect(changes: readonly Change[]): readonly Node[] {
+  const steps = changes.map((change): Node => ({ change, after: new Set() }))
+  const writers = new Map<string, Node>()
+  const deleters = new Map<string, Node>()
+  const releasers = new Map<string, Node>()
   for (const step of steps) {
     const { change } = step
     if (change.action === 'delete') deleters.set(keyOf(change), step)
@@ -81,21 +76,21 @@ function connect(changes: readonly Change[]): readonly MutableStep[] {
   return steps
 }
 
-function link(step: MutableStep, before: MutableStep | undefined): void {
+function link(step: Node, before: Node | undefined): void {
   if (before && before !== step) step.after.add(before)
 }
 
 function uniqueValues({ kind }: Change, row: Change['before']): readonly string[] {
   if (!row) return []
-  return KINDS[kind].unique.flatMap(fields => identityKey(kind, fields, row) ?? [])
+  return KINDS[kind].declaredUnique.flatMap(fields => identityKey(kind, fields, row) ?? [])
 }
 
 /** Steps of one circle of waiting, or nothing. */
-function findCircle(steps: readonly Step[]): readonly Step[] | undefined {
-  const state = new Map<Step, 'open' | 'done'>()
+function findCircle(steps: readonly Node[]): readonly Node[] | undefined {
+  const state = new Map<Node, 'open' | 'done'>()
   for (const start of steps) {
-    const trail: { step: Step; rest: Step[] }[] = []
-    const enter = (step: Step) => {
+    const trail: { step: Node; rest: Node[] }[] = []
+    const enter = (step: Node) => {
       state.set(step, 'open')
       trail.push({ step, rest: [...step.after] })
     }
@@ -139,40 +134,23 @@ function replaceEntity(
         'SLUICE_APPLY_REFUSED',
         `${update.label} must be deleted and created anew, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
       )
-    const { kind, id, label, fields: after, body } = anew
-    const { fields: before, row } = entity
-    out.push({ action: 'delete', kind, id, label, before, after: undefined, fields: [], body: {}, row })
-    out.push({
-      action: 'create',
-      kind,
-      id,
-      label,
-      before: undefined,
-      after,
-      fields: Object.keys(body),
-      body,
-      row: undefined,
-    })
+    out.push(deletionOf(entity, anew.label), creationOf(anew, Object.keys(anew.body)))
   }
   return out
 }
 
-/** What cannot be put back as it was, since Kong does not tell it: it keeps a hash only. */
-export const isIrreversible = ({ action, kind, fields, before }: Change): boolean =>
-  (kind === 'basicauth_credentials' &&
-    (action === 'delete' || (action === 'update' && fields.includes('password')))) ||
-  (kind === 'oauth2_credentials' && action === 'delete' && before?.hash_secret === true)
-
-function toStages(steps: readonly Step[]): Stages {
+/** @returns nodes by stages, in each of them before those that wait for them. */
+function toStages(steps: readonly Node[]): readonly (readonly Node[])[] {
   const needed = closure(steps.filter(step => step.change.action !== 'delete'))
-  const early: Step[] = []
-  const late: Step[] = []
-  const last: Step[] = []
-  const final = new Set<Step>()
+  const early: Node[] = []
+  const late: Node[] = []
+  const last: Node[] = []
+  const final = new Set<Node>()
   // Steps come before those that wait for them, so that `final` spreads upwards in one pass.
   for (const step of sorted(steps)) {
     const { change } = step
-    const isFinal = isIrreversible(change) || [...step.after].some(before => final.has(before))
+    const isFinal =
+      irreversibleReason(change) !== undefined || [...step.after].some(before => final.has(before))
     if (needed.has(step)) early.push(step)
     else if (isFinal) {
       final.add(step)
@@ -183,9 +161,25 @@ function toStages(steps: readonly Step[]): Stages {
   return [early, late, last].filter(stage => stage.length > 0)
 }
 
+function toSteps(stages: readonly (readonly Node[])[]): readonly Step[] {
+  const seqs = new Map(stages.flat().map((node, seq) => [node, seq]))
+  return stages.flatMap((nodes, stage) =>
+    nodes.map(node => {
+      const irreversible = irreversibleReason(node.change)
+      return {
+        seq: seqs.get(node) ?? 0,
+        stage,
+        after: [...node.after].flatMap(before => seqs.get(before) ?? []),
+        change: node.change,
+        ...(irreversible !== undefined && { irreversible }),
+      }
+    }),
+  )
+}
+
 /** All that the given steps wait for. */
-function closure(starts: readonly Step[]): ReadonlySet<Step> {
-  const found = new Set<Step>()
+function closure(starts: readonly Node[]): ReadonlySet<Node> {
+  const found = new Set<Node>()
   const open = starts.flatMap(step => [...step.after])
   for (let step = open.pop(); step; step = open.pop()) {
     if (found.has(step)) continue
@@ -196,7 +190,7 @@ function closure(starts: readonly Step[]): ReadonlySet<Step> {
 }
 
 /** Each step behind those that it waits for. */
-function sorted(steps: readonly Step[]): readonly Step[] {
+function sorted(steps: readonly Node[]): readonly Node[] {
   const waiting = new Map(steps.map(step => [step, step.after.size]))
   const followers = followersOf(steps)
   const out = steps.filter(step => step.after.size === 0)
@@ -210,8 +204,8 @@ function sorted(steps: readonly Step[]): readonly Step[] {
 }
 
 /** Who waits for a step. */
-export function followersOf(steps: readonly Step[]): ReadonlyMap<Step, readonly Step[]> {
-  const followers = new Map<Step, Step[]>()
+function followersOf(steps: readonly Node[]): ReadonlyMap<Node, readonly Node[]> {
+  const followers = new Map<Node, Node[]>()
   for (const step of steps)
     for (const before of step.after) {
       const list = followers.get(before)

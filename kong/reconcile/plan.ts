@@ -1,30 +1,33 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
-import { type DeclaredState, problemAt, readDeclared } from './declared.ts'
-import { type Change, diff } from './diff.ts'
+import type { Change } from './change.ts'
+import { type Blocked, diff } from './diff.ts'
+import { namelessIn, namesOf } from './files/choosers.ts'
+import type { DeclaredState } from './files/declared.ts'
+import { chooseSelectTags } from './files/select-tags.ts'
 import { refuseForeign } from './foreign.ts'
+import { KINDS } from './kinds.ts'
+import { noteLosses } from './losses.ts'
 import { createMask, type Mask, maskError } from './mask.ts'
-import { orderChanges, type Stages } from './order.ts'
+import { orderChanges } from './order.ts'
 import { type CurrentState, isOurs, readState } from './read.ts'
 import { type Desired, type ResolveOptions, resolve } from './resolve.ts'
-import { refuse, type Source } from './source.ts'
+import type { Step } from './steps/steps.ts'
 import { findWarnings } from './warnings.ts'
 
-/** What bears no tag of its own choice bears this one: without a tag nobody could tell what is ours. */
-export const DEFAULT_SELECT_TAG = 'sluice'
-
-export interface PlanOptions {
+export interface PlanOptions extends ResolveOptions {
   /** Besides those of the files; `sluice` where there are none at all. */
   readonly selectTags: readonly string[]
-  readonly newId: () => string
 }
 
 /** What would be done, and what is needed to do it. */
 export interface Plan {
-  /** In the order of the stages. */
+  /** In the order of the steps. */
   readonly changes: readonly Change[]
-  readonly stages: Stages
+  readonly steps: readonly Step[]
   readonly unchanged: number
+  /** What was converted in the files. */
+  readonly notices: readonly string[]
   readonly warnings: readonly string[]
   readonly selectTags: readonly string[]
   readonly desired: readonly Desired[]
@@ -40,41 +43,45 @@ export interface Plan {
  */
 export async function planState(
   client: AdminClient,
-  sources: readonly Source[],
+  declared: DeclaredState,
   options: PlanOptions,
 ): Promise<Plan> {
-  const declared = readDeclared(sources)
-  const selectTags = chooseTags(declared, options.selectTags)
+  const { tags: selectTags, problems } = chooseSelectTags(declared, options.selectTags)
+  const known = { ...declared, problems: [...declared.problems, ...problems, ...namelessIn(declared)] }
   const current = await readState(client, {
-    plugins: pluginNames(declared, 'plugins'),
-    vaults: pluginNames(declared, 'vaults'),
+    plugins: namesOf(known, 'plugins'),
+    vaults: namesOf(known, 'vaults'),
   })
+  const desired = resolveMasked(known, current, { ...options, selectTags })
   if (current.isDbLess) refuseForeign(current, selectTags)
-  const secrets = sources.flatMap(source => source.secrets)
-  const desired = resolveMasked(declared, current, { selectTags, newId: options.newId }, secrets)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
-  if (blocked.length > 0) {
-    const lines = blocked.map(
-      ({ change, by }) =>
-        `${change.label} is to be deleted, but ${by.map(e => `${e.kind} ${e.id}`).join(', ')} of somebody else belongs to it`,
-    )
-    throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
-  }
-  const stages = orderChanges(changes, desired, current.entities)
-  const mask = createMask(current.schemas, secrets, function* () {
+  refuseBlocked(blocked)
+  const steps = orderChanges(await noteLosses(client, changes, current.entities), desired, current.entities)
+  const mask = createMask(current.schemas, declared.secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
   })
   return {
-    changes: stages.flat().map(step => step.change),
-    stages,
+    changes: steps.map(step => step.change),
+    steps,
     unchanged,
+    notices: declared.notices,
     warnings: warningsOf(desired, current, selectTags),
     selectTags,
     desired,
     current,
     mask,
   }
+}
+
+/** Kong would delete others' entities together with ours. */
+function refuseBlocked(blocked: readonly Blocked[]): void {
+  if (blocked.length === 0) return
+  const lines = blocked.map(({ change, by }) => {
+    const others = by.map(({ kind, id }) => `${KINDS[kind].noun} ${id}`).join(', ')
+    return `${change.label} is to be deleted, but others' entities belong to it: ${others}`
+  })
+  throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
 }
 
 /** Looks at the plugins that will stand in Kong: what is declared, and what belongs to others. */
@@ -104,27 +111,10 @@ function resolveMasked(
   declared: DeclaredState,
   current: CurrentState,
   options: ResolveOptions,
-  secrets: readonly string[],
 ): readonly Desired[] {
   try {
-    return resolve(declared, current, options)
+    return resolve(declared, current, options).desired
   } catch (error) {
-    throw maskError(error, secrets)
+    throw maskError(error, declared.secrets)
   }
-}
-
-function chooseTags(declared: DeclaredState, given: readonly string[]): readonly string[] {
-  const tags = [...new Set([...given, ...declared.selectTags])]
-  return tags.length > 0 ? tags : [DEFAULT_SELECT_TAG]
-}
-
-/** Names of the declared plugins or vaults. A missing one is a mistake that shows only here. */
-function pluginNames({ entities }: DeclaredState, kind: 'plugins' | 'vaults'): readonly string[] {
-  const own = entities.filter(entity => entity.kind === kind)
-  refuse(
-    own
-      .filter(({ fields }) => typeof fields.name !== 'string')
-      .map(({ source, path }) => problemAt(source, path, `a ${kind.slice(0, -1)} needs a name`)),
-  )
-  return own.map(({ fields }) => fields.name as string)
 }

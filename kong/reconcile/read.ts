@@ -1,10 +1,10 @@
 import { AdminRefused } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
+import type { Row } from './change.ts'
+import { listKind } from './collections.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 import { normaliseCurrent } from './normalise.ts'
 import { createSchemas, fetchSchemas, type Schemas } from './schemas.ts'
-
-export type Row = Readonly<Record<string, unknown>>
 
 /** An entity that Kong holds. */
 export interface Current {
@@ -15,6 +15,8 @@ export interface Current {
   /** Complete and comparable: without ids and times. */
   readonly fields: Row
   readonly tags: readonly string[]
+  /** When Kong will drop it by itself, seconds since the epoch by Kong's clock. */
+  readonly expiresAt?: number
 }
 
 /** Whether an entity of Kong is ours to change. */
@@ -40,6 +42,7 @@ export interface WantedSchemas {
  */
 export async function readState(client: AdminClient, wanted: WantedSchemas): Promise<CurrentState> {
   const [isDbLess, rows] = await Promise.all([isWithoutDatabase(client), readRows(client)])
+  const readAt = client.now()
   const namesOf = (kind: KindName) => (rows.get(kind) ?? []).map(row => String(row.name))
   const specs = await fetchSchemas(
     client,
@@ -54,13 +57,15 @@ export async function readState(client: AdminClient, wanted: WantedSchemas): Pro
       row,
       fields: normaliseCurrent(kind, row, schemas),
       tags: (row.tags as readonly string[] | null | undefined) ?? [],
+      // Kong reports the seconds that are left.
+      ...(typeof row.ttl === 'number' && { expiresAt: readAt + row.ttl }),
     })),
   )
   return { entities, schemas, isDbLess }
 }
 
 /** `/config` is served by a Kong without a database only. */
-async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
+export async function isWithoutDatabase(client: Pick<AdminClient, 'request'>): Promise<boolean> {
   try {
     await client.request('GET', '/config')
     return true
@@ -72,17 +77,10 @@ async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
 
 async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
   const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
-  const lists = await Promise.all(
-    kinds.map(async kind => [kind, (await client.list(`/${KINDS[kind].path}`)) ?? []] as const),
+  const rows = new Map(
+    await Promise.all(kinds.map(async kind => [kind, await listKind(client, kind, [])] as const)),
   )
-  const rows = new Map<KindName, readonly Row[]>(lists)
-  const upstreams = rows.get('upstreams') ?? []
-  const targets = await Promise.all(
-    upstreams.map(({ id }) => client.list(`/upstreams/${String(id)}/targets`)),
-  )
-  rows.set(
-    'targets',
-    targets.flatMap(list => list ?? []),
-  )
+  const upstreams = (rows.get('upstreams') ?? []).map(({ id }) => String(id))
+  rows.set('targets', await listKind(client, 'targets', upstreams))
   return rows
 }

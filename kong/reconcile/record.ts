@@ -1,5 +1,5 @@
 import type { EventDraft } from '../../sdk/event.ts'
-import type { Change } from './diff.ts'
+import type { Change } from './change.ts'
 import { KINDS } from './kinds.ts'
 import type { Mask } from './mask.ts'
 

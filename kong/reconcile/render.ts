@@ -1,5 +1,5 @@
 import { isObject } from '../schema/spec.ts'
-import type { Change } from './diff.ts'
+import type { Change } from './change.ts'
 import type { Mask } from './mask.ts'
 import { isSame } from './normalise.ts'
 import type { Plan } from './plan.ts'
@@ -44,10 +44,27 @@ export function renderChange(change: Change, mask: Mask, options: RenderOptions)
 const isInHead = (name: string, value: unknown): boolean =>
   name === 'name' || name === 'tags' || (isObject(value) && Object.keys(value).join() === 'id')
 
+/** How many entities the first lines of a plan name. */
+const HEAD_NAMES = 10
+
+/** What will be deleted, and by which tags it was found: shown before anything else. */
+export function renderDeletions({ changes, selectTags }: Pick<Plan, 'changes' | 'selectTags'>): string[] {
+  const labels = changes.flatMap(({ action, label }) => (action === 'delete' ? [label] : []))
+  if (labels.length === 0) return []
+  const tags = selectTags.length === 1 ? `the tag ${selectTags[0]}` : `the tags ${selectTags.join(', ')}`
+  const rest = labels.length - HEAD_NAMES
+  return [
+    `Deletes ${labels.length} ${labels.length === 1 ? 'entity' : 'entities'} with ${tags}:`,
+    ...labels.slice(0, HEAD_NAMES).map(label => `  ${label}`),
+    ...(rest > 0 ? [`  and ${rest} more`] : []),
+  ]
+}
+
 /** The whole plan, for people. */
 export function renderPlan(plan: Plan, options: RenderOptions): string {
+  const head = renderDeletions(plan)
   const blocks = plan.changes.map(change => renderChange(change, plan.mask, options))
-  return [...blocks, summaryLine(plan)].join('\n')
+  return [...head, ...blocks, summaryLine(plan)].join('\n')
 }
 
 /** @param isDone whether the changes have been made. */
@@ -80,6 +97,7 @@ export function planToJson(plan: Plan): Record<string, unknown> {
       ...(change.before && { before: plan.mask.row(change.kind, change.before) }),
       ...(change.after && { after: plan.mask.row(change.kind, change.after) }),
     })),
+    select_tags: plan.selectTags,
     warnings: plan.warnings,
     summary: { ...countActions(plan.changes), unchanged: plan.unchanged },
   }

@@ -1,5 +1,5 @@
 import { isObject } from '../schema/spec.ts'
-import type { Row } from './read.ts'
+import type { Row } from './change.ts'
 
 /** A plugin entry as it will stand in Kong. */
 export interface PluginEntry {

@@ -3,6 +3,7 @@ import {
   type EntityCheck,
   entryOf,
   type FieldSpec,
+  isVaultReference,
   type NamedField,
   type Transformation,
   type Violations,
@@ -23,7 +24,12 @@ export interface Update {
   readonly present: Row
 }
 
-export interface BuiltCheck {
+export interface BuiltCheck extends Rule {
+  /** The fields that may hold a reference to a vault, with which it does not run. */
+  readonly referenceable: readonly string[]
+}
+
+interface Rule {
   /** The fields that it looks at. */
   readonly names: readonly string[]
   /** Those of them without which it cannot run. */
@@ -34,7 +40,7 @@ export interface BuiltCheck {
   run(data: Row, mode: CheckMode, violations: Violations): string | undefined
 }
 
-type Builder = (argument: never, fieldOf: (path: string) => FieldSpec | undefined, build: Build) => BuiltCheck
+type Builder = (argument: never, fieldOf: (path: string) => FieldSpec | undefined, build: Build) => Rule
 type Build = (spec: FieldSpec) => Field
 
 /** Field of a nested record by a path such as `config.allow`. */
@@ -103,6 +109,7 @@ interface ConditionalAtLeastOneOf {
 interface Custom {
   readonly field_sources: readonly string[]
   readonly run_with_missing_fields?: boolean
+  readonly run_with_invalid_fields?: boolean
   readonly fn?: (data: never) => string | undefined
 }
 
@@ -151,7 +158,7 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
   conditional(check: Conditional, fieldOf, build) {
     const condition = build({ ...fieldOf(check.if_field), ...check.if_match })
     const consequence = build({ ...fieldOf(check.then_field), ...check.then_match })
-    const text = check.then_err ?? `failed conditional validation given value of field '${check.if_field}'`
+    const usual = `failed conditional validation given value of field '${check.if_field}'`
     return {
       names: [check.if_field, check.then_field],
       needs: [check.if_field],
@@ -159,10 +166,11 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
       withInvalid: true,
       run(data, _mode, violations) {
         if (condition.check(fieldAt(data, check.if_field)) !== undefined) return undefined
-        const wrong = consequence.check(fieldAt(data, check.then_field) ?? null)
+        const value = fieldAt(data, check.then_field) ?? null
+        const wrong = consequence.check(value)
         if (wrong === undefined) return undefined
         setViolation(violations, check.then_field, wrong)
-        return text
+        return value === null && check.then_match.required ? usual : (check.then_err ?? usual)
       },
     }
   },
@@ -198,7 +206,7 @@ const BUILDERS: Readonly<Record<string, Builder>> = {
     names: check.field_sources,
     needs: check.field_sources,
     withMissing: check.run_with_missing_fields ?? false,
-    withInvalid: false,
+    withInvalid: check.run_with_invalid_fields ?? false,
     run: data => check.fn?.(data as never),
   }),
 }
@@ -218,9 +226,14 @@ export function buildChecks(
   return checks.flatMap(check => {
     const [name, argument] = entryOf(check as NamedField)
     const builder = BUILDERS[name]
-    return builder && argument ? [builder(argument as never, fieldOf, build)] : []
+    if (!builder || !argument) return []
+    const rule = builder(argument as never, fieldOf, build)
+    return [{ ...rule, referenceable: rule.names.filter(path => isReferenceable(fieldOf(path))) }]
   })
 }
+
+const isReferenceable = (field: FieldSpec | undefined): boolean =>
+  field?.type === 'string' && field.referenceable === true
 
 /** Runs the checks; complaints about the entity go to `@entity`. */
 export function runChecks(
@@ -231,6 +244,8 @@ export function runChecks(
 ): void {
   for (const check of checks) {
     const values = check.names.map(name => fieldAt(data, name))
+    // What stands in a vault is not known yet.
+    if (check.referenceable.some(name => isVaultReference(fieldAt(data, name)))) continue
     if (!check.withInvalid && check.names.some(name => violations[name] !== undefined)) continue
     if (values.every(value => value === undefined) && !(check.withMissing && mode.full)) continue
     const missing = check.withMissing ? [] : check.needs.filter(name => fieldAt(data, name) === undefined)

@@ -58,6 +58,12 @@ function faultInField(spec: unknown, place: string): string | undefined {
 }
 
 function faultInRules(spec: Tree, place: string): string | undefined {
+  const { description } = spec
+  if (description !== undefined) {
+    if (typeof description !== 'string') return `${place}.description: is not a string`
+    if (description.length < 10 || description.length > 500)
+      return `${place}.description: has ${description.length} characters, not 10 to 500`
+  }
   if (spec.one_of !== undefined && !Array.isArray(spec.one_of)) return `${place}.one_of: is not a list`
   if (spec.between !== undefined) {
     const limits = spec.between

@@ -8,13 +8,13 @@ import {
   type RecordSchema,
 } from './field.ts'
 import {
-  entryOf,
-  type FieldSpec,
-  isObject,
-  type SchemaSpec,
-  type ShorthandSpec,
-  type Violations,
-} from './spec.ts'
+  expandShorthands,
+  type Shorthands,
+  shorthandEntries,
+  shorthandViolations,
+  withDeprecated,
+} from './shorthand.ts'
+import { entryOf, type FieldSpec, type SchemaSpec, type Violations } from './spec.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -28,44 +28,44 @@ export function buildFields(spec: Pick<SchemaSpec, 'fields'>, options: BuildOpti
   )
 }
 
+/** The fields of a record or an entity, with the shorthand fields beside them. */
+export interface FieldSet {
+  readonly fields: ReadonlyMap<string, Field>
+  readonly shorthands: Shorthands
+}
+
+export function buildFieldSet(
+  spec: Pick<SchemaSpec, 'fields' | 'shorthand_fields'>,
+  options: BuildOptions,
+): FieldSet {
+  const shorthands = shorthandEntries(spec.shorthand_fields).map(
+    ([name, shorthand]) => [name, { ...buildField(shorthand, options), spec: shorthand }] as const,
+  )
+  return { fields: buildFields(spec, options), shorthands: new Map(shorthands) }
+}
+
 export function buildRecord(spec: FieldSpec, options: BuildOptions): RecordSchema {
-  const fields = buildFields({ fields: spec.fields ?? [] }, options)
-  const checks: readonly BuiltCheck[] = buildChecks(spec.entity_checks ?? [], fields, options)
+  const { fields = [], shorthand_fields = [] } = spec
+  const set = buildFieldSet({ fields, shorthand_fields }, options)
+  const checks: readonly BuiltCheck[] = buildChecks(spec.entity_checks ?? [], set.fields, options)
   return {
-    fields,
-    fill: (data, context, auto) => fillFields(fields, spec.shorthand_fields ?? [], data, context, auto),
+    ...set,
+    fill: (data, context, auto) => fillFields(set, data, context, auto),
     check(data) {
-      const violations = checkFields(data, name => fields.get(name))
-      checkRequired(data, fields, true, violations)
+      const violations = checkFields(data, name => set.fields.get(name))
+      checkRequired(data, set.fields, true, violations)
       runChecks(checks, data, { full: true, updating: false }, violations)
       return Object.keys(violations).length > 0 ? violations : undefined
     },
-    merge: (top, bottom) => mergeFields(fields, top, bottom),
+    checkShorthands: data => checkShorthands(set, data),
+    withDeprecated: data => withDeprecatedFields(set, data),
+    merge: (top, bottom) => mergeFields(set.fields, top, bottom),
   }
-}
-
-/** Replaces shorthand fields by those that they stand for. */
-function expandShorthands(
-  shorthands: readonly Readonly<Record<string, ShorthandSpec>>[],
-  data: Row,
-): Record<string, unknown> {
-  const out: Record<string, unknown> = { ...data }
-  for (const shorthand of shorthands) {
-    const [name, spec] = entryOf(shorthand) as [string, ShorthandSpec]
-    const value = out[name]
-    if (value === undefined || !spec.func) continue
-    delete out[name]
-    const values = spec.func(value as never) ?? {}
-    for (const [field, part] of Object.entries(values))
-      out[field] = isObject(part) && isObject(out[field]) ? { ...out[field], ...part } : part
-  }
-  return out
 }
 
 /** Replaces shorthand fields by those that they stand for, then fills in automatic values and defaults. */
 export function fillFields(
-  fields: ReadonlyMap<string, Field>,
-  shorthands: readonly Readonly<Record<string, ShorthandSpec>>[],
+  { fields, shorthands }: FieldSet,
   data: Row,
   context: Context,
   auto: AutoValues | undefined,
@@ -80,6 +80,25 @@ export function fillFields(
   return out
 }
 
+/** What is wrong with shorthand fields; Kong tells of the record that it comes to first, and not where it stands. */
+export function checkShorthands({ fields, shorthands }: FieldSet, data: Row): Violations | undefined {
+  const own = shorthandViolations(shorthands, data)
+  if (own) return own
+  const expanded = expandShorthands(shorthands, data)
+  for (const [name, field] of fields) {
+    const inner = field.checkShorthands(expanded[name])
+    if (inner) return inner
+  }
+  return undefined
+}
+
+/** The data as Kong answers it: with deprecated fields beside those that replace them. */
+export function withDeprecatedFields({ fields, shorthands }: FieldSet, data: Row): Record<string, unknown> {
+  const out = withDeprecated(shorthands, data)
+  for (const [name, field] of fields) if (out[name] !== undefined) out[name] = field.withDeprecated(out[name])
+  return out
+}
+
 function automatic(
   name: string,
   spec: FieldSpec,
@@ -87,19 +106,22 @@ function automatic(
   context: Context,
   auto: AutoValues,
 ): unknown {
-  const creating = context !== 'update'
+  const creating = context === 'insert' || context === 'upsert'
   if (spec.uuid) return creating && value === undefined ? auto.uuid() : value
   if (spec.type === 'string') return creating && value === undefined ? auto.randomString() : value
   const now = spec.type === 'integer' ? Math.floor(auto.now() / 1000) : auto.now() / 1000
   if (name === 'created_at') return creating && (value === undefined || value === null) ? now : value
-  if (name === 'updated_at') return now
+  if (name === 'updated_at') return context === 'select' ? value : now
   return value
 }
 
 /** Fields that are not checked, since the gateway itself sets them. */
 const UNCHECKED = new Set(['updated_at'])
 
-export function checkFields(data: Row, fieldOf: (name: string) => Field | undefined): Violations {
+export function checkFields(
+  data: Row,
+  fieldOf: (name: string) => Pick<Field, 'check'> | undefined,
+): Violations {
   const violations: Violations = {}
   for (const [name, value] of Object.entries(data)) {
     if (UNCHECKED.has(name) || value === undefined) continue

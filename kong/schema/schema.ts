@@ -7,7 +7,17 @@ import {
   type Update,
 } from './checks.ts'
 import type { AutoValues, BuildOptions, Context, Field, ForeignSchema, SchemaLookup } from './field.ts'
-import { buildFields, buildRecord, checkFields, checkRequired, fillFields, mergeFields } from './record.ts'
+import {
+  buildFieldSet,
+  buildRecord,
+  checkFields,
+  checkRequired,
+  checkShorthands,
+  type FieldSet,
+  fillFields,
+  mergeFields,
+  withDeprecatedFields,
+} from './record.ts'
 import { isObject, type SchemaSpec, type Violation, type Violations } from './spec.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -23,21 +33,24 @@ export interface Schema extends ForeignSchema {
   fill(data: Row, context: Context, auto?: AutoValues): Record<string, unknown>
   /** What is wrong with shorthand fields, before they are replaced. */
   checkShorthands(data: Row): Violations | undefined
+  /** A filled entity with the deprecated fields that Kong's answers still hold (`redis_host`). */
+  withDeprecated(data: Row): Record<string, unknown>
   /** What is wrong with a filled entity, or nothing. With `update`, `data` is what comes of it. */
   check(data: Row, mode?: CheckMode, update?: Update): Violations | undefined
   /** `top` over `bottom`, records field by field. */
   merge(top: Row, bottom: Row): Record<string, unknown>
 }
 
-interface Variant {
-  readonly fields: ReadonlyMap<string, Field>
+/** The fields and checks that rule for an entity: those of the schema, or with those of a subschema over them. */
+interface Variant extends FieldSet {
   readonly checks: readonly BuiltCheck[]
 }
 
 /**
  * Builds the schema of an entity.
  *
- * @param subschemas for instance the plugins by name; their fields take the place of those of the same name.
+ * @param subschemas for instance the plugins by name; their fields take the place of those of the same name. Each is
+ * built when it is first needed.
  * @param schemas the schemas that foreign fields refer to; asked when a value is checked, not before.
  */
 export function createSchema(
@@ -46,79 +59,96 @@ export function createSchema(
   schemas?: SchemaLookup,
 ): Schema {
   const options: BuildOptions = { buildRecord, recordsRequired: true, ...(schemas && { schemas }) }
-  const base: Variant = variantOf(spec, new Map(), options)
-  const variants = new Map(
-    Object.entries(subschemas).map(([key, sub]) => [key, variantOf(sub, base.fields, options, base.checks)]),
-  )
+  const known = new Map(Object.entries(subschemas))
+  const { base, of } = createVariants(spec, known, options)
 
-  const variantKey = (data: Row): string | undefined => {
-    const value = spec.subschema_key === undefined ? undefined : data[spec.subschema_key]
-    const keys = Array.isArray(value) ? value : [value]
-    return keys.find(key => typeof key === 'string' && variants.has(key))
+  const check: Schema['check'] = (data, mode = { full: true, updating: false }, update) => {
+    const unknown = spec.subschema_key === undefined ? undefined : checkSubschemaKey(spec, data, known)
+    if (unknown) return unknown
+    const { fields, checks } = of(data)
+    const violations = checkFields(data, name =>
+      spec.ttl === true && name === 'ttl' ? UNCHECKED : fields.get(name),
+    )
+    checkRequired(data, fields, mode.full, violations)
+    runChecks(checks, data, mode, violations)
+    checkTransformations(spec.transformations ?? [], data, update, violations)
+    return Object.keys(violations).length > 0 ? violations : undefined
   }
-  const variant = (data: Row): Variant => variants.get(variantKey(data) ?? '') ?? base
 
-  const schema: Schema = {
+  return {
     spec,
-    subschemas: new Map(Object.entries(subschemas)),
-    fieldsFor: data => variant(data).fields,
-    fill: (data, context, auto) =>
-      fillFields(variant(data).fields, spec.shorthand_fields ?? [], data, context, auto),
-    checkShorthands(data) {
-      const fields = buildFields({ fields: spec.shorthand_fields ?? [] }, options)
-      const given = Object.fromEntries([...fields.keys()].map(name => [name, data[name]]))
-      const violations = checkFields(given, name => fields.get(name))
-      return found(violations)
-    },
-    check(data, mode = { full: true, updating: false }, update) {
-      if (spec.subschema_key !== undefined) {
-        const unknown = checkSubschemaKey(spec, data, variantKey(data))
-        if (unknown) return unknown
-      }
-      const { fields, checks } = variant(data)
-      const skipsTtl = spec.ttl === true
-      const violations = checkFields(data, name => (skipsTtl && name === 'ttl' ? ANYTHING : fields.get(name)))
-      checkRequired(data, fields, mode.full, violations)
-      runChecks(checks, data, mode, violations)
-      checkTransformations(spec.transformations ?? [], data, update, violations)
-      return found(violations)
-    },
-    merge: (top, bottom) => mergeFields(variant(bottom).fields, top, bottom),
-    checkPrimaryKey(value): Violation | undefined {
-      const id = isObject(value) ? value.id : undefined
-      const wrong =
-        id === undefined || id === false ? 'missing primary key' : base.fields.get('id')?.check(id ?? null)
-      if (id === null) return { id: 'required field missing' }
-      if (wrong === undefined) return undefined
-      // A reference by other fields is checked as a part of the entity that it means.
-      return (isObject(value) && schema.check(value, { full: false, updating: false })) || { id: wrong }
-    },
+    subschemas: known,
+    fieldsFor: data => of(data).fields,
+    fill: (data, context, auto) => fillFields(of(data), data, context, auto),
+    checkShorthands: data => checkShorthands(of(data), data),
+    withDeprecated: data => withDeprecatedFields(of(data), data),
+    check,
+    merge: (top, bottom) => mergeFields(of(bottom).fields, top, bottom),
+    checkPrimaryKey: value => checkPrimaryKey(base.fields.get('id'), value, check),
   }
-  return schema
 }
 
-function variantOf(
+function createVariants(
   spec: SchemaSpec,
-  inherited: ReadonlyMap<string, Field>,
+  subschemas: ReadonlyMap<string, SchemaSpec>,
   options: BuildOptions,
-  inheritedChecks: readonly BuiltCheck[] = [],
-): Variant {
-  const own = buildFields(spec, options)
-  const fields = new Map<string, Field>()
-  for (const [name, field] of inherited) fields.set(name, own.get(name) ?? field)
-  if (inherited.size === 0) for (const [name, field] of own) fields.set(name, field)
-  return { fields, checks: [...inheritedChecks, ...buildChecks(spec.entity_checks ?? [], fields, options)] }
+) {
+  const set = buildFieldSet(spec, options)
+  const base: Variant = { ...set, checks: buildChecks(spec.entity_checks ?? [], set.fields, options) }
+  const built = new Map<string, Variant>()
+  const of = (data: Row): Variant => {
+    const key = subschemaKey(spec, data, subschemas)
+    if (key === undefined) return base
+    const subschema = subschemas.get(key)
+    const variant = built.get(key) ?? (subschema ? variantOf(subschema, base, options) : base)
+    built.set(key, variant)
+    return variant
+  }
+  return { base, of }
 }
 
-const ANYTHING = { check: () => undefined } as unknown as Field
+function variantOf(spec: SchemaSpec, base: Variant, options: BuildOptions): Variant {
+  const own = buildFieldSet(spec, options).fields
+  const fields = new Map([...base.fields].map(([name, field]) => [name, own.get(name) ?? field]))
+  const checks = [...base.checks, ...buildChecks(spec.entity_checks ?? [], fields, options)]
+  return { fields, shorthands: base.shorthands, checks }
+}
 
-function checkSubschemaKey(spec: SchemaSpec, data: Row, found: string | undefined): Violations | undefined {
-  const key = data[spec.subschema_key!]
-  if (key === undefined || key === null) return { [spec.subschema_key!]: 'required field missing' }
-  if (found !== undefined) return undefined
+const UNCHECKED: Pick<Field, 'check'> = { check: () => undefined }
+
+/** The value that chooses a subschema; of several the first that has one. */
+function subschemaKey(
+  spec: SchemaSpec,
+  data: Row,
+  subschemas: ReadonlyMap<string, SchemaSpec>,
+): string | undefined {
+  const value = spec.subschema_key === undefined ? undefined : data[spec.subschema_key]
+  const keys: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return keys.find((key): key is string => typeof key === 'string' && subschemas.has(key))
+}
+
+function checkSubschemaKey(
+  spec: SchemaSpec,
+  data: Row,
+  subschemas: ReadonlyMap<string, SchemaSpec>,
+): Violations | undefined {
+  const { subschema_key: name = '', subschema_error = 'unknown type: %s' } = spec
+  const key = data[name]
+  if (key === undefined || key === null) return { [name]: 'required field missing' }
+  if (subschemaKey(spec, data, subschemas) !== undefined) return undefined
   const shown = String((Array.isArray(key) ? key[0] : key) ?? 'nil')
-  return { [spec.subschema_key!]: (spec.subschema_error ?? 'unknown type: %s').replace('%s', shown) }
+  return { [name]: subschema_error.replace('%s', shown) }
 }
 
-const found = (violations: Violations): Violations | undefined =>
-  Object.keys(violations).length > 0 ? violations : undefined
+function checkPrimaryKey(
+  field: Field | undefined,
+  value: unknown,
+  check: Schema['check'],
+): Violation | undefined {
+  const id = isObject(value) ? value.id : undefined
+  const wrong = id === undefined || id === false ? 'missing primary key' : field?.check(id ?? null)
+  if (id === null) return { id: 'required field missing' }
+  if (wrong === undefined) return undefined
+  // A reference by other fields is checked as a part of the entity that it means.
+  return (isObject(value) && check(value, { full: false, updating: false })) || { id: wrong }
+}

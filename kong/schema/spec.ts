@@ -37,6 +37,9 @@ export interface FieldSpec {
   /** Takes its real definition from a subschema. */
   readonly abstract?: boolean
   readonly immutable?: boolean
+  /** Given and answered, but not stored: the SNIs of a certificate. */
+  readonly transient?: boolean
+  readonly deprecation?: Deprecation
   readonly referenceable?: boolean
   readonly encrypted?: boolean
   /** Said instead of a validator's own message. */
@@ -77,8 +80,15 @@ export type NamedField = Readonly<Record<string, FieldSpec>>
 
 /** A field that stands for others, such as a service's `url`. */
 export interface ShorthandSpec extends FieldSpec {
-  /** The fields it stands for; nothing when it says nothing. */
+  /** The fields it stands for; nothing when it says nothing. Absent where `deprecation` says it. */
   readonly func?: (value: never) => Readonly<Record<string, unknown>> | undefined
+}
+
+export interface Deprecation {
+  readonly message: string
+  readonly removal_in_version?: string
+  /** Where the value of a shorthand field stands today, from the record that has the shorthand. */
+  readonly replaced_with?: readonly { readonly path: readonly string[] }[]
 }
 
 /** One rule over several fields: `{ at_least_one_of: ['custom_id', 'username'] }`. */
@@ -122,6 +132,10 @@ export type Violations = Record<string, Violation>
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A reference to a secret in a vault, such as `{vault://env/my-secret}`. */
+export const isVaultReference = (value: unknown): boolean =>
+  typeof value === 'string' && /^\{vault:\/\/.+\}$/.test(value)
 
 /** Lua knows one empty table, so an empty list may stand for an empty record and the other way round. */
 export const isEmptyTable = (value: unknown): boolean =>

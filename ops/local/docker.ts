@@ -44,9 +44,9 @@ export async function startContainer(kind: ServiceKind, recipe: Recipe): Promise
     way: 'docker',
     url: url(hostPort, password),
     isRunning: () => true,
-    async exec(command) {
+    async execute(command) {
       const { exitCode, output } = await started.exec([...command])
-      if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`)
+      if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${output}`)
       return output
     },
     async pause() {

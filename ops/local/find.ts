@@ -1,5 +1,6 @@
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { confirm } from './confirm.ts'
+import { type Confirm, confirm } from './confirm.ts'
+import { consul } from './consul.ts'
 import { hasDocker, startContainer } from './docker.ts'
 import { cacheFolder } from './folders.ts'
 import { findPrograms } from './installation.ts'
@@ -11,11 +12,12 @@ import type { Recipe } from './recipe.ts'
 import { redis } from './redis.ts'
 import { NAMES, type Service, type ServiceKind, type Way } from './service.ts'
 
-const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit }
+const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit, consul }
 const VARIABLES: Readonly<Record<ServiceKind, string>> = {
   redis: 'REDIS_URL',
   postgres: 'POSTGRES_URL',
   rabbit: 'AMQP_URL',
+  consul: 'CONSUL_URL',
 }
 
 export interface FindOptions {
@@ -27,6 +29,8 @@ export interface FindOptions {
   readonly lasting?: string
   readonly ways?: readonly Way[]
   readonly say?: (line: string) => void
+  /** Is asked before anything is fetched; asks on the terminal by default. */
+  readonly confirm?: Confirm
 }
 
 /**
@@ -114,7 +118,10 @@ const WAYS: Readonly<
 
   async package(kind, recipe, options) {
     const say = options.say ?? (line => process.stderr.write(`${NAMES[kind]}: ${line}\n`))
-    const installation = await unpackPackages(recipe.source, cacheFolder(), { say, confirm })
+    const installation = await unpackPackages(recipe.source, cacheFolder(), {
+      say,
+      confirm: options.confirm ?? confirm,
+    })
     return startProgram('package', kind, recipe, installation, options)
   },
 }

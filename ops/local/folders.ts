@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { serviceUser } from './user.ts'
@@ -19,8 +28,13 @@ export function platformFolder(): string {
 /** What was fetched or made once and serves every run: `.sluice/cache` of the project. */
 export const cacheFolder = () => openFolder(path.join(projectFolder(), '.sluice', 'cache'))
 
-/** The files of a service that outlive a run. */
-export const dataFolder = (name: string) => openFolder(path.join(platformFolder(), 'data', name))
+/** The files of a service that outlive a run: a folder that only the service's user may enter. */
+export function ownFolder(name: string): string {
+  const folder = openFolder(path.join(platformFolder(), 'data', name))
+  giveToService(folder)
+  chmodSync(folder, 0o700)
+  return folder
+}
 
 /**
  * Makes the folder. Where this is root and the folder stands in one that an unprivileged user may not enter (such

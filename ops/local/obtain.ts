@@ -2,6 +2,7 @@
 import { messageOf } from '../../foundation/errors.ts'
 import { obtain } from './find.ts'
 import { obtainPrometheus } from './prometheus.ts'
+import { obtainPythonService, PYTHON_SERVICES } from './python-service.ts'
 import { obtainSample } from './sample.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
@@ -10,8 +11,11 @@ for (const kind of Object.keys(NAMES) as ServiceKind[]) {
   // Not the place to fail: the tests that need it say what they lack, the others run.
   await obtain(kind, 'SLUICE_TEST_', say).catch((error: unknown) => say(messageOf(error)))
 }
-await obtainSample(line => process.stderr.write(`sample service: ${line}\n`)).catch((error: unknown) =>
-  process.stderr.write(`sample service: ${messageOf(error)}\n`),
-)
+const saySample = (line: string) => process.stderr.write(`sample service: ${line}\n`)
+await obtainSample({ say: saySample }).catch((error: unknown) => saySample(messageOf(error)))
 const sayPrometheus = (line: string) => process.stderr.write(`Prometheus: ${line}\n`)
 await obtainPrometheus(sayPrometheus).catch((error: unknown) => sayPrometheus(messageOf(error)))
+for (const name of PYTHON_SERVICES) {
+  const say = (line: string) => process.stderr.write(`${name} service: ${line}\n`)
+  await obtainPythonService(name, { say }).catch((error: unknown) => say(messageOf(error)))
+}

@@ -19,7 +19,7 @@ export const postgres: Recipe = {
     packages: ['postgresql'],
   },
   container: {
-    image: 'postgres:17-alpine',
+    image: 'postgres:17.9-alpine',
     port: 5432,
     env: password => ({ POSTGRES_USER: 'sluice', POSTGRES_DB: 'sluice', POSTGRES_PASSWORD: password }),
     url: urlOf,

@@ -1,32 +1,22 @@
 /** Runs a service's program as a process of this machine. */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { cacheFolder, dataFolder, endOfLog, giveToService, temporaryFolder, writePrivate } from './folders.ts'
+import { type ChildGuard, guardChild } from './child-guard.ts'
+import { cacheFolder, endOfLog, ownFolder, temporaryFolder, writePrivate } from './folders.ts'
 import type { Installation } from './installation.ts'
-import { type Kept, keep } from './keeper.ts'
-import { freePorts } from './ports.ts'
+import { freePorts, onFreePorts } from './ports.ts'
 import type { Recipe } from './recipe.ts'
 import { NAMES, type Service, type ServiceKind } from './service.ts'
 
 /** How long a service may take from its start to its first answer, milliseconds. */
 const READY_MS = 60_000
 
-const PORT_TRIES = 3
-
-/** A port that was free may be taken by another process before the service listens: then others are tried. */
-export async function startProgram(...args: Parameters<typeof tryProgram>): Promise<Service> {
-  for (let left = PORT_TRIES - 1; ; left--) {
-    try {
-      return await tryProgram(...args)
-    } catch (error) {
-      if (left === 0 || !/address already in use|eaddrinuse/i.test(messageOf(error))) throw error
-    }
-  }
-}
+export const startProgram = (...args: Parameters<typeof tryProgram>): Promise<Service> =>
+  onFreePorts(() => tryProgram(...args))
 
 async function tryProgram(
   way: 'program' | 'package',
@@ -50,15 +40,15 @@ async function tryProgram(
   })
   // Of the run before.
   await rm(path.join(folder, 'log'), { force: true })
-  const kept = keep(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
+  const guard = guardChild(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
   const start = async () => {
-    await kept.start()
-    await untilReady(kind, recipe, launch.url, kept, folder)
+    await guard.start()
+    await untilReady(kind, recipe, launch.url, guard, folder)
   }
   try {
     await start()
   } catch (error) {
-    await kept.close()
+    await guard.close()
     throw error
   }
   return {
@@ -66,20 +56,20 @@ async function tryProgram(
     way,
     url: launch.url,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
     logFile: path.join(folder, 'log'),
-    isRunning: () => kept.isRunning(),
-    pause: () => kept.pause(),
+    isRunning: () => guard.isRunning(),
+    pause: () => guard.pause(),
     async resume() {
-      kept.resume()
+      guard.resume()
     },
-    kill: () => kept.kill(),
+    kill: () => guard.kill(),
     async restart() {
-      await kept.kill()
+      await guard.kill()
       await start()
     },
-    close: () => kept.close(),
+    close: () => guard.close(),
   }
 }
 
@@ -87,7 +77,7 @@ export async function untilReady(
   kind: ServiceKind,
   recipe: Recipe,
   url: string,
-  kept?: Kept,
+  guard?: ChildGuard,
   folder?: string,
 ): Promise<void> {
   const deadline = performance.now() + READY_MS
@@ -96,7 +86,7 @@ export async function untilReady(
       return await recipe.probe(url)
     } catch (error) {
       const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
-      if (kept && !kept.isRunning())
+      if (guard && !guard.isRunning())
         throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
       if (performance.now() > deadline)
         throw new SluiceError(
@@ -109,13 +99,6 @@ export async function untilReady(
 }
 
 const newPassword = () => randomBytes(18).toString('base64url')
-
-function ownFolder(name: string): string {
-  const folder = dataFolder(name)
-  giveToService(folder)
-  chmodSync(folder, 0o700)
-  return folder
-}
 
 function keptPassword(folder: string): string {
   const file = path.join(folder, 'password')

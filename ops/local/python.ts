@@ -5,7 +5,7 @@ import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { confirm } from './confirm.ts'
+import type { Confirm } from './confirm.ts'
 import { cacheFolder } from './folders.ts'
 import { SYSTEM, unpackPackages } from './packages.ts'
 import { serviceUser } from './user.ts'
@@ -18,16 +18,23 @@ export interface Python {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** How the person who waits is spoken to. */
+export interface Dialogue {
+  readonly say: (line: string) => void
+  /** Is asked before anything is fetched. */
+  readonly confirm: Confirm
+}
+
 /**
  * A virtual environment with the requirements, kept in `.sluice`; or, where PyPI can't be reached or Python can't
  * make one, the same packages from Debian.
  *
- * @param debianPackages what brings the requirements on Debian, in whatever version it has
+ * @param debianPackages what brings the requirements on Debian, in whatever version it has; none where it lacks some
  */
 export async function obtainPython(
   requirements: string,
   debianPackages: readonly string[],
-  say: (line: string) => void,
+  dialogue: Dialogue,
 ): Promise<Python> {
   const reasons: string[] = []
   const found = await pythons()
@@ -35,17 +42,21 @@ export async function obtainPython(
   for (const python of found) {
     const made = environmentOf(python, requirements)
     if (isRunnable(made.command)) return made
+    if (debianPackages.length === 0) continue
     const unpacked = debianPython(python, debianPackages)
     if (existsSync(unpacked.env.PYTHONPATH) && (await hasModules(unpacked))) return unpacked
   }
   for (const python of found) {
     try {
-      return await makeEnvironment(python, requirements, say)
+      return await makeEnvironment(python, requirements, dialogue)
     } catch (error) {
       reasons.push(`${python} -m venv: ${messageOf(error)}`)
+      // Who refuses one way of fetching them is not asked about the next.
+      if (error instanceof Refused) break
     }
+    if (debianPackages.length === 0) continue
     try {
-      return await fetchDebian(python, debianPackages, say)
+      return await fetchDebian(python, debianPackages, dialogue)
     } catch (error) {
       reasons.push(`Debian: ${messageOf(error)}`)
     }
@@ -56,6 +67,8 @@ export async function obtainPython(
     `no Python for the sample service:\n  ${reasons.join('\n  ')}`,
   )
 }
+
+class Refused extends Error {}
 
 /** Those that the service's user may run: one below /root is not among them. */
 async function pythons(): Promise<string[]> {
@@ -89,10 +102,12 @@ function environmentOf(python: string, requirements: string): Python {
 async function makeEnvironment(
   python: string,
   requirements: string,
-  say: (line: string) => void,
+  { say, confirm }: Dialogue,
 ): Promise<Python> {
   const made = environmentOf(python, requirements)
   const folder = path.dirname(path.dirname(made.command))
+  if (!(await confirm(`Fetch the Python packages of ${requirements} into ${folder}?`)))
+    throw new Refused('fetching its packages was refused')
   say(`making a virtual environment in ${folder} with the packages of ${requirements}`)
   const making = `${folder}.${randomBytes(4).toString('hex')}`
   try {
@@ -117,12 +132,8 @@ function debianPython(python: string, packages: readonly string[]) {
   return { command: python, env: { ...SYSTEM, ...QUIET, PYTHONPATH: modules } }
 }
 
-async function fetchDebian(
-  python: string,
-  packages: readonly string[],
-  say: (line: string) => void,
-): Promise<Python> {
-  await unpackPackages({ programs: [], folders: [], packages }, cacheFolder(), { say, confirm })
+async function fetchDebian(python: string, packages: readonly string[], dialogue: Dialogue): Promise<Python> {
+  await unpackPackages({ programs: [], folders: [], packages }, cacheFolder(), dialogue)
   const unpacked = debianPython(python, packages)
   if (!(await hasModules(unpacked))) throw new Error(`${python} can't load the modules of Debian's packages`)
   return unpacked

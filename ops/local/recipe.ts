@@ -1,5 +1,5 @@
+import type { Launch } from './child-guard.ts'
 import type { Installation, Source } from './installation.ts'
-import type { Launch } from './keeper.ts'
 
 /** How one kind of service is run and asked whether it is ready. */
 export interface Recipe {

@@ -1,9 +1,10 @@
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../foundation/errors.ts'
-import { cacheFolder, endOfLog, isOpen, projectFolder, temporaryFolder } from './folders.ts'
-import { keep } from './keeper.ts'
+import { guardChild } from './child-guard.ts'
+import { type Confirm, confirm } from './confirm.ts'
+import { cacheFolder, endOfLog, isOpen, ownFolder, projectFolder, temporaryFolder } from './folders.ts'
 import { freePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 
@@ -29,14 +30,18 @@ export interface Sample {
 export interface SampleOptions {
   /** Ports of 127.0.0.1: of the service and of its failure switch; free ones by default. */
   readonly ports?: readonly [number, number]
+  /** A folder of this name under `.sluice/data` has its log; else a temporary one, which goes with it. */
+  readonly lasting?: string
   readonly say?: (line: string) => void
+  readonly confirm?: Confirm
 }
 
-const READY_MS = 20_000
+const READY_MS = 60_000
 
 /** Fetches what the sample service needs; starts nothing. */
-export function obtainSample(say: (line: string) => void) {
-  return obtainPython(path.join(sources(), 'requirements.txt'), ['python3-flask', 'python3-waitress'], say)
+export function obtainSample({ say = () => {}, confirm: ask = confirm }: SampleOptions) {
+  const requirements = path.join(sources(), 'requirements.txt')
+  return obtainPython(requirements, ['python3-flask', 'python3-waitress'], { say, confirm: ask })
 }
 
 /**
@@ -44,23 +49,27 @@ export function obtainSample(say: (line: string) => void) {
  *
  * @throws SluiceError SLUICE_SERVICE_UNAVAILABLE where no Python can run it, or when it ends at once
  */
-export async function startSample({ ports, say = () => {} }: SampleOptions = {}): Promise<Sample> {
-  const { command, env } = await obtainSample(say)
+export async function startSample(options: SampleOptions = {}): Promise<Sample> {
+  const { ports, lasting } = options
+  const { command, env } = await obtainSample(options)
   const [port, controlPort] = ports ?? ((await freePorts(2)) as [number, number])
-  const folder = temporaryFolder('sample')
+  const folder = lasting === undefined ? temporaryFolder('sample') : ownFolder(lasting)
+  const logFile = path.join(folder, 'log')
+  rmSync(logFile, { force: true })
   const addresses = { SAMPLE_LISTEN: `127.0.0.1:${port}`, SAMPLE_CONTROL: `127.0.0.1:${controlPort}` }
-  const kept = keep(
+  const guard = guardChild(
     { command, args: [path.join(sources(), 'serve.py')], env: { ...env, ...addresses }, endSignal: 'TERM' },
     folder,
+    { keepFolder: lasting !== undefined },
   )
   const sample: Sample = {
     url: `http://127.0.0.1:${port}`,
     controlUrl: `http://127.0.0.1:${controlPort}`,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
-    logFile: path.join(folder, 'log'),
-    isRunning: () => kept.isRunning(),
+    logFile,
+    isRunning: () => guard.isRunning(),
     async behave(behaviour) {
       const answer = await fetch(`${this.controlUrl}/_control`, {
         method: 'POST',
@@ -68,9 +77,9 @@ export async function startSample({ ports, say = () => {} }: SampleOptions = {})
       })
       if (!answer.ok) throw new Error(`the failure switch refuses: ${await answer.text()}`)
     },
-    close: () => kept.close(),
+    close: () => guard.close(),
   }
-  await kept.start()
+  await guard.start()
   try {
     await untilHealthy(sample)
   } catch (error) {

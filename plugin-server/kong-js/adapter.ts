@@ -10,7 +10,8 @@ import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import type { Exchange, Method, ReplySink } from '../../protocol/calls.ts'
-import type { Phase } from '../../sdk/phases.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
+import { phasesOf } from '../../protocol/pdk/table.ts'
 import { startCore } from '../core.ts'
 import { describePlugin } from '../runtime/info.ts'
 import type { AnyPlugin } from '../runtime/registry.ts'
@@ -27,6 +28,10 @@ export interface KongJsExports {
   readonly Schema: readonly unknown[]
   readonly Plugin: new (config: unknown) => object
 }
+
+const NO_INSTANCE = '{"message":"An unexpected error occurred"}'
+const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' }
+const mayExit: ReadonlySet<Phase> = new Set(phasesOf('kong.response.exit'))
 
 /** The exports that Kong's server wants of a module. The settings come from the environment, as for `sluice serve`. */
 export function toKongJsModule(definition: AnyPlugin): KongJsExports {
@@ -46,10 +51,17 @@ export function toKongJsModule(definition: AnyPlugin): KongJsExports {
       this.#instance.catch(() => {})
     }
     async run(phase: Phase, kong: KongJs): Promise<void> {
-      const { runtime, id } = await this.#instance
-      await new Promise<void>(resolve => {
-        if (!runtime.handler.handleEvent(id, phase, new KongJsExchange(kong, resolve))) resolve()
-      })
+      let begun = false
+      try {
+        const { runtime, id } = await this.#instance
+        await new Promise<void>(resolve => {
+          begun = runtime.handler.handleEvent(id, phase, new KongJsExchange(kong, resolve)) !== undefined
+          if (!begun) resolve()
+        })
+      } finally {
+        // That server lets the request pass where a plugin throws; Kong would not, without an instance.
+        if (!begun && mayExit.has(phase)) void kong.response!.exit!(500, NO_INSTANCE, JSON_HEADERS)
+      }
     }
   }
   // Kong's server looks for the phases on the prototype.

@@ -2,13 +2,12 @@
  * What one event says to Kong: reads are asked for together and remembered, writes are gathered and go out with the
  * event's end.
  */
-import { STATUS_CODES } from 'node:http'
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls.ts'
-import { METHODS } from '../../protocol/methods.ts'
-import { callsOf, type Phase, phasesOf } from '../../sdk/phases.ts'
+import { statusText } from '../../protocol/error-answers.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
+import { callsOf, phasesOf, rowOf } from '../../protocol/pdk/table.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
-import { decodeReply } from './replies.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */
@@ -21,6 +20,24 @@ export interface ExitAnswer {
   readonly body: string | Uint8Array
   readonly headers: HeaderFields
 }
+
+/** Whose conversation it is. */
+export interface ConversationOwner {
+  /** The handler goes on with an answer of Kong's. */
+  resumed(): void
+  /** The request is to end, wherever that was asked for: the answer is complete now. */
+  exited(): void
+  /**
+   * A call was refused after which the request must not go on: it was to end the request, or Kong itself would have
+   * ended it there.
+   *
+   * @param answer what the client gets, unless failures are to be passed over.
+   */
+  refused(error: unknown, answer: ExitAnswer | undefined): void
+}
+
+/** For a client whose denial could not be written as its plugin wanted it. */
+const UNDELIVERABLE: ExitAnswer = { method: 'kong.response.exit', status: 500, body: '', headers: {} }
 
 /** How far the writes of an event have come, to undo those behind it. */
 export type WriteMark = readonly [writes: number, responseWrites: number]
@@ -45,7 +62,7 @@ class Ask implements ReplySink {
     this.#conversation.answered(this)
     try {
       if (value instanceof Error) throw value
-      this.#resolve(decodeReply(this.#method, value))
+      this.#resolve(rowOf(this.#method).decode(value))
     } catch (error) {
       this.fail(error)
     }
@@ -74,25 +91,30 @@ export class Conversation {
   roundTrips = 0
   /** Why a write could not be sent; its arguments had passed their checks, so this is a fault of ours. */
   fault: unknown
+  /** What the client gets when a call was refused; the owner's own answer where there is none. */
+  refusalAnswer: ExitAnswer | undefined
   readonly #exchange: Exchange
   readonly #phase: Phase
   readonly #allowed: ReadonlySet<Method>
-  readonly #onResume: () => void
+  readonly #owner: ConversationOwner
   #remembered: Map<string, Promise<unknown>> | undefined
   #asked: Ask[] = []
   #writes: Write[] = []
   /** Apart from the other writes: before the response phase no read can see them. */
   #responseWrites: Write[] = []
   #exit: ExitAnswer | undefined
+  /** The handler asked for the exit, and can say nothing more. */
+  #exitAsked = false
+  /** The exit's answer will be replaced by a better one, for which Kong is being asked. */
+  #refining = false
   #over = false
   #flushing = false
 
-  /** @param onResume is told before the handler goes on with an answer. */
-  constructor(exchange: Exchange, phase: Phase, onResume: () => void) {
+  constructor(exchange: Exchange, phase: Phase, owner: ConversationOwner) {
     this.#exchange = exchange
     this.#phase = phase
     this.#allowed = CALLS_OF[phase]
-    this.#onResume = onResume
+    this.#owner = owner
   }
 
   /** Kong has been asked, and its answer has not been read yet. */
@@ -106,6 +128,11 @@ export class Conversation {
 
   get exited(): boolean {
     return this.#exit !== undefined
+  }
+
+  /** The exit's answer is not complete yet; `exited` of the owner tells when it is. */
+  get refining(): boolean {
+    return this.#refining
   }
 
   /** Whether the phase can still answer the client. */
@@ -168,7 +195,7 @@ export class Conversation {
 
   answered(ask: Ask): void {
     this.#asked.splice(this.#asked.indexOf(ask), 1)
-    this.#onResume()
+    this.#owner.resumed()
   }
 
   /** Kong's id of the request; undefined where there is none. */
@@ -221,11 +248,34 @@ export class Conversation {
     this.#responseWrites.length = Math.min(this.#responseWrites.length, responseWrites)
   }
 
-  /** Ends the request with this answer once the handler is left, which is for the caller to see to. */
-  exit(answer: ExitAnswer): void {
+  /**
+   * Ends the request with this answer. The caller leaves the handler; wherever that is, the answer is delivered.
+   *
+   * @param better a more exact answer, for which Kong is being asked; the given one stands if it doesn't come.
+   */
+  exit(answer: ExitAnswer, better?: Promise<ExitAnswer>): void {
     this.#permit(answer.method)
     if (this.#over) throw this.#closed(answer.method)
     this.#exit = answer
+    this.#exitAsked = true
+    if (better) void this.#refine(better)
+    else this.#owner.exited()
+  }
+
+  async #refine(better: Promise<ExitAnswer>): Promise<void> {
+    this.#refining = true
+    try {
+      this.#exit = await better
+    } catch {
+      // The given answer stands.
+    }
+    this.#refining = false
+    this.#owner.exited()
+  }
+
+  /** Tells the owner that a call was refused with which the request must not go on. */
+  refuse(error: unknown): void {
+    if (!this.#over && !this.#exit) this.#owner.refused(error, this.refusalAnswer)
   }
 
   /** Sets the answer, or takes an exit back, as a failure policy wants it. */
@@ -233,14 +283,18 @@ export class Conversation {
     this.#exit = answer
   }
 
-  /** Writes what was gathered, the exit if there is one, and the event's end. */
-  end(): void {
+  /**
+   * Writes what was gathered, the exit if there is one, and the event's end.
+   *
+   * @param failsClosed answer 500 where a write can't be sent, for it may be what protects the service.
+   */
+  end(failsClosed = false): void {
     if (this.#over) return
     this.#over = true
     this.#sendWrites()
-    const exit = this.#exit
-    if (exit) this.#sendExit(exit)
-    else this.#sendResponseWrites()
+    if (!this.#exit) this.#sendResponseWrites()
+    if (this.fault !== undefined && failsClosed && this.canExit) this.#exit ??= UNDELIVERABLE
+    if (this.#exit) this.#sendExit(this.#exit)
     this.#exchange.end()
     this.#failAsked('its event has ended')
   }
@@ -250,7 +304,7 @@ export class Conversation {
    * a handler that is late can be left behind; what it still asks for is answered, for those who go on share it.
    */
   succeed(): Conversation {
-    const next = new Conversation(this.#exchange, this.#phase, this.#onResume)
+    const next = new Conversation(this.#exchange, this.#phase, this.#owner)
     next.roundTrips = this.roundTrips
     next.fault = this.fault
     next.#remembered = this.#remembered
@@ -295,27 +349,35 @@ export class Conversation {
     else for (const write of merged) this.#say(write)
     // A nil in the middle would cut the arguments off, so an error without a message gets the status's own words.
     const isError = exit.method === 'kong.response.error'
-    const body = isError && exit.body === '' ? (STATUS_CODES[exit.status] ?? 'Error') : exit.body
-    this.#say({ method: exit.method, args: [exit.status, body, headers] })
+    const body = isError && exit.body === '' ? statusText(exit.status) : exit.body
+    const said = this.#say({ method: exit.method, args: [exit.status, body, headers] })
+    if (!said) this.#say({ method: UNDELIVERABLE.method, args: [UNDELIVERABLE.status, '', {}] })
   }
 
-  /** What can't be written is left out: the event must end whatever its arguments were. */
-  #say({ method, args }: Write): void {
+  /** @returns false for what can't be written: the event must end whatever its arguments were. */
+  #say({ method, args }: Write): boolean {
     try {
       this.#exchange.call(method, args)
+      return true
     } catch (error) {
       this.fault ??= error
+      return false
     }
   }
 
-  #permit(method: Method): void {
-    if (this.#exit && !this.#over) throw EXIT
+  /** @throws EXIT after an exit; SLUICE_PDK_PHASE where the phase does not allow the call. */
+  permitInPhase(method: Method): void {
+    if (this.#exitAsked) throw EXIT
     if (!this.#allowed.has(method))
       throw new SluiceError(
         'SLUICE_PDK_PHASE',
         `${method} is not allowed in the ${this.#phase} phase, only in: ${phasesOf(method).join(', ') || 'none'}`,
       )
-    if (METHODS[method] === null && this.#exchange.protocol === 'ProtoBuf:1')
+  }
+
+  #permit(method: Method): void {
+    this.permitInPhase(method)
+    if (rowOf(method).wire === null && this.#exchange.protocol === 'ProtoBuf:1')
       throw new SluiceError(
         'SLUICE_PDK_PROTOCOL',
         `${method} does not exist in ProtoBuf:1, only in MsgPack:1`,

@@ -1,6 +1,7 @@
 /** Kong's id of a request (since Kong 3.5), which it also gives to the service, to the client and to its own logs. */
-import type { Method } from '../../protocol/methods.ts'
-import type { Phase } from '../../sdk/phases.ts'
+
+import type { Phase } from '../../protocol/pdk/phases.ts'
+import type { Method } from '../../protocol/pdk/table.ts'
 
 /** The variable of nginx that holds it; an older Kong has none of that name, and answers nothing. */
 export const REQUEST_ID_VARIABLE = 'kong_request_id'

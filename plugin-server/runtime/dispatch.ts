@@ -5,13 +5,19 @@
 
 import { messageOf } from '../../foundation/errors.ts'
 import type { EventListener, Exchange } from '../../protocol/calls.ts'
-import type { Undo } from '../../sdk/definition.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
+import type { InstanceScope, PhaseContext, Undo } from '../../sdk/definition.ts'
 import type { FullKong } from '../../sdk/kong.ts'
-import type { Phase } from '../../sdk/phases.ts'
-import { Conversation, EXIT, type ExitAnswer, type WriteMark } from '../pdk/conversation.ts'
+import {
+  Conversation,
+  type ConversationOwner,
+  EXIT,
+  type ExitAnswer,
+  type WriteMark,
+} from '../pdk/conversation.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
-import type { Instance, Member } from './instances.ts'
+import type { Instance, Member, SharedContext } from './instances.ts'
 import type { EventMeter, Outcome } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
@@ -28,7 +34,7 @@ const UNAVAILABLE: ExitAnswer = {
     type: 'about:blank',
     title: 'Service Unavailable',
     status: 503,
-    detail: 'A gateway plugin failed, and is configured to let no request pass then.',
+    detail: 'A gateway plugin failed, and its failure policy lets no request pass.',
   }),
   headers: { 'content-type': 'application/problem+json' },
 }
@@ -54,7 +60,7 @@ export function dispatch(
   return run
 }
 
-class EventRun implements EventListener, Expiring {
+class EventRun implements EventListener, Expiring, ConversationOwner {
   readonly #instance: Instance
   readonly #phase: Phase
   readonly #parts: DispatchParts
@@ -65,17 +71,23 @@ class EventRun implements EventListener, Expiring {
   #mark: WriteMark = [0, 0]
   #deadline: Deadline | undefined
   #memberDeadline: Deadline | undefined
-  /** What the members before can take back, should a later one end the request. */
-  #undos: Undo[] | undefined
+  /** How to take back what the members did, should the request go no further. */
+  #undos: { readonly index: number; readonly undo: Undo }[] | undefined
+  /** Members that failed or were late, and are passed over. */
+  #passedOver: number[] | undefined
   #outcome: Outcome = 'ok'
+  /** A handler is on the stack: what it asked for is seen to when it returns. */
+  #inHandler = false
   #over = false
+  /** The event is over, and the request did not go on. */
+  #wentNoFurther = false
 
   constructor(instance: Instance, phase: Phase, exchange: Exchange, parts: DispatchParts) {
     this.#instance = instance
     this.#phase = phase
     this.#parts = parts
     this.#startedAt = parts.now()
-    this.#conversation = new Conversation(exchange, phase, this.#resumed)
+    this.#conversation = new Conversation(exchange, phase, this)
     this.#pdk = createPdk(this.#conversation)
   }
 
@@ -88,42 +100,47 @@ class EventRun implements EventListener, Expiring {
   /** Runs member after member, without a promise as long as their handlers are synchronous. */
   #next(): void {
     const { members } = this.#instance
-    while (this.#index < members.length) {
-      const member = members[this.#index]!
-      const handler = member.plugin.definition.phases[this.#phase]
-      if (handler) {
-        this.#mark = this.#conversation.mark()
-        this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
-        let result: unknown
-        try {
-          result = handler(this.#pdk as never, member.phaseContexts[this.#phase] as never)
-        } catch (error) {
-          if (!this.#failed(member, error)) return
-        }
-        if (isThenable(result)) {
-          this.#await(member, result)
-          return
-        }
-        this.#keepUndo(result)
-        // A handler that swallowed the exit has exited all the same.
-        if (this.#conversation.exited) {
-          this.#finish('exit')
-          return
-        }
-      }
-      this.#index++
-    }
+    for (; this.#index < members.length; this.#index++) if (!this.#run(members[this.#index]!)) return
     this.#finish(this.#outcome)
   }
 
+  /** @returns whether the next member runs now. */
+  #run(member: Member): boolean {
+    const handler = member.plugin.definition.phases[this.#phase]
+    if (!handler) return true
+    this.#mark = this.#conversation.mark()
+    this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+    let result: unknown
+    this.#inHandler = true
+    try {
+      const shared = member.phaseContexts[this.#phase]!
+      result = handler(this.#pdk as never, new HandlerContext(shared, this, this.#index) as never)
+      this.#inHandler = false
+    } catch (error) {
+      this.#inHandler = false
+      return this.#failed(member, error)
+    }
+    if (isThenable(result)) this.#await(member, result)
+    else if (this.#over) this.#takeBack(result)
+    else {
+      this.#keepUndo(result)
+      // A handler that swallowed the exit has exited all the same.
+      if (!this.#conversation.exited) return true
+      this.#exit(member)
+    }
+    return false
+  }
+
   #await(member: Member, result: PromiseLike<unknown>): void {
-    this.#watchTime(member)
+    // It may have exited without leaving the handler, which then need not end at all.
+    if (this.#conversation.exited) this.#exit(member)
+    if (!this.#over) this.#watchTime(member)
     const index = this.#index
-    result.then(
+    Promise.resolve(result).then(
       value => {
         if (this.#over || this.#index !== index) return this.#takeBack(value)
         this.#keepUndo(value)
-        if (this.#conversation.exited) return this.#finish('exit')
+        if (this.#conversation.exited) return this.#exit(member)
         this.#index++
         this.#next()
       },
@@ -143,9 +160,17 @@ class EventRun implements EventListener, Expiring {
   }
 
   #keepUndo(value: unknown): void {
-    if (typeof value !== 'function' || this.#index + 1 >= this.#instance.members.length) return
-    this.#undos ??= []
-    this.#undos.push(value as Undo)
+    if (typeof value === 'function') this.onRollback(this.#index, value as Undo)
+  }
+
+  /** @param index of the member that asks. */
+  onRollback(index: number, undo: Undo): void {
+    const isVoid = this.#over ? this.#wentNoFurther : this.#passedOver?.includes(index)
+    if (isVoid) this.#takeBack(undo)
+    else if (!this.#over) {
+      this.#undos ??= []
+      this.#undos.push({ index, undo })
+    }
   }
 
   /** The event may take as long as its slowest member may; within that, each member has its own deadline. */
@@ -169,15 +194,36 @@ class EventRun implements EventListener, Expiring {
   #failed(member: Member, error: unknown): boolean {
     // Whatever a handler makes of the exit that unwinds it, it has exited.
     if (error === EXIT || this.#conversation.exited) {
-      this.#finish('exit')
+      this.#exit(member)
       return false
     }
     this.#report(member.plugin, 'error', error)
     return this.#applyPolicy(member, 'error')
   }
 
+  /** Ends the event with the exit, once its answer is complete, or the deadline has come. */
+  #exit(member: Member): void {
+    if (!this.#conversation.refining) this.#finish('exit')
+    else if (!this.#deadline) this.#watchTime(member)
+  }
+
+  exited(): void {
+    if (!this.#inHandler) this.#finish('exit')
+  }
+
+  refused(error: unknown, answer: ExitAnswer = UNAVAILABLE): void {
+    if (this.#over) return
+    const member = this.#instance.members[this.#index]!
+    this.#report(member.plugin, 'error', error)
+    if (member.onError === 'closed' && this.#conversation.canExit) this.#deny('error', answer)
+  }
+
   expired(): void {
     if (this.#over) return
+    if (this.#conversation.exited) {
+      this.#finish('exit')
+      return
+    }
     if (this.#waitsForKong()) {
       this.#deadline?.cancel()
       this.#deadline = this.#parts.deadlines.start(LOG_DEADLINE_MS, this)
@@ -211,15 +257,22 @@ class EventRun implements EventListener, Expiring {
   }
 
   #applyPolicy(member: Member, outcome: 'error' | 'late'): boolean {
+    if (member.onError === 'closed' && this.#conversation.canExit) {
+      this.#deny(outcome, UNAVAILABLE)
+      return false
+    }
     this.#outcome = outcome
     this.#conversation.rollback(this.#mark)
-    if (member.onError === 'open' || !this.#conversation.canExit) {
-      this.#conversation.replaceExit(undefined)
-      return true
-    }
-    this.#conversation.replaceExit(UNAVAILABLE)
+    this.#passedOver ??= []
+    this.#passedOver.push(this.#index)
+    this.#undo(one => one.index === this.#index)
+    return true
+  }
+
+  #deny(outcome: 'error' | 'late', answer: ExitAnswer): void {
+    this.#conversation.rollback(this.#mark)
+    this.#conversation.replaceExit(answer)
     this.#finish(outcome)
-    return false
   }
 
   abandoned(reason: string): void {
@@ -228,15 +281,16 @@ class EventRun implements EventListener, Expiring {
     this.#finish('abandoned')
   }
 
-  readonly #resumed = () => {
+  resumed(): void {
     const member = this.#instance.members[this.#index]
     if (member && !this.#over)
       this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
-  /** After the answer has left: the request went no further, so what the members before did is void. */
-  #undo(): void {
-    for (const undo of this.#undos?.reverse() ?? []) this.#takeBack(undo)
+  #undo(isMeant: (one: { readonly index: number }) => boolean): void {
+    const meant = this.#undos?.filter(isMeant).reverse() ?? []
+    for (const { undo } of meant) this.#takeBack(undo)
+    if (meant.length > 0) this.#undos = this.#undos?.filter(one => !isMeant(one))
   }
 
   /** Of a late handler, too: nothing that it wrote has reached Kong, whatever became of the request. */
@@ -254,11 +308,12 @@ class EventRun implements EventListener, Expiring {
     this.#over = true
     this.#deadline?.cancel()
     this.#memberDeadline?.cancel()
-    const ended = this.#conversation.exited
-    this.#conversation.end()
+    this.#conversation.end(this.#instance.failsClosed)
+    this.#wentNoFurther = this.#conversation.exited || outcome === 'abandoned'
     const { fault } = this.#conversation
     if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
-    if (ended || outcome === 'abandoned') this.#undo()
+    // After the answer has left.
+    if (this.#wentNoFurther) this.#undo(() => true)
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,
       this.#phase,
@@ -267,6 +322,35 @@ class EventRun implements EventListener, Expiring {
       this.#conversation.roundTrips,
     )
     this.#parts.ended()
+  }
+}
+
+/** What a handler is given; one an event, made of what all events of the instance share. */
+class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
+  readonly config: unknown
+  readonly scope: InstanceScope
+  readonly memory: unknown
+  readonly instance: unknown
+  readonly #shared: SharedContext
+  readonly #run: EventRun
+  readonly #index: number
+
+  constructor(shared: SharedContext, run: EventRun, index: number) {
+    this.config = shared.config
+    this.scope = shared.scope
+    this.memory = shared.memory
+    this.instance = shared.instance
+    this.#shared = shared
+    this.#run = run
+    this.#index = index
+  }
+
+  get log() {
+    return this.#shared.log
+  }
+
+  get onRollback() {
+    return (undo: Undo) => this.#run.onRollback(this.#index, undo)
   }
 }
 

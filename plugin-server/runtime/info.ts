@@ -1,8 +1,8 @@
 /** What Kong is told about a plugin: the `query_cmd`'s answer. */
 
 import type { Protocol } from '../../protocol/calls.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { PluginDefinition } from '../../sdk/definition.ts'
-import type { Phase } from '../../sdk/phases.ts'
 import { type KongField, kongFields } from './schema.ts'
 
 export interface PluginDump {

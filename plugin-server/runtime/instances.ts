@@ -7,16 +7,18 @@ import type { Clock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { InstanceStatus } from '../../protocol/calls.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { FailurePolicy, InstanceScope, PhaseContext } from '../../sdk/definition.ts'
-import type { Phase } from '../../sdk/phases.ts'
 import { readConfiguration } from './configuration.ts'
-import type { RegisteredPlugin, Registry } from './registry.ts'
+import type { AnyPlugin, RegisteredPlugin, Registry } from './registry.ts'
 
 export interface Instance {
   readonly id: number
   /** Those who act in this instance's events, in order: one plugin, or the members of a composed one. */
   readonly members: readonly Member[]
   readonly plugin: RegisteredPlugin
+  /** One of the members has the failure policy `closed`. */
+  readonly failsClosed: boolean
   readonly startedAtMs: number
 }
 
@@ -25,8 +27,11 @@ export interface Member {
   readonly onError: FailurePolicy
   readonly context: MemberContext
   /** What the handler of each of its phases is given. */
-  readonly phaseContexts: Readonly<Partial<Record<Phase, PhaseContext<unknown, unknown, unknown>>>>
+  readonly phaseContexts: Readonly<Partial<Record<Phase, SharedContext>>>
 }
+
+/** What all events of an instance and phase share. */
+export type SharedContext = Omit<PhaseContext<unknown, unknown, unknown>, 'onRollback'>
 
 interface MemberContext {
   readonly config: Readonly<Record<string, unknown>>
@@ -91,7 +96,8 @@ export function createInstances(registry: Registry, clock: Clock): Instances {
       if (known) return statusOf(known)
       const now = clock.now()
       const members = createMembers(plugin, config, scope)
-      const held: Held = { id, members, plugin, startedAtMs: now, usedAtMs: now }
+      const failsClosed = members.some(member => member.onError === 'closed')
+      const held: Held = { id, members, plugin, failsClosed, startedAtMs: now, usedAtMs: now }
       byId.set(id, held)
       return statusOf(held)
     },
@@ -144,8 +150,7 @@ export function createMember(
   } catch (error) {
     throw new SluiceError('SLUICE_PLUGIN_CONFIG', `${definition.name}: ${messageOf(error)}`, { cause: error })
   }
-  const asked = config.on_error
-  const onError = asked === 'open' || asked === 'closed' ? asked : (definition.onError ?? 'closed')
+  const onError = failurePolicy(definition, config)
   const context = { config, scope, memory, instance }
   const phases = Object.keys(definition.phases) as Phase[]
   const phaseContexts = Object.fromEntries(
@@ -154,12 +159,14 @@ export function createMember(
   return { plugin, onError, context, phaseContexts }
 }
 
-/** One an instance and phase, so that an event makes none; the logger only where it is used. */
-function phaseContextOf(
-  context: MemberContext,
-  log: Logger,
-  phase: Phase,
-): PhaseContext<unknown, unknown, unknown> {
+/** The configuration's field overrides the default, where the plugin declares one of that name. */
+function failurePolicy({ config: declared, onError = 'closed' }: AnyPlugin, config: MemberContext['config']) {
+  const asked = 'on_error' in (declared.properties ?? {}) ? config.on_error : undefined
+  return asked === 'open' || asked === 'closed' ? asked : onError
+}
+
+/** The logger is made only where it is used. */
+function phaseContextOf(context: MemberContext, log: Logger, phase: Phase): SharedContext {
   let own: Logger | undefined
   return {
     ...context,

@@ -2,7 +2,7 @@
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { BoundCounter, BoundHistogram, Metrics } from '../../foundation/metrics.ts'
-import type { Phase } from '../../sdk/phases.ts'
+import type { Phase } from '../../protocol/pdk/phases.ts'
 
 /** A handler that holds the loop for longer is named in the log. */
 const BLOCKED_MS = 150

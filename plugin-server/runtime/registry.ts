@@ -1,15 +1,15 @@
 /** The plugins of this process, each with what it remembers. */
 
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { isPhase } from '../../protocol/pdk/phases.ts'
 import { membersOf } from '../../sdk/compose.ts'
 import type { Closeable, Host, PluginDefinition } from '../../sdk/definition.ts'
 import type { EventType } from '../../sdk/event.ts'
-import { isPhase } from '../../sdk/phases.ts'
 import { describePlugin, type PluginDump } from './info.ts'
 
 /** A plugin whose types of configuration, memory and instance nobody here knows. */
 // biome-ignore lint/suspicious/noExplicitAny: handlers take their own plugin's types, which differ from plugin to plugin
-export type AnyPlugin = PluginDefinition<any, any, any>
+export type AnyPlugin = PluginDefinition<any, any, any, any>
 
 export interface RegisteredPlugin {
   readonly definition: AnyPlugin

@@ -1,54 +1,72 @@
-/** Sets timers; handed in so that tests can hold them. */
-export interface Timers {
-  set(callback: () => void, delayMs: number): unknown
-  clear(timer: unknown): void
-}
-
-export const systemTimers: Timers = {
-  set: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
-  clear: timer => clearTimeout(timer as NodeJS.Timeout),
-}
+import { systemTimers, type Timers } from '../../foundation/timers.ts'
+import { LateShare } from './late-share.ts'
 
 export interface AvailabilityOptions {
   /** Asks the server for a trivial write; rejects when it can't or takes longer than a request may wait. */
   readonly probe: () => Promise<unknown>
   readonly onChange: (available: boolean, reason: string) => void
+  /** How long a call may take. Late calls are counted over one to two times this. */
+  readonly deadlineMs: number
   readonly timers?: Timers
   readonly firstProbeMs?: number
   readonly maxProbeMs?: number
 }
 
+const FIRST_PROBE_MS = 25
+const MAX_PROBE_MS = 500
+/** Late calls are counted over at least this long. */
+const LEAST_WINDOW_MS = 50
+
 /**
- * A breaker around one server. The first call that is late or refused opens it; from then on calls fail at once, and
- * only probes, off the request path, find out that the server is back.
+ * A breaker around one server, for calls of one deadline. A late call opens nothing: it makes the breaker ask the
+ * server itself. The breaker opens when that answer is late too, when half of the calls of late were late, or when the
+ * server refuses. From then on calls fail at once, and only probes, off the request path, find out that it is back.
  *
- *     up --fail--> down --(probe answered in time)--> up
- *                   └──(probe late or refused: wait twice as long, probe again)
+ *     up --late--> up, probing --(in time)--> up
+ *      │              └──(late, or half of the calls are)──┐
+ *      └──refused──▶ down ◀────────────────────────────────┘
+ *                     ├──(probe answered in time)──▶ up
+ *                     └──(probe late or refused: wait twice as long, probe again)
  */
 export class Availability {
   readonly #options: AvailabilityOptions
   readonly #timers: Timers
+  readonly #share: LateShare
   #up: boolean
   #closed = false
   #probing = false
   #delayMs = 0
-  #timer: unknown
+  #callOff = () => {}
 
   constructor(up: boolean, options: AvailabilityOptions) {
     this.#up = up
     this.#options = options
     this.#timers = options.timers ?? systemTimers
+    this.#share = new LateShare(Math.max(options.deadlineMs, LEAST_WINDOW_MS))
   }
 
   get up(): boolean {
     return this.#up
   }
 
-  /** A call was late or refused. */
+  /** A call was answered in time. */
+  answered(nowMs: number): void {
+    this.#share.note(false, nowMs)
+  }
+
+  /** A call was late. */
+  late(reason: string, nowMs: number): void {
+    this.#share.note(true, nowMs)
+    if (!this.#up || this.#closed) return
+    if (this.#share.isHigh) this.fail(reason)
+    else this.#probe(reason)
+  }
+
+  /** The server refused a call, or can't be talked to. */
   fail(reason: string): void {
     if (!this.#up || this.#closed) return
     this.#up = false
-    this.#delayMs = this.#options.firstProbeMs ?? 25
+    this.#delayMs = this.#options.firstProbeMs ?? FIRST_PROBE_MS
     this.#options.onChange(false, reason)
     this.#schedule()
   }
@@ -56,37 +74,40 @@ export class Availability {
   /** Something suggests that the server is back (a new connection): probe now instead of waiting. */
   hint(): void {
     if (this.#up || this.#closed) return
-    this.#timers.clear(this.#timer)
-    this.#probe()
+    this.#callOff()
+    this.#probe('')
   }
 
   close(): void {
     this.#closed = true
-    this.#timers.clear(this.#timer)
+    this.#callOff()
   }
 
   #schedule(): void {
-    this.#timers.clear(this.#timer)
-    this.#timer = this.#timers.set(() => this.#probe(), this.#delayMs)
+    this.#callOff()
+    this.#callOff = this.#timers.after(this.#delayMs, () => this.#probe(''))
   }
 
-  #probe(): void {
+  #probe(reason: string): void {
     if (this.#probing) return
     this.#probing = true
     this.#options.probe().then(
-      () => this.#settle(true),
-      () => this.#settle(false),
+      () => this.#settle(true, reason),
+      () => this.#settle(false, reason),
     )
   }
 
-  #settle(answered: boolean): void {
+  #settle(answered: boolean, reason: string): void {
     this.#probing = false
-    if (this.#closed || this.#up) return
-    if (answered) {
+    if (this.#closed) return
+    if (this.#up) {
+      if (!answered) this.fail(reason)
+    } else if (answered) {
       this.#up = true
+      this.#share.clear()
       this.#options.onChange(true, 'answers again')
     } else {
-      this.#delayMs = Math.min(Math.max(this.#delayMs, 1) * 2, this.#options.maxProbeMs ?? 500)
+      this.#delayMs = Math.min(Math.max(this.#delayMs, 1) * 2, this.#options.maxProbeMs ?? MAX_PROBE_MS)
       this.#schedule()
     }
   }

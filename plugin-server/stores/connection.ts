@@ -115,6 +115,16 @@ function keepFresh(cluster: Cluster): Cluster {
   return cluster
 }
 
+const RESTART_MS = 500
+
+/** A client that has given up connecting, for whatever reason, begins anew, until it is not wanted any more. */
+export function keepConnecting(connection: Connection, isClosed: () => boolean): void {
+  const again = () => {
+    if (!isClosed() && connection.status === 'end') connection.connect().catch(() => {})
+  }
+  connection.on('end', () => void (isClosed() || setTimeout(again, RESTART_MS).unref()))
+}
+
 function reconnectDelayMs(attempt: number): number {
   return doublingMs(attempt, 25, 1000)
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../foundation/clock.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
-import type { Store, StoredHash, StoreScript } from '../../sdk/store.ts'
+import type { Peers, Store, StoredHash, StoreScript } from '../../sdk/store.ts'
 import { createSteadyTime } from './steady-time.ts'
 
 interface Entry {
@@ -32,7 +32,9 @@ const EVICTION_STRIDE = 7919
  */
 export class MemoryStore implements Store {
   readonly kind = 'memory'
+  readonly patient = this
   readonly available = true
+  readonly peers: Peers = { nodes: 1, processes: 1, isSettled: true }
   readonly #entries = new Map<string, Entry>()
   /** The same entries in no order, so that a sweep and a sample can take them by place. */
   readonly #list: Entry[] = []

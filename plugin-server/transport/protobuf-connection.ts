@@ -9,7 +9,8 @@
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { CallHandler, EventListener, Exchange, ReplySink } from '../../protocol/calls.ts'
 import { FrameSplitter } from '../../protocol/frames.ts'
-import { METHODS, type Method } from '../../protocol/methods.ts'
+import type { Wire } from '../../protocol/pdk/row.ts'
+import { METHODS, type Method } from '../../protocol/pdk/table.ts'
 import { type RpcCall, type RpcReturn, readRpcCall, writeRpcReturn } from '../../protocol/rpc.ts'
 import { TYPES, type TypeCodec } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'
@@ -31,16 +32,27 @@ interface Owed {
 
 const NOTHING = Buffer.alloc(0)
 
-/** The frame that names a method, made once: it stands before every call. */
-const NAMES = Object.fromEntries(
-  Object.keys(METHODS).map(method => {
-    const writer = new WireWriter(64)
-    const mark = writer.openFrame()
-    writer.text(method)
-    writer.closeFrame(mark)
-    return [method, writer.take()]
-  }),
-) as Record<Method, Buffer>
+interface Encoding {
+  /** The frame that names the method; it stands before every call. */
+  readonly name: Buffer
+  readonly input: TypeCodec
+  readonly output: TypeCodec
+}
+
+/** Of the methods that the protocol has. */
+const ENCODINGS: ReadonlyMap<Method, Encoding> = new Map(
+  (Object.entries(METHODS) as [Method, Wire][]).flatMap(([method, wire]) =>
+    wire ? [[method, { name: nameFrame(method), input: TYPES[wire[0]], output: TYPES[wire[1]] }]] : [],
+  ),
+)
+
+function nameFrame(method: Method): Buffer {
+  const writer = new WireWriter(64)
+  const mark = writer.openFrame()
+  writer.text(method)
+  writer.closeFrame(mark)
+  return writer.take()
+}
 
 export class ProtobufConnection implements Exchange {
   readonly protocol = 'ProtoBuf:1'
@@ -79,21 +91,21 @@ export class ProtobufConnection implements Exchange {
 
   call(method: Method, args: readonly unknown[], sink?: ReplySink): void {
     if (!this.#inEvent) return
-    const signature = METHODS[method]
-    if (signature === null)
+    const encoding = ENCODINGS.get(method)
+    if (!encoding)
       throw new SluiceError('SLUICE_PDK_PHASE', `${method} does not exist in ProtoBuf:1, only in MsgPack:1`)
     const writer = this.#writer
     const before = writer.length
     try {
-      writer.raw(NAMES[method])
+      writer.raw(encoding.name)
       const mark = writer.openFrame()
-      TYPES[signature[0]].write(writer, args)
+      encoding.input.write(writer, args)
       writer.closeFrame(mark)
     } catch (error) {
       writer.length = before
       throw new SluiceError('SLUICE_PDK_ARGUMENT', `${method}: ${messageOf(error)}`, { cause: error })
     }
-    this.#owed.push({ codec: TYPES[signature[1]], sink, optional: method === 'kong.response.exit' })
+    this.#owed.push({ codec: encoding.output, sink, optional: method === 'kong.response.exit' })
   }
 
   flush(): void {

@@ -10,9 +10,11 @@ import { createLogger, type Logger } from '../../foundation/log.ts'
 import { createMetrics, type Metrics } from '../../foundation/metrics.ts'
 import type { InstanceStatus } from '../../protocol/calls.ts'
 import { type Core, startCore } from '../core.ts'
+import { kongJsOptions } from '../kong-js/module.ts'
 import { loadPlugins } from '../plugins.ts'
 import type { Instances } from '../runtime/instances.ts'
 import type { Office } from '../runtime/office.ts'
+import { outliveStrayErrors } from '../stray-errors.ts'
 import { type Acceptor, createAcceptor } from '../transport/server.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 
@@ -137,7 +139,12 @@ class RemoteOffice implements Office {
 async function begin({ worker, settings, folders, instances }: Begin): Promise<Worker> {
   const log = createLogger(settings.logLevel).child({ worker })
   const metrics = createMetrics({ process: true })
-  const plugins = await loadPlugins({ folders, strict: false, onBroken: () => {} })
+  const plugins = await loadPlugins({
+    folders,
+    strict: false,
+    kongJs: kongJsOptions(settings),
+    onBroken: () => {},
+  })
   let office: RemoteOffice | undefined
   const core = await startCore(settings, plugins, {
     clock: systemClock,
@@ -159,12 +166,7 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
     firstEventId: randomInt(0, 0x7fff_ffff),
     msgpack: false,
   })
-  process.on('unhandledRejection', reason =>
-    log.error({ reason: messageOf(reason) }, 'a promise was rejected unheard'),
-  )
-  process.on('uncaughtException', error =>
-    log.error({ reason: error.message, stack: error.stack }, 'an exception was not caught'),
-  )
+  outliveStrayErrors(log)
   tell({ kind: 'ready', plugins: [...core.registry.plugins.keys()], store: core.store.kind })
   return new Worker(core, acceptor, office!, log, metrics)
 }

@@ -51,7 +51,7 @@ export class AccountBook {
     for (let looked = 0; looked < this.#accounts.size; looked++) {
       const account = this.#oldest.next().value!
       this.#accounts.delete(account.key)
-      const isBusy = account.isAsking || account.local !== undefined
+      const isBusy = account.isAsking || account.inDoubt > 0 || account.local !== undefined
       if (!isBusy && !(account.isRecent && looked < SECOND_CHANCES)) {
         this.#options.onDrop(account)
         return

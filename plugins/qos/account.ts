@@ -37,6 +37,8 @@ export interface Account {
   isAsking: boolean
   /** When the call that is under way began; in the time of the store, microseconds. */
   askedAtMicros: number
+  /** Tokens that calls asked for whose answers are late: they may be debited in the store. */
+  inDoubt: number
   /** While the store is away: states of this node's share, and the cost it has admitted. */
   local: { states: readonly (Stored | undefined)[]; used: number } | undefined
 }
@@ -58,6 +60,7 @@ export function createAccount(key: string, plan: Plan): Account {
     waiters: [],
     isAsking: false,
     askedAtMicros: 0,
+    inDoubt: 0,
     local: undefined,
   }
 }

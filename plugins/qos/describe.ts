@@ -41,7 +41,7 @@ export function subjectToJson({ key, state }: DescribedSubject) {
 
 function limitState(field: string, value: string, nowMicros: number): LimitState[] {
   const name = field.slice(2)
-  const [a = 0, b = 0, c = 0] = value.split(' ').map(Number)
+  const [a = 0, b = 0, c = 0] = value.split(',').map(Number)
   switch (field.slice(0, 2)) {
     case 'g:': {
       const seconds = Math.max(0, (a - nowMicros) / 1_000_000)

@@ -1,6 +1,6 @@
-import { messageOf } from '../../sdk/sdk.ts'
+import { messageOf, type Peers } from '../../sdk/sdk.ts'
 import { type Account, noteDemand, rememberRefusal } from './account.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import type { Ledger } from './ledger.ts'
 import type { Limit } from './limit.ts'
 import { type Demand, REFUSED } from './limiter.ts'
 import type { Plan } from './plan.ts'
@@ -9,11 +9,8 @@ import type { Taken } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
 
 export interface LeasesOptions {
-  readonly heartbeat: Heartbeat
-  /** In the time of the store, microseconds. */
-  readonly nowMicros: () => number
-  readonly take: (account: Account, plan: Plan, demand: Demand) => Taken | Promise<Taken>
-  readonly giveBack: (account: Account, tokens: number) => Promise<unknown>
+  readonly peers: Peers
+  readonly ledger: Ledger
   /** Decides when the store can't. */
   readonly decideAlone: (account: Account, request: Request, reason: string) => Verdict
 }
@@ -61,7 +58,8 @@ export class Leases {
   }
 
   /** Gives back what has lain unused. */
-  sweep(nowMicros: number): void {
+  sweep(): void {
+    const nowMicros = this.#options.ledger.nowMicros()
     for (const account of this.#leased) if (account.tokensUntilMicros <= nowMicros) void this.giveUp(account)
   }
 
@@ -69,30 +67,35 @@ export class Leases {
     await Promise.all([...this.#leased].map(account => this.giveUp(account)))
   }
 
-  /** Gives the tokens of a subject back. Where the store is away they stay debited: that admits less, never more. */
+  /** Gives the tokens of a subject back. */
   async giveUp(account: Account): Promise<void> {
     this.#leased.delete(account)
     const { tokens } = account
     account.tokens = 0
-    if (tokens > 0) await this.#options.giveBack(account, tokens).catch(() => {})
+    if (tokens > 0) await this.#options.ledger.giveBack(account, tokens)
   }
 
   /** Asks until nobody waits; each call is for those whose limits are the same as the first one's. */
   async #ask(account: Account): Promise<void> {
     const { waiters } = account
+    const { ledger } = this.#options
     account.isAsking = true
     while (waiters.length > 0) {
       const { request } = waiters[0]!
       const { plan, cost } = request
-      account.askedAtMicros = this.#options.nowMicros()
+      const isStrict = request.leaseTolerance === undefined
+      account.askedAtMicros = ledger.nowMicros()
       let wanted = 0
-      for (const waiter of waiters) if (waiter.request.plan === plan) wanted += waiter.request.cost
+      // What a strict call debits must serve somebody: what went back was refused to others meanwhile.
+      for (const { request: other } of waiters)
+        if (other.plan === plan && (!isStrict || other.cost === cost)) wanted += other.cost
       try {
         const demand = { cost, wanted, ...this.#ahead(account, request) }
-        const taken = await this.#options.take(account, plan, demand)
+        const taken = await ledger.take(account, plan, demand, isStrict)
         if (taken.granted === REFUSED) this.#refuse(account, request, taken)
         else this.#serve(account, request, taken)
       } catch (error) {
+        // Those who joined meanwhile have waited as long: a strict request joins young calls only.
         for (const waiter of waiters.splice(0))
           waiter.settle(this.#options.decideAlone(account, waiter.request, messageOf(error)))
       }
@@ -105,11 +108,11 @@ export class Leases {
    * within a second.
    */
   #ahead(account: Account, { plan, leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
-    const { heartbeat } = this.#options
-    if (!heartbeat.isSettled) return { ahead: 0, reserve: 0 }
+    const { peers } = this.#options
+    if (!peers.isSettled) return { ahead: 0, reserve: 0 }
     const held = Math.floor(leaseTolerance * smallest(limitsOf(account, plan)))
     const { present, before } = account.demand
-    const useful = Math.min(Math.floor(held / heartbeat.nodes), Math.max(present, before) - 1)
+    const useful = Math.min(Math.floor(held / peers.processes), Math.max(present, before) - 1)
     return { ahead: Math.max(0, useful - account.tokens), reserve: held }
   }
 
@@ -134,8 +137,8 @@ export class Leases {
       account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
       if (tokens > 0) this.#leased.add(account)
     } else if (tokens > 0) {
-      // The last who waited cost more than what was left. Where the store is away it stays debited.
-      void this.#options.giveBack(account, tokens).catch(() => {})
+      // One for whom they were has gone.
+      void this.#options.ledger.giveBack(account, tokens)
     }
   }
 

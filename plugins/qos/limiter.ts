@@ -6,25 +6,25 @@ import {
   addCalendar,
   calendarAvailable,
   calendarResetMicros,
-  formatCalendar,
   readCalendar,
+  storeCalendar,
 } from './calendar.ts'
-import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra } from './gcra.ts'
+import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra, storeGcra } from './gcra.ts'
 import { capacityOf, type Limit, type Stored } from './limit.ts'
 import {
   addSliding,
-  formatSliding,
   readSliding,
   slidingAvailable,
   slidingResetMicros,
   slidingRetryMicros,
+  storeSliding,
 } from './sliding.ts'
 
 /** What is asked for, in tokens. */
 export interface Demand {
   /** Without this many nothing is granted. */
   readonly cost: number
-  /** What all who wait together would need; at least the cost. */
+  /** What all who wait together would need; at least the cost. Granted in whole multiples of the cost. */
   readonly wanted: number
   /** How many more would be welcome for later, as long as `reserve` tokens stay behind for others. */
   readonly ahead: number
@@ -68,7 +68,8 @@ export function take(
 
 function grant(available: number, { cost, wanted, ahead, reserve }: Demand): number {
   if (available < cost) return REFUSED
-  const now = Math.min(wanted, available)
+  const most = Math.min(wanted, available)
+  const now = cost > 0 ? most - (most % cost) : most
   return now + Math.max(0, Math.min(ahead, available - reserve - now))
 }
 
@@ -76,11 +77,11 @@ function grant(available: number, { cost, wanted, ahead, reserve }: Demand): num
 export function add(limit: Limit, stored: Stored | undefined, amount: number, now: number): Stored {
   switch (limit.kind) {
     case 'gcra':
-      return addGcra(limit, readGcra(limit, stored, now), amount, now)
+      return storeGcra(limit, addGcra(limit, readGcra(limit, stored, now), amount, now))
     case 'sliding':
-      return formatSliding(addSliding(limit, readSliding(limit, stored, now), amount))
+      return storeSliding(limit, addSliding(limit, readSliding(limit, stored, now), amount))
     case 'calendar':
-      return formatCalendar(addCalendar(limit, readCalendar(limit, stored, now), amount))
+      return storeCalendar(limit, addCalendar(limit, readCalendar(limit, stored, now), amount))
   }
 }
 

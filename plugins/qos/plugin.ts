@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import {
   type AccessKong,
   definePlugin,
   type Host,
   type InstanceScope,
   type PhaseContext,
+  systemTimers,
   type Undo,
 } from '../../sdk/sdk.ts'
 import { refusalOf, reject } from './answer.ts'
@@ -13,7 +13,6 @@ import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
 import { type Fields, limitFields, retryAfterSeconds } from './fields.ts'
-import { everySystem } from './heartbeat.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
 import type { Request } from './request.ts'
@@ -35,17 +34,16 @@ export interface QosInstance {
 }
 
 export function createMemory(host: Host): QosMemory {
-  const reporter = new Reporter(host, everySystem)
+  const reporter = new Reporter(host, systemTimers)
   const decider = new Decider({
     store: host.store,
     clock: host.clock,
-    id: `${host.node}/${process.pid}/${randomUUID()}`,
     onDegraded: (degraded, reason) => {
       host.log.warn(
         { degraded, reason },
         degraded ? 'limits are decided without Redis' : 'Redis decides again',
       )
-      reporter.storeDegraded(degraded, reason, decider.nodes)
+      reporter.storeDegraded(degraded, reason, host.store.peers.processes)
     },
     onChanged: change => reporter.limitsChanged(change),
   })

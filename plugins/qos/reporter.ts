@@ -1,6 +1,5 @@
-import type { Host } from '../../sdk/sdk.ts'
+import type { Host, Timers } from '../../sdk/sdk.ts'
 import type { Caller } from './caller.ts'
-import type { Every } from './heartbeat.ts'
 import { capacityOf } from './limit.ts'
 import { resetMicros } from './limiter.ts'
 import { type AnnouncedChange, partsOf } from './operate.ts'
@@ -38,7 +37,7 @@ export class Reporter {
   readonly #near = new Map<string, number>()
   readonly #stop: () => void
 
-  constructor(host: ReportingHost, every: Every) {
+  constructor(host: ReportingHost, timers: Timers) {
     this.#host = host
     const { metrics } = host
     this.#decisions = metrics.counter('sluice_qos_decisions_total', 'requests decided, by where', [
@@ -50,7 +49,7 @@ export class Reporter {
       'tier',
       'limit',
     ])
-    this.#stop = every(REPORT_MS, () => this.flush())
+    this.#stop = timers.every(REPORT_MS, () => this.flush())
   }
 
   /** @param remaining what is left of each limit of the verdict. */

@@ -32,14 +32,14 @@ describe('sluice new', function () {
     const { plugins, broken } = await loadFolder(made)
     assert.deepEqual(broken, [])
     assert.deepEqual(
-      plugins.map(plugin => plugin.name),
+      plugins.map(({ plugin }) => plugin.name),
       ['greeter'],
     )
   })
 
   it('overwrites nothing, and refuses a name that Kong would refuse', () => {
-    assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /is there already/)
-    assert.throws(() => sluice(['new', 'Not_A_Name']), /can't be a plugin's name/)
+    assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /already exists/)
+    assert.throws(() => sluice(['new', 'Not_A_Name']), /is not a valid plugin name/)
     assert.equal(existsSync('Not_A_Name'), false)
   })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { phasesOf } from '../../sdk/phases.ts'
+import { phasesOf } from '../../protocol/pdk/table.ts'
 import { type ConnectionRecord, connectionRecords } from './pdk-records.ts'
 
 /** Kong asks no client of these listeners for a certificate, so that nobody knows what it would answer. */

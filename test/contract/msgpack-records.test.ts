@@ -6,7 +6,7 @@ import {
   MsgpackEvents,
 } from '../../plugin-server/transport/msgpack-connection.ts'
 import type { EventListener, Exchange, ReplySink } from '../../protocol/calls.ts'
-import { phasesOf } from '../../sdk/phases.ts'
+import { phasesOf } from '../../protocol/pdk/table.ts'
 import { type MsgpackRecord, msgpackCalls, msgpackRecords } from './pdk-records.ts'
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })

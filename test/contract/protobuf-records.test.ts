@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { METHODS } from '../../protocol/methods.ts'
+import { METHODS, phasesOf } from '../../protocol/pdk/table.ts'
 import { readRpcCall, writeRpcCall } from '../../protocol/rpc.ts'
 import { TYPES } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'
-import { phasesOf } from '../../sdk/phases.ts'
 import {
   argumentsOf,
   type ProtobufRecord,

@@ -146,13 +146,14 @@ describe('the RabbitMQ sink', () => {
 
   it('waits for a broker that is out of memory, however long, and sends nothing twice', async function () {
     this.timeout(START_MS)
+    const control = rabbitControl(rabbit)
     await storeAgain(makeRecords(1))
     await drain()
     const logs = recordLogs()
     const patient = createRabbitSink({ url: rabbit.url, log: logs.logger, confirmTimeoutMs: 500 })
     const records = makeRecords(20)
     try {
-      await rabbitControl(rabbit, 'set_vm_memory_high_watermark', 'absolute', '1MB')
+      await control('set_vm_memory_high_watermark', 'absolute', '1MB')
       let stored = false
       const storing = patient.store(records, forEver).then(() => {
         stored = true
@@ -160,10 +161,10 @@ describe('the RabbitMQ sink', () => {
       await until('the broker blocks', () => logs.text().includes('RabbitMQ takes no messages for now'))
       await sleep(1_500) // three times what a broker may take that does not say so
       assert.equal(stored, false)
-      await rabbitControl(rabbit, 'set_vm_memory_high_watermark', '0.4')
+      await control('set_vm_memory_high_watermark', '0.4')
       await storing
     } finally {
-      await rabbitControl(rabbit, 'set_vm_memory_high_watermark', '0.4')
+      await control('set_vm_memory_high_watermark', '0.4')
       await patient.close()
     }
     assert.match(logs.text(), /RabbitMQ takes messages again/)

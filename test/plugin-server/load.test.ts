@@ -8,6 +8,7 @@ import { type Server, startServer } from '../../plugin-server/main.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 import { connectMsgpack, connectProtobuf } from '../support/fake-kong.ts'
 import { makeFolder } from '../support/folder.ts'
+import { runSluice } from '../support/run-sluice.ts'
 
 const FILES: Readonly<Record<string, string>> = {
   // As its author wrote it for Kong's server: CommonJS, snake_case calls, answers in Kong's shapes.
@@ -42,6 +43,9 @@ export const plugin = { name: 'ours', version: '1.0.0', priority: 1, config: { t
   'phaseless.js': 'module.exports = { Plugin: class {} }',
   'ours.test.mjs': 'throw new Error("a test is no plugin")',
   '.hidden.js': 'throw new Error("hidden")',
+  'source.ts': 'export const plugin = {}',
+  'ours.ts': '// Compiled to ours.mjs.',
+  'types.d.ts': '',
   'node_modules/x.js': 'throw new Error("a dependency is no plugin")',
 }
 
@@ -60,11 +64,11 @@ describe("other people's plugins", () => {
   after(remove)
 
   it('load from a file or a folder, ours and those of Kong’s JavaScript plugin server', () => {
-    assert.deepEqual(loaded.plugins.map(plugin => plugin.name).sort(), ['hello', 'in-a-folder', 'ours'])
+    assert.deepEqual(loaded.plugins.map(({ plugin }) => plugin.name).sort(), ['hello', 'in-a-folder', 'ours'])
   })
 
   it('are described with their own schema, version and priority', () => {
-    const dump = describePlugin(loaded.plugins.find(plugin => plugin.name === 'hello')!)
+    const dump = describePlugin(loaded.plugins.find(({ plugin }) => plugin.name === 'hello')!.plugin)
     assert.equal(dump.Version, '1.2.3')
     assert.equal(dump.Priority, 7)
     assert.deepEqual(dump.Phases, ['access', 'log'])
@@ -74,9 +78,53 @@ describe("other people's plugins", () => {
 
   it('are named with file and reason when they are broken, and do not stop the others', () => {
     const reasons = Object.fromEntries(loaded.broken.map(({ file, reason }) => [path.basename(file), reason]))
-    assert.deepEqual(Object.keys(reasons).sort(), ['broken.js', 'empty.js', 'phaseless.js'])
+    assert.deepEqual(Object.keys(reasons).sort(), ['broken.js', 'empty.js', 'phaseless.js', 'source.ts'])
     assert.match(reasons['empty.js']!, /neither `plugin`.* nor a class `Plugin`/)
     assert.match(reasons['phaseless.js']!, /none of the phases/)
+    assert.match(reasons['source.ts']!, /compile it/)
+  })
+
+  it('are refused where Kong would not start with their schema, by dump and serve', async () => {
+    const name = path.join(folder, 'node_modules', 'unknown-type')
+    mkdirSync(name, { recursive: true })
+    writeFileSync(
+      path.join(name, 'talker.js'),
+      `module.exports = { Plugin: class { access() {} }, Schema: [{ word: { type: 'text' } }] }`,
+    )
+    writeFileSync(path.join(name, 'fine.js'), 'module.exports = { Plugin: class { access() {} } }')
+    const dump = await runSluice(['dump', '--plugins', name])
+    assert.match(
+      dump.stderr,
+      /left out .*talker\.js: Kong would not start with its schema: config\.word: the type "text"/,
+    )
+    assert.deepEqual(
+      JSON.parse(dump.stdout).Plugins.filter((plugin: { Name: string }) => /talker|fine/.test(plugin.Name))
+        .length,
+      1,
+    )
+    for (const command of ['dump', 'serve']) {
+      const strict = await runSluice([command, '--strict', '--plugins', name], {
+        SLUICE_SOCKET: '/none/x.sock',
+      })
+      assert.equal(strict.code, 1)
+      assert.match(strict.stderr, /talker\.js: Kong would not start/)
+    }
+  })
+
+  it('that are not there at all are an error: an empty folder, one of TypeScript only, one of broken ones', async () => {
+    const cases: readonly (readonly [file: string, reason: RegExp])[] = [
+      ['README.md', /no plugin in the folder .*case-0\n/],
+      ['hello.ts', /no plugin in the folder .*:\n.*hello\.ts: is TypeScript/],
+      ['hello.js', /no plugin in the folder .*:\n.*hello\.js: it exports neither/],
+    ]
+    for (const [index, [file, reason]] of cases.entries()) {
+      const one = path.join(folder, 'node_modules', `case-${index}`)
+      mkdirSync(one, { recursive: true })
+      writeFileSync(path.join(one, file), '')
+      const { code, stderr } = await runSluice(['dump', '--plugins', one])
+      assert.equal(code, 1)
+      assert.match(stderr, reason)
+    }
   })
 
   it('name a folder that is not there', async () => {
@@ -95,7 +143,10 @@ describe("other people's plugins", () => {
           SLUICE_SPOOL_DIR: path.join(folder, protocol, 'spool'),
           SLUICE_HTTP: 'off',
         })
-        server = await startServer(settings, { plugins: loaded.plugins, log: createLogger('silent') })
+        server = await startServer(settings, {
+          plugins: loaded.plugins.map(({ plugin }) => plugin),
+          log: createLogger('silent'),
+        })
       })
       after(() => server.close())
 

@@ -8,6 +8,8 @@ export type Fate =
   | 'lose-request'
   /** Kong does it, and the connection breaks before the answer comes. */
   | 'lose-answer'
+  /** Kong answers 500 and does it all the same, once this promise resolves: its row was locked. */
+  | { readonly late: Promise<void> }
   /** Kong answers with this status and body instead. */
   | { readonly status: number; readonly body: unknown }
 
@@ -15,6 +17,8 @@ export interface FaultyAdmin {
   readonly url: string
   /** Decides about every request; `n` counts the writing ones from 1, and is 0 for the others. */
   decide: (method: string, path: string, n: number) => Fate | Promise<Fate>
+  /** Resolves when all that was late has been done. */
+  lateWritesDone(): Promise<void>
   /** The port is closed, and open connections break, as when Kong is killed. */
   stop(): Promise<void>
   /** It listens again, on the same port, if it did not. */
@@ -26,10 +30,16 @@ export interface FaultyAdmin {
 export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
   let writes = 0
   let server: Server | undefined
+  const lateWrites: Promise<void>[] = []
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
     const { method = 'GET', url = '/' } = incoming
     const fate = await admin.decide(method, url, method === 'GET' ? 0 : ++writes)
     if (fate === 'lose-request') return void incoming.socket.destroy()
+    if (typeof fate === 'object' && 'late' in fate) {
+      lateWrites.push(writeLate(target + url, incoming, fate.late))
+      response.writeHead(500, { 'content-type': 'application/json' })
+      return void response.end('{"message":"An unexpected error occurred"}')
+    }
     if (typeof fate === 'object') {
       incoming.resume()
       response.writeHead(fate.status, { 'content-type': 'application/json' })
@@ -66,6 +76,7 @@ export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
   const admin: FaultyAdmin = {
     url: `http://127.0.0.1:${port}`,
     decide: () => 'pass',
+    lateWritesDone: async () => void (await Promise.all(lateWrites)),
     stop,
     async restart() {
       if (!server) await listen(port)
@@ -73,4 +84,14 @@ export async function startFaultyAdmin(target: string): Promise<FaultyAdmin> {
     close: stop,
   }
   return admin
+}
+
+async function writeLate(url: string, incoming: IncomingMessage, when: Promise<void>): Promise<void> {
+  const { method = 'GET', headers } = incoming
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  const body = Buffer.concat(chunks).toString()
+  await when
+  const type = headers['content-type']
+  await fetch(url, { method, ...(type && { headers: { 'content-type': type } }), ...(body && { body }) })
 }

@@ -1,30 +1,12 @@
 /** The request of the recorded PDK calls, as the gateway would hold it. */
+import { Readable } from 'node:stream'
 import type { Consumer, Plugin, Route, Service } from '../../kong/entities/entities.ts'
-import type { LogEntry, PdkHost } from '../../kong/gateway/pdk/call.ts'
-import type { Exchange, Headers, HeaderValue } from '../../kong/gateway/pdk/exchange.ts'
-import type { ConfiguredPlugin } from '../../kong/gateway/plugin-client/config.ts'
+import type { PdkHost } from '../../kong/gateway/pdk/call.ts'
+import { Exchange } from '../../kong/gateway/proxy/exchange.ts'
+import type { PluginConfiguration } from '../../kong/gateway/proxy/plugin.ts'
 import type { Lookup } from '../../kong/gateway/state/state.ts'
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-
-export function createHeaders(given: Readonly<Record<string, HeaderValue>> = {}): Headers {
-  const fields = new Map<string, string[]>()
-  const list = (value: HeaderValue) => (typeof value === 'string' ? [value] : [...value])
-  const headers: Headers = {
-    get: name => fields.get(name.toLowerCase())?.[0],
-    joined: name => fields.get(name.toLowerCase())?.join(', '),
-    set: (name, value) => fields.set(name.toLowerCase(), list(value)),
-    add: (name, value) =>
-      fields.set(name.toLowerCase(), [...(fields.get(name.toLowerCase()) ?? []), ...list(value)]),
-    delete: name => fields.delete(name.toLowerCase()),
-    toRecord: () =>
-      Object.fromEntries(
-        [...fields].map(([name, values]) => [name, values.length === 1 ? values[0]! : values]),
-      ),
-  }
-  for (const [name, value] of Object.entries(given)) headers.set(name, value)
-  return headers
-}
+const CREATED_AT = 1795188387
 
 export const CONSUMER: Consumer = {
   id: '9dd3613e-c08e-47fb-99cf-ac5b7efb25d8',
@@ -95,120 +77,100 @@ export const PLUGIN: Plugin = {
   tags: null,
 }
 
+const CREDENTIAL_ID = '80a61457-175c-4fac-a75f-0c90d84b873f'
 const WORKSPACE_ID = 'e7989466-b9bd-414a-bee0-d8cde171292d'
 
-export const configured = (sequence: number, config: Plugin['config'] = {}): ConfiguredPlugin => ({
+export const configured = (sequence: number, config: Plugin['config'] = {}): PluginConfiguration => ({
   entity: { ...PLUGIN, config },
   key: `plugins:probe:${ROUTE.id}::::${WORKSPACE_ID}`,
   sequence,
 })
 
-export interface ExitedExchange extends Mutable<Exchange> {
-  exit?: { status: number; body: string | undefined; headers: Record<string, HeaderValue> }
-  replacedBody?: Buffer
-}
-
-const LOOKUP: Lookup = {
-  get: (_, id) => (id === CONSUMER.id ? (CONSUMER as never) : undefined),
-  find: (_, field, value) => (CONSUMER[field as keyof Consumer] === value ? (CONSUMER as never) : undefined),
+const lookupOf = (consumer: Consumer): Lookup => ({
+  get: (_, id) => (id === consumer.id ? (consumer as never) : undefined),
+  find: (_, field, value) => (consumer[field as keyof Consumer] === value ? (consumer as never) : undefined),
   referring: () => [],
   list: () => [],
+})
+
+export interface ExchangeFacts {
+  /** The upstream has answered, as the log phase finds it. */
+  readonly answered?: boolean
+  /** The port that the client's connection comes from. */
+  readonly clientPort?: number
+  readonly body?: Buffer
+  /** When consumer, route and service were changed, seconds since the epoch. */
+  readonly updatedAt?: number
+  readonly workspaceId?: string
 }
 
-/** @param answered the upstream has answered, as the log phase finds it */
-export function createExchange(answered = false): ExitedExchange {
-  const exchange: ExitedExchange = {
+export function createExchange(facts: ExchangeFacts = {}): Exchange {
+  const { answered = false, clientPort = 42416, body = Buffer.from('body'), updatedAt = CREATED_AT } = facts
+  const changed = { updated_at: updatedAt }
+  const exchange = new Exchange({
+    request: {
+      method: 'POST',
+      target: '/pr/sub?a=1&a=2&b',
+      httpVersion: 1.1,
+      isHttp2: false,
+      rawHeaders: [
+        ...['Host', '127.0.0.1:28010', 'Connection', 'close', 'Content-Type', 'text/plain'],
+        ...['Content-Length', String(body.length), 'x-multi', '1', 'x-multi', '2', 'apikey', 'ek'],
+        ...['X-Consumer-ID', CONSUMER.id, 'X-Consumer-Custom-ID', 'eid', 'X-Consumer-Username', 'eddie'],
+        ...['X-Credential-Identifier', CREDENTIAL_ID],
+      ],
+      peer: { ip: '127.0.0.1', port: clientPort },
+      server: { ip: '127.0.0.1', port: 28010 },
+      tls: undefined,
+      body: { length: body.length, stream: Readable.from([body]), setStallTimeout: () => {} },
+    },
     node: {
       nodeId: '665d247e-8a2a-4c84-b36f-08be59bcae54',
-      workspaceId: WORKSPACE_ID,
-      isTrusted: () => false,
+      version: '3.9.3',
+      workspaceId: facts.workspaceId ?? WORKSPACE_ID,
+      realIp: { isTrusted: () => false, header: 'x-real-ip', isRecursive: false },
     },
-    lookup: LOOKUP,
+    lookup: lookupOf({ ...CONSUMER, ...changed }),
     id: 'f6dc4f516def3457a7431834a538c363',
     startedAtMs: 1795188799007,
-    method: 'POST',
-    requestUri: '/pr/sub?a=1&a=2&b',
-    requestMethod: 'POST',
-    httpVersion: 1.1,
-    headBytes: 200,
-    headers: createHeaders({
-      host: '127.0.0.1:28010',
-      connection: 'close',
-      'content-type': 'text/plain',
-      'content-length': '4',
-      'x-multi': ['1', '2'],
-      apikey: 'ek',
-      'x-consumer-id': CONSUMER.id,
-      'x-consumer-custom-id': 'eid',
-      'x-consumer-username': 'eddie',
-      'x-credential-identifier': '80a61457-175c-4fac-a75f-0c90d84b873f',
-    }),
-    body: {
-      async whole(maxBytes) {
-        const body = exchange.replacedBody ?? Buffer.from('body')
-        return body.length <= maxBytes ? body : undefined
-      },
-      bytesRead: 4,
-      replace(bytes) {
-        exchange.replacedBody = bytes
-      },
-    },
+  })
+  exchange.route = { ...ROUTE, ...changed }
+  exchange.service = { ...SERVICE, ...changed }
+  exchange.forwardedPrefix = '/pr'
+  exchange.destination = {
     scheme: 'http',
-    clientIp: '127.0.0.1',
-    clientPort: 42416,
-    serverIp: '127.0.0.1',
-    serverPort: 28010,
+    path: '/sub',
+    hostHeader: undefined,
+    isAddress: true,
     host: '127.0.0.1',
-    rawQuery: 'a=1&a=2&b',
-    query: { a: ['1', '2'], b: true },
-    setRawQuery(query) {
-      exchange.rawQuery = query
-    },
-    setQuery(query) {
-      exchange.query = query as Exchange['query']
-    },
-    match: undefined,
-    route: ROUTE,
-    service: SERVICE,
-    destination: {
-      scheme: 'http',
-      path: '/sub',
-      hostHeader: undefined,
-      host: '127.0.0.1',
-      port: 19000,
-      retries: 5,
-      connectTimeoutMs: 60000,
-      readTimeoutMs: 60000,
-    },
-    forwardedPrefix: '/pr',
-    consumer: CONSUMER,
-    credential: {
-      id: '80a61457-175c-4fac-a75f-0c90d84b873f',
-      consumer: { id: CONSUMER.id },
-      key: 'ek',
-      created_at: 1795188387,
-      tags: null,
-      ttl: null,
-    },
-    shared: new Map(),
-    variables: new Map(),
-    serializeValues: [],
-    proxied: answered,
-    buffering: false,
-    buffered: undefined,
-    exited: false,
-    source: answered ? 'service' : 'error',
-    status: answered ? 200 : 0,
-    responseHeaders: createHeaders(answered ? { 'content-type': 'application/json' } : {}),
-    respond(status, body, headers = {}) {
-      exchange.exited = true
-      exchange.exit = { status, body: body === undefined ? undefined : Buffer.from(body).toString(), headers }
-    },
-    respondError(status, message, headers) {
-      exchange.respond(status, message ?? 'an error of the gateway', headers)
-    },
+    port: 19000,
+    retries: 5,
+    connectTimeoutMs: 60000,
+    readTimeoutMs: 60000,
   }
+  exchange.consumer = { ...CONSUMER, ...changed }
+  exchange.credential = {
+    id: CREDENTIAL_ID,
+    consumer: { id: CONSUMER.id },
+    key: 'ek',
+    created_at: 1795188387,
+    tags: null,
+    ttl: null,
+  }
+  exchange.proxied = answered
+  if (answered) exchange.responseHeaders.set('content-type', 'application/json')
   return exchange
+}
+
+/** The answer that a plugin gave instead of the upstream's. */
+export function exitOf({ exit, responseHeaders }: Exchange) {
+  if (!exit) return undefined
+  const { status, body } = exit
+  return {
+    status,
+    body: body === undefined ? undefined : Buffer.from(body).toString(),
+    headers: responseHeaders.toRecord(),
+  }
 }
 
 /** A gateway that knows one consumer, and keeps what plugins log. */
@@ -223,9 +185,3 @@ export function createPdkHost(): PdkHost & { readonly logged: readonly string[] 
     traffic: () => ({ totalRequests: 277, activeConnections: 2 }),
   }
 }
-
-export const logEntry = (exchange: Exchange, values: Exchange['serializeValues']): LogEntry => ({
-  request: { id: exchange.id, method: exchange.method },
-  response: { status: exchange.status, headers: exchange.responseHeaders.toRecord() },
-  ...Object.fromEntries(values.map(({ key, value }) => [key, value])),
-})

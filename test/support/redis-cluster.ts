@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import type { Kept } from '../../ops/local/keeper.ts'
+import type { ChildGuard } from '../../ops/local/child-guard.ts'
 import { freePorts } from '../../ops/local/ports.ts'
 import { findRedisProgram } from './redis-program.ts'
 
 export interface RedisCluster {
   readonly urls: readonly string[]
-  readonly nodes: readonly Kept[]
+  readonly nodes: readonly ChildGuard[]
   /** The replica of the first master, where one was asked for. */
-  readonly replica: Kept | undefined
+  readonly replica: ChildGuard | undefined
   close(): Promise<void>
 }
 

@@ -1,8 +1,8 @@
 import path from 'node:path'
+import { type ChildGuard, guardChild } from '../../ops/local/child-guard.ts'
 import { confirm } from '../../ops/local/confirm.ts'
 import { cacheFolder, temporaryFolder, writePrivate } from '../../ops/local/folders.ts'
 import { findPrograms, type Installation } from '../../ops/local/installation.ts'
-import { type Kept, keep } from '../../ops/local/keeper.ts'
 import { SYSTEM, unpackPackages } from '../../ops/local/packages.ts'
 import { redis as recipe } from '../../ops/local/redis.ts'
 
@@ -16,7 +16,11 @@ export interface RedisProgram {
    * @param settings lines of its configuration: `{'sentinel monitor': 'mymaster 127.0.0.1 6379 1'}`
    * @param files PEM and other files that it reads, by the names that the settings call them
    */
-  prepare(settings: RedisSettings, flags?: readonly string[], files?: Readonly<Record<string, string>>): Kept
+  prepare(
+    settings: RedisSettings,
+    flags?: readonly string[],
+    files?: Readonly<Record<string, string>>,
+  ): ChildGuard
 }
 
 export async function findRedisProgram(): Promise<RedisProgram> {
@@ -28,7 +32,7 @@ export async function findRedisProgram(): Promise<RedisProgram> {
       const lines = Object.entries({ bind: '127.0.0.1', dir: folder, ...settings })
       const file = path.join(folder, 'redis.conf')
       writePrivate(file, lines.map(([name, value]) => `${name} ${value}\n`).join(''))
-      return keep(
+      return guardChild(
         { command: programs['redis-server']!, args: [file, ...flags], env, endSignal: 'KILL' },
         folder,
       )

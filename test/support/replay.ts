@@ -36,6 +36,8 @@ export async function replayScenario(
         PROXY_URL: urls.proxyUrl,
         SETTLE_MS: String(settleMs),
         UPSTREAM_PORT: String(await freePort()),
+        // Without it the script leaves scenarios of a Kong without a database out.
+        ...(scenario.startsWith('dbless-') && { KONG_DATABASE: 'off' }),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     },

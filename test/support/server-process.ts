@@ -5,10 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connectProtobuf, type KongConnection } from './fake-kong.ts'
 import { makeFolder } from './folder.ts'
 
+export interface LogLine {
+  readonly level: number
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
 export interface ServerProcess {
   readonly pid: number
   readonly socket: string
   readonly spool: string
+  /** What it has logged so far. */
+  log(): readonly LogLine[]
   connect(): Promise<KongConnection>
   /** Ends it in order (SIGTERM) and removes its files. */
   close(): Promise<void>
@@ -34,7 +42,15 @@ export async function startServerProcess(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  child.stdout?.resume()
+  let output = ''
+  child.stdout?.on('data', chunk => {
+    output += chunk
+  })
+  const log = () =>
+    output
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line) as LogLine)
   const close = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM')
@@ -50,7 +66,7 @@ export async function startServerProcess(
     await close()
     throw error
   }
-  return { pid: child.pid!, socket, spool, connect: () => connectProtobuf(socket), close }
+  return { pid: child.pid!, socket, spool, log, connect: () => connectProtobuf(socket), close }
 }
 
 async function untilServing(child: ChildProcess, socket: string): Promise<void> {

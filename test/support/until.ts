@@ -1,18 +1,30 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Far longer than anything takes on a busy machine. */
-const PATIENCE_MS = 60_000
+/** Generous: a condition that holds on a quiet machine at once may take its time on a busy one. */
+const WAIT_MS = 60_000
 
 /**
- * Waits until something holds.
+ * Waits until the condition holds; one that throws does not hold yet.
  *
- * @param what names it in the error
- * @throws Error when it does not hold after a minute.
+ * @param what names it in the failure
  */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`still not so after a minute: ${what}`)
-    await pause(5)
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  { waitMs = WAIT_MS, everyMs = 20 } = {},
+): Promise<void> {
+  const deadline = performance.now() + waitMs
+  let reason: unknown
+  for (;;) {
+    try {
+      if (await holds()) return
+      reason = undefined
+    } catch (error) {
+      reason = error
+    }
+    if (performance.now() > deadline)
+      assert.fail(`${what}: not within ${waitMs / 1_000} s${reason === undefined ? '' : ` (${reason})`}`)
+    await sleep(everyMs)
   }
 }

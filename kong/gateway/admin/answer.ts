@@ -24,7 +24,7 @@ export interface AdminRequest {
   readonly text: string
 }
 
-export type Handler = (request: AdminRequest) => Answer
+export type Handler = (request: AdminRequest) => Answer | Promise<Answer>
 
 export const ok = (body: unknown): Answer => ({ status: 200, body })
 export const created = (body: unknown): Answer => ({ status: 201, body })

@@ -1,6 +1,7 @@
 import type { Collection } from '../../entities/entities.ts'
 import type { AutoValues } from '../../schema/field.ts'
 import {
+  type Declaration,
   EMPTY_HASH,
   hashOf,
   loadDeclaration,
@@ -8,10 +9,15 @@ import {
   readDeclaration,
   writeDeclaration,
 } from '../state/declaration.ts'
+import type { DeclaredEntity } from '../state/declared.ts'
+import { EntityError, invalidDeclaration } from '../state/errors.ts'
+import { flattenErrors } from '../state/flatten-errors.ts'
 import type { State } from '../state/state.ts'
 import type { EntityStore } from '../state/store.ts'
 import { type AdminRequest, type Answer, created, message, ok } from './answer.ts'
-import type { Methods, Resolve } from './resources.ts'
+import type { Methods, Resolve } from './route.ts'
+
+type Tree = Readonly<Record<string, unknown>>
 
 /** The declarative configuration of a gateway without a database. */
 export interface DeclarativeConfig {
@@ -28,26 +34,30 @@ export interface DeclarativeConfig {
 
 export function createDeclarativeConfig(
   state: State,
-  store: EntityStore,
+  { schemas }: EntityStore,
   auto: AutoValues,
 ): DeclarativeConfig {
   let hash = EMPTY_HASH
 
-  const apply = (tree: Record<string, unknown>, newHash?: string) => {
-    const declaration = readDeclaration(tree, store.schemas, auto, newHash)
+  const apply = (tree: Tree, newHash?: string): Declaration => {
+    const declaration = readDeclaration(tree, { schemas, auto }, newHash)
     loadDeclaration(state, declaration)
     hash = declaration.hash
     return declaration
   }
 
   const post = (request: AdminRequest): Answer => {
-    const { check_hash, config, flatten_errors, ...tree } = request.body
-    const checksHash = String(check_hash ?? request.query.check_hash) === '1'
-    if (tree._format_version !== undefined) return entitiesAnswer(apply(tree).entities)
-    const text = typeof config === 'string' ? config : request.text
-    if (text === '') return message(400, 'expected a declarative configuration')
-    if (checksHash && hashOf(text) === hash) return { status: 304 }
-    return entitiesAnswer(apply(parseDeclaration(text), hashOf(text)).entities)
+    const { flatten_errors, check_hash } = { ...request.query, ...request.body }
+    const given = givenDeclaration(request)
+    if (!given) return message(400, 'expected a declarative configuration')
+    if (String(check_hash) === '1' && given.hash !== undefined && given.hash === hash) return { status: 304 }
+    try {
+      return entitiesAnswer(apply(given.tree, given.hash).entities)
+    } catch (error) {
+      return isTrue(flatten_errors) && error instanceof EntityError
+        ? flattenedAnswer(error, given.tree)
+        : raise(error)
+    }
   }
 
   const methods: Methods = { GET: () => ok({ config: writeDeclaration(state) }), POST: post }
@@ -60,14 +70,42 @@ export function createDeclarativeConfig(
   }
 }
 
-type Rows = ReadonlyMap<Collection, readonly { readonly id: string }[]>
+interface Given {
+  readonly tree: Tree
+  /** Of the text; undefined where the declaration is the body itself. */
+  readonly hash?: string
+}
 
-const entitiesAnswer = (entities: Rows): Answer =>
+/** The declaration as the body itself, as a text in its field `config`, or as the text of the body. */
+function givenDeclaration({ body, text: whole }: AdminRequest): Given | undefined {
+  const { check_hash: _hash, config, flatten_errors: _flatten, ...tree } = body
+  if (tree._format_version !== undefined) return { tree }
+  const text = typeof config === 'string' ? config : whole
+  return text === '' ? undefined : { tree: parseDeclaration(text), hash: hashOf(text) }
+}
+
+const isTrue = (value: unknown): boolean => ['true', '1', 'on', 'yes'].includes(String(value).toLowerCase())
+
+function raise(error: unknown): never {
+  throw error
+}
+
+/** The same refusal with a list of the entities that are wrong. */
+function flattenedAnswer({ refusal, status }: EntityError, tree: Tree): Answer {
+  const { flattened, rest } = flattenErrors(refusal.fields ?? {}, tree)
+  // Lua knows one empty table.
+  const list = flattened.length > 0 ? flattened : {}
+  return { status, body: { ...invalidDeclaration(rest).refusal, flattened_errors: list } }
+}
+
+type Declared = ReadonlyMap<Collection, readonly DeclaredEntity[]>
+
+const entitiesAnswer = (entities: Declared): Answer =>
   created(
     Object.fromEntries(
-      [...entities].map(([collection, rows]) => [
+      [...entities].map(([collection, list]) => [
         collection,
-        Object.fromEntries(rows.map(row => [row.id, row])),
+        Object.fromEntries(list.map(({ row, declared }) => [row.id, declared])),
       ]),
     ),
   )

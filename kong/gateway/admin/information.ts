@@ -1,12 +1,10 @@
 import { hostname } from 'node:os'
-import { COLLECTIONS, type Collection } from '../../entities/entities.ts'
-import { COLLECTION_INFO } from '../../entities/schemas.ts'
-import { entryOf, type NamedField, type SchemaSpec } from '../../schema/spec.ts'
 import type { Lookup } from '../state/state.ts'
 import type { EntityStore } from '../state/store.ts'
-import type { Row } from '../state/table.ts'
-import { type Answer, message, notFoundAnswer, ok } from './answer.ts'
-import type { Methods, Resolve } from './resources.ts'
+import { type Answer, ok } from './answer.ts'
+import { listEndpoints } from './endpoints.ts'
+import type { Methods, Resolve } from './route.ts'
+import { configurationSchema } from './schemas.ts'
 
 export interface PluginSummary {
   readonly priority: number
@@ -18,13 +16,15 @@ export interface NodeInformation {
   /** The version of Kong whose behaviour the gateway follows. */
   readonly version: string
   readonly plugins: Readonly<Record<string, PluginSummary>>
+  /** Of these the plugins whose configuration is accepted, but which are not run. */
+  readonly notRun: readonly string[]
   /** The settings that the gateway runs with, without secrets. */
   readonly configuration: Readonly<Record<string, unknown>>
   /** Requests that the proxy has served so far, and connections that are open. */
   readonly traffic: () => { readonly totalRequests: number; readonly activeConnections: number }
 }
 
-/** `/`, `/status`, `/schemas/…`, `/plugins/enabled`, `/tags`, `/endpoints`. */
+/** `/`, `/status`, `/plugins/enabled`, `/plugins/schema/<plugin>`, `/endpoints`. */
 export function createInformation(
   store: EntityStore,
   lookup: Lookup,
@@ -34,21 +34,17 @@ export function createInformation(
   const only = (GET: () => Answer): Methods => ({ GET })
   return path => {
     const [first, second, third] = path
-    switch (first) {
-      case undefined:
+    if (first === 'plugins' && second === 'schema' && third !== undefined && path.length === 3)
+      return only(() => configurationSchema(store, third))
+    switch (path.join('/')) {
+      case '':
         return only(() => root(lookup, node))
       case 'status':
-        return path.length === 1 ? only(() => status(node, config)) : undefined
-      case 'tags':
-        return path.length === 1 ? only(() => tags(lookup, undefined)) : tagged(path, lookup)
-      case 'plugins':
-        return second === 'enabled' && path.length === 2
-          ? only(() => ok({ enabled_plugins: Object.keys(node.plugins) }))
-          : undefined
+        return only(() => status(node, config))
+      case 'plugins/enabled':
+        return only(() => ok({ enabled_plugins: Object.keys(node.plugins) }))
       case 'endpoints':
-        return path.length === 1 ? only(() => ok({ data: endpoints(store) })) : undefined
-      case 'schemas':
-        return schemas(store, second, third, path.length)
+        return only(() => ok({ data: listEndpoints() }))
       default:
         return undefined
     }
@@ -67,6 +63,8 @@ function root(lookup: Lookup, node: NodeInformation): Answer {
     timers: { running: 0, pending: 0 },
     plugins: {
       available_on_server: node.plugins,
+      // Not Kong's: plugins that are accepted and not run are never passed over in silence.
+      not_run: node.notRun,
       enabled_in_cluster: [...new Set(lookup.list('plugins').map(plugin => plugin.name))],
     },
     configuration: node.configuration,
@@ -92,78 +90,4 @@ function status(node: NodeInformation, config: { readonly hash: string } | undef
       total_requests: totalRequests,
     },
   })
-}
-
-const tagged = (path: readonly string[], lookup: Lookup): Methods | undefined =>
-  path.length === 2 ? { GET: () => tags(lookup, path[1]) } : undefined
-
-function tags(lookup: Lookup, wanted: string | undefined): Answer {
-  const data = COLLECTIONS.flatMap(collection =>
-    (lookup.list(collection) as unknown as readonly Row[]).flatMap(row =>
-      ((row.tags as readonly string[] | null) ?? [])
-        .filter(tag => wanted === undefined || tag === wanted)
-        .map(tag => ({ entity_name: collection, entity_id: row.id, tag })),
-    ),
-  )
-  return ok({ data, next: null })
-}
-
-function endpoints(store: EntityStore): string[] {
-  const paths = COLLECTIONS.flatMap(child => {
-    const { path, nestedPath } = COLLECTION_INFO[child]
-    const nested = [...store.schemas[child].fieldsFor({})].flatMap(([field, { spec }]) => {
-      const parent = COLLECTION_INFO[spec.reference as Collection]
-      if (!parent) return []
-      const beneath = `/${parent.path}/{${spec.reference}}/${nestedPath}`
-      return [`/${path}/{${child}}/${field}`, beneath, `${beneath}/{${child}}`]
-    })
-    return [`/${path}`, `/${path}/{${child}}`, ...nested]
-  })
-  return [
-    ...paths,
-    '/',
-    '/config',
-    '/endpoints',
-    '/plugins/enabled',
-    '/schemas/{name}',
-    '/status',
-    '/tags',
-  ].sort()
-}
-
-/** Functions are no JSON and fall away; a list of entity checks is always there. */
-const published = (spec: SchemaSpec): unknown => ({
-  entity_checks: spec.entity_checks ?? [],
-  fields: spec.fields.map(requiredRecords),
-})
-
-/** Records within records are required unless they say otherwise. */
-function requiredRecords(field: NamedField): NamedField {
-  const [name, spec] = entryOf(field)
-  if (spec.type !== 'record' || spec.abstract || !spec.fields) return field
-  return { [name]: { ...spec, required: spec.required ?? true, fields: spec.fields.map(requiredRecords) } }
-}
-
-function schemas(
-  store: EntityStore,
-  name: string | undefined,
-  third: string | undefined,
-  length: number,
-): Methods | undefined {
-  if (name === undefined || length > 3) return undefined
-  if (third === 'validate')
-    return {
-      POST(request) {
-        if (!(name in COLLECTION_INFO)) return message(404, `No entity named '${name}'`)
-        store.validate(name as Collection, request.body)
-        return ok({ message: 'schema validation successful' })
-      },
-    }
-  if (name === 'plugins' && third !== undefined) {
-    const spec = store.schemas.plugins.subschemas.get(third)
-    return { GET: () => (spec ? ok(published(spec)) : message(404, `No plugin named '${third}'`)) }
-  }
-  if (third !== undefined) return { GET: () => notFoundAnswer }
-  const schema = store.schemas[name as Collection]
-  return { GET: () => (schema ? ok(published(schema.spec)) : message(404, `No entity named '${name}'`)) }
 }

@@ -1,18 +1,24 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { isObject } from '../../schema/spec.ts'
 import { EntityError } from '../state/errors.ts'
+import type { TargetHealth } from '../state/health.ts'
 import type { State } from '../state/state.ts'
 import type { EntityStore } from '../state/store.ts'
 import { type AdminRequest, type Answer, htmlAnswer, message, notAllowed, notFoundAnswer } from './answer.ts'
 import { type DeclarativeConfig, withoutDeclarativeConfig } from './config.ts'
 import { nest } from './form.ts'
 import { createInformation, type NodeInformation } from './information.ts'
-import { createResources, type Methods, type Resolve } from './resources.ts'
+import { createResources } from './resources.ts'
+import { firstOf, type Methods, type Resolve } from './route.ts'
+import { createSchemaResolve } from './schemas.ts'
+import { createTagResolve } from './tags.ts'
+import { resolveUnavailable } from './unavailable.ts'
 
 export interface AdminOptions {
   readonly state: State
   readonly store: EntityStore
   readonly node: NodeInformation
+  readonly health: TargetHealth
   /** Serves `/config`, for a gateway without a database. */
   readonly config?: DeclarativeConfig
   /** Told of failures that are nobody's fault but ours; the client gets a plain 500. */
@@ -21,25 +27,19 @@ export interface AdminOptions {
   readonly maxBodyBytes?: number
 }
 
-/** What follows the path is not read as a part of it. */
-const BASE_URL = 'http://admin'
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
 
 /** Serves the Admin API: mount the result in an HTTP server that listens on the loopback interface. */
 export function createAdminServer(options: AdminOptions): RequestListener {
-  const { state, store, node } = options
-  const resolvers: readonly Resolve[] = [
+  const { state, store, node, health } = options
+  const resolve = firstOf([
     createInformation(store, state, node, options.config),
+    resolveUnavailable,
+    createTagResolve(state),
+    createSchemaResolve(store),
     options.config?.resolve ?? withoutDeclarativeConfig,
-    createResources(store, node.nodeId),
-  ]
-  const resolve: Resolve = path => {
-    for (const resolver of resolvers) {
-      const methods = resolver(path)
-      if (methods) return methods
-    }
-    return undefined
-  }
+    createResources({ store, health, nodeId: node.nodeId }),
+  ])
   return (request, response) => {
     const startMs = performance.now()
     readText(request, options.maxBodyBytes ?? 10 * 2 ** 20)
@@ -63,10 +63,12 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
   return Buffer.concat(chunks).toString()
 }
 
-function serve(request: IncomingMessage, text: string, resolve: Resolve): Answer {
-  const url = new URL(request.url ?? '/', BASE_URL)
-  const path = decodePath(url.pathname)
+async function serve(request: IncomingMessage, text: string, resolve: Resolve): Promise<Answer> {
+  const [pathname = '/', search] = splitTarget(request.url ?? '/')
+  const path = decodePath(pathname)
   if (!path) return { ...htmlAnswer(400, 'Bad Request'), beforeKong: true }
+  // nginx lets no such request through to Kong.
+  if (request.method === 'TRACE') return { ...htmlAnswer(405, 'Not Allowed'), beforeKong: true }
   const methods = resolve(path)
   if (!methods) return notFoundAnswer
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
@@ -75,21 +77,38 @@ function serve(request: IncomingMessage, text: string, resolve: Resolve): Answer
   if ('status' in parsed) return parsed
   const handler = methods[method as keyof Methods]
   if (!handler) return notAllowed
-  return handler({ method, path, query: Object.fromEntries(url.searchParams), text, ...parsed })
+  return handler({ method, path, query: Object.fromEntries(new URLSearchParams(search)), text, ...parsed })
 }
 
-/** Nothing for a path with a broken escape. A slash at the end means nothing. */
+function splitTarget(target: string): readonly [path: string, search: string] {
+  const mark = target.indexOf('?')
+  return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
+}
+
+/**
+ * The segments of a path as it stands: neither empty nor dot segments are resolved. A slash at the end means nothing.
+ *
+ * @returns nothing for a path with a broken escape, or one that leads out of the root
+ */
 function decodePath(pathname: string): readonly string[] | undefined {
+  const segments = pathname.replace(/^\//, '').replace(/\/$/, '').split('/')
+  if (segments.length === 1 && segments[0] === '' && pathname.length <= 1) return []
   try {
-    return pathname
-      .replace(/^\//, '')
-      .replace(/\/$/, '')
-      .split('/')
-      .filter((segment, _i, all) => all.length > 1 || segment !== '')
-      .map(decodeURIComponent)
+    const path = segments.map(decodeURIComponent)
+    return depth(path) < 0 ? undefined : path
   } catch {
     return undefined
   }
+}
+
+/** How far a path leads below the root, or how far above it at its highest. */
+function depth(path: readonly string[]): number {
+  let at = 0
+  for (const segment of path) {
+    at += segment === '..' ? -1 : segment === '.' || segment === '' ? 0 : 1
+    if (at < 0) return at
+  }
+  return at
 }
 
 type ParsedBody = Pick<AdminRequest, 'body' | 'isForm'>
@@ -102,14 +121,14 @@ function parseBody(
 ): ParsedBody | Answer {
   const none: ParsedBody = { body: {}, isForm: false }
   if (!BODY_METHODS.has(method)) return none
-  const type = contentType?.toLowerCase() ?? ''
-  if (type.startsWith('application/json')) {
+  // Kong knows JSON in small letters only.
+  if (contentType?.startsWith('application/json')) {
     const body = parseJson(text)
-    // Lua's tables make no difference between a list and a record.
-    if (Array.isArray(body))
-      return { body: Object.fromEntries(body.map((v, i) => [i + 1, v])), isForm: false }
+    // Lua knows one empty table. At any other body that is no object Kong itself stumbles.
+    if (Array.isArray(body) && body.length === 0) return none
     return isObject(body) ? { body, isForm: false } : message(400, 'Cannot parse JSON body')
   }
+  const type = contentType?.toLowerCase() ?? ''
   if (type.startsWith('application/x-www-form-urlencoded'))
     return { body: nest(new URLSearchParams(text)), isForm: true }
   if (type.startsWith('multipart/form-data')) return { body: nest(multipartPairs(type, text)), isForm: true }

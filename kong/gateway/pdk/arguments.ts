@@ -1,5 +1,5 @@
 /** Checks of arguments: what Kong raises an error for ends the event here too (kong/pdk/private/checks.lua of 3.9). */
-import type { HeaderValue } from './exchange.ts'
+import type { HeaderValue } from '../proxy/header-map.ts'
 import { textOf, toBytes } from './text.ts'
 
 const isText = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array
@@ -31,8 +31,13 @@ export function status(value: unknown, min = 100): number {
   return value
 }
 
-/** nginx drops an empty header, so Kong writes a space. */
-const line = (value: string): string => (value === '' ? ' ' : toBytes(value))
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/g
+const escaped = (character: string) =>
+  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+
+/** nginx drops an empty header, so Kong writes a space; control characters it escapes. */
+const line = (value: string): string => (value === '' ? ' ' : toBytes(value).replace(CONTROL, escaped))
 
 export function headerValue(name: unknown, value: unknown): HeaderValue {
   if (!isText(name)) throw new Error(`invalid header name "${name}": got ${typeof name}, expected string`)
@@ -52,7 +57,9 @@ export function headerValue(name: unknown, value: unknown): HeaderValue {
 
 export function headerValues(headers: unknown): [name: string, value: HeaderValue][] {
   if (typeof headers !== 'object' || headers === null) throw new Error('headers must be a table')
-  return Object.entries(headers).map(([name, value]) => [name, headerValue(name, value)])
+  // A table of Lua holds no nil.
+  const present = Object.entries(headers).filter(([, value]) => value !== null && value !== undefined)
+  return present.map(([name, value]) => [name, headerValue(name, value)])
 }
 
 /** nginx writes the framing of a response by itself. */

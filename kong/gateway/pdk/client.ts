@@ -1,16 +1,16 @@
 import type { Consumer } from '../../entities/entities.ts'
+import type { Exchange } from '../proxy/exchange.ts'
 import { entityOf } from '../proxy/log-entry.ts'
 import { allow, everywhere, type PdkEvent, type PdkHost, whileServed } from './call.ts'
-import type { Exchange } from './exchange.ts'
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /** `kong.client`, `kong.ip` and `kong.router`. */
 export const client = {
   ...whileServed({
-    'kong.client.get_ip': ({ exchange }) => exchange.clientIp,
+    'kong.client.get_ip': ({ exchange }) => exchange.peer.ip,
     'kong.client.get_forwarded_ip': ({ exchange }) => exchange.clientIp,
-    'kong.client.get_port': ({ exchange }) => exchange.clientPort,
+    'kong.client.get_port': ({ exchange }) => exchange.peer.port,
     'kong.client.get_forwarded_port': ({ exchange }) => exchange.clientPort,
     // The gateway asks no client for a certificate.
     'kong.client.tls.get_full_client_certificate_chain': () => undefined,
@@ -31,7 +31,7 @@ export const client = {
     },
   }),
   ...everywhere({
-    'kong.ip.is_trusted': ({ exchange }, _, [ip]) => exchange.node.isTrusted(String(ip)),
+    'kong.ip.is_trusted': ({ exchange }, _, [ip]) => exchange.node.realIp.isTrusted(String(ip)),
   }),
 }
 
@@ -54,10 +54,7 @@ function protocolOf({ exchange, phase }: PdkEvent, _: PdkHost, [allowTerminated]
   if (!route) return undefined
   if (route.protocols.length === 1) return route.protocols[0]
   if (phase === 'log') throw new Error('API disabled in the context of ngx.timer')
-  const forwarded =
-    allowTerminated && exchange.node.isTrusted(exchange.clientIp)
-      ? exchange.headers.get('x-forwarded-proto')?.toLowerCase()
-      : undefined
+  const forwarded = allowTerminated ? exchange.forwarded('x-forwarded-proto')?.toLowerCase() : undefined
   return forwarded === 'https' ? 'https' : exchange.scheme
 }
 

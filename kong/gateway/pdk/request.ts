@@ -1,28 +1,20 @@
 import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
+import type { Exchange } from '../proxy/exchange.ts'
 import { parseQuery } from '../proxy/query.ts'
 import { normalizePath } from '../router/path.ts'
 import { maximum, text } from './arguments.ts'
 import { parseBody } from './body.ts'
 import { everywhere, Nil, type PdkEvent, type PdkHost, whileServed } from './call.ts'
-import type { Exchange } from './exchange.ts'
 import { fromBytes, headersFromBytes } from './text.ts'
 
-const rawPath = ({ requestUri }: Exchange): string => {
-  const mark = requestUri.indexOf('?', 1)
-  return mark < 0 ? requestUri : requestUri.slice(0, mark)
-}
-const path = (exchange: Exchange): string => fromBytes(normalizePath(rawPath(exchange)))
-
-/** A header of a proxy before us, where the client is trusted. */
-const forwarded = (exchange: Exchange, name: string): string | undefined =>
-  exchange.node.isTrusted(exchange.clientIp) ? exchange.headers.get(name) : undefined
+const path = (exchange: Exchange): string => fromBytes(normalizePath(exchange.rawPath))
 
 const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535
 
 function forwardedPort(exchange: Exchange): number {
-  const named = Number(forwarded(exchange, 'x-forwarded-port') ?? Number.NaN)
+  const named = Number(exchange.forwarded('x-forwarded-port') ?? Number.NaN)
   if (isPort(named)) return named
-  const ofHost = Number(/:(\d+)/.exec(forwarded(exchange, 'x-forwarded-host') ?? '')?.[1] ?? Number.NaN)
+  const ofHost = Number(/:(\d+)/.exec(exchange.forwarded('x-forwarded-host') ?? '')?.[1] ?? Number.NaN)
   return isPort(ofHost) ? ofHost : exchange.serverPort
 }
 
@@ -52,21 +44,22 @@ export const request = {
     'kong.request.get_host': ({ exchange }) => exchange.host,
     'kong.request.get_port': ({ exchange }) => exchange.serverPort,
     'kong.request.get_forwarded_scheme': ({ exchange }) =>
-      forwarded(exchange, 'x-forwarded-proto')?.toLowerCase() ?? exchange.scheme,
+      exchange.forwarded('x-forwarded-proto')?.toLowerCase() ?? exchange.scheme,
     'kong.request.get_forwarded_host': ({ exchange }) =>
-      forwarded(exchange, 'x-forwarded-host')
+      exchange
+        .forwarded('x-forwarded-host')
         ?.replace(/^[^@]*@/, '')
         .replace(/:.*$/, '')
         .toLowerCase() ?? exchange.host,
     'kong.request.get_forwarded_port': ({ exchange }) => forwardedPort(exchange),
     'kong.request.get_forwarded_path': ({ exchange }) =>
-      forwarded(exchange, 'x-forwarded-path') ?? path(exchange),
+      exchange.forwarded('x-forwarded-path') ?? path(exchange),
     'kong.request.get_forwarded_prefix': ({ exchange }) =>
-      forwarded(exchange, 'x-forwarded-prefix') ?? exchange.forwardedPrefix,
+      exchange.forwarded('x-forwarded-prefix') ?? exchange.forwardedPrefix,
     'kong.request.get_http_version': ({ exchange }) => exchange.httpVersion,
     'kong.request.get_method': ({ exchange }) => exchange.method,
     'kong.request.get_path': ({ exchange }) => path(exchange),
-    'kong.request.get_raw_path': ({ exchange }) => rawPath(exchange),
+    'kong.request.get_raw_path': ({ exchange }) => exchange.rawPath,
     'kong.request.get_path_with_query': ({ exchange }) => exchange.requestUri,
     'kong.request.get_raw_query': ({ exchange }) => exchange.rawQuery ?? '',
     'kong.request.get_query_arg': ({ exchange }, _, [name]) =>

@@ -1,6 +1,6 @@
+import type { HeaderValue } from '../proxy/header-map.ts'
 import { headerValue, headerValues, isTransferEncoding, maximum, status, text } from './arguments.ts'
 import { allow, type PdkEvent, type PdkHost } from './call.ts'
-import type { HeaderValue } from './exchange.ts'
 import { bufferOf, fromBytes, headersFromBytes, textOf } from './text.ts'
 
 const limited = <T>(record: Record<string, T>, max: number): Record<string, T> =>

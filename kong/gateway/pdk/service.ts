@@ -1,7 +1,7 @@
+import type { Destination, Exchange } from '../proxy/exchange.ts'
 import { escapePath } from '../router/path.ts'
 import { headerValue, headerValues, integer, text } from './arguments.ts'
 import { allow, Nil, type PdkEvent } from './call.ts'
-import type { Destination, Exchange } from './exchange.ts'
 import { bufferOf, toBytes } from './text.ts'
 
 const METHODS = new Set(

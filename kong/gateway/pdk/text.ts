@@ -1,5 +1,5 @@
 /** Between the bytes of HTTP heads, which Node.js gives as latin1, and the text that crosses the plugin socket. */
-import type { HeaderValue } from './exchange.ts'
+import type { HeaderValue } from '../proxy/header-map.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: everything but ASCII is meant
 const ASCII = /^[\x00-\x7f]*$/

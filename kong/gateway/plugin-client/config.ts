@@ -1,17 +1,8 @@
-import type { Plugin } from '../../entities/entities.ts'
-
-/** A plugin entity, ready to run. */
-export interface ConfiguredPlugin {
-  readonly entity: Plugin
-  /** Kong's key of the configuration. */
-  readonly key: string
-  /** Differs for every configuration that was ever built, also for one that did not change. */
-  readonly sequence: number
-}
+import type { PluginConfiguration } from '../proxy/plugin.ts'
 
 /** The configuration of a plugin as Kong hands it to a plugin server, JSON. Fields that are not set are left out. */
 export function instanceConfig(
-  { entity, key }: ConfiguredPlugin,
+  { entity, key }: PluginConfiguration,
   sequence: number,
   workspaceId: string,
 ): string {

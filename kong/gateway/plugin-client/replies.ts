@@ -1,5 +1,5 @@
 /** Kong's answers to PDK calls as messages of ProtoBuf:1 (kong/runloop/plugin_servers/rpc/pb_rpc.lua of 3.9). */
-import { METHODS, type Method } from '../../../protocol/methods.ts'
+import { METHODS, type Method } from '../../../protocol/pdk/table.ts'
 import { TYPES, type TypeName } from '../../../protocol/types.ts'
 import type { WireReader, WireWriter } from '../../../protocol/wire.ts'
 import { Nil } from '../pdk/call.ts'

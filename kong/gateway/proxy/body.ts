@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientBody } from './client-request.ts'
 
 /** Kong's `client_body_buffer_size`: plugins see a body up to this size. */
 export const PLUGIN_BODY_BYTES = 8 * 1024
@@ -16,22 +16,19 @@ export type OutgoingBody =
 
 /** The body of a client's request, read as far as somebody asked for it and never kept whole when it is large. */
 export class RequestBody {
-  readonly #request: IncomingMessage
-  readonly #declared: number | undefined
+  readonly #source: ClientBody | undefined
   #chunks: Buffer[] = []
   #read = 0
   #ended: boolean
   #replaced: Buffer | undefined
   #iterator: AsyncIterator<Buffer> | undefined
 
-  constructor(request: IncomingMessage) {
-    this.#request = request
-    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
-    this.#declared = length === undefined ? undefined : Number(length)
-    this.#ended = coding === undefined && (length === undefined || length === '0')
+  constructor(source: ClientBody | undefined) {
+    this.#source = source
+    this.#ended = source === undefined || source.length === 0
   }
 
-  /** Whether the client sent a body. */
+  /** Whether there is anything to send. */
   get isPresent(): boolean {
     return this.#replaced !== undefined || this.#read > 0 || !this.#ended
   }
@@ -48,9 +45,20 @@ export class RequestBody {
   /** The whole body; undefined when it is longer than `maxBytes`. */
   async whole(maxBytes: number): Promise<Buffer | undefined> {
     if (this.#replaced) return this.#replaced
-    if ((this.#declared ?? 0) > maxBytes) return undefined
+    if ((this.#source?.length ?? 0) > maxBytes) return undefined
     await this.#readUpTo(maxBytes)
     return this.#ended && this.#read <= maxBytes ? Buffer.concat(this.#chunks) : undefined
+  }
+
+  /**
+   * The length of the body in bytes. Where the client did not tell it, the body is read until it is longer than
+   * `maxBytes`, and what was read so far counts.
+   */
+  async length(maxBytes: number): Promise<number> {
+    if (this.#replaced) return this.#replaced.length
+    if (this.#source?.length !== undefined) return this.#source.length
+    await this.#readUpTo(maxBytes)
+    return this.#read
   }
 
   replace(bytes: Buffer): void {
@@ -60,10 +68,11 @@ export class RequestBody {
   /** @param buffered false: begin to send before the body has come (`request_buffering` of the route) */
   async outgoing(buffered: boolean): Promise<OutgoingBody> {
     if (this.#replaced) return { kind: 'whole', bytes: this.#replaced }
-    if (this.#ended && this.#read === 0) return this.#declared === 0 ? EMPTY : { kind: 'none' }
-    if (buffered && (this.#declared ?? 0) <= REPLAY_BYTES) await this.#readUpTo(REPLAY_BYTES)
+    const declared = this.#source?.length
+    if (this.#ended && this.#read === 0) return declared === 0 ? EMPTY : { kind: 'none' }
+    if (buffered && (declared ?? 0) <= REPLAY_BYTES) await this.#readUpTo(REPLAY_BYTES)
     if (this.#ended) return { kind: 'whole', bytes: Buffer.concat(this.#chunks) }
-    return { kind: 'stream', chunks: this.#rest(), length: this.#declared }
+    return { kind: 'stream', chunks: this.#rest(), length: declared }
   }
 
   async *#rest(): AsyncGenerator<Buffer> {
@@ -85,14 +94,15 @@ export class RequestBody {
   }
 
   async #next(): Promise<Buffer | undefined> {
-    const { socket } = this.#request
+    const source = this.#source
+    if (!source) return undefined
     if (!this.#iterator) {
-      this.#iterator = (this.#request as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
-      socket.setTimeout(STALL_MS)
+      this.#iterator = (source.stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+      source.setStallTimeout(STALL_MS)
     }
     const { value, done } = await this.#iterator.next()
     if (done) {
-      socket.setTimeout(0)
+      source.setStallTimeout(0)
       this.#ended = true
       return undefined
     }

@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import { errorBody, statusText } from '../../../protocol/error-answers.ts'
 import type { Consumer, Route, Service } from '../../entities/entities.ts'
 import type { RouteQuery } from '../router/route.ts'
 import type { RouteMatch } from '../router/router.ts'
 import type { Lookup } from '../state/state.ts'
-import { errorBody, statusText } from './answers.ts'
-import type { RequestBody } from './body.ts'
+import { RequestBody } from './body.ts'
+import type { ClientRequest, Endpoint } from './client-request.ts'
 import { HeaderMap, type HeaderValue } from './header-map.ts'
 import { formatQuery, parseQuery, type Query, withoutArgument } from './query.ts'
+import { clientAddress, type RealIpRule } from './real-ip.ts'
 
 /** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
 export type Credential = Readonly<Record<string, unknown>>
@@ -36,6 +36,9 @@ export interface BufferedResponse {
   readonly body: Buffer
 }
 
+/** Changes the whole body of an answer on its way to the client. */
+export type BodyFilter = (body: Buffer) => Buffer
+
 /** Where the request goes; plugins may change it until it is sent. */
 export interface Destination {
   scheme: string
@@ -58,24 +61,29 @@ export interface NodeFacts {
   readonly nodeId: string
   readonly version: string
   readonly workspaceId: string
-  readonly isTrusted: (ip: string) => boolean
+  readonly realIp: RealIpRule
+}
+
+export interface ExchangeOptions {
+  readonly request: ClientRequest
+  readonly node: NodeFacts
+  /** The entities as they were when the request came. */
+  readonly lookup: Lookup
+  /** 32 hexadecimal digits. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not stand in a request line
 const UNSAFE_IN_QUERY = /[\x00-\x20\x7f]/g
 const escapeByte = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
-const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/
-export const plainAddress = (address: string | undefined): string => (address ?? '').replace(IPV4_IN_IPV6, '')
-
 /** One client request on its way through the gateway, and all that plugins learn and change on it. */
 export class Exchange implements RouteQuery {
   readonly node: NodeFacts
-  /** The entities as they were when the request came. */
   readonly lookup: Lookup
-  /** 32 hexadecimal digits. */
-  readonly id = randomUUID().replaceAll('-', '')
-  /** Milliseconds since the epoch. */
+  readonly id: string
   readonly startedAtMs: number
 
   method: string
@@ -83,9 +91,16 @@ export class Exchange implements RouteQuery {
   readonly requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
+  readonly isHttp2: boolean
   readonly headers: HeaderMap
   readonly body: RequestBody
-  readonly scheme = 'http'
+  readonly scheme: 'http' | 'https'
+  readonly tls: ClientRequest['tls']
+  readonly serverName: string | undefined
+  /** Who connected: the client, or a proxy before us. */
+  readonly peer: Endpoint
+  /** The peer may speak for others (`trusted_ips`). */
+  readonly isPeerTrusted: boolean
   readonly clientIp: string
   readonly clientPort: number
   readonly serverIp: string
@@ -109,6 +124,7 @@ export class Exchange implements RouteQuery {
   credential: Credential | undefined
 
   readonly shared = new Map<string, unknown>()
+  /** `ngx.ctx`, as far as plugins put values there. */
   readonly variables = new Map<string, unknown>()
   readonly serializeValues: { readonly key: string; readonly value: unknown }[] = []
 
@@ -122,10 +138,11 @@ export class Exchange implements RouteQuery {
   readonly responseHeaders = new HeaderMap()
   status = 200
 
-  /** A plugin wants to see the whole response before the client does. */
+  /** A plugin wants to see the whole response before the client does (`ngx.ctx.buffered_proxying`). */
   buffering = false
   /** The response of the upstream, where it is held back for plugins. */
   buffered: BufferedResponse | undefined
+  readonly bodyFilters: BodyFilter[] = []
 
   tries: Try[] | undefined
   /** `502, 200`: one for each try. */
@@ -138,22 +155,30 @@ export class Exchange implements RouteQuery {
   requestMs = 0
   responseBytes = 0
 
-  constructor(request: IncomingMessage, body: RequestBody, node: NodeFacts, lookup: Lookup, nowMs: number) {
-    const { socket } = request
+  constructor({ request, node, lookup, id, startedAtMs }: ExchangeOptions) {
+    const { method, httpVersion, peer, server } = request
     this.node = node
     this.lookup = lookup
-    this.startedAtMs = nowMs
-    this.method = request.method ?? 'GET'
-    this.requestMethod = this.method
-    const { target, authority } = splitTarget(request.url ?? '/')
+    this.id = id
+    this.startedAtMs = startedAtMs
+    this.method = method
+    this.requestMethod = method
+    const { target, authority } = splitTarget(request.target)
     this.requestUri = target
-    this.httpVersion = Number(request.httpVersion)
+    this.httpVersion = httpVersion
+    this.isHttp2 = request.isHttp2
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
-    this.body = body
-    this.clientIp = plainAddress(socket.remoteAddress)
-    this.clientPort = socket.remotePort ?? 0
-    this.serverIp = plainAddress(socket.localAddress)
-    this.serverPort = socket.localPort ?? 0
+    this.body = new RequestBody(request.body)
+    this.scheme = request.tls ? 'https' : 'http'
+    this.tls = request.tls
+    this.serverName = request.tls?.serverName
+    this.peer = peer
+    this.isPeerTrusted = node.realIp.isTrusted(peer.ip)
+    const client = this.isPeerTrusted ? clientAddress(peer, this.headers, node.realIp) : peer
+    this.clientIp = client.ip
+    this.clientPort = client.port
+    this.serverIp = server.ip
+    this.serverPort = server.port
     this.headBytes = headBytes(request)
     this.hostHeader = this.headers.get('host') ?? ''
     this.host = hostOf(authority ?? this.hostHeader) || NAMELESS_HOST
@@ -165,9 +190,20 @@ export class Exchange implements RouteQuery {
     return this.headers.value(name)
   }
 
+  /** A header of a proxy before us, where that is trusted. */
+  forwarded(name: string): string | undefined {
+    return this.isPeerTrusted ? this.headers.get(name) : undefined
+  }
+
   get query(): Query {
     this.#query ??= parseQuery(this.rawQuery ?? '')
     return this.#query
+  }
+
+  /** The target without its query, as it was sent. */
+  get rawPath(): string {
+    const mark = this.requestUri.indexOf('?', 1)
+    return mark < 0 ? this.requestUri : this.requestUri.slice(0, mark)
   }
 
   /** The header that goes to the upstream; `Host` also changes where it says it goes. */
@@ -235,9 +271,9 @@ export class Exchange implements RouteQuery {
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
 
-function headBytes(request: IncomingMessage): number {
-  let bytes = (request.method ?? '').length + (request.url ?? '').length + ' HTTP/1.1\r\n'.length + 1 + 2
-  for (const text of request.rawHeaders) bytes += text.length + 2
+function headBytes({ method, target, rawHeaders }: ClientRequest): number {
+  let bytes = method.length + target.length + ' HTTP/1.1\r\n'.length + 1 + 2
+  for (const text of rawHeaders) bytes += text.length + 2
   return bytes
 }
 
@@ -246,13 +282,18 @@ const NAMELESS_HOST = 'kong'
 
 /** `http://host/path` as a request to a proxy has it: the host counts, but for routing, which reads the header. */
 function splitTarget(url: string): { target: string; authority?: string } {
-  const match = url.startsWith('/') ? null : /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
-  if (!match) return { target: url }
-  const [, authority, rest] = match as unknown as [string, string, string]
+  if (url.startsWith('/')) return { target: url }
+  const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? []
+  if (authority === undefined || rest === undefined) return { target: url }
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }
 }
 
 function hostOf(header: string): string {
-  const host = header.startsWith('[') ? header.slice(0, header.indexOf(']') + 1) : header.split(':', 1)[0]!
+  const colon = header.indexOf(':')
+  const host = header.startsWith('[')
+    ? header.slice(0, header.indexOf(']') + 1)
+    : colon < 0
+      ? header
+      : header.slice(0, colon)
   return host.toLowerCase().replace(/\.$/, '')
 }

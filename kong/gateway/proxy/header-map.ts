@@ -6,15 +6,37 @@ interface Entry {
   values: string[]
 }
 
-/** Headers in the order in which they came; names are compared without case and kept as they were written. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not stand in a header
+const UNSAFE_IN_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/g
+const UNSAFE_IN_NAME = /[^!#$%&'*+.^_`|~0-9A-Za-z-]/g
+const escapeByte = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+
+/** As OpenResty does, so that no line end gets into a head. */
+const safeValue = (value: string): string => value.replace(UNSAFE_IN_VALUE, escapeByte)
+const safeName = (name: string): string => name.replace(UNSAFE_IN_NAME, escapeByte)
+const safeValues = (value: HeaderValue): string[] =>
+  typeof value === 'string' ? [safeValue(value)] : value.map(safeValue)
+
+/**
+ * Headers in the order in which they came; names are compared without case and kept as they were written. Values hold
+ * one byte a character, as on the wire; control characters in what plugins set are escaped.
+ */
 export class HeaderMap {
   readonly #entries = new Map<string, Entry>()
 
   /** @param raw names and values by turns, as Node.js gives them */
   static fromRaw(raw: readonly string[]): HeaderMap {
     const headers = new HeaderMap()
-    for (let i = 0; i + 1 < raw.length; i += 2) headers.add(raw[i]!, raw[i + 1]!)
+    for (let i = 0; i + 1 < raw.length; i += 2) headers.addRaw(raw[i] ?? '', raw[i + 1] ?? '')
     return headers
+  }
+
+  /** Adds a header that was parsed from a head. */
+  addRaw(name: string, value: string): void {
+    const key = name.toLowerCase()
+    const entry = this.#entries.get(key)
+    if (entry) entry.values.push(value)
+    else this.#entries.set(key, { name, values: [value] })
   }
 
   get size(): number {
@@ -41,18 +63,14 @@ export class HeaderMap {
   }
 
   set(name: string, value: HeaderValue): void {
-    this.#entries.set(name.toLowerCase(), {
-      name,
-      values: typeof value === 'string' ? [value] : [...value],
-    })
+    const safe = safeName(name)
+    this.#entries.set(safe.toLowerCase(), { name: safe, values: safeValues(value) })
   }
 
   add(name: string, value: HeaderValue): void {
-    const key = name.toLowerCase()
-    const entry = this.#entries.get(key)
-    if (!entry) this.set(name, value)
-    else if (typeof value === 'string') entry.values.push(value)
-    else entry.values.push(...value)
+    const entry = this.#entries.get(name.toLowerCase())
+    if (entry) entry.values.push(...safeValues(value))
+    else this.set(name, value)
   }
 
   delete(name: string): void {

@@ -1,9 +1,20 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import {
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { SluiceError } from '../../../foundation/errors.ts'
 import type { Address } from '../../../foundation/settings.ts'
-import type { Serve } from './proxy.ts'
+import { type Certificates, MIN_TLS_VERSION } from './certificates.ts'
+import { type ClientRequest, fromHttp1, fromHttp2 } from './client-request.ts'
+import { type ClientResponse, Http1Response, Http2Response } from './client-response.ts'
+import { OpenSockets } from './open-sockets.ts'
+import type { Upgrade } from './tunnel.ts'
 
 /** nginx's `large_client_header_buffers`: four of 8 KB. */
 const MAX_HEADER_BYTES = 32 * 1024
@@ -13,15 +24,19 @@ const HEADER_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 75_000
 const BACKLOG = 4096
 
-export interface Listener {
-  readonly address: Address
-  readonly connections: number
-  /** Ends idle connections, waits for requests under way up to `graceMs`, then ends those too. */
-  close(graceMs: number): Promise<void>
+export type Serve = (request: ClientRequest, response: ClientResponse, upgrade?: Upgrade) => Promise<void>
+
+/** An address of `KONG_PROXY_LISTEN`, with what is spoken there. */
+export interface ListenAddress extends Address {
+  readonly ssl: boolean
+  /** Besides HTTP/1.1, by the choice of the client when TLS begins. */
+  readonly http2: boolean
 }
 
 export interface ListenerOptions {
-  readonly address: Address
+  readonly address: ListenAddress
+  /** For an address with `ssl`. */
+  readonly certificates: Certificates | undefined
   readonly serve: Serve
   /** Answers a request that is no HTTP; gets the status that nginx would give it. */
   readonly onBadRequest: (status: number, socket: Duplex) => void
@@ -30,100 +45,144 @@ export interface ListenerOptions {
 /**
  * Listens for clients. The parser is strict: a request with two lengths, with a length and chunks, or with a broken
  * chunk is refused, and its connection closed, so that no second request can hide in it.
- *
- * @throws SluiceError SLUICE_PORT_IN_USE
  */
-export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { address, serve } = options
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADER_TIMEOUT_MS,
-    // Bodies may take as long as they keep coming; a body that stalls is ended by the socket's own timeout.
-    requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    insecureHTTPParser: false,
-    requireHostHeader: false,
-    noDelay: true,
-  })
-  const sockets = createSocketBook()
-  server.on('connection', sockets.add)
-  const handle = (request: IncomingMessage, response: ServerResponse, head?: Buffer) => {
-    if (sockets.isClosing) response.shouldKeepAlive = false
-    sockets.begin(request.socket, response)
-    response.once('close', () => sockets.end(request.socket, response))
-    serve(request, response, head && { head }).catch(() => response.destroy())
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #sockets = new OpenSockets()
+  readonly #sessions = new Set<ServerHttp2Session>()
+  /** Connections on which TLS has not begun yet, by their client. */
+  readonly #handshakes = new Map<string, Socket>()
+  readonly #http1: Server
+  /** What takes connections: the HTTP server itself, or TLS in front of it. */
+  readonly #front: NetServer
+  #address: Address
+
+  /** @throws SluiceError SLUICE_PORT_IN_USE */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options)
+    listener.#address = await bind(listener.#front, options.address)
+    return listener
   }
-  server.on('request', (request, response) => handle(request, response))
-  // nginx takes any expectation for `100-continue`, and gives no tunnels.
-  server.on('checkExpectation', (request, response) => handle(request, response))
-  server.on('connect', (_, socket) => options.onBadRequest(400, socket))
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#address = options.address
+    this.#http1 = this.#createHttp1()
+    const { address, certificates } = options
+    this.#front = address.ssl && certificates ? this.#createTls(address, certificates) : this.#http1
+  }
+
+  get address(): Address {
+    return this.#address
+  }
+
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** Ends idle connections, waits for requests under way up to `graceMs`, then ends those too. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>(resolve => this.#front.close(() => resolve()))
+    for (const socket of this.#handshakes.values()) socket.destroy()
+    for (const session of this.#sessions) session.close()
+    this.#sockets.closeIdle()
+    const timer = setTimeout(() => this.#sockets.closeAll(), graceMs)
+    await closed
+    clearTimeout(timer)
+  }
+
+  /** The name that the client asks for chooses the certificate, and the protocol that it offers what is spoken. */
+  #createTls(address: ListenAddress, certificates: Certificates): NetServer {
+    const server = createTlsServer({
+      ...certificates.default,
+      minVersion: MIN_TLS_VERSION,
+      ALPNProtocols: address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      handshakeTimeout: HEADER_TIMEOUT_MS,
+      noDelay: true,
+      SNICallback(serverName, done) {
+        try {
+          done(null, certificates.contextFor(serverName))
+        } catch (error) {
+          done(error as Error)
+        }
+      },
+    })
+    server.on('connection', (raw: Socket) => {
+      this.#handshakes.set(clientOf(raw), raw)
+      raw.once('close', () => this.#handshakes.delete(clientOf(raw)))
+    })
+    server.on('tlsClientError', (_, socket) => socket.destroy())
+    server.on('secureConnection', socket => {
+      this.#handshakes.delete(clientOf(socket))
+      this.#sockets.add(socket)
+      socket.on('error', () => socket.destroy())
+      if (socket.alpnProtocol === 'h2') this.#beginHttp2(socket)
+      else this.#http1.emit('connection', socket)
+    })
+    return server
+  }
+
+  #beginHttp2(socket: TLSSocket): void {
+    const session = performServerHandshake(socket, { settings: { maxHeaderListSize: MAX_HEADER_BYTES } })
+    this.#sessions.add(session)
+    session.once('close', () => this.#sessions.delete(session))
+    session.on('error', () => socket.destroy())
+    session.on(
+      'stream',
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _: number, raw: string[]) => {
+        stream.on('error', () => {})
+        this.#serve(socket, fromHttp2(socket, stream, headers, raw), new Http2Response(stream))
+      },
+    )
+  }
+
+  #createHttp1(): Server {
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADER_TIMEOUT_MS,
+      // Bodies may take as long as they keep coming; a body that stalls is ended by the socket's own timeout.
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      noDelay: true,
+    })
+    const { onBadRequest } = this.#options
+    server.on('connection', socket => this.#sockets.add(socket))
+    server.on('request', (request, response) => this.#serveHttp1(request, response))
+    // nginx takes any expectation for `100-continue`, and gives no tunnels.
+    server.on('checkExpectation', (request, response) => this.#serveHttp1(request, response))
+    server.on('connect', (_, socket) => onBadRequest(400, socket))
+    server.on('upgrade', (request, socket, head) => this.#serveUpgrade(request, socket, head))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+      else onBadRequest(statusOf(error.code), socket)
+    })
+    return server
+  }
+
+  #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => {})
     const response = new ServerResponse(request)
-    response.assignSocket(socket)
+    response.assignSocket(request.socket)
     response.shouldKeepAlive = false
     response.once('finish', () => socket.end())
-    handle(request, response, head)
-  })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-    else options.onBadRequest(statusOf(error.code), socket)
-  })
-  const bound = await bind(server, address)
-  return {
-    address: bound,
-    get connections() {
-      return sockets.size
-    },
-    async close(graceMs) {
-      const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      sockets.closeIdle()
-      const timer = setTimeout(sockets.closeAll, graceMs)
-      await closed
-      clearTimeout(timer)
-    },
+    this.#serveHttp1(request, response, { socket, head })
+  }
+
+  #serveHttp1(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void {
+    const asked = fromHttp1(request)
+    this.#serve(request.socket, asked, new Http1Response(response, asked.httpVersion), upgrade)
+  }
+
+  #serve(socket: Duplex, request: ClientRequest, response: ClientResponse, upgrade?: Upgrade): void {
+    this.#sockets.begin(socket, response)
+    response.onClose(() => this.#sockets.end(socket, response))
+    this.#options.serve(request, response, upgrade).catch(() => response.abort())
   }
 }
 
-/**
- * Which connections are open, and which of them have a request under way. Node.js itself knows neither connections
- * that never sent a request nor those that were upgraded.
- */
-function createSocketBook() {
-  const open = new Map<Socket, Set<ServerResponse>>()
-  let isClosing = false
-  return {
-    get size() {
-      return open.size
-    },
-    get isClosing() {
-      return isClosing
-    },
-    add(socket: Socket) {
-      open.set(socket, new Set())
-      socket.once('close', () => open.delete(socket))
-    },
-    begin(socket: Socket, response: ServerResponse) {
-      open.get(socket)?.add(response)
-    },
-    end(socket: Socket, response: ServerResponse) {
-      const responses = open.get(socket)
-      responses?.delete(response)
-      if (isClosing && responses?.size === 0) socket.destroySoon()
-    },
-    /** What is under way may end, but its connection then closes. */
-    closeIdle() {
-      isClosing = true
-      for (const [socket, responses] of open) {
-        if (responses.size === 0) socket.destroy()
-        for (const response of responses) response.shouldKeepAlive = false
-      }
-    },
-    closeAll() {
-      for (const socket of open.keys()) socket.destroy()
-    },
-  }
-}
+const clientOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
 
 function statusOf(code: string | undefined): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 494
@@ -131,12 +190,12 @@ function statusOf(code: string | undefined): number {
 }
 
 /** @throws SluiceError SLUICE_PORT_IN_USE */
-export async function bind(server: Server, { host, port }: Address): Promise<Address> {
+export async function bind(server: NetServer, { host, port }: Address): Promise<Address> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new SluiceError('SLUICE_PORT_IN_USE', `${host}:${port} is taken`, { cause: error })
+          ? new SluiceError('SLUICE_PORT_IN_USE', `${host}:${port} is in use`, { cause: error })
           : error,
       ),
     )

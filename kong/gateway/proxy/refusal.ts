@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
-import { errorBody, statusText } from './answers.ts'
+import { errorBody, statusText } from '../../../protocol/error-answers.ts'
 
 /** The whole answer to what is no HTTP request; the connection ends with it. */
 export function refusal(status: number, version: string): string {

@@ -44,26 +44,24 @@ export function requestHead(exchange: Exchange, host: string): string[] {
   })
   const te = headers.joined('te')
   if (te?.split(',').some(token => token.trim() === 'trailers')) head.push('TE', 'trailers')
-  const trusted = node.isTrusted(exchange.clientIp)
-  const forwarded = (name: string) => (trusted ? headers.get(name) : undefined)
   // Kong reads the first of several.
   const before = headers.get('x-forwarded-for')
   const via = headers.get('via')
   const kong = `${exchange.httpVersion} kong/${node.version}`
-  const prefix = forwarded('x-forwarded-prefix') ?? exchange.forwardedPrefix
+  const prefix = exchange.forwarded('x-forwarded-prefix') ?? exchange.forwardedPrefix
   head.push(
     'Via',
     via === undefined ? kong : `${via}, ${kong}`,
     'X-Forwarded-For',
-    before === undefined ? exchange.clientIp : `${before}, ${exchange.clientIp}`,
+    before === undefined ? exchange.clientIp : `${before}, ${exchange.peer.ip}`,
     'X-Forwarded-Proto',
-    forwarded('x-forwarded-proto') ?? exchange.scheme,
+    exchange.forwarded('x-forwarded-proto') ?? exchange.scheme,
     'X-Forwarded-Host',
-    forwarded('x-forwarded-host') ?? exchange.host,
+    exchange.forwarded('x-forwarded-host') ?? exchange.host,
     'X-Forwarded-Port',
-    forwarded('x-forwarded-port') ?? String(exchange.serverPort),
+    exchange.forwarded('x-forwarded-port') ?? String(exchange.serverPort),
     'X-Forwarded-Path',
-    forwarded('x-forwarded-path') ?? pathOf(exchange.requestUri),
+    exchange.forwarded('x-forwarded-path') ?? exchange.rawPath,
   )
   if (prefix !== undefined) head.push('X-Forwarded-Prefix', prefix)
   head.push('X-Real-IP', exchange.clientIp, 'X-Kong-Request-Id', exchange.id)
@@ -74,11 +72,6 @@ export function requestHead(exchange: Exchange, host: string): string[] {
 export function connectionHeaders(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || PLAIN_CONNECTION.has(connection)) return undefined
   return new Set(connection.split(',').map(name => name.trim().toLowerCase()))
-}
-
-const pathOf = (requestUri: string) => {
-  const mark = requestUri.indexOf('?', 1)
-  return mark < 0 ? requestUri : requestUri.slice(0, mark)
 }
 
 /** The target of the request line for the upstream. */

@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.ts'
+import type { BufferedResponse, Exchange } from './exchange.ts'
 import { HeaderMap } from './header-map.ts'
 import { connectionHeaders } from './request-head.ts'
 
@@ -43,12 +43,18 @@ export function takeUpstreamHead(exchange: Exchange, status: number, upstream: H
   ])
     if (upstream.has(name)) responseHeaders.delete(name)
   upstream.each((lower, name, value) => {
-    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.add(name, value)
+    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.addRaw(name, value)
   })
   if (status === 204) responseHeaders.delete('content-length')
 }
 
-/** Adds what Kong adds to every response, and gives the head for Node.js, names and values by turns. */
+/** Puts the fields of a response that was held back in the place of those that plugins had set before. */
+export function replaceUpstreamHead(exchange: Exchange, { status, headers }: BufferedResponse): void {
+  headers.each(lower => exchange.responseHeaders.delete(lower))
+  takeUpstreamHead(exchange, status, headers)
+}
+
+/** Adds what Kong adds to every response. */
 export function finishHead(exchange: Exchange): void {
   const { responseHeaders: headers, node, proxied } = exchange
   const kong = `kong/${node.version}`
@@ -67,6 +73,7 @@ export function finishHead(exchange: Exchange): void {
   if (type && TEXT_TYPES.has(type.toLowerCase())) headers.set('Content-Type', `${type}; charset=UTF-8`)
 }
 
+/** The head for Node.js, names and values by turns. */
 export function rawHead(headers: HeaderMap): string[] {
   const raw: string[] = []
   headers.each((_, name, value) => raw.push(name, value))
@@ -77,6 +84,6 @@ export function rawHead(headers: HeaderMap): string[] {
 export function readRawHead(raw: readonly Buffer[]): HeaderMap {
   const headers = new HeaderMap()
   for (let i = 0; i + 1 < raw.length; i += 2)
-    headers.add(raw[i]!.toString('latin1'), raw[i + 1]!.toString('latin1'))
+    headers.addRaw(raw[i]?.toString('latin1') ?? '', raw[i + 1]?.toString('latin1') ?? '')
   return headers
 }

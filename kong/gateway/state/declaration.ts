@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto'
-import { COLLECTIONS, type Collection, type Entity } from '../../entities/entities.ts'
-import type { EntitySchemas } from '../../entities/schemas.ts'
-import type { AutoValues } from '../../schema/field.ts'
+import { COLLECTIONS, type Collection } from '../../entities/entities.ts'
 import { isObject } from '../../schema/spec.ts'
-import { readEntities } from './declared.ts'
+import { type DeclaredEntity, type ReadOptions, readEntities } from './declared.ts'
 import { invalidDeclaration } from './errors.ts'
 import { parseYaml, writeYaml } from './lyaml.ts'
+import { migrateDeclaration } from './migrate.ts'
 import type { Lookup, State } from './state.ts'
 import type { Row } from './table.ts'
 
-type Tree = Record<string, unknown>
+type Tree = Readonly<Record<string, unknown>>
 
 /** A declarative configuration, taken apart. */
 export interface Declaration {
-  readonly entities: ReadonlyMap<Collection, readonly Row[]>
+  readonly entities: ReadonlyMap<Collection, readonly DeclaredEntity[]>
   /** Of its text, in hex: tells whether it is the one in force. */
   readonly hash: string
 }
@@ -36,37 +35,33 @@ export function parseDeclaration(text: string): Tree {
 
 export const hashOf = (text: string): string => createHash('md5').update(text).digest('hex')
 
-/** Nothing is loaded yet. */
+/** Nothing is loaded. */
 export const EMPTY_HASH = '0'.repeat(32)
 
 /**
- * Checks a configuration and makes entities of it.
+ * Checks a configuration, in the form of any of its versions, and makes entities of it.
  *
  * @throws EntityError with Kong's code 14 and all that is wrong.
  */
-export function readDeclaration(
-  tree: Tree,
-  schemas: EntitySchemas,
-  auto: AutoValues,
-  hash?: string,
-): Declaration {
-  return { entities: readEntities(tree, schemas, auto), hash: hash ?? hashOf(JSON.stringify(tree)) }
+export function readDeclaration(tree: Tree, options: ReadOptions, hash?: string): Declaration {
+  const entities = readEntities(migrateDeclaration(tree), options)
+  return { entities, hash: entities.size === 0 ? EMPTY_HASH : (hash ?? hashOf(JSON.stringify(tree))) }
 }
 
 /** Puts a configuration in the place of the whole state. */
 export function loadDeclaration(state: State, declaration: Declaration): void {
   state.transact(tx => {
     for (const collection of COLLECTIONS) for (const { id } of tx.list(collection)) tx.delete(collection, id)
-    for (const [collection, rows] of declaration.entities)
-      for (const row of rows) tx.put(collection, row as unknown as Entity)
+    for (const [collection, entities] of declaration.entities)
+      for (const { row } of entities) tx.put(collection, row)
   })
 }
 
 /** The state as a declarative file in Kong's form: flat, references by id. */
 export function writeDeclaration(lookup: Lookup): string {
-  const tree: Tree = { _format_version: '3.0', _transform: false }
+  const tree: Record<string, unknown> = { _format_version: '3.0', _transform: false }
   for (const collection of COLLECTIONS) {
-    const rows = lookup.list(collection) as unknown as readonly Row[]
+    const rows: readonly Row[] = lookup.list(collection)
     if (rows.length > 0) tree[collection] = rows.map(row => flat(row))
   }
   return writeYaml(tree)

@@ -1,21 +1,26 @@
-import { COLLECTIONS, type Collection } from '../../entities/entities.ts'
-import { COLLECTION_INFO, type EntitySchemas } from '../../entities/schemas.ts'
+import { COLLECTIONS, type Collection, DEFINITIONS, ENTITIES, isCollection } from '../../entities/entities.ts'
+import type { EntitySchemas } from '../../entities/schemas.ts'
 import type { AutoValues } from '../../schema/field.ts'
-import type { Schema } from '../../schema/schema.ts'
 import { isEmptyTable, isObject, type Violation, type Violations } from '../../schema/spec.ts'
+import { type Named, nameIndex, resolveNames, sharedValues } from './declared-names.ts'
+import { type Place, place } from './error-tree.ts'
 import { invalidDeclaration } from './errors.ts'
-import { stableId } from './stable-id.ts'
-import { finished } from './store.ts'
+import { storedRow } from './row.ts'
+import { type Parent, stableId } from './stable-id.ts'
 import type { Row } from './table.ts'
 
-type Tree = Record<string, unknown>
+type Tree = Readonly<Record<string, unknown>>
 
-interface Found {
-  readonly collection: Collection
-  readonly item: Tree
-  readonly id: string
-  /** Where it stands, for the errors: `['services', 0, 'routes', 1]`. */
-  readonly at: readonly (string | number)[]
+export interface ReadOptions {
+  readonly schemas: EntitySchemas
+  readonly auto: AutoValues
+}
+
+export interface DeclaredEntity {
+  /** As it is stored: passwords hashed, targets with their port. */
+  readonly row: Row
+  /** As it was declared, with its defaults. */
+  readonly declared: Row
 }
 
 /**
@@ -26,186 +31,151 @@ interface Found {
  */
 export function readEntities(
   tree: Tree,
-  schemas: EntitySchemas,
-  auto: AutoValues,
-): ReadonlyMap<Collection, readonly Row[]> {
+  options: ReadOptions,
+): ReadonlyMap<Collection, readonly DeclaredEntity[]> {
   const wrong: Violations = checkTop(tree)
-  const found: Found[] = []
-  collect(tree, schemas, auto, found, undefined, [])
-  const { names, doubles } = indexNames(found)
-  const entities = new Map<Collection, Row[]>()
+  const found = collect(tree, options.auto)
+  const { ids, doubles } = nameIndex(found)
+  const entities = new Map<Collection, DeclaredEntity[]>()
   for (const entry of found) {
-    const row = readEntity(entry, tree._transform !== false, schemas, auto, names, wrong, doubles)
-    const rows = entities.get(entry.collection) ?? []
-    rows.push(row)
-    entities.set(entry.collection, rows)
+    const { violations, unresolved, entity } = readEntity(entry, ids, tree._transform !== false, options)
+    if (violations) place(wrong, entry.at, violations)
+    if (unresolved) place(doubles, [entry.collection, entry.label], unresolved)
+    entities.set(entry.collection, [...(entities.get(entry.collection) ?? []), entity])
   }
-  // Kong looks for the later kinds of faults only once the earlier ones are mended.
+  // Kong looks for the later kinds of faults only once the earlier ones are fixed.
   for (const faults of [wrong, doubles, sharedValues(found)])
     if (Object.keys(faults).length > 0) throw invalidDeclaration(faults)
   return entities
 }
+
+/** Fields of Kong's own that say nothing here: it has one workspace and no parameters. */
+const IGNORED = ['workspaces', 'parameters']
 
 function checkTop(tree: Tree): Violations {
   const wrong: Violations = {}
   const { _format_version: version, _transform: transform } = tree
   if (version === undefined || version === null) wrong._format_version = 'required field missing'
   else if (typeof version !== 'string') wrong._format_version = 'expected a string'
-  else if (!['1.1', '2.1', '3.0'].includes(version)) wrong._format_version = 'expected one of: 1.1, 2.1, 3.0'
+  else if (version !== '3.0') wrong._format_version = 'expected one of: 1.1, 2.1, 3.0'
   if (transform !== undefined && transform !== null && typeof transform !== 'boolean')
     wrong._transform = 'expected a boolean'
+  Object.assign(wrong, checkRemarks(tree))
   for (const [name, value] of Object.entries(tree)) {
-    if (['_format_version', '_transform', '_comment', '_ignore'].includes(name)) continue
-    if (!(name in COLLECTION_INFO)) wrong[name] = 'unknown field'
+    if (['_format_version', '_transform', ...REMARKS, ...IGNORED].includes(name)) continue
+    if (!isCollection(name)) wrong[name] = 'unknown field'
     else if (value !== null && !Array.isArray(value) && !isEmptyTable(value))
       wrong[name] = 'expected an array'
   }
   return wrong
 }
 
-/** The field by which `child` refers to `parent`. */
-function referenceField(schemas: EntitySchemas, child: Collection, parent: Collection): string | undefined {
-  for (const [name, { spec }] of schemas[child].fieldsFor({})) if (spec.reference === parent) return name
-  return undefined
+const REMARKS = ['_comment', '_ignore']
+
+/** A remark is a string; what is to be ignored is a list. */
+function checkRemarks({ _comment, _ignore }: Tree): Violations {
+  return {
+    ...(!isUnset(_comment) && typeof _comment !== 'string' && { _comment: 'expected a string' }),
+    ...(!isUnset(_ignore) &&
+      !Array.isArray(_ignore) &&
+      !isEmptyTable(_ignore) && { _ignore: 'expected an array' }),
+  }
 }
+
+const isUnset = (value: unknown): boolean => value === undefined || value === null
+
+/** What may stand beneath an entity, and the field by which it refers to that one. */
+const CHILDREN: ReadonlyMap<Collection, ReadonlyMap<Collection, string>> = new Map(
+  COLLECTIONS.map(parent => [
+    parent,
+    new Map(
+      DEFINITIONS.flatMap(({ name, references }) =>
+        references.filter(({ to }) => to === parent).map(({ field }) => [name, field] as const),
+      ),
+    ),
+  ]),
+)
 
 /** Finds all entities, gives them ids, and takes those beneath others out of them. */
-function collect(
-  tree: Tree,
-  schemas: EntitySchemas,
-  auto: AutoValues,
-  found: Found[],
-  parent: Found | undefined,
-  at: readonly (string | number)[],
-): void {
-  for (const collection of COLLECTIONS) {
+function collect(tree: Tree, auto: AutoValues, parent?: Named): Named[] {
+  const beneath = parent && CHILDREN.get(parent.collection)
+  return COLLECTIONS.flatMap(collection => {
     const items = tree[collection]
-    const field = parent && referenceField(schemas, collection, parent.collection)
-    if (!Array.isArray(items) || (parent && field === undefined)) continue
-    items.forEach((item: unknown, i) => {
-      const own: Tree = isObject(item) ? { ...item } : {}
-      delete own._comment
-      delete own._ignore
-      const nested: Tree = {}
-      for (const child of COLLECTIONS) {
-        if (own[child] === undefined || referenceField(schemas, child, collection) === undefined) continue
-        nested[child] = own[child]
-        delete own[child]
-      }
-      const beneath = parent && field !== undefined ? { field, id: parent.id } : undefined
-      const given = typeof own.id === 'string' ? own.id : undefined
-      const id = given ?? stableId(collection, own, beneath) ?? auto.uuid()
-      const entry = {
+    const field = beneath?.get(collection)
+    if (!Array.isArray(items) || (parent && field === undefined)) return []
+    return items.flatMap((item: unknown, i) =>
+      collectItem(item, {
         collection,
-        item: { ...own, id, ...(beneath && { [beneath.field]: { id: beneath.id } }) },
-        id,
-        at: [...at, collection, i],
-      }
-      found.push(entry)
-      collect(nested, schemas, auto, found, entry, entry.at)
-    })
-  }
+        auto,
+        at: [...(parent?.at ?? []), collection, i],
+        ...(parent && field !== undefined && { owner: { field, id: parent.id } }),
+      }),
+    )
+  })
 }
 
-type Names = ReadonlyMap<string, string>
-
-const nameKey = (collection: string, name: string): string => `${collection}/${name}`
-
-/** Ids by collection and name, or by collection and id; and the names and ids that are declared twice. */
-function indexNames(found: readonly Found[]): { names: Names; doubles: Violations } {
-  const names = new Map<string, string>()
-  const ids = new Set<string>()
-  const doubles: Violations = {}
-  for (const { collection, item, id, at } of found) {
-    const { endpointKey, unique } = COLLECTION_INFO[collection]
-    const name = endpointKey !== undefined && unique.includes(endpointKey) ? item[endpointKey] : undefined
-    if (typeof name === 'string' && names.has(nameKey(collection, name))) {
-      // Told at the top, also of an entity that stands beneath another.
-      place(doubles, at.slice(-2), alreadyDeclared(collection, endpointKey!, name))
-      continue
-    }
-    if (typeof name === 'string') names.set(nameKey(collection, name), id)
-    if (ids.has(`${collection}/${id}`)) place(doubles, at, alreadyDeclared(collection, 'primary key', id))
-    ids.add(`${collection}/${id}`)
-    if (!names.has(nameKey(collection, id))) names.set(nameKey(collection, id), id)
-  }
-  return { names, doubles }
+interface ItemPlace {
+  readonly collection: Collection
+  readonly auto: AutoValues
+  readonly at: Place
+  readonly owner?: Parent
 }
 
-/** Other unique values that two entities share, such as the custom ids of consumers; told by the entity's name. */
-function sharedValues(found: readonly Found[]): Violations {
-  const seen = new Set<string>()
-  const shared: Violations = {}
-  for (const { collection, item, id } of found) {
-    const { endpointKey, unique } = COLLECTION_INFO[collection]
-    for (const field of unique) {
-      const value = item[field]
-      if (field === endpointKey || typeof value !== 'string') continue
-      const key = `${collection}/${field}/${value}`
-      const owner = String(item[endpointKey ?? 'id'] ?? id)
-      if (seen.has(key)) place(shared, [collection, owner], alreadyDeclared(collection, field, value))
-      seen.add(key)
-    }
+function collectItem(item: unknown, { collection, auto, at, owner }: ItemPlace): Named[] {
+  const { _comment, _ignore, ...given } = isObject(item) ? item : {}
+  const children = CHILDREN.get(collection)
+  const entries = Object.entries(given)
+  const isNested = ([name]: readonly [string, unknown]) => isCollection(name) && children?.has(name) === true
+  const own = Object.fromEntries(entries.filter(entry => !isNested(entry)))
+  const id = typeof own.id === 'string' ? own.id : (stableId(collection, own, owner) ?? auto.uuid())
+  const { endpointKey = 'id' } = ENTITIES[collection]
+  const entry: Named = {
+    ...{ collection, id, at },
+    data: { ...own, id, ...(owner && { [owner.field]: { id: owner.id } }) },
+    label: String(own[endpointKey] ?? id),
+    faults: {
+      ...checkRemarks({ _comment, _ignore }),
+      // What it stands beneath says what it refers to.
+      ...(owner && !isUnset(own[owner.field]) && { [owner.field]: 'value must be null' }),
+    },
+    isRecord: isObject(item) || isEmptyTable(item),
   }
-  return shared
+  return [entry, ...collect(Object.fromEntries(entries.filter(isNested)), auto, entry)]
 }
 
-const alreadyDeclared = (collection: string, field: string, value: string): string =>
-  `uniqueness violation: '${collection}' entity with ${field} set to '${value}' already declared`
+interface ReadEntity {
+  readonly entity: DeclaredEntity
+  readonly violations?: Violation
+  /** References that lead nowhere. */
+  readonly unresolved?: readonly string[]
+}
 
 function readEntity(
-  { collection, item, id, at }: Found,
+  entry: Named,
+  ids: ReadonlyMap<string, string>,
   transform: boolean,
-  schemas: EntitySchemas,
-  auto: AutoValues,
-  names: Names,
-  wrong: Violations,
-  unresolved: Violations,
-): Row {
+  { schemas, auto }: ReadOptions,
+): ReadEntity {
+  const { collection } = entry
   const schema = schemas[collection]
-  const { data, missing } = resolve(item, schema, names)
-  const filled = schema.fill(data, 'insert', auto)
-  const violations = schema.checkShorthands(data) ?? schema.check(filled) ?? {}
+  const { data, missing } = resolveNames(entry, schema, ids)
+  const prepared = ENTITIES[collection].prepare?.(data) ?? data
+  const given: Tree = 'refused' in prepared ? data : prepared
+  const filled = schema.fill(given, 'insert', auto)
+  const violations: Violations = {
+    ...(schema.checkShorthands(given) ?? schema.check(filled)),
+    ...entry.faults,
+  }
   for (const name of missing.keys()) delete violations[name]
-  if (Object.keys(violations).length > 0) {
-    for (const name of missing.keys()) violations[name] = { id: 'missing primary key' }
-    place(wrong, at, violations)
-  } else if (missing.size > 0) {
-    const owner = String(item[COLLECTION_INFO[collection].endpointKey ?? 'id'] ?? id)
-    place(unresolved, [collection, owner], [...missing.values()])
+  const isWrong = Object.keys(violations).length > 0
+  if (isWrong) for (const name of missing.keys()) violations[name] = { id: 'missing primary key' }
+  // Without a database an entity shows a time to live only where it was given one.
+  const ttl = typeof given.ttl === 'number' ? given.ttl : undefined
+  const row = storedRow(collection, schema, { filled, given: transform ? given : {}, ttl }, auto)
+  const declared = storedRow(collection, schema, { filled, given: {}, ttl }, auto)
+  return {
+    entity: { row, declared: 'target' in data ? { ...declared, target: data.target } : declared },
+    ...(isWrong && { violations: entry.isRecord ? violations : 'expected a record' }),
+    ...(!isWrong && missing.size > 0 && { unresolved: [...missing.values()] }),
   }
-  return finished(schema, filled, transform ? data : {}, typeof data.ttl === 'number' ? data.ttl : null)
-}
-
-/** References become ids; those that lead nowhere are taken out and told, by their field. */
-function resolve(item: Tree, schema: Schema, names: Names): { data: Tree; missing: Map<string, string> } {
-  const data: Tree = { ...item }
-  const missing = new Map<string, string>()
-  for (const [name, { spec }] of schema.fieldsFor(data)) {
-    const value = data[name]
-    if (spec.type !== 'foreign' || value === undefined || value === null) continue
-    const key = isObject(value) ? (value.id ?? value.name ?? value.username) : value
-    const id = names.get(nameKey(spec.reference!, String(key)))
-    if (id === undefined) {
-      delete data[name]
-      const shown = typeof value === 'string' ? value : JSON.stringify(value)
-      missing.set(name, `invalid reference '${name}: ${shown}' (no such entry in '${spec.reference}')`)
-    } else data[name] = { id }
-  }
-  return { data, missing }
-}
-
-/** Puts a violation into the error tree; lists have null for what is fine. */
-function place(tree: Violations, at: readonly (string | number)[], violation: Violation): void {
-  let node = tree as Tree
-  for (const [i, key] of at.slice(0, -1).entries()) {
-    const next = at[i + 1]
-    const present = node[key]
-    if (typeof present !== 'object' || present === null) node[key] = typeof next === 'number' ? [] : {}
-    node = node[key] as Tree
-  }
-  const last = at.at(-1)!
-  if (Array.isArray(node)) while (node.length < (last as number)) node.push(null)
-  const present = node[last]
-  node[last] = isObject(present) && isObject(violation) ? { ...present, ...violation } : violation
 }

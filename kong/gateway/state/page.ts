@@ -8,6 +8,8 @@ export interface PageOptions {
   readonly offset?: string
   /** `a,b`: both tags; `a/b`: one of them. */
   readonly tags?: string
+  /** False takes no full page for the last one, as a Kong without a database does. */
+  readonly looksAhead?: boolean
   /** Only the entities that refer to one other. */
   readonly scope?: { readonly field: string; readonly id: string }
 }
@@ -22,20 +24,35 @@ const DEFAULT_SIZE = 100
 const MAX_SIZE = 1000
 
 /** @param rows in the order of their ids. */
-export function cutPage(rows: readonly Row[], { size = DEFAULT_SIZE, offset, tags }: PageOptions): Page {
+export function cutPage(rows: readonly Row[], options: PageOptions): Page {
+  const matches = options.tags === undefined ? undefined : tagFilter(options.tags)
+  const chosen = matches ? rows.filter(row => matches(tagsOf(row))) : rows
+  return cutList(chosen, ({ id }) => id, options)
+}
+
+const tagsOf = ({ tags }: Row): readonly string[] => (Array.isArray(tags) ? tags : [])
+
+/**
+ * Cuts one page out of a list.
+ *
+ * @param keyOf what the list is ordered by, and what an offset names
+ */
+export function cutList<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  { size = DEFAULT_SIZE, offset, looksAhead = true }: Pick<PageOptions, 'size' | 'offset' | 'looksAhead'>,
+): { readonly data: readonly T[]; readonly offset?: string } {
   if (Number.isNaN(size)) throw invalidSize('size must be a number')
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
     throw invalidSize(`size must be an integer between 1 and ${MAX_SIZE}`)
-  const matches = tags === undefined ? undefined : tagFilter(tags)
   const first = offset === undefined ? undefined : decodeOffset(offset)
-  const data: Row[] = []
-  for (const row of rows) {
-    if (first !== undefined && row.id < first) continue
-    if (matches && !matches((row.tags as readonly string[] | null) ?? [])) continue
-    if (data.length === size) return { data, offset: encodeOffset(row.id) }
-    data.push(row)
-  }
-  return { data }
+  const start = first === undefined ? 0 : items.findIndex(item => keyOf(item) >= first)
+  if (start < 0) return { data: [] }
+  const data = items.slice(start, start + size)
+  const last = data.at(-1)
+  const next = items[start + size]
+  if (!looksAhead && last && data.length === size) return { data, offset: encodeOffset(`${keyOf(last)}\0`) }
+  return { data, ...(next && { offset: encodeOffset(keyOf(next)) }) }
 }
 
 const encodeOffset = (id: string): string =>

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Collection } from '../../entities/entities.ts'
-import { isObject } from '../../schema/spec.ts'
+import { type Collection, ENTITIES } from '../../entities/entities.ts'
+import { entryOf, type FieldSpec } from '../../schema/spec.ts'
 
 /**
  * The ids that Kong gives to the entities of a declarative file, so that they stay the same from one load to the
@@ -20,56 +20,41 @@ export function uuidV5(namespace: string, name: string): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** What identifies an entity of a file: one field, or several with the name of the collection in front. */
-const KEYS: Readonly<Partial<Record<Collection, string | readonly string[]>>> = {
-  services: 'name',
-  routes: 'name',
-  consumers: 'username',
-  upstreams: 'name',
-  plugins: ['name', 'route', 'service', 'consumer'],
-  basicauth_credentials: ['username'],
-  acls: ['consumer', 'group'],
-  targets: ['upstream', 'target'],
-  // The keys of key-auth and jwt may be generated, so Kong gives these a random id each time.
+type Item = Readonly<Record<string, unknown>>
+
+/** The field by which an entity refers to the one that it stands beneath, and the id of that one. */
+export interface Parent {
+  readonly field: string
+  readonly id: string
 }
 
-/**
- * The id that Kong derives for an entity without one; undefined where it makes a random one.
- *
- * @param parent the field by which the entity refers to the one that it stands beneath, and the id of that one.
- */
-export function stableId(
-  collection: Collection,
-  item: Readonly<Record<string, unknown>>,
-  parent?: { readonly field: string; readonly id: string },
-): string | undefined {
-  const key = keyOf(collection, item, parent)
-  return key === undefined ? undefined : uuidV5(uuidV5(KONG_NAMESPACE, collection), key)
+/** The id that Kong derives for an entity without one; undefined where it makes a random one. */
+export function stableId(collection: Collection, item: Item, parent?: Parent): string | undefined {
+  const { cacheKey, endpointKey } = ENTITIES[collection]
+  const key = cacheKey ? cacheKeyOf(collection, cacheKey, item, parent) : endpointKey && item[endpointKey]
+  return typeof key === 'string' ? uuidV5(uuidV5(KONG_NAMESPACE, collection), key) : undefined
 }
 
-function keyOf(
+function cacheKeyOf(
   collection: Collection,
-  item: Readonly<Record<string, unknown>>,
-  parent: { readonly field: string; readonly id: string } | undefined,
+  fields: readonly string[],
+  item: Item,
+  parent: Parent | undefined,
 ): string | undefined {
-  const fields = KEYS[collection]
-  if (fields === undefined) return undefined
-  if (typeof fields === 'string') {
-    const value = item[fields]
-    return typeof value === 'string' ? value : undefined
-  }
   // The asterisk stands for Kong's workspace.
   const parts: string[] = [collection, '*']
   for (const field of fields) {
+    const spec = specOf(collection, field)
     const value = item[field]
+    // A key that may be generated cannot be told in advance.
+    if (spec?.auto) return undefined
     if (typeof value === 'string') parts.push(value)
     else if (value === undefined && parent?.field === field) parts.push(parent.id)
-    else if (value === undefined && !isOptional(collection, field)) return undefined
-    else if (!isObject(value)) parts.push('')
+    else if (value === undefined && spec?.required) return undefined
+    else if (value === undefined) parts.push('')
   }
   return parts.join(':')
 }
 
-/** A plugin need not have every scope. */
-const isOptional = (collection: Collection, field: string): boolean =>
-  collection === 'plugins' && field !== 'name'
+const specOf = (collection: Collection, name: string): FieldSpec | undefined =>
+  ENTITIES[collection].schema.fields.map(entryOf).find(([field]) => field === name)?.[1]

@@ -1,5 +1,5 @@
-import { COLLECTIONS, type Collection, type Entity } from '../../entities/entities.ts'
-import { type Row, Table, type TableKeys } from './table.ts'
+import { COLLECTIONS, type Collection, DEFINITIONS, ENTITIES, type Entity } from '../../entities/entities.ts'
+import { type Row, type StoredRow, Table } from './table.ts'
 
 /** Looking up entities. A credential whose time to live is over is not found. */
 export interface Lookup {
@@ -19,7 +19,7 @@ export interface Snapshot extends Lookup {
 
 /** What a change may do besides looking up. Its lookups see its own writes. */
 export interface Transaction extends Lookup {
-  put<C extends Collection>(collection: C, entity: Entity<C>): void
+  put(collection: Collection, row: Row): void
   delete(collection: Collection, id: string): void
 }
 
@@ -38,27 +38,10 @@ export interface State extends Lookup {
   subscribe(listener: (version: number) => void): () => void
 }
 
-/** The unique and the foreign fields of each collection. */
-export const TABLE_KEYS: Readonly<Record<Collection, TableKeys>> = {
-  services: { unique: ['name'], foreign: [] },
-  routes: { unique: ['name'], foreign: ['service'] },
-  consumers: { unique: ['username', 'custom_id'], foreign: [] },
-  plugins: { unique: ['instance_name'], foreign: ['service', 'route', 'consumer'] },
-  keyauth_credentials: { unique: ['key'], foreign: ['consumer'] },
-  basicauth_credentials: { unique: ['username'], foreign: ['consumer'] },
-  jwt_secrets: { unique: ['key'], foreign: ['consumer'] },
-  acls: { unique: [], foreign: ['consumer'] },
-  upstreams: { unique: ['name'], foreign: [] },
-  targets: { unique: [], foreign: ['upstream'] },
-}
+type Tables = Readonly<Record<Collection, Table>>
 
-type Tables = Record<Collection, Table>
-
-/** Rows keep the moment they expire, milliseconds since the epoch; readers get the seconds that are left. */
-interface Expiring {
-  readonly ttl: number | null
-  readonly expiresAtMs?: number
-}
+/** Collections whose entities can have a time to live. */
+const EXPIRING = new Set(DEFINITIONS.filter(({ schema }) => schema.ttl).map(({ name }) => name))
 
 /**
  * A state in memory.
@@ -66,8 +49,11 @@ interface Expiring {
  * @param now milliseconds since the epoch, for credentials with a time to live.
  */
 export function createMemoryState(now: () => number): State {
-  const tables = Object.fromEntries(COLLECTIONS.map(c => [c, new Table(TABLE_KEYS[c])])) as Tables
-  const frozen: Partial<Tables> = {}
+  const tables = tablesOf(name => {
+    const { unique, references } = ENTITIES[name]
+    return new Table({ unique, foreign: references.map(({ field }) => field) })
+  })
+  const frozen: Partial<Record<Collection, Table>> = {}
   const listeners = new Set<(version: number) => void>()
   let version = 0
   let current: Snapshot | undefined
@@ -78,38 +64,18 @@ export function createMemoryState(now: () => number): State {
       return version
     },
     snapshot() {
-      if (current) return current
       // Tables that did not change since the last snapshot are shared with it.
-      for (const c of COLLECTIONS) frozen[c] ??= tables[c].clone()
-      current = { version, ...lookup({ ...frozen } as Tables, now) }
+      current ??= {
+        version,
+        ...lookup(
+          tablesOf(name => (frozen[name] ??= tables[name].clone())),
+          now,
+        ),
+      }
       return current
     },
     transact(change) {
-      const undo: (() => void)[] = []
-      const touched = new Set<Collection>()
-      const put = (collection: Collection, row: Row) => {
-        const before = tables[collection].get(row.id)
-        undo.push(() => (before ? tables[collection].put(before) : tables[collection].delete(row.id)))
-        touched.add(collection)
-        tables[collection].put(row)
-      }
-      let result: ReturnType<typeof change>
-      try {
-        result = change({
-          ...lookup(tables, now),
-          put: (collection, entity) =>
-            put(collection, stamped(entity as unknown as Row, tables[collection].get(entity.id), now)),
-          delete(collection, id) {
-            const before = tables[collection].delete(id)
-            if (!before) return
-            touched.add(collection)
-            undo.push(() => tables[collection].put(before))
-          },
-        })
-      } catch (error) {
-        for (const step of undo.reverse()) step()
-        throw error
-      }
+      const { result, touched } = transact(tables, now, change)
       if (touched.size > 0) {
         for (const collection of touched) delete frozen[collection]
         version++
@@ -125,34 +91,69 @@ export function createMemoryState(now: () => number): State {
   }
 }
 
-function lookup(tables: Tables, now: () => number): Lookup {
-  const live = <C extends Collection>(row: Row | undefined): Entity<C> | undefined => alive(row, now)
-  const all = <C extends Collection>(rows: readonly Row[], expiring: boolean): readonly Entity<C>[] =>
-    (expiring ? rows.map(row => live<C>(row)).filter(row => row !== undefined) : rows) as readonly Entity<C>[]
-  return {
-    get: (collection, id) => live(tables[collection].get(id)),
-    find: (collection, field, value) => live(tables[collection].by(field, value)),
-    referring: (collection, field, id) =>
-      all(tables[collection].referring(field, id), collection === 'keyauth_credentials'),
-    list: collection => all(tables[collection].list(), collection === 'keyauth_credentials'),
+const tablesOf = (table: (name: Collection) => Table): Tables =>
+  Object.fromEntries(COLLECTIONS.map(name => [name, table(name)])) as Tables
+
+/** Runs a change; undoes its steps when it throws. */
+function transact<T>(tables: Tables, now: () => number, change: (transaction: Transaction) => T) {
+  const undo: (() => void)[] = []
+  const touched = new Set<Collection>()
+  const transaction: Transaction = {
+    ...lookup(tables, now),
+    put(collection, given) {
+      const table = tables[collection]
+      const before = table.get(given.id)
+      undo.push(() => (before ? table.put(before) : table.delete(given.id)))
+      touched.add(collection)
+      table.put(EXPIRING.has(collection) ? stamped(given, before, now) : given)
+    },
+    delete(collection, id) {
+      const before = tables[collection].delete(id)
+      if (!before) return
+      touched.add(collection)
+      undo.push(() => tables[collection].put(before))
+    },
+  }
+  try {
+    return { result: change(transaction), touched }
+  } catch (error) {
+    for (const step of undo.reverse()) step()
+    throw error
   }
 }
 
-/** An entity whose `ttl` is undefined keeps the time that it has. */
-function stamped(row: Row, before: Row | undefined, now: () => number): Row {
-  const { ttl } = row as unknown as Expiring
-  if (ttl === undefined && before && 'expiresAtMs' in before)
-    return { ...row, ttl: before.ttl, expiresAtMs: before.expiresAtMs }
-  return typeof ttl === 'number' && ttl > 0
-    ? ({ ...row, expiresAtMs: now() + ttl * 1000 } as unknown as Row)
-    : row
+function lookup(tables: Tables, now: () => number): Lookup {
+  // The store puts only rows that the schema of their collection has filled in.
+  const one = <C extends Collection>(row: StoredRow | undefined) =>
+    row && (alive(row, now) as Entity<C> | undefined)
+  const all = <C extends Collection>(collection: C, rows: readonly StoredRow[]) =>
+    (EXPIRING.has(collection)
+      ? rows.map(row => alive(row, now)).filter(row => row !== undefined)
+      : rows) as readonly Entity<C>[]
+  return {
+    get: (collection, id) => one(tables[collection].get(id)),
+    find: (collection, field, value) => one(tables[collection].by(field, value)),
+    referring: (collection, field, id) => all(collection, tables[collection].referring(field, id)),
+    list: collection => all(collection, tables[collection].list()),
+  }
+}
+
+/** An entity whose `ttl` is undefined keeps what it has. Kong counts from `created_at`, not from now. */
+function stamped(row: Row, before: StoredRow | undefined, now: () => number): StoredRow {
+  const { ttl, created_at } = row
+  if (ttl === undefined && before?.ttl !== undefined) {
+    const { ttl: kept, expiresAtMs } = before
+    return { ...row, ttl: kept, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+  }
+  const createdAtMs = typeof created_at === 'number' ? created_at * 1000 : now()
+  return typeof ttl === 'number' && ttl > 0 ? { ...row, expiresAtMs: createdAtMs + ttl * 1000 } : row
 }
 
 /** The row as a reader sees it: with the seconds that are left, or nothing when none is left. */
-function alive<C extends Collection>(row: Row | undefined, now: () => number): Entity<C> | undefined {
-  if (!row || !('expiresAtMs' in row)) return row as Entity<C> | undefined
-  const { expiresAtMs, ...rest } = row as Row & { expiresAtMs: number }
+function alive(row: StoredRow, now: () => number): Row | undefined {
+  if (row.expiresAtMs === undefined) return row
+  const { expiresAtMs, ...rest } = row
   const leftMs = expiresAtMs - now()
   // Whole seconds that are still to come: Kong tells 3,599 of an hour at once.
-  return leftMs > 0 ? ({ ...rest, ttl: Math.ceil(leftMs / 1000) - 1 } as unknown as Entity<C>) : undefined
+  return leftMs > 0 ? { ...rest, ttl: Math.ceil(leftMs / 1000) - 1 } : undefined
 }

@@ -1,5 +1,10 @@
+import { isObject } from '../../schema/spec.ts'
+
 /** A row of any collection, as the table sees it. */
 export type Row = Readonly<Record<string, unknown>> & { readonly id: string }
+
+/** A row with the moment at which it expires, milliseconds since the epoch; readers get the seconds that are left. */
+export type StoredRow = Row & { readonly expiresAtMs?: number }
 
 /** What a table of a collection is indexed by. */
 export interface TableKeys {
@@ -12,27 +17,29 @@ export interface TableKeys {
 /** Reading a table. Rows come in the order of their ids, as Kong's pages do. */
 export interface ReadableTable {
   readonly size: number
-  get(id: string): Row | undefined
-  by(field: string, value: unknown): Row | undefined
+  get(id: string): StoredRow | undefined
+  by(field: string, value: unknown): StoredRow | undefined
   /** The rows whose `field` refers to the entity with this id. */
-  referring(field: string, id: string): readonly Row[]
-  list(): readonly Row[]
+  referring(field: string, id: string): readonly StoredRow[]
+  list(): readonly StoredRow[]
 }
 
-const referenced = (row: Row, field: string): string | undefined =>
-  (row[field] as { id?: string } | null | undefined)?.id
+function referenced(row: StoredRow, field: string): string | undefined {
+  const value = row[field]
+  return isObject(value) && typeof value.id === 'string' ? value.id : undefined
+}
 
-const byId = (a: Row, b: Row): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+const byId = (a: StoredRow, b: StoredRow): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
 /** Rows of one collection with their indexes. */
 export class Table implements ReadableTable {
   readonly #keys: TableKeys
-  readonly #rows = new Map<string, Row>()
-  readonly #unique = new Map<string, Map<unknown, Row>>()
-  readonly #foreign = new Map<string, Map<string, Map<string, Row>>>()
-  #sorted: readonly Row[] | undefined
+  readonly #rows = new Map<string, StoredRow>()
+  readonly #unique = new Map<string, Map<unknown, StoredRow>>()
+  readonly #foreign = new Map<string, Map<string, Map<string, StoredRow>>>()
+  #sorted: readonly StoredRow[] | undefined
 
-  constructor(keys: TableKeys, rows: Iterable<Row> = []) {
+  constructor(keys: TableKeys, rows: Iterable<StoredRow> = []) {
     this.#keys = keys
     for (const field of keys.unique) this.#unique.set(field, new Map())
     for (const field of keys.foreign) this.#foreign.set(field, new Map())
@@ -43,25 +50,25 @@ export class Table implements ReadableTable {
     return this.#rows.size
   }
 
-  get(id: string): Row | undefined {
+  get(id: string): StoredRow | undefined {
     return this.#rows.get(id)
   }
 
-  by(field: string, value: unknown): Row | undefined {
+  by(field: string, value: unknown): StoredRow | undefined {
     return this.#unique.get(field)?.get(value)
   }
 
-  referring(field: string, id: string): readonly Row[] {
+  referring(field: string, id: string): readonly StoredRow[] {
     const rows = this.#foreign.get(field)?.get(id)
     return rows ? [...rows.values()].sort(byId) : []
   }
 
-  list(): readonly Row[] {
+  list(): readonly StoredRow[] {
     this.#sorted ??= [...this.#rows.values()].sort(byId)
     return this.#sorted
   }
 
-  put(row: Row): void {
+  put(row: StoredRow): void {
     this.delete(row.id)
     this.#sorted = undefined
     this.#rows.set(row.id, row)
@@ -72,13 +79,13 @@ export class Table implements ReadableTable {
     for (const [field, index] of this.#foreign) {
       const id = referenced(row, field)
       if (id === undefined) continue
-      const rows = index.get(id) ?? new Map<string, Row>()
+      const rows = index.get(id) ?? new Map<string, StoredRow>()
       rows.set(row.id, row)
       index.set(id, rows)
     }
   }
 
-  delete(id: string): Row | undefined {
+  delete(id: string): StoredRow | undefined {
     const row = this.#rows.get(id)
     if (!row) return undefined
     this.#sorted = undefined

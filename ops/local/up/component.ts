@@ -2,8 +2,8 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../../foundation/errors.ts'
+import { type ChildGuard, guardChild, type Launch } from '../child-guard.ts'
 import { endOfLog, projectFolder } from '../folders.ts'
-import { keep } from '../keeper.ts'
 import { privateFolder } from './state.ts'
 
 /** A part of the platform while it runs. */
@@ -12,50 +12,53 @@ export interface Component {
   readonly about: string
   readonly pid: number | undefined
   readonly log: string | undefined
-  /** Undefined for what is not ours to watch. */
+  /** Always true of what is not ours to watch. */
   isRunning(): boolean
+  /** Starts it again where its process has ended. @returns what takes its place */
+  restart(): Promise<Component>
   close(): Promise<void>
 }
 
-const READY_MS = 20_000
+/** Generous: a busy machine is no reason to give up. */
+const READY_MS = 60_000
+
+export interface Command {
+  readonly name: string
+  readonly about: string
+  /** Of `sluice`. */
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Asked again and again until it is true. */
+  isReady(): Promise<boolean>
+}
 
 /**
  * Runs a command of `sluice` as this user until it is closed; resolves when it is ready.
  *
- * @param isReady asked again and again until it is true
+ * @param restart starts it again, with all that goes with it; by default the command alone
  * @throws SluiceError SLUICE_SERVICE_UNAVAILABLE with the end of its log
  */
 export async function startCommand(
-  name: string,
-  about: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-  isReady: () => Promise<boolean>,
+  command: Command,
+  restart = () => startCommand(command),
 ): Promise<Component> {
+  const { name, about } = command
   const folder = path.join(privateFolder('log'), name)
   mkdirSync(folder, { recursive: true })
   const log = path.join(folder, 'log')
   rmSync(log, { force: true })
-  const kept = keep(
-    {
-      command: process.execPath,
-      args: [sluice(), ...args],
-      env: { ...(process.env as Record<string, string>), ...env },
-      endSignal: 'TERM',
-      asCurrentUser: true,
-    },
-    folder,
-    { keepFolder: true, graceMs: 10_000 },
-  )
-  await kept.start()
-  const deadline = performance.now() + READY_MS
-  while (!(await isReady().catch(() => false))) {
-    if (kept.isRunning() && performance.now() < deadline) {
-      await sleep(50)
-      continue
-    }
-    const problem = kept.isRunning() ? `was not ready in ${READY_MS / 1_000} s` : 'ended at its start'
-    await kept.close()
+  const launch: Launch = {
+    command: process.execPath,
+    args: [sluice(), ...command.args],
+    env: { ...(process.env as Record<string, string>), ...command.env },
+    endSignal: 'TERM',
+    asCurrentUser: true,
+  }
+  const guard = guardChild(launch, folder, { keepFolder: true, graceMs: 10_000 })
+  await guard.start()
+  const problem = await untilReady(command, guard)
+  if (problem) {
+    await guard.close()
     throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `the ${name} ${problem}:\n${endOfLog(log)}`)
   }
   return {
@@ -63,11 +66,26 @@ export async function startCommand(
     about,
     log,
     get pid() {
-      return kept.pid
+      return guard.pid
     },
-    isRunning: () => kept.isRunning(),
-    close: () => kept.close(),
+    isRunning: () => guard.isRunning(),
+    async restart() {
+      await guard.close()
+      return restart()
+    },
+    close: () => guard.close(),
   }
+}
+
+/** @returns why it never became ready. */
+async function untilReady({ isReady }: Command, guard: ChildGuard): Promise<string | undefined> {
+  const deadline = performance.now() + READY_MS
+  while (!(await isReady().catch(() => false))) {
+    if (!guard.isRunning()) return 'ended at its start'
+    if (performance.now() > deadline) return `was not ready in ${READY_MS / 1_000} s`
+    await sleep(50)
+  }
+  return undefined
 }
 
 /** The compiled command line. */

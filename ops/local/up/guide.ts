@@ -1,4 +1,6 @@
+import path from 'node:path'
 import { sampleCredentials } from './credentials.ts'
+import { envFile } from './env.ts'
 import type { UpState } from './state.ts'
 
 /** What to try next: each command shows one thing that the platform does. */
@@ -39,6 +41,20 @@ export function guide({ ports, degraded, urls }: UpState): string {
       '  # the events of these requests, in PostgreSQL and on the queue of RabbitMQ',
       '  make events',
     )
-  lines.push('', 'make ps · make logs · make down', '')
+  lines.push(
+    '  # operator commands: their addresses and passwords are in a file for the shell (make env prints it)',
+    `  . ${shownPath(envFile())}`,
+    '  sluice breaker list',
+    '  sluice plan -f kong/desired/kong.yaml',
+    '',
+    'make ps · make logs · make down',
+    '',
+  )
   return lines.join('\n')
+}
+
+/** As one types it where `make up` was typed. */
+function shownPath(file: string): string {
+  const relative = path.relative(process.cwd(), file)
+  return relative.startsWith('..') || !relative.includes('/') ? file : relative
 }

@@ -6,24 +6,26 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
+import { refuse } from '../confirm.ts'
 import { findService } from '../find.ts'
-import { platformFolder, projectFolder } from '../folders.ts'
+import { projectFolder } from '../folders.ts'
 import { startSample } from '../sample.ts'
 import { NAMES, type Service, type ServiceKind } from '../service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
 import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
-import { privateFolder } from './state.ts'
+import { privateFolder, type UpState } from './state.ts'
 
 const run = promisify(execFile)
 
-const ROUTED_MS = 10_000
+const ROUTED_MS = 60_000
 
 /** What goes on without a store that can't be had. */
 const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
+  consul: 'the targets of upstreams are those that are declared',
 }
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
@@ -36,7 +38,7 @@ export interface StoreSearch {
 
 /** Starts the stores; one that can't be had is left out, with the reason and what stands in for it. */
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
-  const kinds = Object.keys(NAMES) as ServiceKind[]
+  const kinds: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
   const degraded: string[] = []
   const found = await Promise.all(
     kinds.map(async kind => {
@@ -45,6 +47,7 @@ export async function startStores(say: (line: string) => void): Promise<StoreSea
           variables: 'SLUICE_',
           lasting: kind,
           say: line => say(`${NAMES[kind]}: ${line}`),
+          confirm: refuse,
         })
         say(`${NAMES[kind]} is ready (${service.way})`)
         return service
@@ -57,24 +60,35 @@ export async function startStores(say: (line: string) => void): Promise<StoreSea
   const services = found.filter(service => service !== undefined)
   return {
     stores: Object.fromEntries(services.map(service => [service.kind, service])) as Stores,
-    components: services.map(service => ({
-      name: service.kind,
-      about: `${new URL(service.url).host} (${service.way})`,
-      log: service.logFile,
-      get pid() {
-        return service.pid
-      },
-      isRunning: () => service.isRunning(),
-      close: () => service.close(),
-    })),
+    components: services.map(componentOf),
     degraded,
   }
+}
+
+function componentOf(service: Service): Component {
+  const component: Component = {
+    name: service.kind,
+    about: `${new URL(service.url).host} (${service.way})`,
+    log: service.logFile,
+    get pid() {
+      return service.pid
+    },
+    isRunning: () => service.isRunning(),
+    async restart() {
+      await service.restart()
+      return component
+    },
+    close: () => service.close(),
+  }
+  return component
 }
 
 export async function startSampleService(ports: Ports, say: (line: string) => void): Promise<Component> {
   const sample = await startSample({
     ports: [ports.sample, ports.control],
+    lasting: 'sample',
     say: line => say(`sample: ${line}`),
+    confirm: refuse,
   })
   return {
     name: 'sample',
@@ -84,59 +98,95 @@ export async function startSampleService(ports: Ports, say: (line: string) => vo
       return sample.pid
     },
     isRunning: () => sample.isRunning(),
+    async restart() {
+      await sample.close()
+      return startSampleService(ports, say)
+    },
     close: () => sample.close(),
   }
 }
 
+/** What a command of `sluice` needs to work on this platform: the plugin server itself, and those that operate it. */
+export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<string, string> {
+  return {
+    SLUICE_SOCKET: socket(),
+    SLUICE_SPOOL_DIR: privateFolder('spool'),
+    SLUICE_HTTP: `127.0.0.1:${ports.http}`,
+    SLUICE_FINGERPRINT_SECRET_FILE: secretFile('fingerprint'),
+    // Empty takes a URL out of force that was given but does not serve.
+    SLUICE_REDIS_URL: urls.redis ?? '',
+    SLUICE_POSTGRES_URL: urls.postgres ?? '',
+    SLUICE_AMQP_URL: urls.rabbit ?? '',
+  }
+}
+
+/** What kong/desired/kong.yaml asks of the environment. */
+export const declaredSettings = (ports: Ports) => ({
+  ...sampleCredentials(),
+  SAMPLE_HOST: '127.0.0.1',
+  SAMPLE_PORT: String(ports.sample),
+})
+
+export const urlsOf = (stores: Stores): UpState['urls'] =>
+  Object.fromEntries(Object.values(stores).map(({ kind, url }) => [kind, url]))
+
 const socket = () => path.join(privateFolder('run'), 'sluice.sock')
 
 export function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
-  const env = {
-    ...pickUrls(stores),
-    SLUICE_SOCKET: socket(),
-    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
-    SLUICE_HTTP: `127.0.0.1:${ports.http}`,
-    SLUICE_FINGERPRINT_SECRET_FILE: secretFile('fingerprint'),
-  }
   const url = `http://127.0.0.1:${ports.http}`
-  return startCommand('plugin-server', url, ['serve'], env, () => answers(`${url}/healthz`))
+  return startCommand({
+    name: 'plugin-server',
+    about: url,
+    args: ['serve'],
+    env: sluiceSettings(ports, urlsOf(stores)),
+    isReady: () => answers(`${url}/healthz`),
+  })
 }
 
-/** Starts the gateway with the settings that `sluice kong-conf` prints for any Kong. */
-export async function startGateway(ports: Ports): Promise<Component> {
+/** The gateway together with its declared state, which it keeps in memory: it is applied at each start. */
+export async function startGateway(
+  ports: Ports,
+  stores: Stores,
+  say: (line: string) => void,
+): Promise<Component> {
+  const gateway = await startCommand(
+    {
+      name: 'gateway',
+      about: `http://127.0.0.1:${ports.proxy}`,
+      args: ['gateway'],
+      env: {
+        ...(await kongSettings()),
+        KONG_PROXY_LISTEN: `127.0.0.1:${ports.proxy}`,
+        KONG_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
+      },
+      isReady: () => answers(`http://127.0.0.1:${ports.admin}/status`),
+    },
+    () => startGateway(ports, stores, say),
+  )
+  try {
+    say(await applyDesired(ports, stores))
+    return gateway
+  } catch (error) {
+    await gateway.close()
+    throw error
+  }
+}
+
+/** The settings that `sluice kong-conf` prints for any Kong. */
+async function kongSettings(): Promise<Record<string, string>> {
   const dumps = privateFolder('run/dump')
   const env = { ...process.env, SLUICE_SOCKET: socket() }
   await run(process.execPath, [sluice(), 'dump', '--out', dumps], { env })
   const kongConf = [sluice(), 'kong-conf', '--format', 'env', '--dump-dir', dumps]
   const { stdout } = await run(process.execPath, kongConf, { env })
-  const settings = [...stdout.matchAll(/^(KONG_\w+)=(?:'(.*)'|(.*))$/gm)].map(
-    ([, name, quoted, bare]) => [name!, quoted ?? bare!] as const,
-  )
-  const proxy = `http://127.0.0.1:${ports.proxy}`
-  return startCommand(
-    'gateway',
-    proxy,
-    ['gateway'],
-    {
-      ...Object.fromEntries(settings),
-      KONG_PROXY_LISTEN: `127.0.0.1:${ports.proxy}`,
-      KONG_ADMIN_LISTEN: `127.0.0.1:${ports.admin}`,
-    },
-    () => answers(`http://127.0.0.1:${ports.admin}/status`),
-  )
+  const settings = [...stdout.matchAll(/^(KONG_\w+)=(?:'(.*)'|(.*))$/gm)]
+  return Object.fromEntries(settings.map(([, name, quoted, bare]) => [name, quoted ?? bare]))
 }
 
 /** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
-export async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
+async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
   const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
-  const env = {
-    ...sampleCredentials(),
-    ...process.env,
-    ...pickUrls(stores),
-    SAMPLE_HOST: '127.0.0.1',
-    SAMPLE_PORT: String(ports.sample),
-    SLUICE_SPOOL_DIR: path.join(platformFolder(), 'spool'),
-  }
+  const env = { ...process.env, ...declaredSettings(ports), ...sluiceSettings(ports, urlsOf(stores)) }
   try {
     const adminUrl = `http://127.0.0.1:${ports.admin}`
     const { stdout } = await run(process.execPath, [sluice(), ...args, '--admin-url', adminUrl], { env })
@@ -154,15 +204,6 @@ async function untilRouted(url: string): Promise<void> {
   while ((await fetch(url)).status === 404) {
     if (performance.now() > deadline) throw new Error(`${url} is still not routed`)
     await sleep(50)
-  }
-}
-
-/** An empty value takes a URL out of force that was given but does not serve. */
-function pickUrls({ redis, postgres, rabbit }: Stores): Record<string, string> {
-  return {
-    SLUICE_REDIS_URL: redis?.url ?? '',
-    SLUICE_POSTGRES_URL: postgres?.url ?? '',
-    SLUICE_AMQP_URL: rabbit?.url ?? '',
   }
 }
 

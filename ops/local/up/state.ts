@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import path from 'node:path'
 import { platformFolder } from '../folders.ts'
 import { isAlive, startTimeOf } from '../processes.ts'
+import type { ServiceKind } from '../service.ts'
 import type { Ports } from './ports.ts'
 
 /** One process for good: a pid alone may have become another's. */
@@ -28,8 +29,8 @@ export interface UpState {
   readonly components: readonly ComponentState[]
   /** What is missing, and what stands in for it. */
   readonly degraded: readonly string[]
-  /** With credentials: the file is its user's alone. */
-  readonly urls: { readonly postgres?: string | undefined; readonly rabbit?: string | undefined }
+  /** Of the stores that could be had, with credentials: the file is its user's alone. */
+  readonly urls: Readonly<Partial<Record<ServiceKind, string>>>
 }
 
 /** A folder of the platform's that only this user may enter. */
@@ -44,9 +45,15 @@ export function privateFolder(name: string): string {
 const stateFile = () => path.join(privateFolder('run'), 'up.json')
 
 export function writeState(state: UpState): void {
-  const beside = `${stateFile()}.${process.pid}`
-  writeFileSync(beside, JSON.stringify(state, undefined, 2), { mode: 0o600 })
-  renameSync(beside, stateFile())
+  replaceFile(stateFile(), JSON.stringify(state, undefined, 2), 0o600)
+}
+
+/** No reader ever sees a half of it. */
+export function replaceFile(file: string, text: string, mode: number): void {
+  const beside = `${file}.${process.pid}`
+  rmSync(beside, { force: true })
+  writeFileSync(beside, text, { mode })
+  renameSync(beside, file)
 }
 
 export function readState(): UpState | undefined {

@@ -1,23 +1,25 @@
 /**
  * The process that stays behind `make up`: starts the platform, restarts a part that ends, and ends all of it on
- * SIGTERM. Every part has a keeper on a pipe from here, so nothing outlives a crash of this process.
+ * SIGTERM. Every part has a guard on a pipe from here, so nothing outlives a crash of this process.
  *
- * It tells its progress to the process that started it, as messages; until it has said `ready`, the end of that
- * process (a Ctrl-C) ends it too.
+ * It reports its progress to the process that started it, as messages; until it has said `ready`, the end of that
+ * process ends it too. It has no terminal, so it asks nothing and fetches nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../foundation/errors.ts'
 import type { Component } from './component.ts'
+import { removeEnvironment, writeEnvironment } from './env.ts'
+import { takeLock } from './lock.ts'
 import {
-  applyDesired,
   type StoreSearch,
   startGateway,
   startPluginServer,
   startSampleService,
   startStores,
+  urlsOf,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { identify, removeState, writeState } from './state.ts'
+import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
   | { readonly kind: 'line'; readonly text: string }
@@ -29,12 +31,13 @@ const WATCH_MS = 1_000
 const MAX_RESTARTS = 5
 
 const ports = readPorts(process.env)
-const tell = (progress: Progress) => {
-  if (process.connected) process.send?.(progress)
+/** The receiver may be gone in the middle of a message, after a Ctrl-C: then nobody needs it. */
+const report = (progress: Progress) => {
+  if (process.connected) process.send?.(progress, () => {})
 }
 const say = (text: string) => {
   process.stdout.write(`${new Date().toISOString()} ${text}\n`)
-  tell({ kind: 'line', text })
+  report({ kind: 'line', text })
 }
 
 /** Those that are running, in the order of their start. */
@@ -44,6 +47,7 @@ let ready = false
 let ending: Promise<void> | undefined
 
 async function start(): Promise<void> {
+  await takeLock('running')
   publish()
   await Promise.all([
     startStores(say).then(found => {
@@ -54,15 +58,14 @@ async function start(): Promise<void> {
   ])
   say('the sample service is ready')
   for (const text of search.degraded) say(text)
-  const starts = startsBehind(search)
-  for (const [name, startOne] of Object.entries(starts)) {
-    add(await startOne())
-    say(`the ${name} is ready`)
-  }
+  add(await startPluginServer(ports, search.stores))
+  say('the plugin-server is ready')
+  add(await startGateway(ports, search.stores, say))
+  say('the gateway is ready')
   ready = true
-  publish()
-  tell({ kind: 'ready' })
-  await watch(starts)
+  writeEnvironment(publish())
+  report({ kind: 'ready' })
+  await watch()
 }
 
 function add(component: Component): void {
@@ -70,26 +73,9 @@ function add(component: Component): void {
   publish()
 }
 
-const startsBehind = ({ stores }: StoreSearch): Readonly<Record<string, () => Promise<Component>>> => ({
-  'plugin-server': () => startPluginServer(ports, stores),
-  // It keeps its state in memory, so the declared state is applied at each start.
-  gateway: async () => {
-    const gateway = await startGateway(ports)
-    try {
-      say(await applyDesired(ports, stores))
-    } catch (error) {
-      await gateway.close()
-      throw error
-    }
-    return gateway
-  },
-})
-
 /** Whatever has started is on record, so that a later run can end it after a crash of this one. */
-function publish(): void {
-  if (ending) return
-  const { stores, degraded } = search
-  writeState({
+function publish(): UpState {
+  const state: UpState = {
     supervisor: identify(process.pid)!,
     ready,
     ports,
@@ -99,24 +85,24 @@ function publish(): void {
       log,
       process: identify(pid),
     })),
-    degraded,
-    urls: { postgres: stores.postgres?.url, rabbit: stores.rabbit?.url },
-  })
+    degraded: search.degraded,
+    urls: urlsOf(search.stores),
+  }
+  if (!ending) writeState(state)
+  return state
 }
 
-async function watch(starts: ReturnType<typeof startsBehind>): Promise<void> {
+async function watch(): Promise<void> {
   const restarts = new Map<string, number>()
   while (!ending) {
     await sleep(WATCH_MS)
     for (const [name, component] of running) {
       const count = restarts.get(name) ?? 0
-      const startOne = starts[name]
-      if (ending || component.isRunning() || !startOne || count >= MAX_RESTARTS) continue
+      if (ending || component.isRunning() || count >= MAX_RESTARTS) continue
       restarts.set(name, count + 1)
       say(`the ${name} ended; starting it again (${count + 1} of ${MAX_RESTARTS})`)
-      await component.close()
       try {
-        add(await startOne())
+        add(await component.restart())
       } catch (error) {
         say(messageOf(error))
       }
@@ -127,6 +113,7 @@ async function watch(starts: ReturnType<typeof startsBehind>): Promise<void> {
 /** Ends everything, the last that was started first. */
 function end(): Promise<void> {
   ending ??= (async () => {
+    removeEnvironment()
     for (const component of [...running.values()].reverse()) await component.close()
     removeState()
   })()
@@ -143,7 +130,7 @@ process.on('disconnect', () => {
 start().catch(async (error: unknown) => {
   const text = messageOf(error)
   process.stderr.write(`${text}\n`)
-  tell({ kind: 'failed', text })
+  report({ kind: 'failed', text })
   await end()
   process.exit(1)
 })

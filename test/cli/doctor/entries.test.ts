@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { checkEntries } from '../../../cli/doctor/entries.ts'
-import { readSettings } from '../../../foundation/settings.ts'
+import { findEntryProblems } from '../../../cli/doctor/entries.ts'
 import { AdminClient } from '../../../kong/admin/client.ts'
 import type { SchemaSpec } from '../../../kong/schema/spec.ts'
 import { describePlugin } from '../../../plugin-server/runtime/info.ts'
+import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
+import { plugin as qos } from '../../../plugins/qos/plugin.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { startAdminServer } from '../../support/admin-server.ts'
 
@@ -12,10 +13,8 @@ describe('the doctor, looking at the plugin entries in Kong', () => {
     const schema = describePlugin(sluice).Schema as unknown as SchemaSpec
     const admin = await startAdminServer({ plugins: { sluice: schema } })
     const client = new AdminClient({ url: admin.url })
-    const examine = async () => {
-      const patient = { settings: readSettings({}), plugins: [], dumpCommand: [], adminUrl: admin.url }
-      return (await checkEntries(patient)).map(({ state, message }) => [state, message])
-    }
+    const examine = async () =>
+      (await findEntryProblems(client, [sluice])).map(({ state, message }) => [state, message])
     try {
       assert.deepEqual(await examine(), [])
       const config = { circuit_breaker: {}, key_auth_audit: {} }
@@ -29,6 +28,25 @@ describe('the doctor, looking at the plugin entries in Kong', () => {
           'plugin sluice (service s) takes the place of plugin sluice (everywhere) there, and lacks circuit_breaker',
         ],
       ])
+    } finally {
+      await client.close()
+      await admin.close()
+    }
+  })
+  it('names an entry that its plugin refuses though the schema allows it', async () => {
+    const plugin: AnyPlugin = qos
+    const schema = describePlugin(plugin).Schema as unknown as SchemaSpec
+    const admin = await startAdminServer({ plugins: { qos: schema } })
+    const client = new AdminClient({ url: admin.url })
+    try {
+      await client.request('POST', '/services', { name: 's', host: 'h' })
+      const tiers = { gold: { limits: [{ name: 'minute', requests: 5, per: 60 }] } }
+      const config = { tiers, default_tier: 'nope' }
+      await client.request('POST', '/services/s/plugins', { name: 'qos', config })
+      const [finding, ...others] = await findEntryProblems(client, [qos])
+      assert.deepEqual(others, [])
+      assert.equal(finding?.state, 'fail')
+      assert.equal(finding?.message, 'plugin qos (service s): config.default_tier: there is no tier "nope"')
     } finally {
       await client.close()
       await admin.close()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { SluiceError } from '../../../foundation/errors.ts'
 import { type ControlOptions, createControl } from '../../../kong/gateway/control.ts'
-import { BUILTIN_PLUGINS } from '../../../kong/gateway/plugins/plugins.ts'
+import { BUNDLED_PLUGINS } from '../../../kong/gateway/plugins/bundled.ts'
 
 const OPTIONS: ControlOptions = {
-  plugins: BUILTIN_PLUGINS,
+  plugins: BUNDLED_PLUGINS,
   databaseLess: true,
   node: {
     nodeId: '00000000-0000-4000-8000-000000000000',

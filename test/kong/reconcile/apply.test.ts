@@ -136,7 +136,7 @@ describe('applying a declared state', () => {
     await client.request('POST', '/plugins', { name: 'correlation-id', service: { id } })
     await assert.rejects(applyText(client, '_format_version: "3.0"\n'), {
       code: 'SLUICE_APPLY_REFUSED',
-      message: /^service s is to be deleted, but plugins \S+ of somebody else belongs to it$/,
+      message: /^service s is to be deleted, but others' entities belong to it: plugin \S+$/,
     })
   })
 
@@ -187,6 +187,7 @@ plugins:
     const text = `_format_version: "3.0"
 upstreams:
 - { name: up, hash_on: header, hash_on_header: x-h, targets: [{ target: "::1" }, { target: "example.test:9" }] }
+- { name: hashless, algorithm: consistent-hashing }
 services:
 - { name: s, url: "https://example.test/x" }
 `
@@ -195,6 +196,8 @@ services:
     assert.deepEqual((await planText(client, text)).changes, [])
     const current = (await row('/upstreams/up')).algorithm
     assert.equal(current, 'consistent-hashing')
+    // As Kong 3.9.3 answers.
+    assert.equal((await row('/upstreams/hashless')).algorithm, 'round-robin')
   })
 
   it('shows no secret in a plan, in JSON, in an event or in an error', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Change } from '../../../kong/reconcile/diff.ts'
+import type { Change } from '../../../kong/reconcile/change.ts'
 import { createMask, MASK } from '../../../kong/reconcile/mask.ts'
-import { renderChange } from '../../../kong/reconcile/render.ts'
+import { renderChange, renderDeletions } from '../../../kong/reconcile/render.ts'
 import { createSchemas } from '../../../kong/reconcile/schemas.ts'
 
 const schemas = createSchemas({
@@ -76,5 +76,26 @@ describe('a text that Kong wrote', () => {
       mask.text(`UNIQUE violation detected on '{key="x"}' and planted-key, from-environment`),
       `UNIQUE violation detected on '{key=${MASK}}' and ${MASK}, ${MASK}`,
     )
+  })
+})
+
+describe('the head of a plan', () => {
+  const deletion = (label: string): Change => ({ ...change({}, {}), action: 'delete', label })
+
+  it('names what will be deleted, and the tags by which it was found', () => {
+    const changes = [deletion('service a'), change({}, {}), deletion('consumer b')]
+    assert.deepEqual(renderDeletions({ changes, selectTags: ['team'] }), [
+      'Deletes 2 entities with the tag team:',
+      '  service a',
+      '  consumer b',
+    ])
+    assert.deepEqual(renderDeletions({ changes: [change({}, {})], selectTags: ['team'] }), [])
+  })
+
+  it('counts what it does not name', () => {
+    const changes = Array.from({ length: 12 }, (_, i) => deletion(`service ${i}`))
+    const lines = renderDeletions({ changes, selectTags: ['a', 'b'] })
+    assert.equal(lines[0], 'Deletes 12 entities with the tags a, b:')
+    assert.equal(lines.at(-1), '  and 2 more')
   })
 })

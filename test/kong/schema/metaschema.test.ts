@@ -27,6 +27,10 @@ describe('the schema of a plugin', () => {
     [withConfig([{ a: { type: 'array' } }]), 'config.a.elements: is not an object'],
     [withConfig([{ a: {} }]), 'config.a: has no type'],
     [
+      withConfig([{ a: { type: 'string', description: 'too short' } }]),
+      'config.a.description: has 9 characters, not 10 to 500',
+    ],
+    [
       withConfig([{ a: { type: 'text' } }]),
       'config.a: the type "text" is not one of string, number, integer, boolean, array, set, map, record, foreign, json',
     ],

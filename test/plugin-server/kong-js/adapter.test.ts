@@ -79,6 +79,12 @@ describe("our plugins in Kong's own JavaScript plugin server", function () {
     )
   })
 
+  it('let no request pass where their configuration is refused', async () => {
+    const id = await kong.startInstance('qos', { __plugin_id: 'p-4', default_tier: 'none', tiers: {} })
+    const { outcome, exit } = await kong.event(id, 'access', kongAnswers)
+    assert.deepEqual([outcome, exit?.[0]], ['exited', 500])
+  })
+
   it('break circuits', async () => {
     const id = await kong.startInstance('circuit-breaker', { __plugin_id: 'p-3', service_id: 's-1' })
     assert.deepEqual(await kong.event(id, 'access', kongAnswers), { outcome: 'ended', calls: [] })

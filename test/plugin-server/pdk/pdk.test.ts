@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { Conversation, EXIT } from '../../../plugin-server/pdk/conversation.ts'
 import { createPdk } from '../../../plugin-server/pdk/pdk.ts'
-import { decodeReply } from '../../../plugin-server/pdk/replies.ts'
 import type { Protocol } from '../../../protocol/calls.ts'
-import { METHODS, type Method } from '../../../protocol/methods.ts'
+import { PHASES } from '../../../protocol/pdk/phases.ts'
+import { CALLS, METHODS, type Method, phasesOf, rowOf } from '../../../protocol/pdk/table.ts'
 import { TYPES } from '../../../protocol/types.ts'
 import { WireReader } from '../../../protocol/wire.ts'
 import type { FullKong, PhaseKong } from '../../../sdk/kong.ts'
-import { CALLS, phasesOf } from '../../../sdk/phases.ts'
 import type { Phase } from '../../../sdk/sdk.ts'
 import { msgpackRecords, protobufRecords } from '../../contract/pdk-records.ts'
 import { ScriptedExchange } from '../../support/scripted-exchange.ts'
-
-const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log']
 
 function begin(
   phase: Phase,
@@ -20,7 +17,8 @@ function begin(
   protocol: Protocol = 'ProtoBuf:1',
 ): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
   const exchange = new ScriptedExchange(answers, protocol)
-  const conversation = new Conversation(exchange, phase, () => {})
+  const owner = { resumed: () => {}, exited: () => {}, refused: () => {} }
+  const conversation = new Conversation(exchange, phase, owner)
   return { kong: createPdk(conversation), exchange, conversation }
 }
 
@@ -45,6 +43,8 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   'response.setHeaders': [{ h: 'v' }],
   'response.exit': [200],
   'response.error': [400],
+  'response.json': [200, {}],
+  'response.setRawBody': ['b'],
   'service.setUpstream': ['u'],
   'service.setTarget': ['h', 80],
   'service.setRetries': [1],
@@ -75,19 +75,25 @@ async function make(kong: FullKong, call: string): Promise<unknown> {
 describe('the PDK', () => {
   for (const phase of PHASES)
     it(`refuses in the ${phase} phase what Kong refuses there, and says nothing to Kong`, async () => {
-      for (const [call, phases] of Object.entries(CALLS)) {
+      for (const { path, row } of CALLS) {
         const { kong, exchange } = begin(phase, { 'kong.log.serialize': '{}' }, 'MsgPack:1')
-        if ((phases as readonly Phase[]).includes(phase)) {
-          if (/^response\.(exit|error)$/.test(call)) await assert.rejects(make(kong, call), EXIT)
-          else await make(kong, call)
+        // The phase check of what is made of another call is that call's.
+        const allowed = path === 'response.json' ? phasesOf('kong.response.exit') : row.phases
+        if (allowed.includes(phase)) {
+          if (row.kind.startsWith('exit')) await assert.rejects(make(kong, path), EXIT)
+          else await make(kong, path)
         } else {
-          await assert.rejects(make(kong, call), { code: 'SLUICE_PDK_PHASE' }, call)
+          await assert.rejects(make(kong, path), { code: 'SLUICE_PDK_PHASE' }, path)
           assert.deepEqual(exchange.said, [])
         }
       }
     })
 
-  it('has every method of Kong, but for two of the body filter', () => {
+  it('has every method that was recorded, and allows all in some phase but two of the body filter', () => {
+    const recorded = [...new Set(msgpackRecords.map(({ method }) => method as string))].filter(
+      method => method !== 'kong.request.get_inexistent',
+    )
+    assert.deepEqual(Object.keys(METHODS).sort(), recorded.sort())
     const missing = (Object.keys(METHODS) as Method[]).filter(method => phasesOf(method).length === 0)
     assert.deepEqual(missing, ['kong.response.get_raw_body', 'kong.response.set_raw_body'])
   })
@@ -215,6 +221,30 @@ describe('the PDK', () => {
     assert.match(String(conversation.fault), /on purpose/)
   })
 
+  it('answers 500 where a write can not be sent, if the plugin is not to let requests pass', () => {
+    const { kong, exchange, conversation } = begin('access')
+    const call = exchange.call.bind(exchange)
+    exchange.call = (method, args) => {
+      assert.notEqual(method, 'kong.service.request.clear_header', 'on purpose')
+      call(method, args)
+    }
+    kong.service.request.clearHeader('x-internal')
+    conversation.end(true)
+    assert.deepEqual(exchange.said, [['kong.response.exit', 500, '', {}], ['end']])
+  })
+
+  it('answers 500 where its answer can not be sent', () => {
+    const { kong, exchange, conversation } = begin('access')
+    const call = exchange.call.bind(exchange)
+    exchange.call = (method, args) => {
+      assert.notEqual(args[0], 403, 'on purpose')
+      call(method, args)
+    }
+    assert.throws(() => kong.response.exit(403), EXIT)
+    conversation.end()
+    assert.deepEqual(exchange.said, [['kong.response.exit', 500, '', {}], ['end']])
+  })
+
   it('rejects calls that come after the end, and those that the end leaves unanswered', async () => {
     const { kong, conversation } = begin('access')
     const pending = kong.client.getConsumer()
@@ -270,7 +300,10 @@ describe('the PDK', () => {
       () => any.response.setHeaders(['x']),
       () => any.response.setStatus(99),
       () => any.response.exit('200'),
-      () => any.response.exit(200, { a: 1 }),
+      () => any.response.exit(200, 5),
+      () => any.response.exit(200, { a: 5n }),
+      () => any.response.exit(200, 'x', { a: {} }),
+      () => any.response.error(200, 'x'),
       () => any.service.setTarget('h', 65_536),
       () => any.service.request.setPath('no-slash'),
       () => any.service.request.setScheme('ftp'),
@@ -352,14 +385,14 @@ describe('a recorded reply of Kong', () => {
         typeof data === 'object' && data !== null && 'bytes' in data
           ? Buffer.from(String(data.bytes), 'base64')
           : data
-      for (const value of [decodeReply(method, wire), decodeReply(method, packed)])
+      for (const value of [rowOf(method).decode(wire), rowOf(method).decode(packed)])
         if (expected === 'a number') assert.equal(typeof value, 'number')
         else assert.deepEqual(value, expected)
     })
 
   it('to kong.request.get_headers has one string for a header that came once, and a list for one that came twice', () => {
     for (const { data } of msgpackRecords.filter(r => r.method === 'kong.request.get_headers')) {
-      const headers = decodeReply('kong.request.get_headers', data) as Record<string, unknown>
+      const headers = rowOf('kong.request.get_headers').decode(data) as Record<string, unknown>
       assert.equal(headers['content-type'], 'text/plain')
       assert.deepEqual(headers['x-multi'], ['1', '2'])
     }

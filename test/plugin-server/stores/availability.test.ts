@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { Availability, type Timers } from '../../../plugin-server/stores/availability.ts'
+import type { Timers } from '../../../foundation/timers.ts'
+import { Availability } from '../../../plugin-server/stores/availability.ts'
 
 describe('the breaker around a server', () => {
-  it('opens at the first failure, probes with growing pauses, and closes at the first answer', async () => {
+  it('opens at a refusal, probes with growing pauses, and closes at the first answer', async () => {
     const { availability, timers, answer, changes } = createBreaker()
     assert.ok(availability.up)
-    availability.fail('late')
-    availability.fail('late again')
+    availability.fail('refused')
+    availability.fail('refused again')
     assert.ok(!availability.up)
     const pauses: number[] = []
     for (let i = 0; i < 8; i++) {
@@ -17,14 +18,14 @@ describe('the breaker around a server', () => {
     timers.fire()
     await answer(true)
     assert.ok(availability.up)
-    assert.deepEqual(changes, ['false late', 'true answers again'])
+    assert.deepEqual(changes, ['false refused', 'true answers again'])
     assert.equal(timers.pending, 0)
   })
 
   it('begins with short pauses again at the next failure', async () => {
     const { availability, timers, answer } = createBreaker()
     for (const _ of [1, 2]) {
-      availability.fail('late')
+      availability.fail('refused')
       assert.equal(timers.fire(), 25)
       await answer(false)
       assert.equal(timers.fire(), 50)
@@ -32,11 +33,52 @@ describe('the breaker around a server', () => {
     }
   })
 
+  it('stays closed after a late call when the server then answers a probe', async () => {
+    const { availability, answer, probes, changes } = createBreaker()
+    for (const atMs of [0, 1000, 2000]) {
+      availability.late('late', atMs)
+      assert.ok(availability.up)
+      await answer(true)
+    }
+    assert.equal(probes(), 3)
+    assert.deepEqual(changes, [])
+  })
+
+  it('opens after a late call when the probe is late too', async () => {
+    const { availability, answer, changes } = createBreaker()
+    availability.late('late', 0)
+    availability.late('late', 1)
+    assert.ok(availability.up)
+    await answer(false)
+    assert.ok(!availability.up)
+    assert.deepEqual(changes, ['false late'])
+  })
+
+  it('opens without waiting for the probe when half of the calls are late', async () => {
+    const { availability, answer, timers } = createBreaker()
+    for (let i = 0; i < 4; i++) availability.answered(0)
+    for (let i = 0; i < 3; i++) availability.late('late', 0)
+    assert.ok(availability.up)
+    availability.late('late', 0)
+    assert.ok(!availability.up)
+    // The probe of the first late call is under way still, and is of use.
+    await answer(true)
+    assert.ok(availability.up)
+    assert.equal(timers.pending, 1)
+  })
+
+  it('does not open when few of many calls are late', () => {
+    const { availability } = createBreaker()
+    for (let i = 0; i < 100; i++) availability.answered(0)
+    for (let i = 0; i < 99; i++) availability.late('late', 0)
+    assert.ok(availability.up)
+  })
+
   it('probes at once on a hint, and only one probe at a time', async () => {
     const { availability, answer, probes } = createBreaker()
     availability.hint()
     assert.equal(probes(), 0)
-    availability.fail('late')
+    availability.fail('refused')
     availability.hint()
     availability.hint()
     assert.equal(probes(), 1)
@@ -46,7 +88,7 @@ describe('the breaker around a server', () => {
 
   it('is silent once it is closed for good', async () => {
     const { availability, timers, answer, changes } = createBreaker()
-    availability.fail('late')
+    availability.fail('refused')
     timers.fire()
     availability.close()
     await answer(true)
@@ -63,6 +105,7 @@ function createBreaker() {
   let settle: (answered: boolean) => void = () => {}
   const availability = new Availability(true, {
     timers,
+    deadlineMs: 50,
     onChange: (available, reason) => changes.push(`${available} ${reason}`),
     probe() {
       probes++
@@ -86,13 +129,14 @@ function createBreaker() {
 function createTimers() {
   let set: { callback: () => void; delayMs: number } | undefined
   const timers: Timers = {
-    set(callback, delayMs) {
-      set = { callback, delayMs }
-      return set
+    after(delayMs, callback) {
+      const mine = { callback, delayMs }
+      set = mine
+      return () => {
+        if (set === mine) set = undefined
+      }
     },
-    clear(timer) {
-      if (timer === set) set = undefined
-    },
+    every: () => assert.fail('nothing repeats here'),
   }
   return {
     ...timers,

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { systemClock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
 import { createMetrics } from '../../../foundation/metrics.ts'
-import type { Kept } from '../../../ops/local/keeper.ts'
+import type { ChildGuard } from '../../../ops/local/child-guard.ts'
 import { freePorts } from '../../../ops/local/ports.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
 import type { Store } from '../../../sdk/store.ts'
@@ -22,13 +22,13 @@ const open = (...redisUrl: string[]) =>
   )
 
 describe('the connection to Redis', () => {
-  const running: Kept[] = []
+  const running: ChildGuard[] = []
   afterEach(async function () {
     this.timeout(30_000)
     await Promise.all(running.splice(0).map(server => server.close()))
   })
 
-  async function start(...servers: Kept[]): Promise<void> {
+  async function start(...servers: ChildGuard[]): Promise<void> {
     running.push(...servers)
     for (const server of servers) await server.start()
   }

@@ -89,7 +89,8 @@ describe('the Redis store', () => {
       assert.equal(await distant.run(counterScript, '{slow}', [1, 60_000]), 1)
       slow.delayMs = 3 * DEADLINE_MS
       await assert.rejects(distant.run(counterScript, '{slow}', [1, 60_000]), isError('SLUICE_STORE_TIMEOUT'))
-      assert.equal(distant.canReach('{slow}'), false)
+      // One late call is no outage; the probe that it calls for is late, too.
+      await until(async () => !distant.canReach('{slow}'))
       await assert.rejects(
         distant.run(counterScript, '{slow}', [1, 60_000]),
         isError('SLUICE_STORE_UNAVAILABLE'),
@@ -103,6 +104,63 @@ describe('the Redis store', () => {
       await distant.close()
       await slow.close()
     }
+  })
+
+  it('stays open for patient calls while Redis is too slow for the others', async () => {
+    const slow = await startSlowProxy(redis.url)
+    const distant = createStore(slow.url, { patientDeadlineMs: 20 * DEADLINE_MS })
+    const heard: string[] = []
+    distant.onAvailability(is => heard.push(`${is}`))
+    distant.patient.onAvailability(is => heard.push(`patient ${is}`))
+    try {
+      assert.ok(await distant.ready(5000))
+      slow.delayMs = 3 * DEADLINE_MS
+      let late: Promise<number> | undefined
+      const onLate = (answer: Promise<number>) => {
+        late = answer
+      }
+      const call = Promise.resolve(distant.run(counterScript, '{patient}', [1, 60_000], onLate))
+      await assert.rejects(call, isError('SLUICE_STORE_TIMEOUT'))
+      assert.equal(await late, 1)
+      await until(async () => !distant.canReach('{patient}'))
+      assert.equal(await distant.patient.run(counterScript, '{patient}', [1, 60_000]), 2)
+      assert.deepEqual(heard, ['true', 'patient true', 'false'])
+    } finally {
+      await distant.close()
+      await slow.close()
+    }
+  })
+
+  it('lets patient calls wait for the connection, and fails them at once when there is none to come', async () => {
+    const early = createStore(redis.url)
+    try {
+      assert.equal(await early.patient.run(counterScript, '{early}', [1, 60_000]), 1)
+    } finally {
+      await early.close()
+    }
+    const nowhere = createStore('redis://127.0.0.1:1', { patientDeadlineMs: 60_000 })
+    try {
+      for (const _ of ['under way', 'refused'])
+        await assert.rejects(
+          Promise.resolve(nowhere.patient.run(counterScript, '{a}', [1, 1000])),
+          isError('SLUICE_STORE_UNAVAILABLE'),
+        )
+      assert.equal(nowhere.patient.canReach('{a}'), false)
+    } finally {
+      await nowhere.close()
+    }
+  })
+
+  it('is not called unavailable by a process that was held up itself', async () => {
+    await add('{stall}')
+    const changes: boolean[] = []
+    store.onAvailability(is => changes.push(is))
+    // The calls are written in the turn that then blocks for longer than they may wait.
+    const calls = [add('{stall}'), add('{stall}'), add('{stall}')]
+    const endMs = performance.now() + 3 * DEADLINE_MS
+    while (performance.now() < endMs);
+    assert.deepEqual(await Promise.all(calls), [2, 3, 4])
+    assert.deepEqual(changes, [])
   })
 
   it('takes a Redis that refuses writes for away, though it answers PING', async () => {
@@ -167,9 +225,9 @@ describe('the Redis store', () => {
   })
 })
 
-function createStore(url: string): RedisStore {
+function createStore(url: string, more: { patientDeadlineMs?: number } = {}): RedisStore {
   const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') }
-  return new RedisStore({ urls: [url], deadlineMs: DEADLINE_MS, ...parts })
+  return new RedisStore({ urls: [url], deadlineMs: DEADLINE_MS, ...parts, ...more })
 }
 
 async function withRedis<T>(url: string, act: (client: Redis) => Promise<T>): Promise<T> {

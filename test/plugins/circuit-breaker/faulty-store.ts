@@ -14,6 +14,10 @@ export function linkTo(shared: MemoryStore): FaultyStore {
   let link: Link = 'up'
   return {
     kind: 'redis',
+    get patient() {
+      return this
+    },
+    peers: { nodes: 1, processes: 1, isSettled: true },
     get link() {
       return link
     },

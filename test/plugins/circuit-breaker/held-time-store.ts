@@ -30,6 +30,10 @@ export function holdTime(store: Store, clock: TestClock): Store & { calls: numbe
       const encode = (call: Args) => withTime(script.encode!(call), clock.now() * 1000)
       return store.run({ ...script, lua: LUA_WITH_TIME, encode }, key, args)
     },
+    get patient() {
+      return held
+    },
+    peers: store.peers,
     canReach: store.canReach.bind(store),
     publish: store.publish.bind(store),
     watch: store.watch.bind(store),

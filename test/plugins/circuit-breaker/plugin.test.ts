@@ -4,7 +4,7 @@ import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { plugin } from '../../../plugins/circuit-breaker/plugin.ts'
 import { BreakerRegistry } from '../../../plugins/circuit-breaker/registry.ts'
-import type { HeaderMap } from '../../../sdk/entities.ts'
+import type { HeaderMap } from '../../../protocol/pdk/entities.ts'
 import type { AccessKong, Host, InstanceScope, LogKong } from '../../../sdk/sdk.ts'
 import { partial } from '../../support/partial.ts'
 import { createTestClock } from '../../support/test-clock.ts'
@@ -86,7 +86,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
   const instance = plugin.instance!(config, { host, memory, scope: full })
-  const context = { config, scope: full, memory, instance, log: host.log }
+  const context = { config, scope: full, memory, instance, log: host.log, onRollback: () => {} }
   return {
     clock,
     memory,

@@ -57,7 +57,7 @@ export function createAudit(
           },
         },
       })
-      await plugin.phases.log!(kong, { ...context, instance, log: host.log })
+      await plugin.phases.log!(kong, { ...context, instance, log: host.log, onRollback: () => {} })
     },
     metrics: () => metrics.text(),
   }

@@ -42,9 +42,14 @@ describe('the decider of qos', () => {
       store.pending.map(({ cost, wanted, ahead }) => [cost, wanted, ahead]),
       [[5, 5, 0]],
     )
-    for (let i = 0; i < 4; i++) await store.answer()
+    await store.answer()
+    assert.deepEqual(
+      store.pending.map(({ cost, wanted, ahead }) => [cost, wanted, ahead]),
+      [[4, 8, 0]],
+    )
+    for (let i = 0; i < 3; i++) await store.answer()
     assert.equal((await first).outcome, 'admitted')
-    // Of the five that were left the second one's four were of use; the rest went back, and the last one got it.
+    // Of the five that were left one of the fours had its own, and the last one the rest.
     assert.deepEqual(
       (await Promise.all(waiting)).map(({ outcome }) => outcome),
       ['admitted', 'refused', 'admitted'],
@@ -119,7 +124,7 @@ describe('the decider of qos', () => {
     const { decider, ask, store, clock } = await createSetting([gcra(1000, 3600)])
     for (let i = 0; i < 30; i++) await ask()
     await decider.close()
-    const other = new Decider({ store, clock, id: 'other', every: () => () => {} })
+    const other = new Decider({ store, clock, timers: { after: () => () => {}, every: () => () => {} } })
     const verdict = await other.decide({
       ...requestOf([gcra(1000, 3600)]),
       leaseTolerance: undefined,
@@ -197,16 +202,90 @@ describe('the decider of qos', () => {
     assert.equal((await ask()).outcome, 'admitted')
   })
 
-  it('decides all that wait alone when the store is late, and counts twice at worst', async () => {
+  it('debits once what it decided alone because the store was late', async () => {
     const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
-    const verdicts = [ask(), ask()]
+    const verdicts = [ask(), ask(), ask()]
     await settled()
-    await store.fail(true)
+    const late = await store.delay()
     for (const verdict of verdicts) assert.deepEqual(brief(await verdict), ['admitted', 'local'])
+    await late.answer()
+    // Only the first was in that call.
+    assert.deepEqual(
+      store.pending.map(({ operation, cost }) => [operation, cost]),
+      [['add', 2]],
+    )
+    await store.answer()
     const after = ask({ cost: 0 })
     await store.answer()
-    // The first ran in the store after all, and both were told to it again.
     assert.equal(remainingOf(await after, 0), 7)
+  })
+
+  it('gives back what a late call debited for requests that it refused alone', async () => {
+    const { ask, store } = await createSetting([gcra(8, 3600)], { strict: true, holds: true, processes: 4 })
+    const verdicts = Array.from({ length: 6 }, () => ask())
+    await settled()
+    await store.answer()
+    assert.deepEqual(brief(await verdicts[0]!), ['admitted', 'store'])
+    const late = await store.delay()
+    // Of the seven that were left this node's share is one; the late call debits five.
+    const alone = await Promise.all(verdicts.slice(1))
+    assert.deepEqual(
+      alone.map(({ outcome }) => outcome),
+      ['admitted', 'refused', 'refused', 'refused', 'refused'],
+    )
+    await late.answer()
+    await store.answer()
+    const after = ask({ cost: 0 })
+    await store.answer()
+    assert.equal(remainingOf(await after, 0), 6)
+  })
+
+  it('debits once more what it decided alone when the late answer is lost: less, never more', async () => {
+    const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    const verdict = ask()
+    await settled()
+    const late = await store.delay()
+    assert.deepEqual(brief(await verdict), ['admitted', 'local'])
+    await late.lose()
+    assert.deepEqual(
+      store.pending.map(({ operation, cost }) => [operation, cost]),
+      [['add', 1]],
+    )
+    await store.answer()
+    const after = ask({ cost: 0 })
+    await store.answer()
+    assert.equal(remainingOf(await after, 0), 8)
+  })
+
+  it('does not debit a second time when the debit itself was late', async () => {
+    const { ask, store } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    store.setAway(true)
+    await ask({ cost: 3 })
+    store.setAway(false)
+    await settled()
+    const late = await store.delay()
+    await late.answer()
+    const after = ask({ cost: 0 })
+    await settled()
+    assert.deepEqual(
+      store.pending.map(({ operation }) => operation),
+      ['take'],
+    )
+    await store.answer()
+    assert.equal(remainingOf(await after, 0), 7)
+  })
+
+  it('tells nobody of an outage because of one late call, and tells of one that lasts', async () => {
+    const { ask, store, degraded } = await createSetting([gcra(10, 3600)], { strict: true, holds: true })
+    const verdict = ask()
+    await settled()
+    const late = await store.delay()
+    assert.equal((await verdict).by, 'local')
+    await late.answer()
+    assert.deepEqual(degraded, [])
+    store.setAway(true)
+    assert.equal((await ask()).by, 'local')
+    assert.deepEqual(degraded, [true])
   })
 
   it('tells the store once what it admitted alone, also when that fails at first', async () => {
@@ -277,19 +356,27 @@ interface SettingOptions {
   readonly strict?: boolean
   readonly holds?: boolean
   readonly maxAccounts?: number
+  /** How many processes share the store. */
+  readonly processes?: number
 }
 
 async function createSetting(limits: readonly Limit[], options: SettingOptions = {}) {
   const clock = createTestClock()
-  const store = createHeldStore(clock, options.holds ?? false)
+  const { processes = 1 } = options
+  const peers = { nodes: processes, processes, isSettled: true }
+  const store = createHeldStore(clock, options.holds ?? false, peers)
+  const degraded: boolean[] = []
   const timers: (() => void)[] = []
   const decider = new Decider({
     store,
     clock,
-    id: 'node-1',
-    every(_, callback) {
-      timers.push(callback)
-      return () => {}
+    onDegraded: is => degraded.push(is),
+    timers: {
+      after: () => () => {},
+      every(_, callback) {
+        timers.push(callback)
+        return () => {}
+      },
     },
     ...(options.maxAccounts === undefined ? {} : { maxAccounts: options.maxAccounts }),
   })
@@ -297,10 +384,9 @@ async function createSetting(limits: readonly Limit[], options: SettingOptions =
     for (const callback of timers) callback()
     await settled()
   }
-  for (let i = 0; i < 3; i++) await tick()
   const request: Request = { ...requestOf(limits), leaseTolerance: options.strict ? undefined : 0.05 }
   const ask = async (more: Partial<Request> = {}): Promise<Verdict> => decider.decide({ ...request, ...more })
-  return { clock, store, decider, request, ask, tick }
+  return { clock, store, decider, request, ask, tick, degraded }
 }
 
 function requestOf(limits: readonly Limit[]): Omit<Request, 'leaseTolerance'> {

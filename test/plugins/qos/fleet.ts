@@ -1,6 +1,7 @@
 import { systemClock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
 import { createMetrics, type Metrics } from '../../../foundation/metrics.ts'
+import { systemTimers, type Timers } from '../../../foundation/timers.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
 import { Decider } from '../../../plugins/qos/decider.ts'
 import type { Limit } from '../../../plugins/qos/limit.ts'
@@ -32,21 +33,26 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
   const plan = createPlan(limits)
   const nodes = Array.from({ length: count }, (_, i): Node => {
     const metrics = createMetrics()
+    const ticks = new Set<() => void>()
+    const timers: Timers = {
+      ...systemTimers,
+      every(ms, callback) {
+        // A deadline's steps go on by themselves.
+        if (ms < 100) return systemTimers.every(ms, callback)
+        ticks.add(callback)
+        return () => ticks.delete(callback)
+      },
+    }
     const store = createStore(
       { redisUrl: urls, redisDeadlineMs: deadlineMs },
-      { clock: systemClock, metrics, log: createLogger('silent') },
+      { clock: systemClock, metrics, log: createLogger('silent'), node: `node-${i}`, timers },
     )
-    const timers = new Set<() => void>()
     const degraded: boolean[] = []
     const decider = new Decider({
       store,
       clock: systemClock,
-      id: `node-${i}`,
       onDegraded: is => degraded.push(is),
-      every(_, callback) {
-        timers.add(callback)
-        return () => timers.delete(callback)
-      },
+      timers,
     })
     return {
       decider,
@@ -56,7 +62,7 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
       decide: async (key, more) =>
         decider.decide({ key, plan, cost: 1, onStoreError: 'local', leaseTolerance: undefined, ...more }),
       async tick() {
-        for (const callback of timers) callback()
+        for (const callback of ticks) callback()
         await new Promise(resolve => setTimeout(resolve, 20))
       },
       async close() {

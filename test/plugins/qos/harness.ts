@@ -69,6 +69,7 @@ export function createNode(
         const seen = createKong(asked)
         try {
           await definition.phases.access!(seen.kong, {
+            onRollback: () => {},
             config: config as Config,
             scope,
             memory,
@@ -121,6 +122,7 @@ function createKong(asked: Asked) {
         calls.push('getHeader')
         return asked.headers?.[name]
       },
+      getHeaders: give('getHeaders', asked.headers ?? {}),
     },
     router: {
       getService: give('getService', asked.serviceId && { id: asked.serviceId }),

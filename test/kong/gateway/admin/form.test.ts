@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createEntitySchemas } from '../../../../kong/entities/schemas.ts'
 import { inferTypes, nest } from '../../../../kong/gateway/admin/form.ts'
-import { keyAuth } from '../../../../kong/gateway/plugins/key-auth.ts'
+import { recordedSchema } from '../../../../kong/gateway/plugins/recorded-schema.ts'
 
 const read = (form: string) => nest(new URLSearchParams(form))
 
@@ -26,7 +26,7 @@ describe('a form as people type it with curl', () => {
   })
 
   it('takes types from the schema, also within the configuration of a plugin', () => {
-    const { plugins, services } = createEntitySchemas({ 'key-auth': keyAuth })
+    const { plugins, services } = createEntitySchemas({ 'key-auth': recordedSchema('key-auth') })
     assert.deepEqual(
       inferTypes(
         read('name=key-auth&config.hide_credentials=true&config.key_names=x&enabled=false'),

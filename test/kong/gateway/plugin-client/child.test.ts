@@ -4,9 +4,9 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../../../../foundation/log.ts'
 import { PluginServerChild } from '../../../../kong/gateway/plugin-client/child.ts'
-import { createPluginServers } from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
+import { PluginServers } from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
 import { makeFolder } from '../../../support/folder.ts'
-import { createPdkHost, logEntry } from '../../../support/gateway-exchange.ts'
+import { createPdkHost } from '../../../support/gateway-exchange.ts'
 import { silentLog } from '../../../support/plugin-server.ts'
 
 const closing: (() => Promise<void> | void)[] = []
@@ -74,7 +74,7 @@ describe('a plugin server with a start command', () => {
   it('is started by the gateway when it is told to, and not before', async () => {
     const dump = '[{"Name":"hello","Phases":[],"Schema":{}}]'
     const { log, lines } = notedLog()
-    const servers = await createPluginServers({
+    const servers = await PluginServers.query({
       environment: {
         KONG_PLUGINSERVER_NAMES: 'js',
         KONG_PLUGINSERVER_JS_SOCKET: '/nonexistent.sock',
@@ -83,7 +83,6 @@ describe('a plugin server with a start command', () => {
       },
       host: createPdkHost(),
       log,
-      logEntry,
     })
     closing.push(() => servers.close())
     assert.equal(lines.length, 0)

@@ -2,21 +2,15 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
-import {
-  createPluginServers,
-  type ExternalHandler,
-  type PluginServers,
-} from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
+import type { ExternalPlugin } from '../../../../kong/gateway/plugin-client/external-plugin.ts'
+import { PluginServers } from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
+import type { Exchange } from '../../../../kong/gateway/proxy/exchange.ts'
+import { logEntry } from '../../../../kong/gateway/proxy/log-entry.ts'
+import type { PluginConfiguration } from '../../../../kong/gateway/proxy/plugin.ts'
 import type { AccessKong, LogKong } from '../../../../sdk/sdk.ts'
 import { definePlugin, Type } from '../../../../sdk/sdk.ts'
 import { makeFolder } from '../../../support/folder.ts'
-import {
-  configured,
-  createExchange,
-  createPdkHost,
-  type ExitedExchange,
-  logEntry,
-} from '../../../support/gateway-exchange.ts'
+import { configured, createExchange, createPdkHost, exitOf } from '../../../support/gateway-exchange.ts'
 import { silentLog, startPluginServer } from '../../../support/plugin-server.ts'
 
 const PROTOCOLS = ['ProtoBuf:1', 'MsgPack:1'] as const
@@ -28,9 +22,14 @@ afterEach(async () => {
 })
 
 interface Client {
-  readonly handler: ExternalHandler<ExitedExchange>
-  readonly host: ReturnType<typeof createPdkHost>
-  readonly servers: PluginServers<ExitedExchange>
+  access(exchange: Exchange, configuration: PluginConfiguration): Promise<void>
+  log(exchange: Exchange, configuration: PluginConfiguration): Promise<void>
+}
+
+function clientOf(plugin: ExternalPlugin): Client {
+  const run = (phase: 'access' | 'log') => async (exchange: Exchange, configuration: PluginConfiguration) =>
+    plugin.configure(configuration)[phase]?.(exchange)
+  return { access: run('access'), log: run('log') }
 }
 
 async function connectTo(
@@ -42,21 +41,19 @@ async function connectTo(
     Protocol: protocol,
     Plugins: [{ Name: 'probe', Version: '1.0', Priority: 5, Phases: ['access', 'log'], Schema: {} }],
   }
-  const host = createPdkHost()
-  const servers = await createPluginServers<ExitedExchange>({
+  const servers = await PluginServers.query({
     environment: {
       KONG_PLUGINSERVER_NAMES: 'probe',
       KONG_NGINX_WORKER_PROCESSES: options.workers,
       KONG_PLUGINSERVER_PROBE_SOCKET: socket,
       KONG_PLUGINSERVER_PROBE_QUERY_CMD: `printf '%s' '${JSON.stringify(dump)}'`,
     },
-    host,
+    host: createPdkHost(),
     log: silentLog,
-    logEntry,
     ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
   })
   closing.push(() => servers.close())
-  return { handler: servers.plugins[0]!.handler, host, servers }
+  return clientOf(servers.plugins[0]!)
 }
 
 interface Handlers {
@@ -82,7 +79,7 @@ async function bench(protocol: Protocol, handlers: Handlers): Promise<Client> {
 for (const protocol of PROTOCOLS) {
   describe(`a plugin server that speaks ${protocol}`, () => {
     it('reads and changes a request in the access phase', async () => {
-      const { handler } = await bench(protocol, {
+      const handler = await bench(protocol, {
         access: async (kong, { config }) => {
           const [consumer, header, body] = await Promise.all([
             kong.client.getConsumer(),
@@ -94,57 +91,53 @@ for (const protocol of PROTOCOLS) {
         },
       })
       const exchange = createExchange()
-      await handler.access!(exchange, configured(1, { word: 'hello', unset: null }))
+      await handler.access(exchange, configured(1, { word: 'hello', unset: null }))
       assert.deepEqual(exchange.headers.toRecord()['x-seen'], ['eddie', '1', 'body', 'hello'])
       assert.equal(exchange.responseHeaders.get('x-answer'), 'yes')
       assert.equal(exchange.exited, false)
     })
 
     it('ends requests, one after the other and many at once', async () => {
-      const { handler } = await bench(protocol, {
+      const handler = await bench(protocol, {
         access: async kong => {
           const method = await kong.request.getMethod()
           return kong.response.exit(429, method, { 'retry-after': '1' })
         },
       })
       const exchanges = Array.from({ length: 40 }, () => createExchange())
-      for (const exchange of exchanges.slice(0, 10)) await handler.access!(exchange, configured(1))
-      await Promise.all(exchanges.slice(10).map(exchange => handler.access!(exchange, configured(1))))
-      for (const { exit } of exchanges)
-        assert.deepEqual(exit, { status: 429, body: 'POST', headers: { 'retry-after': '1' } })
+      for (const exchange of exchanges.slice(0, 10)) await handler.access(exchange, configured(1))
+      await Promise.all(exchanges.slice(10).map(exchange => handler.access(exchange, configured(1))))
+      for (const exchange of exchanges)
+        assert.deepEqual(exitOf(exchange), { status: 429, body: 'POST', headers: { 'retry-after': '1' } })
     })
 
     it('learns of the whole request in the log phase', async () => {
       let seen: unknown
-      const { handler } = await bench(protocol, {
+      const handler = await bench(protocol, {
         log: async kong => {
           seen = [await kong.response.getStatus(), await kong.log.serialize()]
         },
       })
-      const exchange = createExchange(true)
+      const exchange = createExchange({ answered: true })
       exchange.serializeValues.push({ key: 'sluice', value: 'x' })
-      const running = handler.log!(exchange, configured(1))
+      const running = handler.log(exchange, configured(1))
       exchange.serializeValues.push({ key: 'late', value: 'y' })
       await running
       assert.deepEqual(seen, [
         200,
-        {
-          request: { id: exchange.id, method: 'POST' },
-          response: { status: 200, headers: { 'content-type': 'application/json' } },
-          sluice: 'x',
-        },
+        JSON.parse(JSON.stringify(logEntry(exchange, [{ key: 'sluice', value: 'x' }]))),
       ])
     })
 
     it('gets a new instance for every sequence, though the configuration is the same', async () => {
       const words: (string | undefined)[] = []
-      const { handler } = await bench(protocol, {
+      const handler = await bench(protocol, {
         access: (_, { config }) => {
           words.push(config.word)
         },
       })
-      await handler.access!(createExchange(), configured(1, { word: 'one' }))
-      await handler.access!(createExchange(), configured(2, { word: 'two' }))
+      await handler.access(createExchange(), configured(1, { word: 'one' }))
+      await handler.access(createExchange(), configured(2, { word: 'two' }))
       assert.deepEqual(words, ['one', 'two'])
     })
 
@@ -159,12 +152,12 @@ for (const protocol of PROTOCOLS) {
         }),
       )
       closing.push(() => first.close())
-      const { handler } = await connectTo(first.socket, protocol)
+      const handler = await connectTo(first.socket, protocol)
       const before = createExchange()
-      await handler.access!(before, configured(1))
+      await handler.access(before, configured(1))
       void first.runtime.drain()
       const during = createExchange()
-      const running = handler.access!(during, configured(1))
+      const running = handler.access(during, configured(1))
       // A draining server refuses events until the successor has the path; here it is gone instead.
       await first.close()
       closing.pop()
@@ -206,7 +199,7 @@ const started = (sequence: number) => frame(Buffer.of(0x08, sequence, 0x8a, 0x02
 describe("a body above nginx's buffer", () => {
   it('comes as a file over ProtoBuf:1, which is gone after the event', async () => {
     let seen: number | undefined
-    const { handler } = await bench('ProtoBuf:1', {
+    const handler = await bench('ProtoBuf:1', {
       access: async kong => {
         seen = (await kong.request.getRawBody())?.length
       },
@@ -215,9 +208,8 @@ describe("a body above nginx's buffer", () => {
     closing.push(() => folder.remove())
     const outer = process.env.TMPDIR
     process.env.TMPDIR = folder.path
-    const exchange = createExchange()
-    exchange.body.replace(Buffer.alloc(100_000, 'x'))
-    await handler.access!(exchange, configured(1))
+    const exchange = createExchange({ body: Buffer.alloc(100_000, 'x') })
+    await handler.access(exchange, configured(1))
     assert.equal(seen, 100_000)
     if (outer === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = outer
@@ -226,18 +218,17 @@ describe("a body above nginx's buffer", () => {
   })
 
   it('is a failure of the plugin over MsgPack:1', async () => {
-    const { handler } = await bench('MsgPack:1', { access: kong => kong.request.getRawBody() })
-    const exchange = createExchange()
-    exchange.body.replace(Buffer.alloc(100_000, 'x'))
-    await assert.rejects(handler.access!(exchange, configured(1)), /client_body_buffer_size/)
+    const handler = await bench('MsgPack:1', { access: kong => kong.request.getRawBody() })
+    const exchange = createExchange({ body: Buffer.alloc(100_000, 'x') })
+    await assert.rejects(handler.access(exchange, configured(1)), /client_body_buffer_size/)
   })
 })
 
 describe('a plugin server that fails', () => {
   for (const protocol of PROTOCOLS)
     it(`because it is not there is a failure of the plugin in ${protocol}`, async () => {
-      const { handler } = await connectTo('/nonexistent/plugin.sock', protocol)
-      await assert.rejects(handler.access!(createExchange(), configured(1)), {
+      const handler = await connectTo('/nonexistent/plugin.sock', protocol)
+      await assert.rejects(handler.access(createExchange(), configured(1)), {
         message: 'no such file or directory',
       })
     })
@@ -251,9 +242,9 @@ describe('a plugin server that fails', () => {
       else if (calls < 4) connection.destroy()
       else connection.write(Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.of(0x08, sequence))]))
     })
-    const { handler } = await connectTo(socket, 'ProtoBuf:1')
+    const handler = await connectTo(socket, 'ProtoBuf:1')
     const exchange = createExchange()
-    await handler.access!(exchange, configured(1))
+    await handler.access(exchange, configured(1))
     assert.deepEqual(asked, ['start', 'event', 'start', 'event'])
     assert.equal(exchange.exited, false)
   })
@@ -263,9 +254,9 @@ describe('a plugin server that fails', () => {
       if (!chunk.includes('access')) connection.write(started(chunk.at(-1)!))
       else connection.write(Buffer.concat([frame(Buffer.from('kong.no.such')), frame(Buffer.alloc(0))]))
     })
-    const { handler } = await connectTo(socket, 'ProtoBuf:1')
+    const handler = await connectTo(socket, 'ProtoBuf:1')
     const exchange = createExchange()
-    await handler.access!(exchange, configured(1))
+    await handler.access(exchange, configured(1))
     assert.equal(exchange.exit?.status, 500)
   })
 
@@ -276,8 +267,8 @@ describe('a plugin server that fails', () => {
       if (!chunk.includes('access')) connection.write(started(chunk.at(-1)!))
       else connection.write(Buffer.concat([frame(Buffer.from('kong.log.serialize')), frame(Buffer.alloc(0))]))
     })
-    const { handler } = await connectTo(socket, 'ProtoBuf:1')
-    await assert.rejects(handler.access!(createExchange(), configured(1)), /access phase/)
+    const handler = await connectTo(socket, 'ProtoBuf:1')
+    await assert.rejects(handler.access(createExchange(), configured(1)), /access phase/)
     while (closed === 0) await new Promise(setImmediate)
   })
 
@@ -291,9 +282,9 @@ describe('a plugin server that fails', () => {
           : Buffer.concat([Buffer.of(0x94, 1, id, 0xa6), Buffer.from('broken'), Buffer.of(0xc0)]),
       )
     })
-    const { handler } = await connectTo(socket, 'MsgPack:1')
+    const handler = await connectTo(socket, 'MsgPack:1')
     const exchange = createExchange()
-    await handler.access!(exchange, configured(1))
+    await handler.access(exchange, configured(1))
     assert.equal(exchange.exited, false)
   })
 
@@ -317,8 +308,8 @@ describe('a plugin server that fails', () => {
           ]),
         )
     })
-    const { handler } = await connectTo(socket, 'MsgPack:1')
-    await handler.access!(createExchange(), configured(1))
+    const handler = await connectTo(socket, 'MsgPack:1')
+    await handler.access(createExchange(), configured(1))
     assert.deepEqual(asked, ['start', 'event', 'start', 'event'])
   })
 
@@ -326,9 +317,9 @@ describe('a plugin server that fails', () => {
     const socket = await illServer((connection, chunk) => {
       if (!chunk.includes('access')) connection.write(started(chunk.at(-1)!))
     })
-    const { handler } = await connectTo(socket, 'ProtoBuf:1', { patienceMs: 50 })
+    const handler = await connectTo(socket, 'ProtoBuf:1', { patienceMs: 50 })
     const exchange = createExchange()
-    await handler.access!(exchange, configured(1))
+    await handler.access(exchange, configured(1))
     assert.equal(exchange.exit?.status, 500)
   })
 
@@ -337,9 +328,9 @@ describe('a plugin server that fails', () => {
       if (chunk.includes('StartInstance'))
         connection.write(Buffer.of(0x94, 1, chunk[2]!, 0xc0, 0x81, 0xa2, 0x49, 0x64, 3))
     })
-    const { handler } = await connectTo(socket, 'MsgPack:1', { patienceMs: 50 })
+    const handler = await connectTo(socket, 'MsgPack:1', { patienceMs: 50 })
     const exchange = createExchange()
-    await handler.access!(exchange, configured(1))
+    await handler.access(exchange, configured(1))
     assert.equal(exchange.exited, false)
   })
 })
@@ -355,9 +346,9 @@ describe('two workers', () => {
         connection.write(started(sequence))
       } else connection.write(Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.of(0x08, sequence))]))
     })
-    const { handler } = await connectTo(socket, 'ProtoBuf:1', { workers: '2' })
+    const handler = await connectTo(socket, 'ProtoBuf:1', { workers: '2' })
     for (const clientPort of [40_000, 40_001, 40_002, 40_003])
-      await handler.access!(Object.assign(createExchange(), { clientPort }), configured(3, { word: 'w' }))
+      await handler.access(createExchange({ clientPort }), configured(3, { word: 'w' }))
     assert.deepEqual(
       configs.map(({ __seq__, word }) => [__seq__, word]),
       [

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import pg from 'pg'
-import { cacheFolder } from '../../../../ops/local/folders.ts'
+import { cacheFolder, isOpen, projectFolder } from '../../../../ops/local/folders.ts'
 import { findPrograms } from '../../../../ops/local/installation.ts'
 import { unpackPackages } from '../../../../ops/local/packages.ts'
 import { freePorts } from '../../../../ops/local/ports.ts'
 import { isAlive } from '../../../../ops/local/processes.ts'
 import { PORTS } from '../../../../ops/local/up/ports.ts'
 import type { UpState } from '../../../../ops/local/up/state.ts'
+import { until } from '../../../support/until.ts'
 
 const run = promisify(execFile)
 const PROGRAM = path.resolve(import.meta.dirname, '../../../../ops/local/up/up.js')
@@ -38,15 +40,6 @@ describe('make up', function () {
   const processOf = (name: string) => state().components.find(component => component.name === name)?.process
   const allPids = () =>
     [state().supervisor, ...state().components.map(({ process }) => process)].flatMap(p => p?.pid ?? [])
-  /** Polls until the condition holds. */
-  const until = async (condition: () => boolean | Promise<boolean>) => {
-    const deadline = performance.now() + 60_000
-    while (!(await condition())) {
-      assert.ok(performance.now() < deadline, 'it did not come about in a minute')
-      await new Promise(resolve => setTimeout(resolve, 50))
-    }
-  }
-
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'sluice-up-'))
     chmodSync(folder, 0o755)
@@ -137,7 +130,7 @@ describe('make up', function () {
       // They arrive a moment after the answers.
       const types = ['key-auth.denied.v1', 'key-auth.granted.v1', 'qos.rejected.v1', 'circuit.opened.v1']
       let shown = ''
-      await until(async () => {
+      await until('the events are there', async () => {
         shown = await make('events')
         return types.every(type => shown.includes(` ${type}\n`))
       })
@@ -165,7 +158,7 @@ describe('make up', function () {
       const client = new pg.Client({ connectionString: postgres! })
       await client.connect()
       try {
-        await until(async () => {
+        await until('the rows are there', async () => {
           rows = (await client.query<{ id: string; type: string }>(select, [ids])).rows
           return rows.length >= ids.length
         })
@@ -193,7 +186,7 @@ describe('make up', function () {
         },
         { noAck: true },
       )
-      await until(() => queued.length >= ids.length).finally(() => connection.close())
+      await until('all are queued', () => queued.length >= ids.length).finally(() => connection.close())
       assert.deepEqual(queued.sort(), ids)
     })
   })
@@ -205,10 +198,35 @@ describe('make up', function () {
       assert.deepEqual(allPids(), before)
     })
 
+    it('gives operator commands all that they need, by a file to source and by make env', async () => {
+      const file = path.join(folder, 'env')
+      assert.equal(statSync(file).mode & 0o777, 0o600)
+      assert.equal(await make('env'), readFileSync(file, 'utf8'))
+      const operate = async (command: string) =>
+        (await run('sh', ['-c', `. '${file}'; ${command}`], { cwd: tmpdir() })).stdout
+      const desired = path.join(projectFolder(), 'kong/desired/kong.yaml')
+      assert.match(await operate(`sluice plan -f ${desired}`), /No changes: 20 entities/)
+      assert.match(await operate('sluice audit --since 1h'), /jason/)
+      assert.match(await operate('sluice doctor'), /a server listens at/)
+    })
+
+    it('keeps the names of breakers from one start to the next', async () => {
+      const declared = /- name: dictionary\n +id: ([\w-]+)/.exec(
+        readFileSync(path.join(projectFolder(), 'kong/desired/kong.yaml'), 'utf8'),
+      )?.[1]
+      const { stdout } = await run('sh', ['-c', `. '${path.join(folder, 'env')}'; sluice breaker list`])
+      assert.match(stdout, new RegExp(`^dictionary .* service:${declared}$`, 'm'))
+    })
+
+    it('keeps its logs below its folder', () => {
+      for (const { name, log } of state().components.filter(({ process }) => process))
+        assert.ok(log?.startsWith(isOpen(folder) ? folder : '/var/cache/sluice'), `${name}: ${log}`)
+    })
+
     it('lists what runs', async () => {
       const list = await make('ps')
       for (const name of ['redis', 'postgres', 'rabbit', 'sample', 'plugin-server', 'gateway'])
-        assert.match(list, new RegExp(`^${name} +running +\\d+ `, 'm'))
+        assert.match(list, new RegExp(`^${name} +(running +\\d+|elsewhere) `, 'm'))
     })
 
     it('shows the end of each log', async () => {
@@ -218,7 +236,7 @@ describe('make up', function () {
     it('starts the plugin server again when it is killed', async () => {
       const killed = processOf('plugin-server')!.pid
       process.kill(killed, 'SIGKILL')
-      await until(() => processOf('plugin-server')?.pid !== killed)
+      await until('another one runs', () => ![undefined, killed].includes(processOf('plugin-server')?.pid))
       const answer = await fetch(`http://127.0.0.1:${state().ports.http}/healthz`)
       assert.equal(answer.status, 200)
     })
@@ -226,23 +244,59 @@ describe('make up', function () {
     it('leaves nothing running when its supervisor is killed, and starts anew with the data', async () => {
       const pids = allPids()
       process.kill(state().supervisor.pid, 'SIGKILL')
-      await until(() => !pids.some(isAlive))
+      await until('nothing runs', () => !pids.some(isAlive))
       await make('up')
       assert.match(await make('events'), /key-auth\.denied\.v1/)
     })
 
-    it('leaves nothing running when it is interrupted half-way', async () => {
+    it('finds and ends all that runs, also without the state file', async () => {
+      const pids = allPids()
+      rmSync(path.join(folder, 'run', 'up.json'))
+      assert.match(await make('down'), /everything has ended/)
+      assert.deepEqual(pids.filter(isAlive), [])
+    })
+
+    it('starts once when it is asked twice at the same time, and tells the second', async () => {
+      const [first, second] = await Promise.allSettled([make('up'), make('up')])
+      const [won, lost] = first.status === 'fulfilled' ? [first, second] : [second, first]
+      assert.equal(won.status, 'fulfilled')
+      assert.ok(lost.status === 'rejected')
+      assert.match(
+        (lost.reason as { stderr: string }).stderr,
+        /another `make up` \(process \d+\) is starting the platform in /,
+      )
+      for (const pid of allPids()) assert.ok(isAlive(pid))
+    })
+
+    it('leaves nothing running when it is killed half-way, and does not crash over it', async () => {
       await make('down')
-      const starting = spawn(process.execPath, [PROGRAM, 'up'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      const starting = spawn(process.execPath, [PROGRAM, 'up'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
       let output = ''
       starting.stdout.on('data', text => {
         output += text
       })
-      await until(() => output.includes('the plugin-server is ready'))
+      await until('a store is ready', () => / is ready/.test(output))
       const pids = allPids()
-      assert.ok(pids.length >= 6)
+      starting.kill('SIGKILL')
+      await until('nothing runs', () => !pids.some(isAlive))
+      await make('down')
+      assert.doesNotMatch(readFileSync(path.join(folder, 'log', 'up.log'), 'utf8'), /EPIPE|Error:/)
+    })
+
+    it('leaves nothing running when it is interrupted half-way', async () => {
+      const starting = spawn(process.execPath, [PROGRAM, 'up'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+      let output = ''
+      starting.stdout.on('data', text => {
+        output += text
+      })
+      await until('the plugin server is ready', () => output.includes('the plugin-server is ready'))
+      const pids = allPids()
+      assert.equal(state().components.length, 5)
       starting.kill('SIGINT')
-      await until(() => !pids.some(isAlive))
+      const [code] = await once(starting, 'exit')
+      assert.equal(code, 1)
+      assert.match(output, /interrupted: ending what was started/)
+      await until('nothing runs', () => !pids.some(isAlive))
       assert.match(await make('down'), /nothing is up/)
       await make('up')
     })

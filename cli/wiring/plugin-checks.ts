@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '../../foundation/clock.ts'
+import { messageOf } from '../../foundation/errors.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
+import type { Row } from '../../kong/reconcile/change.ts'
+import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
+import { createInstances } from '../../plugin-server/runtime/instances.ts'
+import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
+import { createStore } from '../../plugin-server/stores/create.ts'
+import type { Host } from '../../sdk/definition.ts'
+
+/**
+ * Runs `work` with the plugins' own checks: each makes an instance from a configuration, as the plugin server would,
+ * and its refusal is the mistake. A schema cannot say that `default_tier` must name a tier.
+ */
+export async function withPluginChecks<T>(
+  plugins: readonly AnyPlugin[],
+  work: (check: PluginCheck) => Promise<T>,
+): Promise<T> {
+  const log = createLogger('silent', 2)
+  const metrics = createMetrics()
+  const host: Host = {
+    node: 'check',
+    // The secrets that the server has are not asked for here: what is missing there, doctor tells.
+    settings: { fingerprintSecret: randomUUID().repeat(2) },
+    clock: systemClock,
+    random: Math.random,
+    log,
+    metrics,
+    store: createStore({ redisUrl: undefined, redisDeadlineMs: 1 }, { clock: systemClock, log, metrics }),
+    events: { publish: async () => {} },
+    fetch: () => Promise.reject(new Error('a check calls nobody')),
+  }
+  const registry = createRegistry(plugins, () => host)
+  const instances = createInstances(registry, systemClock)
+  let id = 0
+  try {
+    return await work(fields => {
+      const name = String(fields.name)
+      if (!registry.plugins.has(name)) return undefined
+      try {
+        id++
+        instances.adopt(id, instances.read(name, JSON.stringify(sentByKong(fields, id))))
+        instances.forget(id)
+        return undefined
+      } catch (error) {
+        return messageOf(error).replace(`${name}: `, '')
+      }
+    })
+  } finally {
+    await registry.close()
+    await host.store.close()
+  }
+}
+
+/** The configuration with what Kong adds to it. */
+function sentByKong({ config, ...fields }: Row, id: number): Row {
+  const scope = ['service', 'route', 'consumer'].flatMap(field => {
+    const reference = fields[field] as { id?: string } | null | undefined
+    return reference?.id === undefined ? [] : [[`${field}_id`, reference.id] as const]
+  })
+  return { ...(config as Row | undefined), ...Object.fromEntries(scope), __plugin_id: `check-${id}` }
+}

@@ -1,0 +1,30 @@
+import type { AdminClient } from '../admin/client.ts'
+import type { Change } from './change.ts'
+import type { Current } from './read.ts'
+
+/**
+ * Finds deletions with which Kong deletes what nobody declares and nothing can put back: OAuth 2 tokens hang on an
+ * application, and on a service where the plugin has no `global_credentials`.
+ */
+export async function noteLosses(
+  client: AdminClient,
+  changes: readonly Change[],
+  current: readonly Current[],
+): Promise<readonly Change[]> {
+  // Tokens belong to applications: without any, nothing is asked.
+  if (!current.some(({ kind }) => kind === 'oauth2_credentials')) return changes
+  return Promise.all(
+    changes.map(async change => {
+      const path = tokensPath(change)
+      const page = path === undefined ? undefined : await client.find(path)
+      const tokens = (page?.data ?? []) as readonly unknown[]
+      return tokens.length > 0 ? { ...change, loses: 'its OAuth 2 tokens' } : change
+    }),
+  )
+}
+
+function tokensPath({ action, kind, id }: Change): string | undefined {
+  if (action !== 'delete') return undefined
+  if (kind === 'oauth2_credentials') return `/oauth2/${id}/oauth2_tokens?size=1`
+  return kind === 'services' ? `/services/${id}/oauth2_tokens?size=1` : undefined
+}

@@ -1,0 +1,82 @@
+import { messageOf } from '../../../foundation/errors.ts'
+import type { RetryParts } from '../../admin/retry.ts'
+import { schedule } from './schedule.ts'
+import type { AdminRequests, Images, SettleOptions, Step } from './steps.ts'
+import { findEntity, isExpired } from './write.ts'
+
+export interface SettleRun extends SettleOptions {
+  readonly concurrency: number
+  /** What Kong shall show. */
+  readonly image: 'before' | 'after'
+  readonly signal?: AbortSignal
+}
+
+export interface SettleParts {
+  readonly kong: AdminRequests
+  readonly images: Images
+  readonly retry: RetryParts
+  /** Writes the image again. A rejection ends the settling with it. */
+  readonly write: (step: Step) => Promise<void>
+}
+
+/** A step whose entity Kong does not show as it should be. */
+export interface Unsettled {
+  readonly step: Step
+  readonly error: unknown
+}
+
+/**
+ * Reads the entities of all steps every `waitMs` until `forMs` have passed, and writes those again that Kong does not
+ * show as they should be. What was written again at the last look is looked at once more.
+ *
+ * @param steps in the order in which they are to be written.
+ * @returns what was not as it should be at the last look.
+ */
+export async function settle(
+  steps: readonly Step[],
+  run: SettleRun,
+  parts: SettleParts,
+): Promise<readonly Unsettled[]> {
+  const { monotonic, wait } = parts.retry
+  const deadlineMs = monotonic() + run.forMs
+  for (let isLast = false; ; ) {
+    await wait(run.waitMs, run.signal)
+    const unsettled = await look(steps, run, parts)
+    if (run.signal?.aborted || isLast) return unsettled
+    isLast = monotonic() + run.waitMs > deadlineMs
+    // Of what Kong cannot be made to hold again nothing is written.
+    const seqs = new Set(unsettled.filter(({ step }) => isWritable(step, run)).map(({ step }) => step.seq))
+    if (isLast && seqs.size === 0) return unsettled
+    await schedule(
+      steps.filter(step => seqs.has(step.seq)),
+      { concurrency: run.concurrency, isStopped: () => run.signal?.aborted ?? false },
+      parts.write,
+    )
+  }
+}
+
+const isWritable = (step: Step, { image }: SettleRun): boolean =>
+  image === 'after' || step.irreversible === undefined
+
+/** The steps whose entities Kong does not show as they should be, or that could not be read. */
+async function look(
+  steps: readonly Step[],
+  { concurrency, image }: SettleRun,
+  { kong, images }: SettleParts,
+): Promise<readonly Unsettled[]> {
+  const errors = new Map<number, Error>()
+  const reads = steps.map(({ seq, change }) => ({ seq, change, after: [] }))
+  await schedule(reads, { concurrency, isStopped: () => false }, async ({ seq, change }) => {
+    try {
+      const row = await findEntity(kong, change)
+      if (images.shows(change, image, row) || (!row && isExpired(kong, change))) return
+      errors.set(seq, new Error('Kong shows something else: it was changed meanwhile'))
+    } catch (error) {
+      errors.set(seq, new Error(`could not be read again: ${messageOf(error)}`))
+    }
+  })
+  return steps.flatMap(step => {
+    const error = errors.get(step.seq)
+    return error ? [{ step, error }] : []
+  })
+}

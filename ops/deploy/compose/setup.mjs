@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+// Makes every secret of docker-compose.yml once, and gives each service a folder with those that it needs and no
+// others. Runs at each start: the secrets stay as they are, the rest is written anew.
+//
+// usage: node setup.mjs FOLDER
+//
+// Each sub-folder of FOLDER is a volume that only `setup` and one reader mount, so its files may be readable by
+// whatever user the reader's image has.
+import { createHash, randomBytes } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+const HASHING = 'rabbit_password_hashing_sha256'
+const OWN_NAMES = '^sluice\\.'
+
+const root = path.resolve(process.argv[2] ?? '')
+const here = import.meta.dirname
+
+const write = (name, text, mode = 0o444) => {
+  const file = path.join(root, name)
+  mkdirSync(path.dirname(file), { recursive: true })
+  // Without capabilities root itself may not write into a file that it made read-only.
+  writeFileSync(`${file}.new`, text, { mode, flush: true })
+  renameSync(`${file}.new`, file)
+}
+
+/** Kept where only this service looks: what the readers get is made from it. */
+function secret(name) {
+  const file = path.join(root, 'secrets', name)
+  if (!existsSync(file)) write(`secrets/${name}`, randomBytes(24).toString('base64url'), 0o400)
+  return readFileSync(file, 'utf8')
+}
+
+const redis = secret('redis')
+const rabbit = secret('rabbitmq')
+const postgres = secret('postgres')
+const kong = secret('kong')
+const sluice = secret('sluice-postgres')
+
+write('redis/redis.conf', `requirepass ${redis}\ndir /data\nappendonly yes\nsave ""\n`)
+
+write('postgres/superuser-password', postgres)
+write('postgres/kong-password', kong)
+write('postgres/sluice-password', sluice)
+write('postgres/databases.sh', readFileSync(path.join(here, 'databases.sh')), 0o555)
+
+write(
+  'rabbitmq/conf.d/10-sluice.conf',
+  'log.console = true\nload_definitions = /run/setup/definitions.json\n',
+)
+write('rabbitmq/definitions.json', JSON.stringify(definitions(rabbit), undefined, 2))
+
+write('kong/password', kong)
+
+write('sluice/redis-url', `redis://:${redis}@redis:6379`)
+write('sluice/postgres-url', `postgres://sluice:${sluice}@postgres:5432/sluice`)
+write('sluice/amqp-url', `amqp://sluice:${rabbit}@rabbitmq:5672`)
+write('sluice/fingerprint', secret('fingerprint'))
+
+for (const name of ['prometheus', 'grafana'])
+  cpSync(path.join(here, '..', name), path.join(root, name), { recursive: true })
+
+/**
+ * Read at each start of RabbitMQ. The user may do what the plugin server does, and administrates nothing; the
+ * queues, which nobody may empty, drop their oldest messages above 64 MiB.
+ */
+function definitions(password) {
+  return {
+    vhosts: [{ name: '/' }],
+    users: [{ name: 'sluice', password_hash: rabbitHash(password), hashing_algorithm: HASHING, tags: [] }],
+    permissions: [{ user: 'sluice', vhost: '/', configure: OWN_NAMES, write: OWN_NAMES, read: OWN_NAMES }],
+    policies: [
+      {
+        vhost: '/',
+        name: 'sluice-bounded',
+        pattern: OWN_NAMES,
+        'apply-to': 'queues',
+        priority: 0,
+        definition: { 'max-length-bytes': 64 * 1024 * 1024, overflow: 'drop-head' },
+      },
+    ],
+  }
+}
+
+/** Salt and SHA-256 of salt and password: https://www.rabbitmq.com/docs/passwords#computing-password-hash */
+function rabbitHash(password) {
+  const salt = randomBytes(4)
+  return Buffer.concat([salt, createHash('sha256').update(salt).update(password).digest()]).toString('base64')
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import calculateSlot from 'cluster-key-slot'
+import { Cluster } from 'ioredis'
+import { messageOf } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { StoredValue } from '../../sdk/store.ts'
+import { type Connection, connect, keepConnecting } from './connection.ts'
+
+/** What happened to the link: it can be used, it was lost, it could not be made. */
+export type LinkChange = 'connected' | 'lost' | 'refused'
+
+/** The connection over which scripts run, as long as it lives. */
+export class Link {
+  readonly connection: Connection
+  readonly #log: Logger
+  readonly #digests = new Map<string, string>()
+  readonly #listeners = new Set<(change: LinkChange) => void>()
+  #isConnected = false
+  #isTrying = true
+  #closed = false
+
+  /** @param deadlineMs the longest that a call waits. */
+  constructor(urls: readonly string[], deadlineMs: number, log: Logger) {
+    this.#log = log
+    this.connection = connect(urls, deadlineMs, 'state')
+    this.connection.on('error', error => log.debug({ reason: messageOf(error) }, 'redis connection'))
+    this.connection.on('ready', () => this.#whenReady())
+    this.connection.on('close', () => this.#whenClosed())
+    keepConnecting(this.connection, () => this.#closed)
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  /** There is no connection, and the first attempt to make one has not failed yet: at a start, and after a loss. */
+  get isTrying(): boolean {
+    return this.#isTrying
+  }
+
+  onChange(hear: (change: LinkChange) => void): () => void {
+    this.#listeners.add(hear)
+    return () => this.#listeners.delete(hear)
+  }
+
+  /** Kept at the next connection; rejected when the attempt that is under way fails. */
+  connected(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = this.onChange(change => {
+        stop()
+        if (change === 'connected') resolve()
+        else reject(new Error('no connection'))
+      })
+    })
+  }
+
+  /** Runs a script, bringing it to Redis where Redis does not know it. */
+  evaluate(lua: string, key: string, args: readonly StoredValue[]): Promise<unknown> {
+    let digest = this.#digests.get(lua)
+    if (digest === undefined) {
+      digest = createHash('sha1').update(lua).digest('hex')
+      this.#digests.set(lua, digest)
+    }
+    this.#gather()
+    return this.connection.evalsha(digest, 1, key, ...args).catch(error => {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return this.connection.eval(lua, 1, key, ...args)
+    })
+  }
+
+  /** A name of the server that holds the key: one for all of a single Redis, one a master of a cluster. */
+  serverOf(key: string): string {
+    if (!(this.connection instanceof Cluster)) return 'redis'
+    return this.connection.slots[calculateSlot(key)]?.[0] ?? 'no master'
+  }
+
+  async *keys(prefix: string): AsyncIterable<string> {
+    const match = `${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`
+    const servers = this.connection instanceof Cluster ? this.connection.nodes('master') : [this.connection]
+    for (const server of servers)
+      for await (const batch of server.scanStream({ match, count: 500 })) yield* batch as string[]
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#listeners.clear()
+    this.connection.disconnect()
+  }
+
+  /**
+   * What is sent in one turn of the event loop goes out in one write. Measured against a write for each call and
+   * against ioredis' own pipelining, which lets a batch wait for the answers to the one before.
+   */
+  #gather(): void {
+    if (this.connection instanceof Cluster) return
+    const { stream } = this.connection
+    if (!stream || stream.writableCorked > 0) return
+    stream.cork()
+    setImmediate(() => stream.uncork())
+  }
+
+  #whenReady(): void {
+    if (this.#closed) return
+    this.#isConnected = true
+    this.#isTrying = false
+    this.#announce('connected')
+  }
+
+  #whenClosed(): void {
+    if (this.connection instanceof Cluster && this.connection.status === 'ready') return
+    if (this.#closed) return
+    const isLost = this.#isConnected
+    this.#isConnected = false
+    this.#isTrying = isLost
+    if (isLost) this.#log.warn('the connection to Redis is lost')
+    this.#announce(isLost ? 'lost' : 'refused')
+  }
+
+  #announce(change: LinkChange): void {
+    for (const hear of [...this.#listeners]) hear(change)
+  }
+}

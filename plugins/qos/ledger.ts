@@ -1,0 +1,150 @@
+import type { Clock, Store } from '../../sdk/sdk.ts'
+import { type Account, learn } from './account.ts'
+import { type Demand, REFUSED } from './limiter.ts'
+import type { Plan } from './plan.ts'
+import { NOTHING_REMEMBERED, type TakeArguments, type Taken, takeScript } from './script.ts'
+import { WARM_KEY, WARM_PLAN } from './warm.ts'
+
+export interface LedgerOptions {
+  readonly store: Store
+  readonly clock: Clock
+  /** The store has answered a call for this key. */
+  readonly onAnswer: (key: string) => void
+}
+
+const nothing = { wanted: 0, ahead: 0, reserve: 0 }
+
+/**
+ * What is debited from subjects in the store, and what this process owes to it: tokens that it granted alone, until
+ * they are debited, and calls whose answers have not come yet.
+ */
+export class Ledger {
+  readonly #options: LedgerOptions
+  /** Difference between the store's clock and our monotonic one, microseconds. */
+  #offsetMicros: number
+  #outages = 0
+
+  constructor(options: LedgerOptions) {
+    this.#options = options
+    const { clock } = options
+    this.#offsetMicros = Math.floor((clock.now() - clock.monotonic()) * 1000)
+  }
+
+  /** How often the store has gone away: what it said before may be lost since. */
+  get outages(): number {
+    return this.#outages
+  }
+
+  /** In the time of the store, as far as it is known. */
+  nowMicros(): number {
+    return Math.floor(this.#offsetMicros + this.#options.clock.monotonic() * 1000)
+  }
+
+  storeAway(): void {
+    this.#outages++
+  }
+
+  /** @param isPatient asks the store that rather waits. */
+  take(account: Account, plan: Plan, demand: Demand, isPatient: boolean): Taken | Promise<Taken> {
+    // Calls of one connection are served in order, so this one counts before the decision.
+    if (account.local) void this.settle(account)
+    return this.#run(account, { ...demand, plan, operation: 'take' }, isPatient, answer =>
+      this.#awaitLate(account, demand.wanted, answer),
+    )
+  }
+
+  /** Debits without asking; gives back what is negative. Where the store is away that stays debited: it admits less. */
+  async giveBack(account: Account, cost: number): Promise<void> {
+    try {
+      await this.#run(account, { ...nothing, cost: 0 - cost, plan: account.plan, operation: 'add' }, true)
+    } catch {
+      // Of no harm but to the subject.
+    }
+  }
+
+  /** Debits what was granted alone, but for what a call has debited that is under way still. */
+  async settle(account: Account): Promise<void> {
+    const { local } = account
+    if (!local) return
+    const covered = Math.min(local.used, account.inDoubt)
+    const owed = local.used - covered
+    account.local = covered > 0 ? { ...local, used: covered } : undefined
+    if (owed === 0) return
+    const owe = () => {
+      const now = account.local
+      account.local = { states: now?.states ?? local.states, used: owed + (now?.used ?? 0) }
+    }
+    let late: Promise<Taken> | undefined
+    const onLate = (answer: Promise<Taken>) => {
+      late = answer
+    }
+    try {
+      const args = { ...nothing, cost: owed, plan: account.plan, operation: 'add' } as const
+      await this.#run(account, args, true, onLate)
+    } catch {
+      if (late) late.catch(owe)
+      else owe()
+    }
+  }
+
+  /**
+   * The first call after a connection brings the script to Redis, which takes longer than a request may wait on a busy
+   * machine: a call that debits nothing does it ahead.
+   */
+  async warm(): Promise<void> {
+    const args = { ...nothing, cost: 0, plan: WARM_PLAN, operation: 'take' } as const
+    try {
+      await this.#options.store.run(takeScript, WARM_KEY, {
+        ...args,
+        remembered: NOTHING_REMEMBERED,
+        forced: false,
+      })
+    } catch {
+      // A request will find out.
+    }
+  }
+
+  /** An answer that was too late has been decided without. What it debited pays for what was granted alone. */
+  #awaitLate(account: Account, wanted: number, answer: Promise<Taken>): void {
+    account.inDoubt += wanted
+    const settled = answer.then(
+      ({ granted }) => {
+        const debited = Math.max(0, granted)
+        const paid = Math.min(debited, account.local?.used ?? 0)
+        account.inDoubt -= wanted
+        if (account.local) account.local = { ...account.local, used: account.local.used - paid }
+        if (granted !== REFUSED && debited > paid) void this.giveBack(account, debited - paid)
+      },
+      () => {
+        // Lost: nobody knows whether it ran. Debited once more, it admits less, never more.
+        account.inDoubt -= wanted
+      },
+    )
+    void settled.then(() => this.settle(account))
+  }
+
+  #run(
+    account: Account,
+    asked: Omit<TakeArguments, 'remembered' | 'forced'>,
+    isPatient: boolean,
+    onLate?: (answer: Promise<Taken>) => void,
+  ): Taken | Promise<Taken> {
+    const { store, onAnswer } = this.#options
+    const outages = this.#outages
+    const { plan } = asked
+    const { remembered } = account
+    const args: TakeArguments = { ...asked, remembered, forced: account.outages !== outages }
+    const answered = (taken: Taken) => {
+      learn(account, taken, plan, outages)
+      return taken
+    }
+    const heard = (taken: Taken) => {
+      this.#offsetMicros = taken.nowMicros - this.#options.clock.monotonic() * 1000
+      onAnswer(account.key)
+      return answered(taken)
+    }
+    const hearLate = onLate && ((answer: Promise<Taken>) => onLate(answer.then(answered)))
+    const answer = (isPatient ? store.patient : store).run(takeScript, account.key, args, hearLate)
+    return answer instanceof Promise ? answer.then(heard) : answered(answer)
+  }
+}
