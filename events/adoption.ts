@@ -71,10 +71,10 @@ export class Adoption {
       }
       for (const spool of await adoptSpools(spoolDir, writer))
         await this.#adopt(spool).catch(error =>
-          log.error({ folder: spool.folder, reason: messageOf(error) }, 'a spool could not be taken over'),
+          log.error({ folder: spool.folder, reason: messageOf(error) }, 'cannot adopt a spool'),
         )
     } catch (error) {
-      log.error({ reason: messageOf(error) }, 'the spools of ended processes could not be looked for')
+      log.error({ reason: messageOf(error) }, 'cannot look for spools of ended processes')
     }
   }
 
@@ -85,7 +85,7 @@ export class Adoption {
     for (const relay of relays) outlets.push([relay, await Cursor.open(folder, relay.sink)])
     const cursors = new Map(outlets.map(([relay, cursor]) => [relay.sink, cursor]))
     this.#adopted.set(folder, { bytes: await sizeOf(folder), records: sequence, cursors })
-    log.info({ writer, records: sequence, tornBytes }, 'took over the spool of an ended process')
+    log.info({ writer, records: sequence, tornBytes }, 'adopted the spool of an ended process')
     publish({
       type: 'events.spool-adopted.v1',
       subject: writer,

@@ -89,7 +89,7 @@ export class RunningPipeline {
       ...(failing === undefined ? [] : [`the event spool cannot be written: ${failing}`]),
       ...stalled.map(({ relay }) => {
         const seconds = Math.round(relay.stalledMs / 1000)
-        return `${relay.sink} has taken no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
+        return `${relay.sink} has accepted no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
       }),
     ]
   }
@@ -136,7 +136,7 @@ export class RunningPipeline {
     const { clock, random, log, timers } = this.#options
     const metrics = this.#options.metrics.sink(sink.name)
     const onCorrupt = (regions: number, bytes: number) => {
-      log.error({ sink: sink.name, regions, bytes }, 'damaged bytes in the spool were skipped')
+      log.error({ sink: sink.name, regions, bytes }, 'skipped corrupt bytes in the event spool')
       // Each sink finds the same damage; it is one loss.
       if (sink.name === this.#outlets[0]?.relay.sink) this.writer.countLost('corrupt', regions)
     }

@@ -267,8 +267,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       return text
     case 'integer': {
       const number = Number(text)
-      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
-        throw new Error(`${shown} is not a whole number`)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new Error(`${shown} is not an integer`)
       if (number < (spec.min ?? 0)) throw new Error(`${shown} is below ${spec.min ?? 0}`)
       if (spec.max !== undefined && number > spec.max) throw new Error(`${shown} is above ${spec.max}`)
       return number

@@ -22,7 +22,7 @@ export interface SpoolOptions {
   readonly watcher?: SpoolWatcher
 }
 
-/** Is told what happens, for metrics and logs. */
+/** Notified of what happens, for metrics and logs. */
 export interface SpoolWatcher {
   synced?(records: number, bytes: number, seconds: number): void
   late?(records: number): void
@@ -117,7 +117,7 @@ export class Spool {
   /**
    * Takes an encoded record.
    *
-   * @returns a promise that is kept when the record is durable or late; undefined when too much waits for the disk.
+   * @returns a promise that resolves once the record is durable or late; undefined when too much waits for the disk.
    */
   append(record: Buffer): Promise<void> | undefined {
     if (this.#pendingBytes + record.length > this.#options.maxPendingBytes) return undefined

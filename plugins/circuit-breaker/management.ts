@@ -102,7 +102,7 @@ export async function orderMode(store: Store, key: string, order: Order): Promis
   } catch (error) {
     throw new SluiceError(
       'SLUICE_STORE_UNAVAILABLE',
-      `the order is stored, but the nodes could not be told at once: ${messageOf(error)}`,
+      `the order is stored, but could not be pushed to the nodes immediately: ${messageOf(error)}`,
       { cause: error },
     )
   }

@@ -307,7 +307,7 @@ describe('the event pipeline', () => {
       assert.deepEqual(made.problems(), [])
       nowMs = 61_000
       const [problem, ...others] = made.problems()
-      assert.match(String(problem), /^postgres has taken no event for \d+ s while events wait: /)
+      assert.match(String(problem), /^postgres has accepted no event for \d+ s while events wait: /)
       assert.deepEqual(others, [])
     })
   })

@@ -158,7 +158,7 @@ describe('the RabbitMQ sink', () => {
       const storing = patient.store(records, forEver).then(() => {
         stored = true
       })
-      await until('the broker blocks', () => logs.text().includes('RabbitMQ takes no messages for now'))
+      await until('the broker blocks', () => logs.text().includes('RabbitMQ blocks publishers'))
       await sleep(1_500) // three times what a broker may take that does not say so
       assert.equal(stored, false)
       await control('set_vm_memory_high_watermark', '0.4')
@@ -167,7 +167,7 @@ describe('the RabbitMQ sink', () => {
       await control('set_vm_memory_high_watermark', '0.4')
       await patient.close()
     }
-    assert.match(logs.text(), /RabbitMQ takes messages again/)
+    assert.match(logs.text(), /RabbitMQ accepts messages again/)
     assert.deepEqual(
       (await drain()).map(message => message.properties.messageId),
       records.map(record => record.id),
