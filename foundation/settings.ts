@@ -267,8 +267,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       return text
     case 'integer': {
       const number = Number(text)
-      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
-        throw new Error(`${shown} is not a whole number`)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new Error(`${shown} is not an integer`)
       if (number < (spec.min ?? 0)) throw new Error(`${shown} is below ${spec.min ?? 0}`)
       if (spec.max !== undefined && number > spec.max) throw new Error(`${shown} is above ${spec.max}`)
       return number
@@ -300,7 +299,7 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (!match || port > 65_535) throw new Error(`${JSON.stringify(text)} is not HOST:PORT`)
-  return { host: match[1] ?? match[2]!, port }
+  return { host: match[1] ?? match[2] ?? '', port }
 }
 
 /**

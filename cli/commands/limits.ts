@@ -137,6 +137,6 @@ async function print({ json }: SubjectFlags, store: Store, keys: readonly string
 function positive(flag: string, text: string): number {
   const number = Number(text)
   if (!/^\d+$/.test(text) || number < 1 || number > 1_000_000_000)
-    throw new SluiceError('SLUICE_CLI_USAGE', `${flag}: ${JSON.stringify(text)} is no whole number from 1 on`)
+    throw new SluiceError('SLUICE_CLI_USAGE', `${flag}: ${JSON.stringify(text)} is not a positive integer`)
   return number
 }

@@ -205,7 +205,7 @@ describe('make up', function () {
       const operate = async (command: string) =>
         (await run('sh', ['-c', `. '${file}'; ${command}`], { cwd: tmpdir() })).stdout
       const desired = path.join(projectFolder(), 'kong/desired/kong.yaml')
-      assert.match(await operate(`sluice plan -f ${desired}`), /No changes: 20 entities/)
+      assert.match(await operate(`sluice plan -f ${desired}`), /No changes: 21 entities/)
       assert.match(await operate('sluice audit --since 1h'), /jason/)
       assert.match(await operate('sluice doctor'), /a server listens at/)
     })
