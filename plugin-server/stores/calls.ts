@@ -24,6 +24,8 @@ export interface CallMetrics {
   readonly seconds: BoundHistogram
 }
 
+const PROBE = "return redis.call('SET', KEYS[1], '1', 'PX', 10000)"
+
 /** Calls to Redis that have one deadline, and the servers that are known not to keep it. */
 export class Calls {
   readonly #options: CallsOptions
@@ -31,6 +33,7 @@ export class Calls {
   readonly #servers = new Map<string, Availability>()
   readonly #listeners = new Set<(available: boolean) => void>()
   #down = 0
+  #reason: string | undefined
   #wasAvailable = false
 
   constructor(options: CallsOptions) {
@@ -45,6 +48,12 @@ export class Calls {
 
   get available(): boolean {
     return this.#options.link.isConnected && this.#down === 0
+  }
+
+  /** Why not all of Redis can be used, in one sentence. */
+  get problem(): string | undefined {
+    if (this.available) return undefined
+    return this.#options.link.problem ?? this.#reason ?? 'no connection to Redis yet'
   }
 
   canReach(key: string): boolean {
@@ -134,10 +143,10 @@ export class Calls {
     return server
   }
 
-  /** A write, since a server that is full, read-only or still loading answers PING all the same. */
+  /** A script that writes: a server that is full, read-only or still loading answers PING all the same. */
   #probe(key: string): Promise<unknown> {
     const probeKey = `{${key.match(/\{(.+?)\}/)?.[1] ?? key}}:probe`
-    const answer = this.#options.link.connection.set(probeKey, '1', 'PX', 10_000)
+    const answer = this.#options.link.evaluate(PROBE, probeKey, [])
     return new Promise((resolve, reject) => {
       const waiter = this.#patience.wait(() =>
         reject(new SluiceError('SLUICE_STORE_TIMEOUT', 'Redis did not answer a probe in time')),
@@ -156,6 +165,7 @@ export class Calls {
   #whenChanged(server: string, available: boolean, reason: string): void {
     const { log, deadlineMs } = this.#options
     this.#down += available ? -1 : 1
+    this.#reason = this.#down > 0 ? `Redis does not serve: ${reason}` : undefined
     if (available) log.info({ server, deadlineMs }, 'Redis answers again')
     else log.warn({ server, deadlineMs, reason }, 'Redis unavailable: plugins decide without it')
     this.#announce()
