@@ -3,14 +3,14 @@ import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 import { isUuid } from '../../foundation/uuid.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
-import { describeSubject, subjectToJson } from '../../plugins/qos/describe.ts'
 import {
   type Change,
   changeSubject,
   findSubjects,
   KEY_PREFIX,
   showSubject,
-} from '../../plugins/qos/operate.ts'
+} from '../../plugins/qos/limit-admin.ts'
+import { describeSubject, subjectToJson } from '../../plugins/qos/standing.ts'
 import type { Store } from '../../sdk/store.ts'
 import { parseDuration } from '../format/duration.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'

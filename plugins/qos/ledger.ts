@@ -1,9 +1,9 @@
 import type { Clock, Store } from '../../sdk/sdk.ts'
 import { type Account, learn } from './account.ts'
+import type { LimitSet } from './limit-set.ts'
 import { type Demand, REFUSED } from './limiter.ts'
-import type { Plan } from './plan.ts'
 import { NOTHING_REMEMBERED, type TakeArguments, type Taken, takeScript } from './script.ts'
-import { WARM_KEY, WARM_PLAN } from './warm.ts'
+import { WARM_KEY, WARM_LIMITS } from './warm.ts'
 
 export interface LedgerOptions {
   readonly store: Store
@@ -45,10 +45,10 @@ export class Ledger {
   }
 
   /** @param isPatient asks the store that rather waits. */
-  take(account: Account, plan: Plan, demand: Demand, isPatient: boolean): Taken | Promise<Taken> {
+  take(account: Account, limitSet: LimitSet, demand: Demand, isPatient: boolean): Taken | Promise<Taken> {
     // Calls of one connection are served in order, so this one counts before the decision.
     if (account.local) void this.settle(account)
-    return this.#run(account, { ...demand, plan, operation: 'take' }, isPatient, answer =>
+    return this.#run(account, { ...demand, limitSet, operation: 'take' }, isPatient, answer =>
       this.#awaitLate(account, demand.wanted, answer),
     )
   }
@@ -56,7 +56,11 @@ export class Ledger {
   /** Debits without asking; gives back what is negative. Where the store is away that stays debited: it admits less. */
   async giveBack(account: Account, cost: number): Promise<void> {
     try {
-      await this.#run(account, { ...nothing, cost: 0 - cost, plan: account.plan, operation: 'add' }, true)
+      await this.#run(
+        account,
+        { ...nothing, cost: 0 - cost, limitSet: account.limitSet, operation: 'add' },
+        true,
+      )
     } catch {
       // Of no harm but to the subject.
     }
@@ -79,7 +83,7 @@ export class Ledger {
       late = answer
     }
     try {
-      const args = { ...nothing, cost: owed, plan: account.plan, operation: 'add' } as const
+      const args = { ...nothing, cost: owed, limitSet: account.limitSet, operation: 'add' } as const
       await this.#run(account, args, true, onLate)
     } catch {
       if (late) late.catch(owe)
@@ -92,7 +96,7 @@ export class Ledger {
    * machine: a call that debits nothing does it ahead.
    */
   async warm(): Promise<void> {
-    const args = { ...nothing, cost: 0, plan: WARM_PLAN, operation: 'take' } as const
+    const args = { ...nothing, cost: 0, limitSet: WARM_LIMITS, operation: 'take' } as const
     try {
       await this.#options.store.run(takeScript, WARM_KEY, {
         ...args,
@@ -131,11 +135,11 @@ export class Ledger {
   ): Taken | Promise<Taken> {
     const { store, onAnswer } = this.#options
     const outages = this.#outages
-    const { plan } = asked
+    const { limitSet } = asked
     const { remembered } = account
     const args: TakeArguments = { ...asked, remembered, forced: account.outages !== outages }
     const answered = (taken: Taken) => {
-      learn(account, taken, plan, outages)
+      learn(account, taken, limitSet, outages)
       return taken
     }
     const heard = (taken: Taken) => {

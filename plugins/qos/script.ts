@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { StoreScript } from '../../sdk/sdk.ts'
 import type { Stored } from './limit.ts'
+import { type LimitSet, overridden, parseOverrides } from './limit-set.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
-import { overridden, type Plan, parseOverrides } from './plan.ts'
 
 /** What a node remembers of a subject's hash: enough to bring it back when the store loses it. */
 export interface Remembered {
@@ -14,7 +14,7 @@ export interface Remembered {
 export const NOTHING_REMEMBERED: Remembered = { generation: '', states: [] }
 
 export interface TakeArguments extends Demand {
-  readonly plan: Plan
+  readonly limitSet: LimitSet
   /** `add` debits the cost without asking; a negative cost gives back. */
   readonly operation: 'take' | 'add'
   readonly remembered: Remembered
@@ -52,25 +52,25 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
   name: 'qos-take',
   lua: readFileSync(new URL('./take.lua', import.meta.url), 'utf8'),
 
-  encode({ plan, operation, cost, wanted, ahead, reserve, remembered, forced }) {
+  encode({ limitSet, operation, cost, wanted, ahead, reserve, remembered, forced }) {
     let states = ''
-    for (let i = 0; i < plan.limits.length; i++) {
+    for (let i = 0; i < limitSet.limits.length; i++) {
       const state = remembered.states[i]
       states += state === undefined ? ',""' : `,[${state}]`
     }
     const head = `"${operation}",${cost},${wanted},${ahead},${reserve}`
-    return [`[${head},"${remembered.generation}",${forced ? 1 : 0}${states},${plan.text}]`]
+    return [`[${head},"${remembered.generation}",${forced ? 1 : 0}${states},${limitSet.text}]`]
   },
 
   apply(hash, args, now) {
-    const { plan, operation, cost, remembered } = args
+    const { limitSet, operation, cost, remembered } = args
     let generation = String(hash.get('b') ?? '')
     const overrides = String(hash.get('o') ?? '')
-    const limits = overridden(plan.limits, overrides, now)
+    const limits = overridden(limitSet.limits, overrides, now)
     const reseeds = isLost(generation, args)
     const known: (Stored | undefined)[] = []
     for (let i = 0; i < limits.length; i++) {
-      const stored = hash.get(plan.fields[i]!) as Stored | undefined
+      const stored = hash.get(limitSet.fields[i]!) as Stored | undefined
       known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
     }
     let granted: number
@@ -87,7 +87,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
         generation = String(now)
         hash.set('b', generation)
       }
-      for (let i = 0; i < states.length; i++) hash.set(plan.fields[i]!, states[i]!)
+      for (let i = 0; i < states.length; i++) hash.set(limitSet.fields[i]!, states[i]!)
     }
     return {
       result: { granted, nowMicros: now, generation, overrides, overrun, states },
@@ -111,7 +111,7 @@ function isLost(generation: string, { remembered, forced }: TakeArguments): bool
 }
 
 function livesForMs(
-  limits: TakeArguments['plan']['limits'],
+  limits: TakeArguments['limitSet']['limits'],
   states: readonly Stored[],
   overrides: string,
   now: number,

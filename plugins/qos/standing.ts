@@ -1,5 +1,5 @@
-import { partsOf, type SubjectState } from './operate.ts'
-import { parseOverrides } from './plan.ts'
+import { partsOf, type SubjectState } from './limit-admin.ts'
+import { parseOverrides } from './limit-set.ts'
 
 export interface DescribedSubject {
   readonly key: string

@@ -1,7 +1,7 @@
 import { fieldOf, type Limit } from './limit.ts'
 
 /** The limits of a tier as the script takes them: made once, since their text is the larger part of a call. */
-export interface Plan {
+export interface LimitSet {
   readonly limits: readonly Limit[]
   readonly fields: readonly string[]
   /** The limits as ARGV[1] of take.lua has them. */
@@ -10,7 +10,7 @@ export interface Plan {
   readonly hasShadow: boolean
 }
 
-export function createPlan(limits: readonly Limit[]): Plan {
+export function createLimitSet(limits: readonly Limit[]): LimitSet {
   return {
     limits,
     fields: limits.map(fieldOf),

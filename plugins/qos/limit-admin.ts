@@ -1,6 +1,6 @@
 /** What operators do with the limits of a subject: look, reset, change for a while. */
 import { type ScriptList, SluiceError, type Store, type StoreScript } from '../../sdk/sdk.ts'
-import { formatOverrides, type Override, parseOverrides } from './plan.ts'
+import { formatOverrides, type Override, parseOverrides } from './limit-set.ts'
 
 /** Operators announce here that a subject was changed; the message is a `Change` in JSON. */
 export const CHANGES_CHANNEL = 'sluice:qos:changed'
@@ -44,8 +44,8 @@ type Operation =
       readonly lastsMicros: number
     }
 
-const operateScript: StoreScript<SubjectState, Operation> = {
-  name: 'qos-operate',
+const adminScript: StoreScript<SubjectState, Operation> = {
+  name: 'qos-limit-admin',
   lua: `
     local key, operation, limit = KEYS[1], ARGV[1], ARGV[2]
     local time = redis.call('TIME')
@@ -136,7 +136,7 @@ export function partsOf(key: string): { scope: string; subject: string } | undef
 }
 
 export async function showSubject(store: Store, key: string): Promise<SubjectState> {
-  return store.run(operateScript, key, { operation: 'show' })
+  return store.run(adminScript, key, { operation: 'show' })
 }
 
 /**
@@ -151,7 +151,7 @@ export async function changeSubject(store: Store, change: Change, nowMs: number)
       'a limit is changed to at least 1 request, for 30 days at the most',
     )
   const state = await store.run(
-    operateScript,
+    adminScript,
     key,
     action === 'reset'
       ? { operation: 'reset', limit }
