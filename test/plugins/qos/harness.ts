@@ -117,6 +117,7 @@ function createKong(asked: Asked) {
     request: {
       getMethod: give('getMethod', asked.method ?? 'GET'),
       getPath: give('getPath', asked.path ?? '/'),
+      getHeaders: give('getHeaders', asked.headers ?? {}),
       getHeader: async (name: string) => {
         calls.push('getHeader')
         return asked.headers?.[name]
