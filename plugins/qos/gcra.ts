@@ -35,7 +35,7 @@ export function readGcra(limit: GcraLimit, stored: Stored | undefined, now: numb
 }
 
 export function storeGcra(limit: GcraLimit, tat: number): Stored {
-  return [tat, intervalMicros(limit), limit.burst]
+  return [tat, intervalMicros(limit), limit.burst, limit.requests]
 }
 
 /** The highest cost that would be admitted now: ⌊(now + τ − tat) / T⌋. */

@@ -2,11 +2,11 @@
  * The state of a limit as a store keeps it, with the figures that it was stored under, so that a limit whose figures
  * have changed since can be told and its state be carried over. Times are microseconds.
  *
- *     gcra      theoretical arrival time, interval, burst
+ *     gcra      theoretical arrival time, interval, burst, requests
  *     sliding   number of the window, its count, the count of the one before, length of a window, requests
  *     calendar  beginning of the period, its count, its end, requests
  *
- * Memory keeps the list, Redis its numbers separated by commas. What only operators read may be missing.
+ * Memory keeps the list, Redis its numbers separated by commas.
  */
 export type Stored = readonly number[]
 

@@ -13,6 +13,7 @@ import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
 import { type Fields, limitFields, retryAfterSeconds } from './fields.ts'
+import { keyOf } from './limit-admin.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
 import type { Request } from './request.ts'
@@ -96,7 +97,7 @@ export async function limit(
   const { clock, random } = memory.host
   const caller = await readCaller(kong, policy, scope)
   const limitSet = caller.tier.limitSet(clock.now())
-  const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
+  const key = keyOf(instance.scope, caller.subject)
   const request: Request = {
     key,
     limitSet,

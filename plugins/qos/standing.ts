@@ -1,73 +1,98 @@
+/** How a subject stands: what of its limits is used and left, computed from what the store keeps of it alone. */
+import { fieldOf, type Limit, type Stored } from './limit.ts'
 import { partsOf, type SubjectState } from './limit-admin.ts'
-import { parseOverrides } from './limit-set.ts'
+import { overridden, parseOverrides } from './limit-set.ts'
+import { availableAt, resetMicros } from './limiter.ts'
 
-export interface DescribedSubject {
+export interface Standing {
   readonly key: string
-  readonly state: SubjectState
+  readonly scope: string | undefined
+  readonly subject: string | undefined
+  /** When Redis forgets the subject unless it asks again; undefined where it does not know it. */
+  readonly expiresInSeconds: number | undefined
+  readonly limits: readonly LimitStanding[]
+  /** Changes by operators that are in force. */
+  readonly changes: readonly LimitChange[]
 }
 
-interface LimitState {
+export interface LimitStanding {
   readonly name: string
-  readonly algorithm: 'gcra' | 'sliding' | 'calendar'
-  /** gcra: seconds until it is full again. */
-  readonly full_in_seconds?: number
-  /** sliding, calendar: the cost counted in the present window or period. */
-  readonly used?: number
-  /** sliding: the cost counted in the window before. */
-  readonly used_before?: number
-  /** calendar: when the period began, RFC 3339. */
-  readonly since?: string
+  readonly algorithm: Limit['kind']
+  /** How much a window admits, and its length; of a calendar limit the length of the present period. */
+  readonly requests: number
+  readonly perSeconds: number
+  /** gcra: how much it admits at once. */
+  readonly burst?: number
+  readonly used: number
+  /** How much it would admit now. */
+  readonly left: number
+  /** Until nothing of it is in use any more; 0 when nothing is. */
+  readonly resetSeconds: number
 }
 
-/** The subject for programs. Limits as they are counted; what is left depends on the configuration in Kong. */
-export function subjectToJson({ key, state }: DescribedSubject) {
+export interface LimitChange {
+  readonly limit: string
+  readonly requests: number
+  readonly burst: number
+  /** RFC 3339. */
+  readonly until: string
+}
+
+export function standingOf(key: string, state: SubjectState): Standing {
   const { nowMicros, fields, expireInMs } = state
-  const changes = new Map(
-    parseOverrides(fields.get('o') ?? '')
-      .filter(({ untilMicros }) => untilMicros > nowMicros)
-      .map(({ field, requests, burst, untilMicros }) => [
-        field.slice(2),
-        { limit: field.slice(2), requests, burst, until: new Date(untilMicros / 1000).toISOString() },
-      ]),
-  )
+  const overrides = fields.get('o') ?? ''
+  const parts = partsOf(key)
   return {
     key,
-    ...partsOf(key),
-    expires_in_seconds: expireInMs === undefined ? null : Math.ceil(expireInMs / 1000),
-    limits: [...fields].flatMap(([field, value]) => limitState(field, value, nowMicros)),
-    changes: [...changes.values()],
+    scope: parts?.scope,
+    subject: parts?.subject,
+    expiresInSeconds: expireInMs === undefined ? undefined : Math.ceil(expireInMs / 1000),
+    limits: [...fields].flatMap(([field, text]) => {
+      const stored = text.split(',').map(Number)
+      const limit = limitOf(field, stored)
+      if (!limit) return []
+      const [inForce = limit] = overridden([limit], overrides, nowMicros)
+      return [limitStanding(inForce, stored, nowMicros)]
+    }),
+    changes: changesOf(overrides, nowMicros),
   }
 }
 
-function limitState(field: string, value: string, nowMicros: number): LimitState[] {
-  const name = field.slice(2)
-  const [a = 0, b = 0, c = 0] = value.split(',').map(Number)
-  switch (field.slice(0, 2)) {
-    case 'g:': {
-      const seconds = Math.max(0, (a - nowMicros) / 1_000_000)
-      return [{ name, algorithm: 'gcra', full_in_seconds: Math.round(seconds * 1000) / 1000 }]
-    }
-    case 's:':
-      return [{ name, algorithm: 'sliding', used: b, used_before: c }]
-    case 'c:':
-      return [{ name, algorithm: 'calendar', used: b, since: new Date(a / 1000).toISOString() }]
+/** The limit whose state this is, as it was when it was stored; undefined for other fields of the hash. */
+function limitOf(field: string, stored: Stored): Limit | undefined {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = stored
+  const common = { name: field.slice(2), shadow: false }
+  const limits: Limit[] = [
+    { ...common, kind: 'gcra', requests: d, burst: c, perMicros: b * d },
+    { ...common, kind: 'sliding', requests: e, perMicros: d },
+    { ...common, kind: 'calendar', requests: d, bounds: [a, a, c, c] },
+  ]
+  return limits.find(limit => fieldOf(limit) === field && limit.requests > 0)
+}
+
+function limitStanding(limit: Limit, stored: Stored, now: number): LimitStanding {
+  const left = Math.max(0, availableAt(limit, stored, now))
+  const isGcra = limit.kind === 'gcra'
+  const perMicros = limit.kind === 'calendar' ? limit.bounds[2] - limit.bounds[1] : limit.perMicros
+  return {
+    name: limit.name,
+    algorithm: limit.kind,
+    requests: limit.requests,
+    perSeconds: Math.round(perMicros / 1000) / 1000,
+    ...(isGcra && { burst: limit.burst }),
+    used: (isGcra ? limit.burst : limit.requests) - left,
+    left,
+    resetSeconds: Math.ceil(resetMicros(limit, stored, now) / 1_000_000),
   }
-  return []
 }
 
-/** The subject for people. */
-export function describeSubject(subject: DescribedSubject): string {
-  const { key, scope, subject: name, limits, changes } = subjectToJson(subject)
-  const lines = [`${name ?? key}  (${scope ?? 'unknown scope'})`]
-  for (const limit of limits) lines.push(`  ${limit.name.padEnd(12)} ${describeLimit(limit)}`)
-  if (limits.length === 0) lines.push('  no limit is in use')
-  for (const { limit, requests, burst, until } of changes)
-    lines.push(`  ${limit.padEnd(12)} changed to ${requests} requests, burst ${burst}, until ${until}`)
-  return lines.join('\n')
-}
-
-function describeLimit(limit: LimitState): string {
-  if (limit.algorithm === 'gcra') return `full again in ${limit.full_in_seconds} s`
-  if (limit.algorithm === 'calendar') return `${limit.used} used since ${limit.since}`
-  return `${limit.used} used in this window, ${limit.used_before} in the one before`
+/** An override is stored for each kind of limit of its name; which of them is meant nobody needs to know. */
+function changesOf(overrides: string, now: number): LimitChange[] {
+  const changes = new Map<string, LimitChange>()
+  for (const { field, requests, burst, untilMicros } of parseOverrides(overrides)) {
+    const limit = field.slice(2)
+    const until = new Date(untilMicros / 1000).toISOString()
+    if (untilMicros > now) changes.set(limit, { limit, requests, burst, until })
+  }
+  return [...changes.values()]
 }

@@ -12,7 +12,7 @@
 --
 -- The state of a limit is its numbers, separated by commas. Those behind the first ones are the figures that it was
 -- stored under: where they differ from the limit's, it is carried over (see gcra.ts, sliding.ts, calendar.ts).
---   gcra      theoretical arrival time | interval, burst
+--   gcra      theoretical arrival time | interval, burst, requests
 --   sliding   number of the window, its count, the count before | length of a window, requests
 --   calendar  beginning of the period, its count | its end, requests
 --
@@ -139,7 +139,8 @@ for i = 1, count do
   end
   if kind == 'gcra' then
     local tat = max(now, min(state + debit * per, now + per * burst))
-    text = format(tat % 1 == 0 and per % 1 == 0 and '%.0f,%.0f,%.0f' or '%.2f,%.2f,%.0f', tat, per, burst)
+    local form = tat % 1 == 0 and per % 1 == 0 and '%.0f,%.0f,%.0f,%.0f' or '%.2f,%.2f,%.0f,%.0f'
+    text = format(form, tat, per, burst, requests)
     reset = tat - now
   else
     local used = max(0, min(state[2] + debit, max(requests, state[2])))
