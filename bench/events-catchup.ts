@@ -15,7 +15,7 @@ import { EventMetrics } from '../events/metrics.ts'
 import { createEventPipeline } from '../events/pipeline.ts'
 import { claimSpool } from '../events/spool/claim.ts'
 import { Spool } from '../events/spool/spool.ts'
-import { createEventRegistry } from '../events/types/registry.ts'
+import { EventRegistry } from '../events/types/registry.ts'
 import { EventWriter } from '../events/writer.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
@@ -38,7 +38,7 @@ async function fill(spoolDir: string, count: number): Promise<number> {
   const writer = new EventWriter(spool, {
     node: 'bench',
     writer: id,
-    registry: createEventRegistry(AUDIT_EVENTS),
+    registry: new EventRegistry(AUDIT_EVENTS),
     clock: systemClock,
     timers: systemTimers,
     log: quiet(),

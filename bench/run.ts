@@ -37,6 +37,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'events-catchup', claim: 'catching up after an outage of a million events' },
   { name: 'gateway', claim: 'requests a second of the local gateway, and its memory' },
   { name: 'apply', claim: 'plan and apply of a large state, against one request after another' },
+  { name: 'discovery', claim: 'from Consul knowing of a change to Kong having it' },
   {
     name: 'kong/run',
     claim: "requests a second in a real Kong, against Kong's own plugins",

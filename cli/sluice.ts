@@ -63,6 +63,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'shows circuit breakers, opens and closes them',
     load: () => import('./commands/breaker.ts'),
   },
+  discover: {
+    summary: "keeps the targets of Kong's upstreams at what Consul says",
+    load: () => import('./commands/discover.ts'),
+  },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
 

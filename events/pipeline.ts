@@ -10,7 +10,7 @@ import { RunningPipeline } from './running-pipeline.ts'
 import { createSinks, type SinkSettings } from './sinks.ts'
 import { claimSpool } from './spool/claim.ts'
 import { Spool } from './spool/spool.ts'
-import { createEventRegistry, type EventRegistry } from './types/registry.ts'
+import { EventRegistry } from './types/registry.ts'
 
 /** The settings that the event pipeline reads. */
 export interface EventPipelineSettings extends SinkSettings {
@@ -70,7 +70,7 @@ class StartedLater implements EventPipeline {
   constructor(settings: EventPipelineSettings, parts: EventPipelineParts) {
     this.#settings = settings
     this.#parts = parts
-    this.#registry = createEventRegistry(parts.types)
+    this.#registry = new EventRegistry(parts.types)
     this.#whenStarted = new Promise(resolve => {
       this.#started = resolve
     })

@@ -22,6 +22,9 @@ export const ERRORS = {
   SLUICE_PDK_BODY:
     "Share nginx's temporary folder with the plugin server, or raise nginx's client_body_buffer_size.",
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
+  // calls to other services
+  SLUICE_FETCH_TIMEOUT: 'Check the service, or raise `timeoutMs` of the call and the deadline of the phase.',
+  SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:
@@ -50,6 +53,11 @@ export const ERRORS = {
   // the local gateway
   SLUICE_GATEWAY_CONFIG: 'Correct the named KONG_ variables.',
   SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
+  // discovery
+  SLUICE_DISCOVERY_REFUSED: 'Give Kong a database, or declare the targets in its configuration file.',
+  SLUICE_DISCOVERY_MARK: 'Tag the upstream with consul:SERVICE, or consul:SERVICE?tag=TAG&dc=DATACENTER.',
+  SLUICE_CONSUL_UNREACHABLE: 'Check that Consul runs, has a leader, and answers at --consul-url.',
+  SLUICE_CONSUL_REFUSED: 'Give a token that may read the service and its nodes: CONSUL_HTTP_TOKEN.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
   SLUICE_PLATFORM_BUSY:

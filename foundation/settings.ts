@@ -181,7 +181,11 @@ export interface Settings {
   readonly http: Address | undefined
   readonly logLevel: string
   readonly node: string
+  /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
+  readonly environment: Environment
 }
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
@@ -190,34 +194,55 @@ const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID that names every wrong setting with its reason.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+export function readSettings(env: Environment = process.env): Settings {
+  const { settings, problems } = inspectSettings(env)
+  refuseSettings([...problems, ...misspeltVariables(env)])
+  return settings
+}
+
+/** @throws SluiceError SLUICE_CONFIG_INVALID where there is a problem */
+export function refuseSettings(problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `invalid settings:\n  ${problems.join('\n  ')}`, {
+      details: { problems },
+    })
+}
+
+/** The settings with what is wrong in them; a wrong one is undefined. */
+export function inspectSettings(env: Environment): {
+  readonly settings: Settings
+  readonly problems: readonly string[]
+} {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries<SettingSpec>(SETTINGS)) {
     try {
-      const text = readText(spec, env)
+      const text = readVariable(env, spec.env)
       values[name] = parse(spec, text === undefined ? spec.default : text)
     } catch (error) {
       problems.push(`${spec.env}: ${messageOf(error)}`)
     }
   }
-  problems.push(...unknownVariables(env))
-  if (problems.length > 0)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`, {
-      details: { problems },
-    })
-  return { ...values, node: values.node ?? hostname() } as unknown as Settings
+  const environment = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('SLUICE_')))
+  const settings = { ...values, node: values.node ?? hostname(), environment } as unknown as Settings
+  return { settings, problems }
 }
 
-function readText(spec: SettingSpec, env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const direct = env[spec.env]
-  const file = env[`${spec.env}_FILE`]
+/**
+ * A variable's value, or that of the file which the same variable with `_FILE` behind it names; undefined for neither,
+ * and for an empty one.
+ *
+ * @throws where both are set, or the file can't be read
+ */
+export function readVariable(env: Environment, name: string): string | undefined {
+  const direct = env[name]
+  const file = env[`${name}_FILE`]
   if (file === undefined || file === '') return direct === '' ? undefined : direct
-  if (direct !== undefined && direct !== '') throw new Error(`is set, and so is ${spec.env}_FILE; keep one`)
+  if (direct !== undefined && direct !== '') throw new Error(`is set, and so is ${name}_FILE; keep one`)
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
-    throw new Error(`cannot read the file of ${spec.env}_FILE: ${messageOf(error)}`)
+    throw new Error(`cannot read the file of ${name}_FILE: ${messageOf(error)}`)
   }
 }
 
@@ -278,13 +303,54 @@ export function parseAddress(text: string): Address {
   return { host: match[1] ?? match[2]!, port }
 }
 
-/** A misspelt variable would silently leave its default in force, so it is named. */
-function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set<string>(Object.values<SettingSpec>(SETTINGS).flatMap(s => [s.env, `${s.env}_FILE`]))
-  return Object.keys(env)
-    .filter(name => /^SLUICE_/.test(name) && !known.has(name) && !OUTSIDE_SETTINGS.test(name))
-    .map(name => `${name}: is not a setting of Sluice`)
+/**
+ * Variables that are no setting: a misspelt one would silently leave its default in force.
+ *
+ * @param declared the variables of the plugins' own settings.
+ */
+export function unknownVariables(env: Environment, declared: readonly string[]): string[] {
+  const known = new Set([...VARIABLES, ...declared, ...declared.map(name => `${name}_FILE`)])
+  return strangers(env)
+    .filter(name => !known.has(name))
+    .map(name => `${name}: is not a setting of Sluice or of a loaded plugin${suggestion(name, [...known])}`)
+}
+
+/** Where the plugins are not known, a variable may be one of theirs, unless it is almost one of ours. */
+function misspeltVariables(env: Environment): string[] {
+  return strangers(env)
+    .map(name => ({ name, meant: suggestion(name, VARIABLES) }))
+    .filter(({ meant }) => meant !== '')
+    .map(({ name, meant }) => `${name}: is not a setting of Sluice${meant}`)
+}
+
+const VARIABLES: readonly string[] = Object.values<SettingSpec>(SETTINGS).flatMap(({ env }) => [
+  env,
+  `${env}_FILE`,
+])
+
+const strangers = (env: Environment): string[] =>
+  Object.keys(env).filter(
+    name => name.startsWith('SLUICE_') && !VARIABLES.includes(name) && !OUTSIDE_SETTINGS.test(name),
+  )
+
+function suggestion(name: string, known: readonly string[]): string {
+  const near = known.find(one => editDistance(name, one) <= 2)
+  return near === undefined ? '' : `; did you mean ${near}?`
+}
+
+/** How many letters must be put in, taken out or replaced to make one of the other (Wagner and Fischer). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[to.length]!
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
-const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_)/
+const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|BUILD_|BIND$|ADMIN_|CONSUL_URL$|CHROMIUM$)/

@@ -6,10 +6,12 @@ import type { Health } from '../foundation/health.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
-import type { Host } from '../sdk/definition.ts'
 import type { Store } from '../sdk/store.ts'
+import { createFetcher } from './runtime/fetcher.ts'
+import { createHosts } from './runtime/host.ts'
 import type { Instances } from './runtime/instances.ts'
 import type { Office } from './runtime/office.ts'
+import { readPluginSettings } from './runtime/plugin-settings.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
 
@@ -44,6 +46,7 @@ export async function startCore(
   parts: CoreParts,
 ): Promise<Core> {
   const { clock, random, log, metrics } = parts
+  const ownSettings = readPluginSettings(definitions, settings.environment)
   const endings = createEndings(log)
   try {
     const store = await openStore(settings, { clock, log, metrics })
@@ -51,17 +54,19 @@ export async function startCore(
     const events = createEventPipeline(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
     endings.add(() => events.close())
-    const hostFor = (plugin: string): Host => ({
+    const { fetch, close } = createFetcher()
+    endings.add(close)
+    const shared = {
       node: settings.node,
-      settings,
       clock,
       random,
-      log: log.child({ plugin }),
+      log,
       metrics,
       store,
       events: events.publisher,
-    })
-    const registry = createRegistry(definitions, hostFor)
+      fetch,
+    }
+    const registry = createRegistry(definitions, createHosts(shared, ownSettings))
     endings.add(() => registry.close())
     const runtime = createRuntime({
       registry,

@@ -12,7 +12,7 @@ import type { Phase } from '../protocol/pdk/phases.ts'
 import type { PluginDefinition } from './definition.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: members have configurations, memories and instances of their own types
-type AnyDefinition = PluginDefinition<any, any, any>
+type AnyDefinition = PluginDefinition<any, any, any, any>
 
 export interface ComposedMember {
   /** The member's record in the composed configuration: its name with underscores. */

@@ -3,19 +3,28 @@ import type { Static, TObject } from 'typebox'
 import type { Clock } from '../foundation/clock.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
-import type { Settings } from '../foundation/settings.ts'
 import type { Phase } from '../protocol/pdk/phases.ts'
 import type { EventPublisher, EventType } from './event.ts'
+import type { Fetch } from './fetch.ts'
 import type { Need, PhaseKong } from './kong.ts'
 import type { Store } from './store.ts'
 
 /** What happens to the request when a phase fails or is late: 503, or on as if the plugin were not there. */
 export type FailurePolicy = 'closed' | 'open'
 
-/** What the process offers to a plugin. One a process; a plugin gets its own child logger. */
-export interface Host {
+/** A plugin that declares no settings. */
+export type NoSettings = Readonly<Record<never, never>>
+
+/**
+ * What the process offers to a plugin. One a process; a plugin gets its own child logger.
+ *
+ * @template Own the settings that the plugin declares.
+ */
+export interface Host<Own = NoSettings> {
+  /** Name of this node in events and metrics. */
   readonly node: string
-  readonly settings: Settings
+  /** The plugin's own settings, no others. */
+  readonly settings: Own
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -23,6 +32,8 @@ export interface Host {
   readonly metrics: Metrics
   readonly store: Store
   readonly events: EventPublisher
+  /** Calls other services. */
+  readonly fetch: Fetch
 }
 
 /** What Kong says about an instance besides its configuration. */
@@ -47,16 +58,18 @@ export interface PhaseContext<Config, Memory, Instance> {
   readonly instance: Instance
   /** Writes to the process's own log, with plugin and phase in each line; `kong.requestId()` has what is missing. */
   readonly log: Logger
+  /**
+   * Says at once how to take back what the handler has just done, such as the debit of a limit. It is called when the
+   * request goes no further: this handler, or a later member of a composed plugin, ends it or fails, the handler is
+   * late, or Kong goes away meanwhile.
+   */
+  readonly onRollback: (undo: Undo) => void
 }
 
-/**
- * Takes back what a handler did, such as the debit of a limit. Called when a later member of a composed plugin ends
- * the request, when Kong goes away meanwhile, and when the handler itself was late; must not throw, and can ask Kong
- * nothing any more.
- */
+/** Takes back what a handler did. Must not throw, and can ask Kong nothing any more. */
 export type Undo = () => void
 
-/** May return how to undo what it did. */
+/** May return how to undo what it did: as `onRollback`, for a handler that was left without an exit or a failure. */
 export type PhaseHandler<P extends Phase, Config, Memory, Instance> = (
   kong: PhaseKong<P>,
   context: PhaseContext<Config, Memory, Instance>,
@@ -70,7 +83,12 @@ export interface Closeable {
   close?(): void | Promise<void>
 }
 
-export interface PluginDefinition<Schema extends TObject = TObject, Memory = unknown, Instance = unknown> {
+export interface PluginDefinition<
+  Schema extends TObject = TObject,
+  Memory = unknown,
+  Instance = unknown,
+  Settings extends TObject = TObject,
+> {
   /** The name in Kong: lower case, digits, dashes. */
   readonly name: string
   readonly version: string
@@ -78,7 +96,13 @@ export interface PluginDefinition<Schema extends TObject = TObject, Memory = unk
   readonly priority: number
   /** Declares the configuration: the TypeScript type, the check and Kong's schema all come from it. */
   readonly config: Schema
-  /** Protocols on which the plugin may be used; Kong's default where it is left out. */
+  /**
+   * Settings of the process, which the plugin finds in `host.settings`. Each is read from `SLUICE_<PLUGIN>_<FIELD>`, or
+   * from the variable that its option `env` names, or from the file that the same variable with `_FILE` names; all are
+   * checked when the server starts. `secret: true` says that a value must never be shown.
+   */
+  readonly settings?: Settings
+  /** Protocols on which the plugin may be used; Kong's default if absent. */
   readonly protocols?: readonly string[]
   /** Entities that the plugin can't be bound to; Kong refuses them in the Admin API. */
   readonly noScope?: readonly ('consumer' | 'route' | 'service')[]
@@ -91,13 +115,13 @@ export interface PluginDefinition<Schema extends TObject = TObject, Memory = unk
   /** Reads that a phase makes every time, so that they are asked for in the first write. */
   readonly needs?: Readonly<Partial<Record<Phase, readonly Need[]>>>
   /** Made once a process, before the first instance, and closed when the process drains. */
-  readonly memory?: (host: Host) => Memory
+  readonly memory?: (host: Host<Static<Settings>>) => Memory
   /**
    * Made for each distinct configuration. A throw refuses the instance; its message should name the field.
    */
   readonly instance?: (
     config: Static<Schema>,
-    context: { host: Host; memory: Memory; scope: InstanceScope },
+    context: { host: Host<Static<Settings>>; memory: Memory; scope: InstanceScope },
   ) => Instance
   readonly phases: Readonly<{ [P in Phase]?: PhaseHandler<P, Static<Schema>, Memory, Instance> }>
 }

@@ -51,6 +51,7 @@ export type {
   Undo,
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
+export type { Fetch, FetchOptions } from './fetch.ts'
 export type {
   AccessKong,
   CertificateKong,
@@ -73,8 +74,14 @@ export type {
 } from './store.ts'
 
 /** Types a plugin by its own parts; returns it unchanged. */
-export function definePlugin<Schema extends TObject, Memory = undefined, Instance = undefined>(
-  definition: PluginDefinition<Schema, Memory, Instance>,
-): PluginDefinition<Schema, Memory, Instance> {
+export function definePlugin<
+  Schema extends TObject,
+  Memory = undefined,
+  Instance = undefined,
+  // biome-ignore lint/complexity/noBannedTypes: an object type without fields
+  Settings extends TObject = TObject<{}>,
+>(
+  definition: PluginDefinition<Schema, Memory, Instance, Settings>,
+): PluginDefinition<Schema, Memory, Instance, Settings> {
   return definition
 }

@@ -16,14 +16,17 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createEventRegistry } from '../events/types/registry.ts'
+import { EventRegistry } from '../events/types/registry.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
 import { createMetrics } from '../foundation/metrics.ts'
 import { readSettings, type Settings } from '../foundation/settings.ts'
 import { startGateway } from '../kong/gateway/gateway.ts'
 import { readGatewaySettings } from '../kong/gateway/settings.ts'
+import { createFetcher } from '../plugin-server/runtime/fetcher.ts'
+import { createHosts, type HostParts } from '../plugin-server/runtime/host.ts'
 import { createDump } from '../plugin-server/runtime/info.ts'
+import { readPluginSettings } from '../plugin-server/runtime/plugin-settings.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf } from '../plugin-server/runtime/registry.ts'
 import { createRuntime } from '../plugin-server/runtime/runtime.ts'
 import { MemoryStore } from '../plugin-server/stores/memory.ts'
@@ -102,8 +105,9 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
   const lines: LogLine[] = []
   const log = createCollectedLog(lines)
   const metrics = createMetrics()
-  const host = createHost(plugin, settings, events, { log, metrics })
-  const registry = createRegistry([plugin], name => ({ ...host, log: log.child({ plugin: name }) }))
+  const fetcher = createFetcher()
+  const hosting = createHosting(plugin, settings, events, { log, metrics, fetch: fetcher.fetch })
+  const registry = createRegistry([plugin], hosting)
   const runtime = createRuntime({ registry, clock: systemClock, log, metrics })
   const hasLogPhase = createDump([plugin], 'ProtoBuf:1', socket).Plugins[0]!.Phases.includes('log')
   let logEvents = 0
@@ -127,6 +131,7 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
     await sockets.close()
     runtime.close()
     await registry.close()
+    await fetcher.close()
     await upstream.close()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -163,17 +168,16 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
   }
 }
 
-function createHost(
+function createHosting(
   plugin: AnyPlugin,
   settings: Settings,
   events: EventDraft[],
-  parts: Pick<Host, 'log' | 'metrics'>,
-): Host {
-  const types = createEventRegistry(eventTypesOf([plugin]))
-  return {
+  parts: Pick<Host, 'log' | 'metrics' | 'fetch'>,
+): (plugin: string) => Host {
+  const types = new EventRegistry(eventTypesOf([plugin]))
+  const shared: HostParts = {
     ...parts,
     node: 'harness',
-    settings,
     clock: systemClock,
     random: Math.random,
     store: new MemoryStore({ clock: systemClock, metrics: parts.metrics }),
@@ -185,6 +189,7 @@ function createHost(
       },
     },
   }
+  return createHosts(shared, readPluginSettings([plugin], settings.environment))
 }
 
 /** One service, one route for every path, the plugin on it, and key-auth where there is a consumer. */

@@ -1,9 +1,9 @@
 import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
-import { parseAddress, readSettings, type Settings } from '../../foundation/settings.ts'
+import { type Environment, inspectSettings } from '../../foundation/settings.ts'
 import { kongJsOptions } from '../../plugin-server/kong-js/module.ts'
+import { readServerSettings } from '../../plugin-server/runtime/plugin-settings.ts'
 import { outliveStrayErrors } from '../../plugin-server/stray-errors.ts'
 import { createKeeper, fingerprintOf } from '../../plugin-server/successor.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
@@ -19,7 +19,7 @@ interface ServeFlags extends PluginFlags {
 export const command = withPluginOptions(new Command())
   .option('--socket <path>', 'unix socket on which Kong finds the server (SLUICE_SOCKET)')
   .option('--http <host:port>', 'metrics and health; `off` for none (SLUICE_HTTP)')
-  .option('--workers <n>', 'processes that share the work; several need Redis and ProtoBuf:1', wholeNumber, 1)
+  .option('--workers <n>', 'processes that share the work; several need Redis and ProtoBuf:1', workerCount, 1)
   .addOption(
     new Option(
       '--plugins-on-error <policy>',
@@ -28,13 +28,16 @@ export const command = withPluginOptions(new Command())
   )
   .option('--take-over', 'replace a server that listens there, without a failed request')
   .action(async (flags: ServeFlags) => {
-    const settings = withFlags(readSettings(), flags)
-    const log = createLogger(settings.logLevel)
+    const env = withFlags(process.env, flags)
+    // The plugins declare settings, too: all are checked together once they are known.
+    const { settings: early } = inspectSettings(env)
+    const log = createLogger(early.logLevel ?? 'info')
     const keeper = createKeeper(log)
     outliveStrayErrors(log)
+    const plugins = await loadAskedPlugins(flags, kongJsOptions(early))
+    const settings = readServerSettings(env, plugins)
     if (settings.pluginsOnError === 'open')
       log.warn("modules for Kong's JavaScript plugin server let requests pass when they fail or are late")
-    const plugins = await loadAskedPlugins(flags, kongJsOptions(settings))
     const takeOver = flags.takeOver ?? false
     const server =
       flags.workers > 1
@@ -52,21 +55,18 @@ export const command = withPluginOptions(new Command())
     process.exit(await keeper.keep(server, fingerprintOf(plugins)))
   })
 
-function withFlags(settings: Settings, flags: ServeFlags): Settings {
-  try {
-    return {
-      ...settings,
-      ...(flags.socket !== undefined && { socket: readSettings({ SLUICE_SOCKET: flags.socket }).socket }),
-      ...(flags.pluginsOnError !== undefined && { pluginsOnError: flags.pluginsOnError }),
-      ...(flags.http !== undefined && { http: flags.http === 'off' ? undefined : parseAddress(flags.http) }),
-    }
-  } catch (error) {
-    throw new SluiceError('SLUICE_CLI_USAGE', `--http: ${messageOf(error)}`)
+/** An option stands for its variable. */
+function withFlags(env: Environment, { socket, http, pluginsOnError }: ServeFlags): Environment {
+  return {
+    ...env,
+    ...(socket !== undefined && { SLUICE_SOCKET: socket, SLUICE_SOCKET_FILE: '' }),
+    ...(http !== undefined && { SLUICE_HTTP: http, SLUICE_HTTP_FILE: '' }),
+    ...(pluginsOnError !== undefined && { SLUICE_PLUGINS_ON_ERROR: pluginsOnError }),
   }
 }
 
-function wholeNumber(text: string): number {
+function workerCount(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number >= 1 && number <= 64) return number
-  throw new InvalidArgumentError('it must be a whole number from 1 to 64')
+  throw new InvalidArgumentError('it must be an integer from 1 to 64')
 }

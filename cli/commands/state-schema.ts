@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { createStateSchema } from '../../kong/desired/json-schema.ts'
+import { KIND_NAMES } from '../../kong/reconcile/kinds.ts'
+import { createSchemas } from '../../kong/reconcile/schemas.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
 import { knownSchemas } from '../wiring/known-schemas.ts'
 
@@ -14,7 +16,8 @@ export const command = new Command()
 
 /** The file `kong/desired/kong.schema.json`. */
 export async function stateSchemaText(): Promise<string> {
-  const { kinds, plugins } = knownSchemas(await loadShippedPlugins(), [])
-  const schema = createStateSchema({ kinds: Object.fromEntries(kinds), plugins })
-  return `${JSON.stringify(schema, null, 2)}\n`
+  const known = knownSchemas(await loadShippedPlugins())
+  const schemas = createSchemas(known)
+  const kinds = Object.fromEntries(KIND_NAMES.map(kind => [kind, schemas.of(kind)?.spec]))
+  return `${JSON.stringify(createStateSchema({ kinds, plugins: known.plugins }), null, 2)}\n`
 }

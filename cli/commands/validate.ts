@@ -42,7 +42,14 @@ type Result = Validated | { readonly error: SluiceError }
 
 async function validate(declared: DeclaredState, flags: ValidateFlags): Promise<Result> {
   const plugins = await loadAskedPlugins(flags)
-  const schemas = createSchemas(knownSchemas(plugins, flags.pluginDump ?? []))
+  const schemas = createSchemas(
+    knownSchemas(plugins, {
+      dumps: flags.pluginDump ?? [],
+      hasExpressions: declared.entities.some(
+        ({ kind, fields }) => kind === 'routes' && 'expression' in fields,
+      ),
+    }),
+  )
   return withPluginChecks(plugins, async checkPlugin => {
     try {
       const options = { selectTags: flags.selectTag ?? [], newId: randomUUID, checkPlugin }

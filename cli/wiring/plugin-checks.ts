@@ -3,7 +3,6 @@ import { systemClock } from '../../foundation/clock.ts'
 import { messageOf } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
-import { readSettings } from '../../foundation/settings.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
 import { createInstances } from '../../plugin-server/runtime/instances.ts'
@@ -24,13 +23,14 @@ export async function withPluginChecks<T>(
   const host: Host = {
     node: 'check',
     // The secrets that the server has are not asked for here: what is missing there, doctor tells.
-    settings: { ...readSettings({}), fingerprintSecret: randomUUID().repeat(2) },
+    settings: { fingerprintSecret: randomUUID().repeat(2) },
     clock: systemClock,
     random: Math.random,
     log,
     metrics,
     store: createStore({ redisUrl: undefined, redisDeadlineMs: 1 }, { clock: systemClock, log, metrics }),
     events: { publish: async () => {} },
+    fetch: () => Promise.reject(new Error('a check calls nobody')),
   }
   const registry = createRegistry(plugins, () => host)
   const instances = createInstances(registry, systemClock)

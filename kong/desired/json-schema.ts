@@ -6,7 +6,7 @@ type Json = Readonly<Record<string, unknown>>
 /** What an editor may offer and check in a declared state. */
 export interface SchemaSources {
   /** Kinds without a schema are accepted as they are. */
-  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec>>>
+  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec | undefined>>>
   /** Plugins by name. Others are accepted with any configuration. */
   readonly plugins: Readonly<Record<string, SchemaSpec>>
 }

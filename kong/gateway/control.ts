@@ -5,9 +5,11 @@ import { schemaOnNode } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
-import { createDeclarativeConfig } from './admin/config.ts'
+import { createDeclarativeConfig, type DeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
 import { createAdminServer } from './admin/server.ts'
+import { expressionFault } from './router/expression.ts'
+import type { RouterFlavor } from './router/router.ts'
 import { withServerNames } from './state/certificate-names.ts'
 import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
@@ -27,6 +29,8 @@ export interface ControlOptions {
   readonly plugins: Readonly<Record<string, ConfigurablePlugin>>
   /** `KONG_DATABASE=off`: the state comes from a declarative configuration, and single writes are refused. */
   readonly databaseLess: boolean
+  /** Routes may have expressions with `expressions`. Default `traditional_compatible`. */
+  readonly routerFlavor?: RouterFlavor
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
   readonly node: Omit<NodeInformation, 'plugins' | 'notRun'>
@@ -52,10 +56,7 @@ export interface Control {
  */
 export function createControl(options: ControlOptions): Control {
   const { plugins, databaseLess, declaration, node, now, onError } = options
-  for (const [name, { schema }] of Object.entries(plugins)) {
-    const fault = findSchemaFault(schema)
-    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
-  }
+  refuseBrokenSchemas(plugins)
   const state = createMemoryState(now)
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
@@ -65,17 +66,12 @@ export function createControl(options: ControlOptions): Control {
         schemaOnNode(name, schema, { databaseLess, auto }),
       ]),
     ),
+    { checkExpression: options.routerFlavor === 'expressions' ? expressionFault : undefined },
   )
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
   const health = createTargetHealth()
   const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
-  if (config && declaration !== undefined) {
-    try {
-      config.load(declaration)
-    } catch (error) {
-      throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
-    }
-  }
+  if (config && declaration !== undefined) load(config, declaration)
   const summaries = Object.fromEntries(
     Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
   )
@@ -91,5 +87,20 @@ export function createControl(options: ControlOptions): Control {
       node: { ...node, plugins: summaries, notRun },
       onError,
     }),
+  }
+}
+
+function refuseBrokenSchemas(plugins: ControlOptions['plugins']): void {
+  for (const [name, { schema }] of Object.entries(plugins)) {
+    const fault = findSchemaFault(schema)
+    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
+  }
+}
+
+function load(config: DeclarativeConfig, declaration: string): void {
+  try {
+    config.load(declaration)
+  } catch (error) {
+    throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
   }
 }

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Row } from './change.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import { canonical } from './normalise.ts'
-
-type Row = Readonly<Record<string, unknown>>
 
 /** Finds entities by id, by name, and by the fields that say which one is meant. */
 export interface Identities<T> {

@@ -3,15 +3,14 @@ import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { shorthandEntries } from '../schema/shorthand.ts'
 import { type FieldSpec, isObject, type SchemaSpec } from '../schema/spec.ts'
+import type { Row } from './change.ts'
 import type { Path } from './files/problem.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
 import { expandRecord } from './shorthand.ts'
 
-type Row = Readonly<Record<string, unknown>>
-
-/** Set by Kong, and different at each creation. */
-const KONGS_OWN = new Set(['id', 'created_at', 'updated_at'])
+/** Set by Kong: different at each creation, or computed from other fields. */
+const KONGS_OWN = new Set(['id', 'created_at', 'updated_at', 'cert_digest'])
 
 /** Fields of an entity that are compared, in the order of Kong's schema. */
 export function comparedFields(kind: Kind, schema: Schema, row: Row): ReadonlyMap<string, Field> {
@@ -60,7 +59,8 @@ export function normaliseDeclared(
   const prepared = KINDS[kind].prepare?.(given) ?? given
   // What cannot be prepared is told by the check.
   const sent = expand('refused' in prepared ? given : prepared, schema)
-  return { given, sent, filled: schema.fill(sent, 'insert') }
+  // Kong reads defaults like given values: without anything to hash on, the algorithm is round-robin.
+  return { given, sent, filled: schema.fill(schema.fill(sent, 'insert'), 'insert') }
 }
 
 /** Replaces shorthands, those of the configuration that the name chooses included. */

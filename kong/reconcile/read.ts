@@ -65,7 +65,7 @@ export async function readState(client: AdminClient, wanted: WantedSchemas): Pro
 }
 
 /** `/config` is served by a Kong without a database only. */
-async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
+export async function isWithoutDatabase(client: Pick<AdminClient, 'request'>): Promise<boolean> {
   try {
     await client.request('GET', '/config')
     return true

@@ -5,7 +5,8 @@ import type { Declared, DeclaredState } from './files/declared.ts'
 import { type Path, type Problem, problemAt, refuse } from './files/problem.ts'
 import { createIdentities, deriveId, type Identities } from './identity.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName } from './kinds.ts'
-import { labelOf } from './label.ts'
+import { labelOf, nameOf } from './label.ts'
+import { type Match, Matcher } from './match.ts'
 import { type Completed, normaliseDeclared } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
 import { urlProblem } from './shorthand.ts'
@@ -70,9 +71,7 @@ class Resolver {
   readonly warnings: Problem[] = []
   readonly #current: Pick<CurrentState, 'entities' | 'schemas'>
   readonly #options: ResolveOptions
-  readonly #ofKong: Identities<Current>
-  /** Entities of Kong that a declared one means by its id or by its name. */
-  readonly #claimed: ReadonlySet<Current>
+  readonly #matcher: Matcher
   readonly #done = new Map<Declared, Desired>()
   readonly #byIdentity: Identities<Desired> = createIdentities()
   /** Declared entities by the names and ids that a reference may use. */
@@ -85,9 +84,7 @@ class Resolver {
   ) {
     this.#current = current
     this.#options = options
-    this.#ofKong = createIdentities()
-    for (const entity of current.entities) this.#ofKong.add(entity, { ...entity.fields, id: entity.id })
-    this.#claimed = this.#claim(state)
+    this.#matcher = new Matcher(current.entities, current.schemas, state.entities)
     for (const entity of state.entities)
       for (const name of namesOf(KINDS[entity.kind], entity.fields))
         this.#byName.set(`${entity.kind}:${name}`, entity)
@@ -97,39 +94,42 @@ class Resolver {
     const kind = KINDS[declared.kind]
     const schema = this.#current.schemas.of(declared.kind)
     if (!schema) return this.#wrong(declared, [], `this Kong knows no ${kind.noun}s`)
-    if (!this.#isEnabled(declared)) return undefined
-    const links = this.#links(declared)
-    if (!links) return undefined
-
-    const tags = [...new Set([...asList(declared.fields.tags), ...this.#options.selectTags])]
-    const stamped = schema.fieldsFor(declared.fields).has('tags') ? { tags } : {}
-    const given = { ...declared.fields, ...links, ...stamped }
-    const completed = normaliseDeclared(declared.kind, given, this.#current.schemas, path =>
-      declared.source.isFromEnvironment([...declared.path, ...path]),
-    )
-    const { filled, sent } = completed
-    const match = this.#match(kind, filled, declared)
-    if (match === undefined) return undefined
-    const isReplacement = match.current !== undefined && this.#mustReplace(kind, match, filled)
-    const id = match.id ?? (isReplacement ? undefined : match.current?.id) ?? this.#options.newId()
-    const whole = { ...filled, id }
-    this.#check(schema, kind, { ...completed, filled: whole }, declared)
-    const label = labelOf(kind, whole, (field, linkId) =>
-      this.#nameOf(schema.fieldsFor(filled).get(field)?.spec.reference, linkId),
-    )
+    const completed = this.#isEnabled(declared) ? this.#complete(schema, declared) : undefined
+    const match = completed && this.#match(kind, completed.filled, declared)
+    if (!match) return undefined
+    const { current, isReplacement } = match
+    const id = match.id ?? (isReplacement ? undefined : current?.id) ?? this.#options.newId()
+    const whole = { ...completed, filled: { ...completed.filled, id } }
+    this.#check(schema, kind, whole, declared)
     const desired: Desired = {
       kind: declared.kind,
       id,
-      label,
-      fields: expectedFields(kind, schema, { filled, sent }, isReplacement ? undefined : match.current),
-      body: Object.fromEntries(Object.entries(sent).filter(([name]) => name !== 'id')),
-      current: match.current,
+      label: this.#label(schema, kind, whole.filled),
+      fields: expectedFields(kind, schema, completed, isReplacement ? undefined : current),
+      body: Object.fromEntries(Object.entries(completed.sent).filter(([name]) => name !== 'id')),
+      current,
       isReplacement,
       declared,
     }
     this.#done.set(declared, desired)
-    this.#refuseTwins(kind, desired, whole)
+    this.#refuseTwins(kind, desired, whole.filled)
     return desired
+  }
+
+  /** With references and select tags, defaults filled in; undefined when a reference leads nowhere. */
+  #complete(schema: Schema, declared: Declared): Completed | undefined {
+    const links = this.#links(declared)
+    if (!links) return undefined
+    const { kind, fields, source, path: outer } = declared
+    const tags = [...new Set([...asList(fields.tags), ...this.#options.selectTags])]
+    const given = { ...fields, ...links, ...(schema.fieldsFor(fields).has('tags') && { tags }) }
+    const isText = (path: Path) => source.isFromEnvironment([...outer, ...path])
+    return normaliseDeclared(kind, given, this.#current.schemas, isText)
+  }
+
+  #label(schema: Schema, kind: Kind, whole: Row): string {
+    const fields = schema.fieldsFor(whole)
+    return labelOf(kind, whole, (field, id) => this.#nameOf(fields.get(field)?.spec.reference, id))
   }
 
   /** Whether the schema of a plugin's or vault's configuration is known. */
@@ -153,17 +153,6 @@ class Resolver {
     return true
   }
 
-  #claim({ entities }: DeclaredState): ReadonlySet<Current> {
-    const claimed = entities.flatMap(({ kind, fields }) => {
-      const [main = []] = KINDS[kind].identity
-      const byName =
-        main.length === 1 ? this.#ofKong.find({ ...KINDS[kind], identity: [main] }, fields) : undefined
-      const byId = typeof fields.id === 'string' ? this.#ofKong.byId(kind, fields.id) : undefined
-      return [byName, byId].filter(entity => entity !== undefined)
-    })
-    return new Set(claimed)
-  }
-
   /** The references as Kong has them: `{ service: { id } }`. Undefined when one leads nowhere. */
   #links(declared: Declared): Row | undefined {
     const links: Record<string, unknown> = {}
@@ -181,7 +170,7 @@ class Resolver {
     const kind = (reference ?? '') as KindName
     const target = this.#byName.get(`${kind}:${name}`)
     if (target) return this.#done.get(target)?.id
-    const current = this.#ofKong.named(kind, name)
+    const current = this.#matcher.named(kind, name)
     const noun = KINDS[kind]?.noun ?? field
     if (!current) {
       const missing = `there is no ${noun} ${JSON.stringify(name)}`
@@ -195,49 +184,17 @@ class Resolver {
     return this.#wrong(declared, [field], text)
   }
 
-  /** The entity of Kong that is meant, if there is one, and the id that the file asks for, if it does. */
-  #match(
-    kind: Kind,
-    filled: Row,
-    declared: Declared,
-  ): { readonly id: string | undefined; readonly current: Current | undefined } | undefined {
-    const id = typeof filled.id === 'string' ? filled.id : this.#derivedId(kind, filled)
-    const current =
-      (id === undefined ? undefined : this.#ofKong.byId(kind.name, id)) ??
-      this.#ofKong.find(kind, filled, entity => this.#claimed.has(entity))
-    if (id === undefined && !this.#ofKong.isIdentified(kind, filled))
-      return this.#wrong(
-        declared,
-        [],
-        `a ${kind.noun} needs ${kind.identity.map(f => f[0]).join(' or ')}, or an id`,
-      )
-    if (current && !isOurs(current, this.#options.selectTags)) {
-      const tags = this.#options.selectTags.map(tag => JSON.stringify(tag)).join(', ')
-      return this.#wrong(
-        declared,
-        [],
-        `Kong holds this ${kind.noun} already, without the tag ${tags}: it is not ours to change`,
-      )
+  /** The entity of Kong that is meant, if there is one. */
+  #match(kind: Kind, filled: Row, declared: Declared): Match | undefined {
+    const match = this.#matcher.match(kind, filled)
+    if (!match) {
+      const names = kind.identity.map(([first]) => first).join(' or ')
+      return this.#wrong(declared, [], `a ${kind.noun} needs ${names}, or an id`)
     }
-    return { id, current }
-  }
-
-  /** Services and routes may have no name: then their content names them, and another content is another entity. */
-  #derivedId(kind: Kind, filled: Row): string | undefined {
-    const mayBeNameless = kind.name === 'services' || kind.name === 'routes'
-    if (!mayBeNameless || this.#ofKong.isIdentified(kind, filled)) return undefined
-    return deriveId([kind.name, filled])
-  }
-
-  #mustReplace(
-    kind: Kind,
-    match: { id: string | undefined; current: Current | undefined },
-    filled: Row,
-  ): boolean {
-    const { current, id } = match
-    if (!current) return false
-    if (id !== undefined && id !== current.id) return true
-    return kind.fixed.some(field => JSON.stringify(filled[field]) !== JSON.stringify(current.fields[field]))
+    if (!match.current || isOurs(match.current, this.#options.selectTags)) return match
+    const tags = this.#options.selectTags.map(tag => JSON.stringify(tag)).join(', ')
+    const text = `Kong holds this ${kind.noun} already, without the tag ${tags}: it is not ours to change`
+    return this.#wrong(declared, [], text)
   }
 
   #check(schema: Schema, kind: Kind, completed: Completed, declared: Declared): void {
@@ -275,9 +232,8 @@ class Resolver {
   #nameOf(reference: string | undefined, id: string): string | undefined {
     const kind = KINDS[reference as KindName]
     if (!kind) return undefined
-    const row = this.#byIdentity.byId(kind.name, id)?.fields ?? this.#ofKong.byId(kind.name, id)?.fields
-    const name = row && kind.shownBy.map(field => row[field]).find(value => typeof value === 'string')
-    return name as string | undefined
+    const row = this.#byIdentity.byId(kind.name, id)?.fields ?? this.#matcher.byId(kind.name, id)?.fields
+    return row && nameOf(kind, row)
   }
 
   #warn({ source, path: outer }: Declared, path: Path, text: string): void {
@@ -294,6 +250,9 @@ class Resolver {
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
 function namesOf(kind: Kind, fields: Row): readonly string[] {
-  const names = [fields.id, ...kind.identity.filter(list => list.length === 1).map(list => fields[list[0]!])]
+  const names = [
+    fields.id,
+    ...kind.identity.filter(list => list.length === 1).map(([only = '']) => fields[only]),
+  ]
   return names.filter(name => typeof name === 'string')
 }

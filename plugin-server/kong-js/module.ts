@@ -30,10 +30,13 @@ export interface KongJsOptions {
   readonly deadlineMs: number
 }
 
+/** Of settings in which a wrong one may be missing. */
 export function kongJsOptions(
-  settings: Pick<Settings, 'pluginsOnError' | 'pluginsDeadlineMs'>,
+  settings: Partial<Pick<Settings, 'pluginsOnError' | 'pluginsDeadlineMs'>>,
 ): KongJsOptions {
-  return { onError: settings.pluginsOnError, deadlineMs: settings.pluginsDeadlineMs }
+  const { pluginsOnError: onError = DEFAULTS.onError, pluginsDeadlineMs: deadlineMs = DEFAULTS.deadlineMs } =
+    settings
+  return { onError, deadlineMs }
 }
 
 /** Kong waits for an answer this long, and over MsgPack:1 lets the request pass then. */

@@ -86,7 +86,8 @@ function readObject(
   return read
 }
 
-function readValue(schema: Schema, value: unknown, path: string, problems: string[]): unknown {
+/** Reads one value of a declaration; what is wrong goes to `problems`, with the path and without the value. */
+export function readValue(schema: Schema, value: unknown, path: string, problems: string[]): unknown {
   const wrong = (what: string) => {
     problems.push(`${path} ${what}`)
     return value

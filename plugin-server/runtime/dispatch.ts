@@ -6,7 +6,7 @@
 import { messageOf } from '../../foundation/errors.ts'
 import type { EventListener, Exchange } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
-import type { Undo } from '../../sdk/definition.ts'
+import type { InstanceScope, PhaseContext, Undo } from '../../sdk/definition.ts'
 import type { FullKong } from '../../sdk/kong.ts'
 import {
   Conversation,
@@ -17,7 +17,7 @@ import {
 } from '../pdk/conversation.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
-import type { Instance, Member } from './instances.ts'
+import type { Instance, Member, SharedContext } from './instances.ts'
 import type { EventMeter, Outcome } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
@@ -71,12 +71,16 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   #mark: WriteMark = [0, 0]
   #deadline: Deadline | undefined
   #memberDeadline: Deadline | undefined
-  /** What the members before can take back, should a later one end the request. */
-  #undos: Undo[] | undefined
+  /** How to take back what the members did, should the request go no further. */
+  #undos: { readonly index: number; readonly undo: Undo }[] | undefined
+  /** Members that failed or were late, and are passed over. */
+  #passedOver: number[] | undefined
   #outcome: Outcome = 'ok'
   /** A handler is on the stack: what it asked for is seen to when it returns. */
   #inHandler = false
   #over = false
+  /** The event is over, and the request did not go on. */
+  #wentNoFurther = false
 
   constructor(instance: Instance, phase: Phase, exchange: Exchange, parts: DispatchParts) {
     this.#instance = instance
@@ -109,7 +113,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     let result: unknown
     this.#inHandler = true
     try {
-      result = handler(this.#pdk as never, member.phaseContexts[this.#phase] as never)
+      const shared = member.phaseContexts[this.#phase]!
+      result = handler(this.#pdk as never, new HandlerContext(shared, this, this.#index) as never)
       this.#inHandler = false
     } catch (error) {
       this.#inHandler = false
@@ -155,9 +160,17 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   }
 
   #keepUndo(value: unknown): void {
-    if (typeof value !== 'function' || this.#index + 1 >= this.#instance.members.length) return
-    this.#undos ??= []
-    this.#undos.push(value as Undo)
+    if (typeof value === 'function') this.onRollback(this.#index, value as Undo)
+  }
+
+  /** @param index of the member that asks. */
+  onRollback(index: number, undo: Undo): void {
+    const isVoid = this.#over ? this.#wentNoFurther : this.#passedOver?.includes(index)
+    if (isVoid) this.#takeBack(undo)
+    else if (!this.#over) {
+      this.#undos ??= []
+      this.#undos.push({ index, undo })
+    }
   }
 
   /** The event may take as long as its slowest member may; within that, each member has its own deadline. */
@@ -250,6 +263,9 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     }
     this.#outcome = outcome
     this.#conversation.rollback(this.#mark)
+    this.#passedOver ??= []
+    this.#passedOver.push(this.#index)
+    this.#undo(one => one.index === this.#index)
     return true
   }
 
@@ -271,9 +287,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
       this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
-  /** After the answer has left: the request went no further, so what the members before did is void. */
-  #undo(): void {
-    for (const undo of this.#undos?.reverse() ?? []) this.#takeBack(undo)
+  #undo(isMeant: (one: { readonly index: number }) => boolean): void {
+    const meant = this.#undos?.filter(isMeant).reverse() ?? []
+    for (const { undo } of meant) this.#takeBack(undo)
+    if (meant.length > 0) this.#undos = this.#undos?.filter(one => !isMeant(one))
   }
 
   /** Of a late handler, too: nothing that it wrote has reached Kong, whatever became of the request. */
@@ -292,10 +309,11 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     this.#deadline?.cancel()
     this.#memberDeadline?.cancel()
     this.#conversation.end(this.#instance.failsClosed)
-    const ended = this.#conversation.exited
+    this.#wentNoFurther = this.#conversation.exited || outcome === 'abandoned'
     const { fault } = this.#conversation
     if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
-    if (ended || outcome === 'abandoned') this.#undo()
+    // After the answer has left.
+    if (this.#wentNoFurther) this.#undo(() => true)
     this.#parts.meter.event(
       this.#instance.plugin.definition.name,
       this.#phase,
@@ -304,6 +322,35 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
       this.#conversation.roundTrips,
     )
     this.#parts.ended()
+  }
+}
+
+/** What a handler is given; one an event, made of what all events of the instance share. */
+class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
+  readonly config: unknown
+  readonly scope: InstanceScope
+  readonly memory: unknown
+  readonly instance: unknown
+  readonly #shared: SharedContext
+  readonly #run: EventRun
+  readonly #index: number
+
+  constructor(shared: SharedContext, run: EventRun, index: number) {
+    this.config = shared.config
+    this.scope = shared.scope
+    this.memory = shared.memory
+    this.instance = shared.instance
+    this.#shared = shared
+    this.#run = run
+    this.#index = index
+  }
+
+  get log() {
+    return this.#shared.log
+  }
+
+  get onRollback() {
+    return (undo: Undo) => this.#run.onRollback(this.#index, undo)
   }
 }
 

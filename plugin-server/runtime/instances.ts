@@ -27,8 +27,11 @@ export interface Member {
   readonly onError: FailurePolicy
   readonly context: MemberContext
   /** What the handler of each of its phases is given. */
-  readonly phaseContexts: Readonly<Partial<Record<Phase, PhaseContext<unknown, unknown, unknown>>>>
+  readonly phaseContexts: Readonly<Partial<Record<Phase, SharedContext>>>
 }
+
+/** What all events of an instance and phase share. */
+export type SharedContext = Omit<PhaseContext<unknown, unknown, unknown>, 'onRollback'>
 
 interface MemberContext {
   readonly config: Readonly<Record<string, unknown>>
@@ -162,12 +165,8 @@ function failurePolicy({ config: declared, onError = 'closed' }: AnyPlugin, conf
   return asked === 'open' || asked === 'closed' ? asked : onError
 }
 
-/** One an instance and phase, so that an event makes none; the logger only where it is used. */
-function phaseContextOf(
-  context: MemberContext,
-  log: Logger,
-  phase: Phase,
-): PhaseContext<unknown, unknown, unknown> {
+/** The logger is made only where it is used. */
+function phaseContextOf(context: MemberContext, log: Logger, phase: Phase): SharedContext {
   let own: Logger | undefined
   return {
     ...context,

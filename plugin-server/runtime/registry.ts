@@ -9,7 +9,7 @@ import { describePlugin, type PluginDump } from './info.ts'
 
 /** A plugin whose types of configuration, memory and instance nobody here knows. */
 // biome-ignore lint/suspicious/noExplicitAny: handlers take their own plugin's types, which differ from plugin to plugin
-export type AnyPlugin = PluginDefinition<any, any, any>
+export type AnyPlugin = PluginDefinition<any, any, any, any>
 
 export interface RegisteredPlugin {
   readonly definition: AnyPlugin

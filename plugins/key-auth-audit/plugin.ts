@@ -6,6 +6,7 @@ import {
   type EventDraft,
   type Host,
   SluiceError,
+  Type,
 } from '../../sdk/sdk.ts'
 import { AuditConfig } from './config.ts'
 import { Detection, type DetectionLimits } from './detect.ts'
@@ -36,6 +37,15 @@ export const plugin = definePlugin({
   version: '0.1.0',
   priority: 1,
   config: AuditConfig,
+  settings: Type.Object({
+    fingerprintSecret: Type.Optional(
+      Type.String({
+        env: 'SLUICE_FINGERPRINT_SECRET',
+        secret: true,
+        description: 'HMAC key for credentials',
+      }),
+    ),
+  }),
   onError: 'open',
   needs: { log: ['log.serialize'] },
   events: AUDIT_EVENTS,

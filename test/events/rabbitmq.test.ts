@@ -150,7 +150,6 @@ describe('the RabbitMQ sink', () => {
   it('waits for a broker that is out of memory, however long, and sends nothing twice', async function () {
     this.timeout(START_MS)
     const control = rabbitControl(rabbit)
-    if (!control) return this.skip() // a broker in a container can't be told so from here
     await storeAgain(makeRecords(1))
     await drain()
     const logs = recordLogs()

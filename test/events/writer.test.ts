@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { EventMetrics } from '../../events/metrics.ts'
 import { Spool } from '../../events/spool/spool.ts'
-import { createEventRegistry } from '../../events/types/registry.ts'
+import { EventRegistry } from '../../events/types/registry.ts'
 import { EventWriter } from '../../events/writer.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
@@ -23,7 +23,7 @@ describe('a writer of events', () => {
     const writer = new EventWriter(spool, {
       node: 'n',
       writer: 'w',
-      registry: createEventRegistry(),
+      registry: new EventRegistry(),
       clock,
       timers,
       log: createLogger('silent'),

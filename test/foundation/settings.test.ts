@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { SluiceError } from '../../foundation/errors.ts'
-import { parseAddress, readSettings } from '../../foundation/settings.ts'
+import { parseAddress, readSettings, unknownVariables } from '../../foundation/settings.ts'
 
 const problemsOf = (env: Record<string, string>): string[] => {
   try {
@@ -44,7 +44,18 @@ describe('settings', () => {
   })
 
   it('name a misspelt variable', () => {
-    assert.match(problemsOf({ SLUICE_REDISURL: 'redis://x' })[0]!, /SLUICE_REDISURL: is not a setting/)
+    assert.match(
+      problemsOf({ SLUICE_REDISURL: 'redis://x' })[0]!,
+      /SLUICE_REDISURL: is not a setting of Sluice; did you mean SLUICE_REDIS_URL\?/,
+    )
+  })
+
+  it('leave a variable alone that may be a plugin’s, unless the plugins are known', () => {
+    const env = { SLUICE_GREETER_TOKEN: 'x', SLUICE_GREETER_NAME_FILE: '/x' }
+    assert.equal(readSettings(env).logLevel, 'info')
+    assert.deepEqual(unknownVariables(env, ['SLUICE_GREETER_NAME']), [
+      'SLUICE_GREETER_TOKEN: is not a setting of Sluice or of a loaded plugin',
+    ])
   })
 
   it('read a secret from a file', () => {

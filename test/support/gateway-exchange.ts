@@ -112,6 +112,7 @@ export function createExchange(facts: ExchangeFacts = {}): Exchange {
       method: 'POST',
       target: '/pr/sub?a=1&a=2&b',
       httpVersion: 1.1,
+      isHttp2: false,
       rawHeaders: [
         ...['Host', '127.0.0.1:28010', 'Connection', 'close', 'Content-Type', 'text/plain'],
         ...['Content-Length', String(body.length), 'x-multi', '1', 'x-multi', '2', 'apikey', 'ek'],

@@ -1,10 +1,9 @@
+import type { Row } from '../change.ts'
 import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
 import { convertPath } from './formats.ts'
 import { isRecord, META_KEYS, type Meta, meant, readMeta } from './meta.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
-
-export type Row = Readonly<Record<string, unknown>>
 
 /** An entity as it stands in the file: its own fields only. */
 export interface Declared {
@@ -104,10 +103,13 @@ class Reader {
   readonly #file: File
   readonly #shared: Shared
   readonly #problems: Problem[]
+  /** Written for Kong 3 under an old version, as older decKs did: nothing is to be converted. */
+  readonly #hasNewPaths: boolean
   #convertedPaths = 0
 
   constructor(file: File, shared: Shared, problems: Problem[]) {
     this.#file = file
+    this.#hasNewPaths = hasRegexPath(file.content)
     this.#shared = shared
     this.#problems = problems
   }
@@ -116,8 +118,11 @@ class Reader {
     const { source, content, meta } = this.#file
     if (meta.format !== 'old') return []
     const paths = this.#convertedPaths === 1 ? '1 path' : `${this.#convertedPaths} paths`
+    const head = `${source.file}: format ${String(content._format_version)} read as 3.0`
     return [
-      `${source.file}: format ${String(content._format_version)} read as 3.0: ${paths} taken as regular expressions (~)`,
+      this.#hasNewPaths
+        ? `${head}: its regular expressions begin with ~ already`
+        : `${head}: ${paths} taken as regular expressions (~)`,
     ]
   }
 
@@ -159,7 +164,8 @@ class Reader {
       // A null stands for the default.
       if (value === null) delete fields[key]
     }
-    if (kind === 'routes' && this.#file.meta.format === 'old') this.#convertPaths(fields, path)
+    if (kind === 'routes' && this.#file.meta.format === 'old' && !this.#hasNewPaths)
+      this.#convertPaths(fields, path)
     // What an entry says itself rules over the shared configuration, field by field.
     if (isRecord(fields.config) && typeof item._config === 'string')
       fields.config = { ...this.#sharedConfig(item._config, [...path, '_config']), ...fields.config }
@@ -204,7 +210,20 @@ class Reader {
   }
 }
 
+/** Whether a path begins with the `~` of Kong 3. */
+function hasRegexPath(content: Row): boolean {
+  const services = asRecords(content.services)
+  const routes = [...asRecords(content.routes), ...services.flatMap(({ routes: own }) => asRecords(own))]
+  return routes.some(
+    ({ paths }) =>
+      Array.isArray(paths) && paths.some(path => typeof path === 'string' && path.startsWith('~')),
+  )
+}
+
+const asRecords = (list: unknown): readonly Row[] => (Array.isArray(list) ? list.filter(isRecord) : [])
+
 function unknownKind(key: string): string {
+  if (key === '_konnect') return 'belongs to Kong Konnect: remove it to apply the file to a Kong of your own'
   if (ENTERPRISE.has(key)) return `${key} belong to Kong Enterprise; this is for open-source Kong`
   return `unknown kind of entity; ${meant(key, KIND_NAMES) ?? `there are ${KIND_NAMES.join(', ')}`}`
 }

@@ -1,10 +1,9 @@
+import type { Row } from '../change.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../kinds.ts'
 import { FORMAT_VERSION, type Format, formatOf } from './formats.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
 import { closest } from './suggest.ts'
-
-type Row = Readonly<Record<string, unknown>>
 
 /** What a file says beside its entities. */
 export interface Meta {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { recordedSchema } from '../../../kong/entities/recorded.ts'
-import { hashPassword } from '../../../kong/reconcile/expected.ts'
 import { isSame, normaliseCurrent, normaliseDeclared } from '../../../kong/reconcile/normalise.ts'
 import { createSchemas } from '../../../kong/reconcile/schemas.ts'
 import { expandRecord, urlProblem } from '../../../kong/reconcile/shorthand.ts'
@@ -114,12 +113,5 @@ describe('normalising', () => {
     assert.equal(isSame(null, undefined, undefined), true)
     assert.equal(isSame(null, [], set), false)
     assert.equal(isSame({ a: 1, b: 2 }, { b: 2, a: 1 }, undefined), true)
-  })
-
-  it('hashes a basic-auth password as Kong 3.9.3 does', () => {
-    assert.equal(
-      hashPassword('pw', '25681936-b9a5-44c9-917e-5b9c30ec5a43'),
-      '564b82397e60110ba257ed9e5660014c6e21c0c2',
-    )
   })
 })

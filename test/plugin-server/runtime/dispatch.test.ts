@@ -161,6 +161,68 @@ describe('an event', () => {
       assert.deepEqual(steps, ['done', 'taken back'])
     })
 
+  /** A plugin whose handler takes something, says how to give it back, and goes on as `then` says. */
+  function taking(steps: string[], then: Handler, onError: FailurePolicy = 'closed'): AnyPlugin {
+    return definePlugin({
+      name: 'taking',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      onError,
+      deadlineMs: { access: 20 },
+      phases: {
+        access(kong, { onRollback }) {
+          steps.push('taken')
+          onRollback(() => steps.push('given back'))
+          return then(kong) as undefined
+        },
+      },
+    })
+  }
+  const roads: readonly (readonly [what: string, then: Handler, givenBack: boolean])[] = [
+    ['lets the request pass', () => {}, false],
+    ['ends the request itself', kong => kong.response.exit(429), true],
+    ['ends it in a callback', kong => new Promise(() => setTimeout(() => exitQuietly(kong), 1)), true],
+    ['fails', () => assert.fail('on purpose'), true],
+    ['is late', never, true],
+  ]
+  const exitQuietly = (kong: AccessKong) => {
+    try {
+      kong.response.exit(401)
+    } catch {
+      // A timer's exception would be the process's.
+    }
+  }
+  for (const [what, then, givenBack] of roads)
+    for (const policy of ['closed', 'open'] as const)
+      it(`of a handler that ${what} ${givenBack ? 'gives back what it took' : 'keeps what it took'}, when its policy is ${policy}`, async () => {
+        const steps: string[] = []
+        const { run } = await bench(taking(steps, then, policy))
+        await run()
+        assert.deepEqual(steps, givenBack ? ['taken', 'given back'] : ['taken'])
+      })
+
+  it('gives back what a handler takes when it is already too late', async () => {
+    const steps: string[] = []
+    const late = definePlugin({
+      name: 'late',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      deadlineMs: { access: 20 },
+      phases: {
+        async access(_kong, { onRollback }) {
+          await pause(50)
+          onRollback(() => steps.push('given back'))
+        },
+      },
+    })
+    const { run } = await bench(late)
+    await run()
+    while (steps.length === 0) await pause(2)
+    assert.deepEqual(steps, ['given back'])
+  })
+
   it('that returns nonsense has ended all the same', async () => {
     for (const nonsense of [42, null, 'x', [], Symbol('x')]) {
       const { run } = await bench(failing(() => nonsense))

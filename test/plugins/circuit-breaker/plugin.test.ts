@@ -85,7 +85,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
   const instance = plugin.instance!(config, { host, memory, scope: full })
-  const context = { config, scope: full, memory, instance, log: host.log }
+  const context = { config, scope: full, memory, instance, log: host.log, onRollback: () => {} }
   return {
     clock,
     memory,

@@ -56,7 +56,7 @@ export function createAudit(
           },
         },
       } as unknown as LogKong
-      await plugin.phases.log!(kong, { ...context, instance, log: host.log })
+      await plugin.phases.log!(kong, { ...context, instance, log: host.log, onRollback: () => {} })
     },
     metrics: () => metrics.text(),
   }

@@ -69,6 +69,7 @@ export function createNode(
         const seen = createKong(asked)
         try {
           await definition.phases.access!(seen.kong, {
+            onRollback: () => {},
             config: config as Config,
             scope,
             memory,
@@ -117,11 +118,11 @@ function createKong(asked: Asked) {
     request: {
       getMethod: give('getMethod', asked.method ?? 'GET'),
       getPath: give('getPath', asked.path ?? '/'),
-      getHeaders: give('getHeaders', asked.headers ?? {}),
       getHeader: async (name: string) => {
         calls.push('getHeader')
         return asked.headers?.[name]
       },
+      getHeaders: give('getHeaders', asked.headers ?? {}),
     },
     router: {
       getService: give('getService', asked.serviceId && { id: asked.serviceId }),

@@ -52,9 +52,14 @@ services:
     assert.deepEqual(current.notices, [])
   })
 
-  it('of before 3.0 have no paths with a ~', () => {
-    assert.deepEqual(textsOf(declared('_format_version: "2.1"\nroutes: [{ name: r, paths: [~/a] }]\n')), [
-      '0.yaml:2: a path of this format starts with /, not ~',
+  it('are left alone where the ~ of Kong 3 stands already, as older decKs wrote it', () => {
+    const { entities, problems, notices } = declared(
+      '_format_version: "1.1"\nroutes: [{ name: r, paths: [~/a, "/b/\\\\d"] }]\n',
+    )
+    assert.deepEqual(problems, [])
+    assert.deepEqual(entities[0]?.fields.paths, ['~/a', '/b/\\d'])
+    assert.deepEqual(notices, [
+      '0.yaml: format 1.1 read as 3.0: its regular expressions begin with ~ already',
     ])
   })
 })
