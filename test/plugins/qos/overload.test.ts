@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createRandom, VirtualTime } from '../../../bench/virtual-time.ts'
-import { createOverload, type Admission, type Overload } from '../../../plugins/qos/overload.ts'
+import { type Admission, createOverload, type Overload } from '../../../plugins/qos/overload.ts'
 
 const GOLD = { priority: 9 }
 const BRONZE = { priority: 1 }
