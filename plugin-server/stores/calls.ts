@@ -57,8 +57,7 @@ export class Calls {
   }
 
   canReach(key: string): boolean {
-    const { link, awaitsConnection } = this.#options
-    return (link.isConnected || (awaitsConnection && link.isTrying)) && this.#serverOf(key).up
+    return this.#isLinked && this.#serverOf(key).up
   }
 
   onAvailability(hear: (available: boolean) => void): () => void {
@@ -79,7 +78,7 @@ export class Calls {
   ): Promise<Reply> {
     const { clock, metrics, link, deadlineMs } = this.#options
     const server = this.#serverOf(key)
-    if (!this.canReach(key)) {
+    if (!this.#isLinked || !server.up) {
       metrics.outcomes.not_tried.add()
       return Promise.reject(
         unavailable(what, link.isConnected ? 'it did not answer the last probe' : 'no connection'),
@@ -126,6 +125,12 @@ export class Calls {
     for (const server of this.#servers.values()) server.close()
     this.#listeners.clear()
     this.#patience.close()
+  }
+
+  /** There is a connection, or one to wait for. */
+  get #isLinked(): boolean {
+    const { link, awaitsConnection } = this.#options
+    return link.isConnected || (awaitsConnection && link.isTrying)
   }
 
   /** The breaker of the server that holds the key. */

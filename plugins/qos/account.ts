@@ -1,3 +1,4 @@
+import { figuresOf, withFigures } from './figures.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type LimitSet, overridden } from './limit-set.ts'
 import { type Demand, REFUSED, take } from './limiter.ts'
@@ -40,7 +41,7 @@ export interface Account {
   /** Tokens that calls asked for whose answers are late: they may be debited in the store. */
   inDoubt: number
   /** While the store is away: states of this node's share, and the cost it has admitted. */
-  local: { states: readonly (Stored | undefined)[]; used: number } | undefined
+  local: { states: States; used: number } | undefined
 }
 
 export function createAccount(key: string, limitSet: LimitSet): Account {
@@ -65,14 +66,24 @@ export function createAccount(key: string, limitSet: LimitSet): Account {
   }
 }
 
+type States = readonly (Stored | undefined)[]
+
+const withTheirFigures = (limits: readonly Limit[], states: States): States =>
+  limits.map((limit, i) => {
+    const state = states[i]
+    return state === undefined ? undefined : withFigures(limit, state, figuresOf(limit))
+  })
+
 /** Follows a change of the limits: another tier, another configuration, a new calendar period. */
 export function useLimitSet(account: Account, limitSet: LimitSet): void {
-  const { limitSet: before, remembered, local } = account
+  const { limitSet: before, limits, remembered, local } = account
   if (before === limitSet) return
   account.limitSet = limitSet
   if (before.text === limitSet.text) return
-  const follow = (states: readonly (Stored | undefined)[]) =>
-    limitSet.fields.map(field => states[before.fields.indexOf(field)])
+  const follow = (states: States) => {
+    const counted = withTheirFigures(limits, states)
+    return limitSet.fields.map(field => counted[before.fields.indexOf(field)])
+  }
   account.remembered = { generation: remembered.generation, states: follow(remembered.states) }
   if (local) account.local = { states: follow(local.states), used: local.used }
   account.limits = limitSet.limits
@@ -100,6 +111,9 @@ export function learn(account: Account, taken: Taken, limitSet: LimitSet, outage
   if (taken.overrides !== account.overrides || taken.overrides !== '') {
     account.overrides = taken.overrides
     account.limits = overridden(limitSet.limits, taken.overrides, taken.nowMicros)
+    // An override may end before the next call.
+    const states = withTheirFigures(account.limits, taken.states)
+    account.remembered = { generation: taken.generation, states }
   }
 }
 

@@ -18,6 +18,8 @@ export interface LeasesOptions {
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
 
+const NOTHING_AHEAD = { ahead: 0, reserve: 0 }
+
 /** A strict request waits for another one's call to end only where that began less than this ago. */
 const LATE_MICROS = 5_000
 
@@ -90,8 +92,8 @@ export class Leases {
       for (const { request: other } of waiters)
         if (other.limitSet === limitSet && (!isStrict || other.cost === cost)) wanted += other.cost
       try {
-        const demand = { cost, wanted, ...this.#ahead(account, request) }
-        const taken = await ledger.take(account, limitSet, demand, isStrict)
+        const { ahead, reserve } = this.#ahead(account, request)
+        const taken = await ledger.take(account, limitSet, { cost, wanted, ahead, reserve }, isStrict)
         if (taken.granted === REFUSED) this.#refuse(account, request, taken)
         else this.#serve(account, request, taken)
       } catch (error) {
@@ -109,7 +111,7 @@ export class Leases {
    */
   #ahead(account: Account, { limitSet, leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
     const { peers } = this.#options
-    if (!peers.isSettled) return { ahead: 0, reserve: 0 }
+    if (leaseTolerance === 0 || !peers.isSettled) return NOTHING_AHEAD
     const held = Math.floor(leaseTolerance * smallest(limitsOf(account, limitSet)))
     const { present, before } = account.demand
     const useful = Math.min(Math.floor(held / peers.processes), Math.max(present, before) - 1)

@@ -1,5 +1,5 @@
 /** How a subject stands: what of its limits is used and left, computed from what the store keeps of it alone. */
-import { fieldOf, type Limit, type Stored } from './limit.ts'
+import type { Limit, Stored } from './limit.ts'
 import { partsOf, type SubjectState } from './limit-admin.ts'
 import { overridden, parseOverrides } from './limit-set.ts'
 import { availableAt, resetMicros } from './limiter.ts'
@@ -47,27 +47,63 @@ export function standingOf(key: string, state: SubjectState): Standing {
     scope: parts?.scope,
     subject: parts?.subject,
     expiresInSeconds: expireInMs === undefined ? undefined : Math.ceil(expireInMs / 1000),
-    limits: [...fields].flatMap(([field, text]) => {
-      const stored = text.split(',').map(Number)
-      const limit = limitOf(field, stored)
-      if (!limit) return []
+    limits: readLimits(fields).map(({ limit, stored }) => {
       const [inForce = limit] = overridden([limit], overrides, nowMicros)
-      return [limitStanding(inForce, stored, nowMicros)]
+      return limitStanding(inForce, stored, nowMicros)
     }),
     changes: changesOf(overrides, nowMicros),
   }
 }
 
-/** The limit whose state this is, as it was when it was stored; undefined for other fields of the hash. */
-function limitOf(field: string, stored: Stored): Limit | undefined {
-  const [a = 0, b = 0, c = 0, d = 0, e = 0] = stored
+interface StoredLimit {
+  /** As it was when it was stored. */
+  readonly limit: Limit
+  readonly stored: Stored
+}
+
+/** Puts the states of the hash together with their figures, which its field `f` has; see take.lua. */
+function readLimits(fields: SubjectState['fields']): StoredLimit[] {
+  const figures = (fields.get('f') ?? '').split(' ')[0]!
+  return figures.split(';').flatMap(text => {
+    const [field = '', ...numbers] = text.split(',')
+    const state = fields.get(field)
+    if (state === undefined) return []
+    const made = limitOf(field, numbers.map(Number), state.split(',').map(Number))
+    return made ? [made] : []
+  })
+}
+
+function limitOf(
+  field: string,
+  figures: readonly number[],
+  state: readonly number[],
+): StoredLimit | undefined {
+  const [a = 0, b = 0, c = 0] = state
+  const [first = 0, second = 0, third = 0] = figures
   const common = { name: field.slice(2), shadow: false }
-  const limits: Limit[] = [
-    { ...common, kind: 'gcra', requests: d, burst: c, perMicros: b * d },
-    { ...common, kind: 'sliding', requests: e, perMicros: d },
-    { ...common, kind: 'calendar', requests: d, bounds: [a, a, c, c] },
-  ]
-  return limits.find(limit => fieldOf(limit) === field && limit.requests > 0)
+  switch (field.slice(0, 2)) {
+    case 'g:': {
+      const limit: Limit = {
+        ...common,
+        kind: 'gcra',
+        requests: third,
+        burst: second,
+        perMicros: first * third,
+      }
+      return { limit, stored: [a, first, second, third] }
+    }
+    case 's:':
+      return {
+        limit: { ...common, kind: 'sliding', requests: second, perMicros: first },
+        stored: [a, b, c, first, second],
+      }
+    case 'c:':
+      return {
+        limit: { ...common, kind: 'calendar', requests: first, bounds: [a, a, c, c] },
+        stored: [a, b, c, first],
+      }
+  }
+  return undefined
 }
 
 function limitStanding(limit: Limit, stored: Stored, now: number): LimitStanding {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
+import { figuresOf, withFigures } from '../../../plugins/qos/figures.ts'
 import { fieldOf, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
 import { createLimitSet, formatOverrides, type LimitSet } from '../../../plugins/qos/limit-set.ts'
 import { add, take } from '../../../plugins/qos/limiter.ts'
 import {
   NOTHING_REMEMBERED,
+  type Remembered,
   type TakeArguments,
   type Taken,
   takeScript,
@@ -132,7 +134,7 @@ describe('the script of the limiter', function () {
         const limitSets = limits.map(limit => createLimitSet([{ ...limit, name: 'one' }]))
         const key = freshKey()
         const hash: StoredHash = new Map()
-        let remembered = NOTHING_REMEMBERED
+        let remembered: Remembered = NOTHING_REMEMBERED
         let now = START
         for (const { gap, cost, variant, isLost } of list) {
           now += gap
@@ -151,7 +153,11 @@ describe('the script of the limiter', function () {
           const { expireInMs, ...memory } = inMemory(hash, args, now)
           const lua = await inRedis(key, args, now)
           assert.deepEqual(lua, memory)
-          remembered = lua
+          assert.deepEqual(plain(await redis.hgetall(key)), plain(Object.fromEntries(hash)))
+          // A node that follows a change of its limits notes by what the states were counted.
+          const [limit] = limitSet.limits as [Limit]
+          const states = lua.states.map(state => withFigures(limit, state!, figuresOf(limit)))
+          remembered = { generation: lua.generation, states }
         }
         await redis.del(key)
       }),
@@ -282,6 +288,15 @@ describe('the script of the limiter', function () {
     assert.equal((await run(ask(), START)).overrides, text)
   })
 })
+
+/** A hash of either store: text, and fractions of numbers as JavaScript writes them. */
+const plain = (hash: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(hash).map(([field, value]) => [
+      field,
+      String(value).replace(/\d+\.\d+/g, number => String(Number(number))),
+    ]),
+  )
 
 function left(taken: Taken, limitSet: LimitSet, place: number): number {
   const probe = { cost: 0, wanted: Number.POSITIVE_INFINITY, ahead: 0, reserve: 0 }
