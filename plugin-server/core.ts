@@ -35,8 +35,7 @@ export interface Core {
   close(): Promise<void>
 }
 
-const STORE_AWAY =
-  'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
+const WITHOUT_STORE = 'each tier decides by its on_store_error, and each breaker for this node'
 /** A start waits no longer for Redis, which may be away for hours. */
 const STORE_WITHIN_MS = 500
 
@@ -79,9 +78,12 @@ export async function startCore(
     endings.add(() => runtime.close())
     // It has been connecting all the while. Else the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
-      log.warn('Redis can not be used yet: plugins do without it until it can')
+      log.warn(
+        { reason: store.problem },
+        'starting without Redis: plugins decide without it until it answers',
+      )
     const health = () => ({
-      problems: [...(store.available ? [] : [STORE_AWAY]), ...runtime.problems()],
+      problems: [...(store.problem ? [`${store.problem}: ${WITHOUT_STORE}`] : []), ...runtime.problems()],
       warnings: events.problems(),
     })
     return { store, events, registry, runtime, health, close: endings.run }
