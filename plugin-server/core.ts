@@ -1,16 +1,16 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
 import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { messageOf } from '../foundation/errors.ts'
 import type { Health } from '../foundation/health.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Store } from '../sdk/store.ts'
+import { createEndings } from './lifecycle.ts'
 import { createFetcher } from './runtime/fetcher.ts'
 import { createHosts } from './runtime/host.ts'
+import type { InstanceCoordinator } from './runtime/instance-coordinator.ts'
 import type { Instances } from './runtime/instances.ts'
-import type { Office } from './runtime/office.ts'
 import { readPluginSettings } from './runtime/plugin-settings.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
@@ -22,7 +22,7 @@ export interface CoreParts {
   readonly log: Logger
   readonly metrics: Metrics
   /** Who gives instances their ids; the process itself where it is left out. */
-  readonly office?: (instances: Instances) => Office
+  readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
 
 export interface Core {
@@ -74,7 +74,7 @@ export async function startCore(
       clock,
       log,
       metrics,
-      ...(parts.office && { office: parts.office }),
+      ...(parts.coordinator && { coordinator: parts.coordinator }),
     })
     endings.add(() => runtime.close())
     // It has been connecting all the while. Else the first requests would be decided without it.
@@ -96,26 +96,4 @@ async function openStore(settings: Settings, parts: Omit<CoreParts, 'random'>): 
   if (settings.redisUrl !== undefined)
     return (await import('./stores/create.ts')).createStore(settings, { ...parts, node: settings.node })
   return new (await import('./stores/memory.ts')).MemoryStore(parts)
-}
-
-export interface Endings {
-  add(end: () => Promise<void> | void): void
-  /** Ends what was added, the last first; one that fails is logged and stops no other. */
-  run(): Promise<void>
-}
-
-export function createEndings(log: Logger): Endings {
-  const endings: (() => Promise<void> | void)[] = []
-  return {
-    add: end => endings.push(end),
-    async run() {
-      for (const end of endings.splice(0).reverse()) {
-        try {
-          await end()
-        } catch (error) {
-          log.error({ reason: messageOf(error) }, 'a part did not end well')
-        }
-      }
-    },
-  }
 }

@@ -17,8 +17,9 @@ import {
 } from '../pdk/conversation.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
+import type { Outcome } from './event-counts.ts'
 import type { Instance, Member, SharedContext } from './instances.ts'
-import type { EventMeter, Outcome } from './meter.ts'
+import type { EventMeter } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
 const DEFAULT_DEADLINE_MS = 1000
@@ -109,7 +110,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     const handler = member.plugin.definition.phases[this.#phase]
     if (!handler) return true
     this.#mark = this.#conversation.mark()
-    this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+    this.#runs(member)
     let result: unknown
     this.#inHandler = true
     try {
@@ -157,6 +158,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
         }
       },
     )
+  }
+
+  #runs(member: Member): void {
+    this.#parts.meter.loop.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
   #keepUndo(value: unknown): void {
@@ -247,7 +252,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   /** Kong's id of the request is asked for only where a line is going to be written. */
   #report(plugin: RegisteredPlugin, kind: 'error' | 'late', error: unknown): void {
-    const line = this.#parts.meter.failure(plugin.host.log, plugin.definition.name, this.#phase, kind, error)
+    const failure = { log: plugin.host.log, plugin: plugin.definition.name, phase: this.#phase, kind, error }
+    const line = this.#parts.meter.failures.add(failure, this.#parts.now())
     if (line) this.#conversation.tellRequestId(id => line.write(id))
   }
 
@@ -283,8 +289,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   resumed(): void {
     const member = this.#instance.members[this.#index]
-    if (member && !this.#over)
-      this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+    if (member && !this.#over) this.#runs(member)
   }
 
   #undo(isMeant: (one: { readonly index: number }) => boolean): void {
@@ -314,13 +319,9 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
     // After the answer has left.
     if (this.#wentNoFurther) this.#undo(() => true)
-    this.#parts.meter.event(
-      this.#instance.plugin.definition.name,
-      this.#phase,
-      outcome,
-      this.#parts.now() - this.#startedAt,
-      this.#conversation.roundTrips,
-    )
+    this.#parts.meter.counts
+      .of(this.#instance.plugin.definition.name, this.#phase)
+      .ended(outcome, this.#parts.now() - this.#startedAt, this.#conversation.roundTrips)
     this.#parts.ended()
   }
 }
