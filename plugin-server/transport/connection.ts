@@ -56,6 +56,12 @@ export class Connection implements Link, Listed {
     this.#socket.write(bytes)
   }
 
+  writeAll(chunks: readonly Uint8Array[]): void {
+    this.#socket.cork()
+    for (const chunk of chunks) this.#socket.write(chunk)
+    this.#socket.uncork()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }

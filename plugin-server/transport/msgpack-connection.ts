@@ -8,6 +8,7 @@ import { Packr, Unpackr } from 'msgpackr'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { CallHandler, EventListener, Exchange, Method, ReplySink } from '../../protocol/calls.ts'
 import { MsgpackStream } from '../../protocol/msgpack-stream.ts'
+import { hasLongArgument, packCall } from './msgpack-pack.ts'
 import type { Link } from './protobuf-connection.ts'
 
 /** Answers one request of Kong's. */
@@ -197,10 +198,17 @@ export class MsgpackConnection {
       )
     const [, id, method, args] = message as [0, unknown, string, unknown]
     const answer: Answer = (error, result) => {
-      if (!this.#closed) this.#link.write(this.#codec.packr.pack([1, id, error, result]))
+      this.#write(id, error, result)
     }
     this.#serve(method, Array.isArray(args) ? args[0] : undefined, answer)
     return !this.#closed
+  }
+
+  #write(id: unknown, error: string | null, result: unknown): void {
+    if (this.#closed) return
+    const { packr } = this.#codec
+    if (hasLongArgument(result)) this.#link.writeAll(packCall(packr, id, result))
+    else this.#link.write(packr.pack([1, id, error, result]))
   }
 
   #serve(method: string, argument: unknown, answer: Answer): void {
