@@ -67,7 +67,7 @@ export const SETTINGS = {
     default: 4,
     min: 1,
     max: 10_000,
-    doc: 'how many plugin server processes share Redis at most, workers included; a process whose Redis is away counts with them until it has heard how many live',
+    doc: 'how many plugin server processes share Redis at most, workers included; a process that cannot reach Redis assumes this number until it knows how many are alive',
   },
   postgresUrl: {
     env: 'SLUICE_POSTGRES_URL',
@@ -257,7 +257,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       return path.resolve(text)
     case 'flag':
       if (!['true', 'false', '1', '0', 'on', 'off'].includes(text))
-        throw new Error(`${shown} is neither true nor false`)
+        throw new Error(`${shown} is not a boolean (true, false, on, off, 1, 0)`)
       return ['true', '1', 'on'].includes(text)
     case 'choice':
       if (!spec.choices?.includes(text)) throw new Error(`${shown} is not one of ${spec.choices?.join(', ')}`)
@@ -267,8 +267,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       return text
     case 'integer': {
       const number = Number(text)
-      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
-        throw new Error(`${shown} is not a whole number`)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new Error(`${shown} is not an integer`)
       if (number < (spec.min ?? 0)) throw new Error(`${shown} is below ${spec.min ?? 0}`)
       if (spec.max !== undefined && number > spec.max) throw new Error(`${shown} is above ${spec.max}`)
       return number

@@ -21,7 +21,7 @@ export interface CoreParts {
   readonly random: () => number
   readonly log: Logger
   readonly metrics: Metrics
-  /** Who gives instances their ids; the process itself where it is left out. */
+  /** Gives instances their ids; by default the process itself. */
   readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
 
@@ -37,10 +37,10 @@ export interface Core {
 
 const STORE_AWAY =
   'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
-/** A start waits no longer for Redis, which may be away for hours. */
+/** A start waits no longer for Redis, which may be unavailable for hours. */
 const STORE_WITHIN_MS = 500
 
-/** @throws SluiceError for a plugin or a spool that can't be used; what had been started is ended again. */
+/** @throws SluiceError for a plugin or a spool that can't be used; what was started is closed again. */
 export async function startCore(
   settings: Settings,
   definitions: readonly AnyPlugin[],
@@ -77,9 +77,9 @@ export async function startCore(
       ...(parts.coordinator && { coordinator: parts.coordinator }),
     })
     endings.add(() => runtime.close())
-    // It has been connecting all the while. Else the first requests would be decided without it.
+    // It has been connecting meanwhile; without this the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
-      log.warn('Redis can not be used yet: plugins do without it until it can')
+      log.warn('Redis unavailable: plugins decide locally until it can be reached')
     const health = () => ({
       problems: [...(store.available ? [] : [STORE_AWAY]), ...runtime.problems()],
       warnings: events.problems(),

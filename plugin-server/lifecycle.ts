@@ -74,7 +74,7 @@ export class Lifecycle {
     log.info({ succeeded }, 'draining')
     // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
     if (!succeeded) listener.stopAccepting()
-    // The port is the successor's now; without one, it tells that this server is draining.
+    // The port is the successor's now; without one, /readyz shows that this server is draining.
     if (succeeded) await http.close()
     await drain(succeeded)
     await endings.run()

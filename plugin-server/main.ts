@@ -27,7 +27,7 @@ export interface ServerOptions {
 /**
  * Starts the plugin server; resolves when Kong can connect.
  *
- * @throws SluiceError for a plugin, a socket or a port that can't be used; what had been started is ended again.
+ * @throws SluiceError for a plugin, a socket or a port that can't be used; what was started is closed again.
  */
 export async function startServer(settings: Settings, options: ServerOptions = {}): Promise<Server> {
   const startedAt = performance.now()

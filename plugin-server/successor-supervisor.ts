@@ -123,7 +123,7 @@ export class SuccessorSupervisor {
     try {
       this.#adopt(await startSuccessor(this.#log))
     } catch (error) {
-      this.#log.error({ reason: messageOf(error) }, 'the old plugins go on being served')
+      this.#log.error({ reason: messageOf(error) }, 'successor failed: still serving the old plugins')
     }
     this.#replacing = undefined
     this.#follow()

@@ -40,15 +40,15 @@ import { type SeenRequest, startUpstream, type UpstreamHandler } from './upstrea
 export interface HarnessOptions {
   /** The plugin's configuration in Kong; defaults are filled in. */
   readonly config?: Readonly<Record<string, unknown>>
-  /** With it the route wants a key; `Harness.apikey` is the consumer's. */
+  /** With it the route requires a key; `Harness.apikey` is the consumer's. */
   readonly consumer?: {
     readonly username: string
     readonly custom_id?: string
     readonly tags?: readonly string[]
   }
-  /** What the service behind the gateway answers; 200 with `{"ok":true}` where it is left out. */
+  /** What the service behind the gateway answers; 200 with `{"ok":true}` by default. */
   readonly upstream?: UpstreamHandler
-  /** ProtoBuf:1 where it is left out. */
+  /** ProtoBuf:1 by default. */
   readonly protocol?: Protocol
   /** Variables of the plugin server, such as `SLUICE_FINGERPRINT_SECRET`. */
   readonly env?: Readonly<Record<string, string>>
@@ -89,7 +89,7 @@ const APIKEY = 'harness-key'
 const LOG_PHASE_WITHIN_MS = 2000
 
 /**
- * @throws SluiceError SLUICE_PLUGIN_CONFIG with Kong's own words where it refuses the configuration, and whatever
+ * @throws SluiceError SLUICE_PLUGIN_CONFIG with Kong's own message if it refuses the configuration, and whatever
  * refuses the definition.
  */
 export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = {}): Promise<Harness> {

@@ -130,7 +130,7 @@ export class Conversation {
     return this.#exit !== undefined
   }
 
-  /** The exit's answer is not complete yet; `exited` of the owner tells when it is. */
+  /** The exit's answer is not complete yet; `exited` of the owner is called when it is. */
   get refining(): boolean {
     return this.#refining
   }

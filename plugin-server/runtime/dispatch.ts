@@ -150,7 +150,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
           if (error !== EXIT)
             member.plugin.host.log.debug(
               { phase: this.#phase, reason: messageOf(error) },
-              'a handler failed after its event or its time had ended',
+              'handler failed after its event had ended',
             )
         } else if (this.#failed(member, error)) {
           this.#index++

@@ -3,7 +3,7 @@ import type { Logger } from '../../foundation/log.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 
 const LOG_EVERY_MS = 1000
-/** A failure is logged without its request's id when Kong has not told it by then. */
+/** A failure is logged without its request's id when Kong has not sent it by then. */
 const REQUEST_ID_WITHIN_MS = 1000
 
 export interface Failure {

@@ -184,6 +184,6 @@ function closeInstance(member: Member): void {
   try {
     void instance.close()
   } catch (error) {
-    member.plugin.host.log.warn({ reason: messageOf(error) }, 'an instance did not close')
+    member.plugin.host.log.warn({ reason: messageOf(error) }, 'closing an instance failed')
   }
 }

@@ -28,7 +28,7 @@ export interface RuntimeParts {
   readonly log: Logger
   readonly metrics: Metrics
   readonly timers?: Timers
-  /** Who gives instances their ids; this process itself where it is left out. */
+  /** Gives instances their ids; by default this process itself. */
   readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
 

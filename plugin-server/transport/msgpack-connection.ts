@@ -34,7 +34,7 @@ export class MsgpackEvents {
     return this.#events.size
   }
 
-  /** Forgets events whose coroutine in Kong is gone without a word; called once a minute. */
+  /** Forgets events whose coroutine in Kong ended silently; called once a minute. */
   sweep(): void {
     for (const [id, exchange] of this.#events) {
       if (!exchange.silent) continue
@@ -56,7 +56,7 @@ export class MsgpackEvents {
   }
 }
 
-/** Kong's coroutine may be gone without a word (a call that raised): then nothing is owed, and nothing can be said. */
+/** Kong's coroutine may have ended silently (a call that raised): then no answer is owed, and none can be sent. */
 class MsgpackExchange implements Exchange {
   readonly protocol = 'MsgPack:1'
   readonly id: number

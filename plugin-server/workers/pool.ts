@@ -157,12 +157,12 @@ export class WorkerPool {
     restarts.add()
     const isYoung = clock.monotonic() - startedAtMs < YOUNG_MS
     const againInMs = isYoung ? PAUSE_AFTER_YOUNG_DEATH_MS : 0
-    log.error({ worker: number, why, againInMs }, 'a worker died')
+    log.error({ worker: number, why, againInMs }, 'worker died')
     timers.after(againInMs, () => {
       if (this.#isLeaving) return
       const againAtMs = clock.monotonic()
       this.start(number).catch((error: unknown) => {
-        log.error({ worker: number, reason: messageOf(error) }, 'a worker did not start')
+        log.error({ worker: number, reason: messageOf(error) }, 'worker failed to start')
         this.#replace(number, againAtMs, 'start')
       })
     })
@@ -213,7 +213,7 @@ export class WorkerPool {
     // A handle that Node itself keeps until it was taken is never closed when the worker dies before.
     worker.process.send(message, socket, { keepOpen: true }, error => {
       if (error)
-        this.#parts.log.debug({ worker: worker.number, reason: error.message }, 'a message was not taken')
+        this.#parts.log.debug({ worker: worker.number, reason: error.message }, 'sending to a worker failed')
     })
   }
 }

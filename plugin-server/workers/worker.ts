@@ -1,6 +1,6 @@
 /**
  * One worker: a plugin server without a socket of its own. Kong's connections come from the parent, and the parent
- * gives instances their ids, so that an instance is known to all workers before Kong hears of it.
+ * gives instances their ids, so that an instance exists in all workers before Kong knows its id.
  */
 import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -84,7 +84,7 @@ class Worker {
     await drainEvents(succeeded, { runtime, connections, clock: systemClock, log: this.#parts.log })
     await this.#parts.acceptor.close()
     await this.#parts.core.close()
-    this.#parts.log.info('a worker ended')
+    this.#parts.log.info('worker ended')
     process.exit(0)
   }
 }
@@ -157,7 +157,7 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
   })
   for (const known of instances) {
     const refusal = coordinator!.adopt(known)
-    if (refusal !== undefined) log.error({ plugin: known.name, reason: refusal }, 'an instance is missing')
+    if (refusal !== undefined) log.error({ plugin: known.name, reason: refusal }, 'instance refused')
   }
   const acceptor = createAcceptor({
     handler: core.runtime.handler,
@@ -195,6 +195,6 @@ process.on('disconnect', () => {
   if (running) void running.drain(false)
   else process.exit(1)
 })
-// The parent tells when to leave; a signal to the whole group must not come first.
+// The parent decides when to drain; a signal to the whole process group must not come first.
 process.on('SIGTERM', () => {})
 process.on('SIGINT', () => {})
