@@ -25,6 +25,8 @@ export const ERRORS = {
   // calls to other services
   SLUICE_FETCH_TIMEOUT: 'Check the service, or raise `timeoutMs` of the call and the deadline of the phase.',
   SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
+  SLUICE_LOOPBACK_REFUSED:
+    "Set SLUICE_PROXY_URL and SLUICE_LOOPBACK_SECRET, and name a path of Kong's proxy.",
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:

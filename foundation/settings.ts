@@ -16,6 +16,8 @@ interface SettingSpec {
   readonly max?: number
   /** For `url` and `urls`: the schemes that are accepted. */
   readonly schemes?: readonly string[]
+  /** For `text`. */
+  readonly minLength?: number
   /** For `choice`. */
   readonly choices?: readonly string[]
 }
@@ -120,6 +122,21 @@ export const SETTINGS = {
     secret: true,
     doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
   },
+  proxyUrl: {
+    env: 'SLUICE_PROXY_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: "Kong's own proxy, for plugins that call through it (cache, aggregate)",
+  },
+  loopbackSecret: {
+    env: 'SLUICE_LOOPBACK_SECRET',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    minLength: 32,
+    doc: 'signs such calls, so that plugins recognise them; at least 32 characters, the same on all nodes',
+  },
   pluginsOnError: {
     env: 'SLUICE_PLUGINS_ON_ERROR',
     kind: 'choice',
@@ -175,6 +192,8 @@ export interface Settings {
   readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
   readonly fingerprintOldSecrets: string | undefined
+  readonly proxyUrl: string | undefined
+  readonly loopbackSecret: string | undefined
   readonly pluginsOnError: 'closed' | 'open'
   readonly pluginsDeadlineMs: number
   /** Undefined when switched off. */
@@ -252,6 +271,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
   const shown = spec.secret ? '(hidden)' : JSON.stringify(text)
   switch (spec.kind) {
     case 'text':
+      if (text.length < (spec.minLength ?? 0)) throw new Error(`has fewer than ${spec.minLength} characters`)
       return text
     case 'path':
       return path.resolve(text)

@@ -7,6 +7,7 @@ import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Store } from '../sdk/store.ts'
 import { createEndings } from './lifecycle.ts'
+import { Loopback, type LoopbackParts } from './loopback/loopback.ts'
 import { createFetcher } from './runtime/fetcher.ts'
 import { createHosts } from './runtime/host.ts'
 import type { InstanceCoordinator } from './runtime/instance-coordinator.ts'
@@ -55,8 +56,9 @@ export async function startCore(
     const events = createEventPipeline(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
     endings.add(() => events.close())
-    const { fetch, close } = createFetcher()
-    endings.add(close)
+    const fetcher = createFetcher()
+    endings.add(fetcher.close)
+    const { fetch } = fetcher
     const shared = {
       node: settings.node,
       clock,
@@ -69,12 +71,15 @@ export async function startCore(
     }
     const registry = createRegistry(definitions, createHosts(shared, ownSettings))
     endings.add(() => registry.close())
+    const loopback = loopbackOf(settings, { store, clock, call: fetcher.call })
+    const { coordinator } = parts
     const runtime = createRuntime({
       registry,
       clock,
       log,
       metrics,
-      ...(parts.coordinator && { coordinator: parts.coordinator }),
+      loopback,
+      ...(coordinator && { coordinator }),
     })
     endings.add(() => runtime.close())
     // It has been connecting meanwhile; without this the first requests would be decided without it.
@@ -89,6 +94,13 @@ export async function startCore(
     await endings.run()
     throw error
   }
+}
+
+function loopbackOf(
+  { proxyUrl, loopbackSecret: secret }: Settings,
+  parts: Omit<LoopbackParts, 'proxyUrl' | 'secret'>,
+): Loopback | undefined {
+  return proxyUrl && secret ? new Loopback({ proxyUrl, secret, ...parts }) : undefined
 }
 
 /** A server without Redis does not load its client. */

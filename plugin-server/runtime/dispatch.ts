@@ -8,6 +8,7 @@ import type { EventListener, Exchange } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { InstanceScope, PhaseContext, Undo } from '../../sdk/definition.ts'
 import type { FullKong } from '../../sdk/kong.ts'
+import type { Loopback } from '../loopback/loopback.ts'
 import {
   Conversation,
   type ConversationOwner,
@@ -41,6 +42,7 @@ const UNAVAILABLE: ExitAnswer = {
 }
 
 export interface DispatchParts {
+  readonly loopback: Loopback | undefined
   readonly deadlines: Deadlines
   readonly meter: EventMeter
   /** Monotonic milliseconds. */
@@ -210,6 +212,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   #exit(member: Member): void {
     if (!this.#conversation.refining) this.#finish('exit')
     else if (!this.#deadline) this.#watchTime(member)
+  }
+
+  get loopback(): Loopback | undefined {
+    return this.#parts.loopback
   }
 
   exited(): void {

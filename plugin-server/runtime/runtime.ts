@@ -12,6 +12,7 @@ import type {
   PluginInfo,
 } from '../../protocol/calls.ts'
 import { isPhase } from '../../protocol/pdk/phases.ts'
+import type { Loopback } from '../loopback/loopback.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DispatchParts, dispatch } from './dispatch.ts'
 import { createOwnCoordinator, type InstanceCoordinator } from './instance-coordinator.ts'
@@ -28,6 +29,7 @@ export interface RuntimeParts {
   readonly log: Logger
   readonly metrics: Metrics
   readonly timers?: Timers
+  readonly loopback?: Loopback | undefined
   /** Gives instances their ids; by default this process itself. */
   readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
@@ -79,6 +81,7 @@ class PluginRuntime implements Runtime, CallHandler {
       .with({})
     this.#loadedAt = Math.floor(clock.now() / 1000)
     this.#dispatchParts = {
+      loopback: parts.loopback,
       deadlines: new Deadlines(clock, timers),
       meter: this.#meter,
       now,
