@@ -17,7 +17,7 @@ RUN if [ -n "$EXTRA_CA" ]; then printf '%s\n' "$EXTRA_CA" >/tmp/extra-ca.pem; ex
     npm install --no-save --no-progress ${NPM_REGISTRY:+"--registry=$NPM_REGISTRY"}
 
 FROM dependencies AS production
-RUN npm prune --omit=dev
+RUN npm prune --omit=dev --offline
 
 FROM dependencies AS build
 COPY . .

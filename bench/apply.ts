@@ -11,6 +11,7 @@ import { stringify } from 'yaml'
 import { AdminClient } from '../kong/admin/client.ts'
 import { wait } from '../kong/admin/retry.ts'
 import { applyChanges } from '../kong/reconcile/apply.ts'
+import { readDeclared } from '../kong/reconcile/files/declared.ts'
 import { readSource } from '../kong/reconcile/files/source.ts'
 import { planState } from '../kong/reconcile/plan.ts'
 import { startAdminServer } from '../test/support/admin-server.ts'
@@ -52,8 +53,8 @@ async function measure(url: string, yaml: string, concurrency: number): Promise<
   const client = new AdminClient({ url, connections: concurrency })
   try {
     const startedAt = performance.now()
-    const sources = [readSource(yaml, 'bench.yaml', {})]
-    const plan = await planState(client, sources, { selectTags: ['bench'], newId: randomUUID })
+    const declared = readDeclared([readSource(yaml, 'bench.yaml', {})])
+    const plan = await planState(client, declared, { selectTags: ['bench'], newId: randomUUID })
     const plannedAt = performance.now()
     await applyChanges(
       client,

@@ -11,15 +11,16 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { createEventMetrics } from '../events/metrics.ts'
+import { EventMetrics } from '../events/metrics.ts'
 import { createEventPipeline } from '../events/pipeline.ts'
 import { claimSpool } from '../events/spool/claim.ts'
 import { Spool } from '../events/spool/spool.ts'
-import { createEventRegistry } from '../events/types/registry.ts'
+import { EventRegistry } from '../events/types/registry.ts'
 import { EventWriter } from '../events/writer.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
+import { systemTimers } from '../foundation/timers.ts'
 import { findService } from '../ops/local/find.ts'
 import { AUDIT_EVENTS } from '../plugins/key-auth-audit/events.ts'
 import { auditDraft } from './audit-event.ts'
@@ -37,10 +38,11 @@ async function fill(spoolDir: string, count: number): Promise<number> {
   const writer = new EventWriter(spool, {
     node: 'bench',
     writer: id,
-    registry: createEventRegistry(AUDIT_EVENTS),
+    registry: new EventRegistry(AUDIT_EVENTS),
     clock: systemClock,
+    timers: systemTimers,
     log: quiet(),
-    metrics: createEventMetrics(createMetrics()),
+    metrics: new EventMetrics(createMetrics()),
     maxBytes: 1e11,
     otherBytes: () => 0,
   })

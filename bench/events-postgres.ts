@@ -4,13 +4,13 @@
  * an empty table with all its indexes; medians of the rounds.
  */
 import pg from 'pg'
-import { canonicalJson } from '../events/canonical.ts'
 import { digestOf, genesis, link } from '../events/chain.ts'
 import { migrate } from '../events/postgres/migrate.ts'
 import { Partitions } from '../events/postgres/partitions.ts'
 import { createPostgresSink } from '../events/postgres/sink.ts'
 import type { SinkRecord } from '../events/sink.ts'
 import { derivedId } from '../events/stamp.ts'
+import { storedJson } from '../events/stored-json.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { createLogger } from '../foundation/log.ts'
 import { findService } from '../ops/local/find.ts'
@@ -49,7 +49,7 @@ function makeRecords(): SinkRecord[] {
       time: event.time,
       writer: WRITER,
       sequence,
-      json: canonicalJson({ ...event, chain }),
+      json: storedJson({ ...event, chain }),
     }
   })
 }

@@ -2,9 +2,9 @@
  * Simulates strict, leased and report-afterwards counting at 2, 8 and 32 nodes, and writes the table into
  * docs/leasing.md. `node dist/bench/qos-leasing.js`; about a minute. With --print it only prints.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+
 import { type Design, simulate } from './qos-simulation.ts'
+import { tableOf, writeIntoDocs } from './report.ts'
 
 const WINDOW_SECONDS = 60
 const LIMITS = [100, 10_000]
@@ -16,15 +16,9 @@ const LOADS: readonly [name: string, arrivals: (limit: number) => (second: numbe
   ['ten times the limit in one second', limit => second => (second === 0 ? 10 * limit : 0)],
 ]
 
-const BEGIN = '<!-- table: written by bench/qos-leasing.ts -->'
-const END = '<!-- end of table -->'
-
 async function table(): Promise<string> {
   const head = DESIGNS.flatMap(design => [`${design}: admitted`, 'calls a request'])
-  const lines = [
-    `| limit a minute | load | nodes | ${head.join(' | ')} |`,
-    `| --- | --- | --- | ${head.map(() => '---').join(' | ')} |`,
-  ]
+  const rows: string[][] = []
   for (const limit of LIMITS)
     for (const [load, arrivals] of LOADS)
       for (const nodes of NODES) {
@@ -43,9 +37,9 @@ async function table(): Promise<string> {
           })
           cells.push(`${most.toFixed(2)}·L`, callsPerRequest.toFixed(3))
         }
-        lines.push(`| ${limit} | ${load} | ${nodes} | ${cells.join(' | ')} |`)
+        rows.push([String(limit), load, String(nodes), ...cells])
       }
-  return lines.join('\n')
+  return tableOf(['limit a minute', 'load', 'nodes', ...head], rows)
 }
 
 /** Spreads fractions of a request over the seconds. */
@@ -60,12 +54,5 @@ function perSecond(rate: (second: number) => number): (second: number) => number
 }
 
 const text = await table()
-process.stdout.write(`${text}\n`)
-if (!process.argv.includes('--print')) {
-  const file = path.resolve(import.meta.dirname, '..', '..', 'docs', 'leasing.md')
-  const page = readFileSync(file, 'utf8')
-  const [before, rest] = page.split(BEGIN)
-  const after = rest?.split(END)[1]
-  if (before === undefined || after === undefined) throw new Error(`${file} lacks the markers of the table`)
-  writeFileSync(file, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`)
-}
+process.stdout.write(text)
+if (!process.argv.includes('--print')) writeIntoDocs('leasing.md', 'bench/qos-leasing.ts', text)

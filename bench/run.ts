@@ -24,6 +24,11 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'memory', claim: 'memory over ten million events', nodeArgs: ['--expose-gc'] },
   { name: 'fuzz', claim: 'one million mutated frames' },
   { name: 'qos', claim: 'decisions a second and bytes a subject, against rate-limiter-flexible' },
+  {
+    name: 'qos-exact/run',
+    claim: 'budget kept by four processes beside burners and under stops',
+    args: ['1'],
+  },
   { name: 'qos-leasing', claim: 'overshoot of leasing, against reporting afterwards', args: ['--print'] },
   { name: 'overload', claim: 'who is served while a service saturates, with shedding and without' },
   { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },
@@ -33,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'events-catchup', claim: 'catching up after an outage of a million events' },
   { name: 'gateway', claim: 'requests a second of the local gateway, and its memory' },
   { name: 'apply', claim: 'plan and apply of a large state, against one request after another' },
+  { name: 'discovery', claim: 'from Consul knowing of a change to Kong having it' },
   {
     name: 'kong/run',
     claim: "requests a second in a real Kong, against Kong's own plugins",

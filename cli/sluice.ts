@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** The `sluice` command: finds the sub-command, loads only that one, and reports errors in one form. */
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
 
 interface Entry {
   readonly summary: string
-  /** Loaded when it is asked for: `sluice serve` must not pay for the gateway's modules. */
+  /** Loaded when it is needed: `sluice serve` must not pay for the gateway's modules. */
   readonly load: () => Promise<{ command: Command }>
 }
 
@@ -28,6 +29,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'shows what `sluice apply` would change in Kong',
     load: () => import('./commands/plan.ts'),
   },
+  validate: {
+    summary: 'checks files offline, without a Kong',
+    load: () => import('./commands/validate.ts'),
+  },
+  apply: { summary: 'makes Kong hold what files declare', load: () => import('./commands/apply.ts') },
   'dump-state': {
     summary: 'prints what Kong holds as a declared state',
     load: () => import('./commands/dump-state.ts'),
@@ -36,7 +42,6 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'prints the JSON Schema of a declared state, for editors',
     load: () => import('./commands/state-schema.ts'),
   },
-  apply: { summary: 'makes Kong hold what a file declares', load: () => import('./commands/apply.ts') },
   doctor: {
     summary: 'diagnoses common setup problems and says how to fix them',
     load: () => import('./commands/doctor.ts'),
@@ -54,33 +59,64 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'computes the fingerprint of a key',
     load: () => import('./commands/fingerprint.ts'),
   },
-  breaker: { summary: 'shows and orders circuit breakers', load: () => import('./commands/breaker.ts') },
+  breaker: {
+    summary: 'shows circuit breakers, opens and closes them',
+    load: () => import('./commands/breaker.ts'),
+  },
+  discover: {
+    summary: "keeps the targets of Kong's upstreams at what Consul says",
+    load: () => import('./commands/discover.ts'),
+  },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
 
 function usage(): string {
-  const width = Math.max(0, ...Object.keys(COMMANDS).map(name => name.length))
+  const width = Math.max(...Object.keys(COMMANDS).map(name => name.length))
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
   return [
     'Usage: sluice <command> [options]',
     '',
     ...lines,
     '',
-    'sluice <command> --help tells more.',
+    'sluice <command> --help explains a command; sluice --version prints the version.',
     '',
   ].join('\n')
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  const name = argv[0] ?? 'help'
-  if (name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(usage())
+  const [name = 'help', ...rest] = argv
+  if (name === '--version' || name === '-V') {
+    process.stdout.write(`${readVersion()}\n`)
     return
   }
+  if (name === 'help' || name === '--help' || name === '-h') return help(rest[0])
+  await run(name, rest)
+}
+
+async function help(name: string | undefined): Promise<void> {
+  if (name === undefined) process.stdout.write(usage())
+  else await run(name, ['--help'])
+}
+
+async function run(name: string, args: readonly string[]): Promise<void> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (!entry) throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}`)
+  if (!entry) {
+    const { closest } = await import('../kong/reconcile/files/suggest.ts')
+    const meant = closest(name, Object.keys(COMMANDS))
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`
+    throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)
+  }
   const { command } = await entry.load()
-  await command.name(`sluice ${name}`).description(entry.summary).parseAsync(argv.slice(1), { from: 'user' })
+  const outputError = (text: string, write: (text: string) => void) =>
+    write(`sluice: ${text.replace(/^error: /, '')}`)
+  for (const each of [command, ...command.commands]) each.configureOutput({ outputError })
+  await command.name(`sluice ${name}`).description(entry.summary).parseAsync(args, { from: 'user' })
+}
+
+/** Of this package: its file lies beside `dist/`. */
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 // A reader such as `head` may leave before all is printed.
@@ -90,8 +126,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const known = error instanceof SluiceError
-  process.stderr.write(`sluice: ${messageOf(error)}\n${known ? `  ${error.code}: ${error.remedy}\n` : ''}`)
-  if (!known && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`)
+  const message = messageOf(error)
+  // A plugin is named sluice, too.
+  process.stderr.write(message.startsWith('sluice: ') ? `${message}\n` : `sluice: ${message}\n`)
+  if (error instanceof SluiceError) process.stderr.write(`  ${error.code}: ${error.remedy}\n`)
+  else if (error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`)
   process.exitCode = 1
 })

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { SluiceEvent } from '../sdk/event.ts'
-import { canonicalJson } from './canonical.ts'
+import { storedJson } from './stored-json.ts'
 
 /**
  * The chain of a writer's events: each holds a link that no one can compute without the event before it.
@@ -25,7 +25,7 @@ export function link(previous: string, digest: string): string {
 /** Digest of an event; its `chain` does not count. */
 export function digestOf(event: Readonly<Partial<SluiceEvent>>): string {
   const { chain: _, ...rest } = event
-  return sha256(canonicalJson(rest))
+  return sha256(storedJson(rest))
 }
 
 export const sha256 = (text: string): string => hash('sha256', text, 'hex')

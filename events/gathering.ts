@@ -1,7 +1,9 @@
 import type { Clock } from '../foundation/clock.ts'
+import type { Timers } from '../foundation/timers.ts'
 
 export interface GatheringOptions<T> {
   readonly clock: Clock
+  readonly timers: Timers
   /** How long items gather from one batch to the next, milliseconds. */
   readonly gatherMs: number
   /** Items that make a batch before the time is up. */
@@ -16,7 +18,8 @@ interface Batch<T> {
   readonly enough: number
   readonly done: Promise<void>
   readonly settle: () => void
-  readonly timer: NodeJS.Timeout | undefined
+  /** Calls the timer off. */
+  readonly callOff: () => void
 }
 
 /** Hands items over in batches: at once after a quiet time, else when the time is up or there are enough. */
@@ -43,19 +46,19 @@ export class Gathering<T> {
     const batch = this.#batch
     if (!batch) return
     this.#batch = undefined
-    clearTimeout(batch.timer)
+    batch.callOff()
     this.#lastMs = this.#options.clock.monotonic()
     void this.#options.take(batch.items).then(batch.settle)
   }
 
   #open(): Batch<T> {
-    const { clock, gatherMs, enough } = this.#options
+    const { clock, timers, gatherMs, enough } = this.#options
     let settle = () => {}
     const done = new Promise<void>(resolve => {
       settle = resolve
     })
     const waitMs = this.#lastMs + gatherMs - clock.monotonic()
-    if (waitMs <= 0) return { items: [], enough: 1, done, settle, timer: undefined }
-    return { items: [], enough, done, settle, timer: setTimeout(() => this.flush(), waitMs) }
+    if (waitMs <= 0) return { items: [], enough: 1, done, settle, callOff: () => {} }
+    return { items: [], enough, done, settle, callOff: timers.after(waitMs, () => this.flush()) }
   }
 }

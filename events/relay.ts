@@ -1,7 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { doublingMs } from '../foundation/backoff.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { messageOf } from '../foundation/errors.ts'
 import type { Logger } from '../foundation/log.ts'
+import { pause } from '../foundation/pause.ts'
+import type { Timers } from '../foundation/timers.ts'
 import type { SinkMetrics } from './metrics.ts'
 import type { Sink, SinkRecord } from './sink.ts'
 import type { Cursor } from './spool/cursor.ts'
@@ -30,7 +32,8 @@ export interface RelayOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
-  readonly metrics: SinkMetrics
+  readonly timers: Timers
+  readonly metrics: Pick<SinkMetrics, 'confirmed' | 'retried' | 'refused'>
   /** Stretches of damaged bytes were passed over. */
   readonly onCorrupt: (regions: number, bytes: number) => void
 }
@@ -207,13 +210,13 @@ export class Relay {
             'the event sink does not take events',
           )
         this.#failing = reason
-        await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 20)) * random())
+        await this.#pause(doublingMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) * random())
       }
     }
     return false
   }
 
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {})
+    await pause(this.#options.timers, ms, this.#stop.signal)
   }
 }

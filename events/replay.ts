@@ -1,7 +1,7 @@
 import type { SluiceEvent } from '../sdk/event.ts'
-import { canonicalJson } from './canonical.ts'
 import type { Sink, SinkRecord } from './sink.ts'
 import { readSpool } from './spool/inspect.ts'
+import { storedJson } from './stored-json.ts'
 
 /** Sends the events of a spool to a sink, whatever its cursor says; returns how many. Moves no cursor. */
 export async function replaySpool(folder: string, sink: Sink, sinceMs: number): Promise<number> {
@@ -17,5 +17,5 @@ export async function replaySpool(folder: string, sink: Sink, sinceMs: number): 
 
 export function recordOf(event: SluiceEvent): SinkRecord {
   const { id, type, time, writer, sequence } = event
-  return { id, type, time, writer, sequence, json: canonicalJson(event) }
+  return { id, type, time, writer, sequence, json: storedJson(event) }
 }

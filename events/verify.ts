@@ -1,6 +1,6 @@
 import type { SluiceEvent } from '../sdk/event.ts'
-import { canonicalJson } from './canonical.ts'
 import { digestOf, genesis, link, sha256 } from './chain.ts'
+import { storedJson } from './stored-json.ts'
 
 /** A place in a writer's chain, as it was found in a store. */
 export interface ChainEntry {
@@ -145,7 +145,7 @@ function digest(entry: ChainEntry, sequence: number): string {
   if ('digest' in entry.content) return entry.content.digest
   return sequence === entry.sequence
     ? digestOf(entry.content)
-    : sha256(canonicalJson({ ...entry.content, chain: undefined, sequence }))
+    : sha256(storedJson({ ...entry.content, chain: undefined, sequence }))
 }
 
 /** One line for a person. */

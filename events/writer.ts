@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { BoundedMap } from '../foundation/bounded-map.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { Logger } from '../foundation/log.ts'
+import type { Timers } from '../foundation/timers.ts'
 import type { EventDraft, EventPublisher } from '../sdk/event.ts'
-import { canonicalJson } from './canonical.ts'
 import { genesis, link, sha256 } from './chain.ts'
 import { Gathering } from './gathering.ts'
 import type { EventMetrics, LossReason } from './metrics.ts'
 import { encodeRecord, MAX_PAYLOAD_BYTES } from './spool/record.ts'
 import type { Spool } from './spool/spool.ts'
 import { derivedId, randomId, timeOf } from './stamp.ts'
+import { storedJson } from './stored-json.ts'
 import type { EventRegistry } from './types/registry.ts'
 
 /** Ids that are remembered, so that a log event that Kong delivers twice is written once. */
@@ -44,6 +45,7 @@ export interface EventWriterOptions {
   readonly writer: string
   readonly registry: EventRegistry
   readonly clock: Clock
+  readonly timers: Timers
   readonly log: Logger
   readonly metrics: EventMetrics
   readonly maxBytes: number
@@ -75,6 +77,7 @@ export class EventWriter implements EventPublisher {
     this.#chain = genesis(options.writer)
     this.#gathering = new Gathering({
       clock: options.clock,
+      timers: options.timers,
       gatherMs: GATHER_MS,
       enough: ENOUGH,
       take: batch => Promise.all(new Set(batch.map(one => this.#take(one)))),
@@ -153,19 +156,34 @@ export class EventWriter implements EventPublisher {
   }
 
   #append({ draft, atMs }: Published, own: boolean): Promise<void> | undefined {
-    const { node, writer, metrics } = this.#options
+    const { metrics } = this.#options
     const timeMs = timeOf(draft, atMs)
-    const id =
-      draft.identity === undefined
-        ? randomId(timeMs, randomBytes(12).toString('hex'))
-        : derivedId(timeMs, draft.type, draft.identity)
+    const id = idOf(draft, timeMs)
     const known = this.#recent.get(id)
     if (known) {
       metrics.repeated()
       return known
     }
-    const sequence = this.#sequence + 1
-    const text = canonicalJson({
+    const { record, chain } = this.#encode(draft, id, timeMs)
+    if (record.length > MAX_PAYLOAD_BYTES) return this.#lose('too-large')
+    if (!own && !this.#hasRoom(draft.type, record.length)) return this.#lose('spool-full')
+    const durable = this.#spool.append(record)
+    if (!durable) return this.#lose('memory-full')
+    this.#sequence += 1
+    this.#chain = chain
+    metrics.appended(draft.type)
+    if (draft.identity !== undefined) this.#recent.set(id, durable)
+    return durable
+  }
+
+  /** The next event of the chain; it is part of it only once the spool has taken it. */
+  #encode(
+    draft: EventDraft,
+    id: string,
+    timeMs: number,
+  ): { readonly record: Buffer; readonly chain: string } {
+    const { node, writer } = this.#options
+    const text = storedJson({
       specversion: '1.0',
       id,
       type: draft.type,
@@ -175,29 +193,15 @@ export class EventWriter implements EventPublisher {
       datacontenttype: 'application/json',
       node,
       writer,
-      sequence,
+      sequence: this.#sequence + 1,
       data: draft.data,
     })
     const chain = link(this.#chain, sha256(text))
-    const record = encodeRecord(withChain(text, chain))
-    if (record.length > MAX_PAYLOAD_BYTES) {
-      this.countLost('too-large', 1)
-      return undefined
-    }
-    if (!own && !this.#hasRoom(draft.type, record.length)) {
-      this.countLost('spool-full', 1)
-      return undefined
-    }
-    const durable = this.#spool.append(record)
-    if (!durable) {
-      this.countLost('memory-full', 1)
-      return undefined
-    }
-    this.#sequence = sequence
-    this.#chain = chain
-    metrics.appended(draft.type)
-    if (draft.identity !== undefined) this.#recent.set(id, durable)
-    return durable
+    return { record: encodeRecord(withChain(text, chain)), chain }
+  }
+
+  #lose(reason: LossReason): undefined {
+    this.countLost(reason, 1)
   }
 
   /** The size limit's policy: the newest are dropped, the expendable ones earlier. */
@@ -234,6 +238,11 @@ export class EventWriter implements EventPublisher {
     this.#lastCheckpoint = { sequence: this.#sequence, atMs: clock.monotonic() }
   }
 }
+
+const idOf = (draft: EventDraft, timeMs: number): string =>
+  draft.identity === undefined
+    ? randomId(timeMs, randomBytes(12).toString('hex'))
+    : derivedId(timeMs, draft.type, draft.identity)
 
 /** `chain` sorts before every other member of an event, so canonical text stays canonical. */
 const withChain = (text: string, chain: string) => `{"chain":"${chain}",${text.slice(1)}`

@@ -55,6 +55,11 @@ export const ERRORS = {
   // the local gateway
   SLUICE_GATEWAY_CONFIG: 'Correct the named KONG_ variables.',
   SLUICE_PORT_IN_USE: 'Stop the program that listens there, or choose another port.',
+  // discovery
+  SLUICE_DISCOVERY_REFUSED: 'Give Kong a database, or declare the targets in its configuration file.',
+  SLUICE_DISCOVERY_MARK: 'Tag the upstream with consul:SERVICE, or consul:SERVICE?tag=TAG&dc=DATACENTER.',
+  SLUICE_CONSUL_UNREACHABLE: 'Check that Consul runs, has a leader, and answers at --consul-url.',
+  SLUICE_CONSUL_REFUSED: 'Give a token that may read the service and its nodes: CONSUL_HTTP_TOKEN.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
   SLUICE_PLATFORM_BUSY:

@@ -70,78 +70,110 @@ const OBSERVATIONS_KEPT = 256
 export function createMetrics(options: { process?: boolean } = {}): Metrics {
   const registry = new Registry()
   if (options.process) collectDefaultMetrics({ register: registry, prefix: 'sluice_' })
-  /** A bound metric counts by itself and is added up here when somebody reads: prom-client's own way costs a µs. */
-  const settling: (() => void)[] = []
-  const counters = new Map<string, Bindable<Label, BoundCounter>>()
-  const gauges = new Map<string, Bindable<Label, BoundGauge>>()
-  const histograms = new Map<string, Bindable<Label, BoundHistogram>>()
+  return new RegistryMetrics(registry)
+}
 
-  return {
-    counter(name, help, labels = []) {
-      return once(counters, name, () => {
-        const metric = new Counter({ name, help, labelNames: [...labels] as string[], registers: [registry] })
-        return bindable(labels, values => {
-          const bound = metric.labels(values)
-          // From the start with 0: the first step of a new series would be no increase to Prometheus.
-          bound.inc(0)
-          let pending = 0
-          settling.push(() => {
-            if (pending > 0) bound.inc(pending)
-            pending = 0
-          })
-          return {
-            add: (amount = 1) => {
-              if (!(amount >= 0)) throw new RangeError(`${name} can't grow by ${amount}`)
-              pending += amount
-            },
-          }
-        })
+/** A bound metric counts by itself and is added up here when somebody reads: prom-client's own way costs a µs. */
+class RegistryMetrics implements Metrics {
+  readonly #registry: Registry
+  readonly #pending: { settle(): void }[] = []
+  readonly #counters = new Map<string, Bindable<Label, BoundCounter>>()
+  readonly #gauges = new Map<string, Bindable<Label, BoundGauge>>()
+  readonly #histograms = new Map<string, Bindable<Label, BoundHistogram>>()
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  counter(name: string, help: string, labels: readonly Label[] = []): Bindable<Label, BoundCounter> {
+    return once(this.#counters, name, () => {
+      const metric = new Counter(this.#described(name, help, labels))
+      return bindable(labels, values => this.#settling(new PendingCounter(name, metric.labels(values))))
+    })
+  }
+
+  gauge(name: string, help: string, labels: readonly Label[] = []): Bindable<Label, BoundGauge> {
+    return once(this.#gauges, name, () => {
+      const metric = new Gauge(this.#described(name, help, labels))
+      return bindable(labels, values => {
+        const bound = metric.labels(values)
+        return { set: value => bound.set(value), add: amount => bound.inc(amount) }
       })
-    },
-    gauge(name, help, labels = []) {
-      return once(gauges, name, () => {
-        const metric = new Gauge({ name, help, labelNames: [...labels] as string[], registers: [registry] })
-        return bindable(labels, values => {
-          const bound = metric.labels(values)
-          return { set: value => bound.set(value), add: amount => bound.inc(amount) }
-        })
-      })
-    },
-    histogram(name, help, buckets, labels = []) {
-      return once(histograms, name, () => {
-        const metric = new Histogram({
-          name,
-          help,
-          buckets: [...buckets],
-          labelNames: [...labels] as string[],
-          registers: [registry],
-        })
-        return bindable(labels, values => {
-          const bound = metric.labels(values)
-          const waiting = new Float64Array(OBSERVATIONS_KEPT)
-          let count = 0
-          const settle = () => {
-            for (let i = 0; i < count; i++) bound.observe(waiting[i]!)
-            count = 0
-          }
-          settling.push(settle)
-          return {
-            observe: value => {
-              waiting[count++] = value
-              if (count === OBSERVATIONS_KEPT) settle()
-            },
-          }
-        })
-      })
-    },
-    text() {
-      for (const settle of settling) settle()
-      return registry.metrics()
-    },
-    snapshot() {
-      for (const settle of settling) settle()
-      return registry.getMetricsAsJSON()
-    },
+    })
+  }
+
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels: readonly Label[] = [],
+  ): Bindable<Label, BoundHistogram> {
+    return once(this.#histograms, name, () => {
+      const metric = new Histogram({ ...this.#described(name, help, labels), buckets: [...buckets] })
+      return bindable(labels, values => this.#settling(new PendingHistogram(metric.labels(values))))
+    })
+  }
+
+  text(): Promise<string> {
+    for (const pending of this.#pending) pending.settle()
+    return this.#registry.metrics()
+  }
+
+  snapshot(): Promise<unknown> {
+    for (const pending of this.#pending) pending.settle()
+    return this.#registry.getMetricsAsJSON()
+  }
+
+  #described(name: string, help: string, labels: readonly Label[]) {
+    return { name, help, labelNames: [...labels] as string[], registers: [this.#registry] }
+  }
+
+  #settling<P extends { settle(): void }>(pending: P): P {
+    this.#pending.push(pending)
+    return pending
+  }
+}
+
+class PendingCounter implements BoundCounter {
+  readonly #name: string
+  readonly #bound: Counter.Internal
+  #amount = 0
+
+  constructor(name: string, bound: Counter.Internal) {
+    this.#name = name
+    this.#bound = bound
+    // From the start with 0: the first step of a new series would be no increase to Prometheus.
+    bound.inc(0)
+  }
+
+  add(amount = 1): void {
+    if (!(amount >= 0)) throw new RangeError(`${this.#name} cannot grow by ${amount}`)
+    this.#amount += amount
+  }
+
+  settle(): void {
+    if (this.#amount > 0) this.#bound.inc(this.#amount)
+    this.#amount = 0
+  }
+}
+
+class PendingHistogram implements BoundHistogram {
+  readonly #bound: Histogram.Internal<string>
+  readonly #values = new Float64Array(OBSERVATIONS_KEPT)
+  #count = 0
+
+  constructor(bound: Histogram.Internal<string>) {
+    this.#bound = bound
+  }
+
+  observe(value: number): void {
+    this.#values[this.#count++] = value
+    if (this.#count === OBSERVATIONS_KEPT) this.settle()
+  }
+
+  settle(): void {
+    for (let i = 0; i < this.#count; i++) this.#bound.observe(this.#values[i] ?? 0)
+    this.#count = 0
   }
 }
 

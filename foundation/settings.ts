@@ -372,4 +372,4 @@ function editDistance(from: string, to: string): number {
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
-const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|ADMIN_)/
+const OUTSIDE_SETTINGS = /^SLUICE_(YES$|TEST_|UP_|BENCH_|BUILD_|BIND$|ADMIN_|CONSUL_URL$|CHROMIUM$)/

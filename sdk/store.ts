@@ -17,9 +17,10 @@ export interface StoreScript<Result, Args = readonly StoredValue[]> {
   decode(reply: ScriptReply): Result
 }
 
-/** Redis holds text only; memory keeps a number as it is, so that nothing is formatted and parsed in between. */
+/** A value of ARGV. */
 export type StoredValue = string | number
-export type StoredHash = Map<string, StoredValue>
+/** Redis holds text only; memory keeps numbers and lists as they are: nothing is formatted and parsed in between. */
+export type StoredHash = Map<string, StoredValue | readonly number[]>
 
 /** What the Lua form returns: a list, or one text, which costs a busy connection less. */
 export type ScriptReply = ScriptList | string

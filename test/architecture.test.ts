@@ -18,9 +18,24 @@ const ALLOWED: readonly (readonly [room: string, imports: readonly string[]])[] 
   ['plugin-server', ['foundation', 'protocol', 'sdk', 'plugins', 'events']],
   ['kong/gateway', ['foundation', 'protocol', 'kong/schema', 'kong/entities']],
   ['kong', ['foundation', 'events', 'sdk']],
+  ['discovery', ['foundation', 'kong']],
   ['testing', ['foundation', 'protocol', 'sdk', 'events', 'plugin-server', 'kong/gateway']],
   ['ops', ['foundation']],
-  ['cli', ['foundation', 'protocol', 'sdk', 'plugins', 'events', 'plugin-server', 'kong', 'testing', 'ops']],
+  [
+    'cli',
+    [
+      'foundation',
+      'protocol',
+      'sdk',
+      'plugins',
+      'events',
+      'plugin-server',
+      'kong',
+      'discovery',
+      'testing',
+      'ops',
+    ],
+  ],
 ]
 
 const ROOMS = [
@@ -31,6 +46,7 @@ const ROOMS = [
   'events',
   'plugin-server',
   'kong',
+  'discovery',
   'testing',
   'cli',
   'ops',

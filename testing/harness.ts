@@ -17,7 +17,7 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createEventRegistry } from '../events/types/registry.ts'
+import { EventRegistry } from '../events/types/registry.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
 import { createMetrics } from '../foundation/metrics.ts'
@@ -186,7 +186,7 @@ function createHosting(
   events: EventDraft[],
   parts: Pick<Host, 'log' | 'metrics' | 'fetch'>,
 ): (plugin: string) => Host {
-  const types = createEventRegistry(eventTypesOf([plugin]))
+  const types = new EventRegistry(eventTypesOf([plugin]))
   const shared: HostParts = {
     ...parts,
     node: 'harness',

@@ -5,7 +5,7 @@ export interface Condition {
   readonly name: string
   readonly title: string
   readonly burners: number
-  /** Cores that each plugin server may use. */
+  /** Cores that all plugin servers together may use. */
   readonly cores?: number
   /** Redis is stopped for so long at the beginning of every second. */
   readonly stopMs?: number
@@ -16,7 +16,7 @@ export const CONDITIONS: readonly Condition[] = [
   { name: 'burners-4', title: '4 burners', burners: 4 },
   { name: 'burners-8', title: '8 burners', burners: 8 },
   { name: 'burners-16', title: '16 burners', burners: 16 },
-  { name: 'quota', title: 'half a core a plugin server', burners: 0, cores: 0.5 },
+  { name: 'quota', title: 'half a core for all four', burners: 0, cores: 0.5 },
   { name: 'stops', title: 'Redis stopped 100 ms each second', burners: 0, stopMs: 100 },
   { name: 'outage', title: 'Redis stopped 500 ms each second', burners: 0, stopMs: 500 },
 ]

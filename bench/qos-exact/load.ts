@@ -1,74 +1,51 @@
-/** Requests of one subject to several plugin servers. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KongLane } from '../kong-lane.ts'
-import type { Node } from './nodes.ts'
+import type { Client, Outcome, Route, Target } from './target.ts'
 
-export interface Answered {
-  admitted: number
-  rejected: number
-  /** Neither: the plugin server closed the connection. */
-  failed: number
-  /** From the event to its end, of every request. */
+export interface Answered extends Record<Outcome, number> {
+  /** From sending a request to its answer, of every request. */
   readonly latenciesMs: number[]
 }
 
 const nothing = (): Answered => ({ admitted: 0, rejected: 0, failed: 0, latenciesMs: [] })
 
-async function send(lane: KongLane, instance: number, answered: Answered): Promise<boolean> {
+async function send(client: Client, answered: Answered): Promise<void> {
   const startedMs = performance.now()
-  const outcome = await lane.event(instance, 'access').catch(() => 'failed' as const)
+  const outcome = await client.send()
   answered.latenciesMs.push(performance.now() - startedMs)
-  if (outcome === 'ended') answered.admitted++
-  else if (outcome === 'rejected') answered.rejected++
-  else answered.failed++
-  return outcome === 'ended'
+  answered[outcome]++
 }
 
 /** All at once, each on a connection of its own that is open before the first is sent. */
-export async function storm(nodes: readonly Node[], config: object, requests: number): Promise<Answered> {
+export async function storm(target: Target, route: Route, requests: number): Promise<Answered> {
   const answered = nothing()
-  const sends: (() => Promise<unknown>)[] = []
-  const lanes: KongLane[] = []
-  for (const node of nodes) {
-    const opened = await Promise.all(Array.from({ length: requests / nodes.length }, () => node.open()))
-    lanes.push(...opened)
-    const instance = await opened[0]!.startInstance('qos', config)
-    for (const lane of opened) sends.push(() => send(lane, instance, answered))
-  }
-  await Promise.all(sends.map(begin => begin()))
-  for (const lane of lanes) lane.close()
+  const clients = await Promise.all(Array.from({ length: requests }, (_, i) => target.open(route, i)))
+  await Promise.all(clients.map(client => send(client, answered)))
+  for (const client of clients) client.close()
   return answered
 }
 
 /** So many a second, whether or not those before have been answered, on as many connections as that takes. */
 export async function steady(
-  nodes: readonly Node[],
-  config: object,
+  target: Target,
+  route: Route,
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
 ): Promise<Answered> {
   const answered = nothing()
-  const sides = await Promise.all(
-    nodes.map(async node => {
-      const lane = await node.open()
-      return { node, instance: await lane.startInstance('qos', config), idle: [lane] }
-    }),
-  )
+  const idle: Client[] = []
   const all: Promise<void>[] = []
   const startedMs = performance.now()
   for (let i = 0; i < perSecond * seconds; i++) {
     const waitMs = startedMs + (i * 1000) / perSecond - performance.now()
     if (waitMs > 0) await pause(waitMs)
-    const side = sides[i % sides.length]!
     all.push(
       (async () => {
-        const lane = side.idle.pop() ?? (await side.node.open())
-        // Kong gives a connection up on which it has answered a client.
-        if (await send(lane, side.instance, answered)) side.idle.push(lane)
-        else lane.close()
+        const client = idle.shift() ?? (await target.open(route, i))
+        await send(client, answered)
+        if (client.isOpen) idle.push(client)
       })(),
     )
   }
   await Promise.all(all)
-  for (const { idle } of sides) for (const lane of idle) lane.close()
+  for (const client of idle) client.close()
   return answered
 }

@@ -3,18 +3,19 @@ import type { Redis } from 'ioredis'
 import type { Service } from '../../ops/local/service.ts'
 import { burn } from './burners.ts'
 import { type Condition, interrupt } from './conditions.ts'
+import { startKong } from './kong.ts'
 import { steady, storm } from './load.ts'
 import { startNodes } from './nodes.ts'
 import { createQuota } from './quota.ts'
+import type { Route, Target } from './target.ts'
 
-export interface Code {
-  readonly name: string
-  readonly dist: string
-}
+/** Who limits: our plugin servers, of this or another commit, or Kong itself. */
+export type Contender =
+  | { readonly kind: 'qos'; readonly name: string; readonly sync: 'strict' | 'leased'; readonly dist: string }
+  | { readonly kind: 'kong'; readonly name: string }
 
 export interface Trial {
-  readonly code: Code
-  readonly sync: 'strict' | 'leased'
+  readonly contender: Contender
   readonly condition: Condition
   readonly redis: Service
   readonly client: Redis
@@ -34,59 +35,53 @@ export interface Measured {
   readonly failed: number
 }
 
-export const BUDGET = 437
-const NODES = 4
+const BUDGET = 437
+const PROCESSES = 4
 const STORM = 1000
 
-export async function measure({ code, sync, condition, redis, client }: Trial): Promise<Measured> {
+const COLD: Route = { name: 'cold', requests: BUDGET }
+const WARM: Route = { name: 'warm', requests: BUDGET }
+const STEADY: Route = { name: 'steady', requests: BUDGET }
+const PLENTY: Route = { name: 'plenty', requests: 1_000_000 }
+
+export async function measure({ contender, condition, redis, client }: Trial): Promise<Measured> {
   await client.flushall()
   const endings: (() => Promise<unknown>)[] = []
   try {
-    const quotas = Array.from({ length: condition.cores === undefined ? 0 : NODES }, (_, i) => {
-      const quota = createQuota(`sluice-bench-${process.pid}-${i}`, condition.cores!)
-      if (!quota) throw new Error('this user may make no control group')
-      endings.push(quota.close)
-      return quota
-    })
-    endings.push(await burn(condition.burners))
-    if (condition.stopMs !== undefined) endings.push(interrupt(redis, condition.stopMs))
-    let spawned = 0
-    const started = await startNodes({
-      dist: code.dist,
-      count: NODES,
-      env: { SLUICE_REDIS_URL: redis.url },
-      onSpawn: pid => quotas[spawned++]?.add(pid),
-    })
-    endings.push(started.close)
-    const { nodes } = started
-    const cold = await storm(nodes, configOf('cold', sync), STORM)
-    await pause(4000)
-    const warm = await storm(nodes, configOf('warm', sync), STORM)
-    const paced = await steady(nodes, configOf('steady', sync), { perSecond: 400, seconds: 4 })
-    const plenty = configOf('plenty', sync, 1_000_000)
-    const easy = await steady(nodes, plenty, { perSecond: 200, seconds: 4 })
-    const latencies = easy.latenciesMs.sort((a, b) => a - b)
-    return {
-      cold: cold.admitted,
-      warm: warm.admitted,
-      steady: paced.admitted,
-      p50Ms: latencies[Math.floor(latencies.length * 0.5)]!,
-      p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
-      failed: cold.failed + warm.failed + paced.failed + easy.failed,
-    }
+    const { cores, burners, stopMs } = condition
+    const quota = cores === undefined ? undefined : createQuota(`sluice-bench-${process.pid}`, cores)
+    if (quota) endings.push(quota.close)
+    endings.push(await burn(burners))
+    if (stopMs !== undefined) endings.push(interrupt(redis, stopMs))
+    const target = await start(contender, redis.url, pid => quota?.add(pid))
+    endings.push(target.close)
+    return await load(target)
   } finally {
     for (const end of endings.reverse()) await end()
   }
 }
 
-function configOf(route: string, sync: Trial['sync'], requests = BUDGET): object {
-  const tier = { limits: [{ name: 'hour', requests, per: 3600, algorithm: 'sliding' }] }
+function start(contender: Contender, redisUrl: string, onSpawn: (pid: number) => void): Promise<Target> {
+  if (contender.kind === 'qos') {
+    const { dist, sync } = contender
+    return startNodes({ dist, sync, count: PROCESSES, redisUrl, onSpawn })
+  }
+  return startKong({ workers: PROCESSES, routes: [COLD, WARM, STEADY, PLENTY], redisUrl, onSpawn })
+}
+
+async function load(target: Target): Promise<Measured> {
+  const cold = await storm(target, COLD, STORM)
+  await pause(4000)
+  const warm = await storm(target, WARM, STORM)
+  const paced = await steady(target, STEADY, { perSecond: 400, seconds: 4 })
+  const easy = await steady(target, PLENTY, { perSecond: 200, seconds: 4 })
+  const latencies = easy.latenciesMs.sort((a, b) => a - b)
   return {
-    tiers: { free: tier },
-    default_tier: 'free',
-    sync,
-    route_id: route,
-    __plugin_id: route,
-    __seq__: 1,
+    cold: cold.admitted,
+    warm: warm.admitted,
+    steady: paced.admitted,
+    p50Ms: latencies[Math.floor(latencies.length * 0.5)]!,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
+    failed: cold.failed + warm.failed + paced.failed + easy.failed,
   }
 }

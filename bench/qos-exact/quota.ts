@@ -13,21 +13,17 @@ export interface Quota {
 
 /**
  * @param cores how many cores the group may use, such as 0.5.
- * @returns undefined where this user can make no control group.
+ * @throws where this user may make no control group.
  */
-export function createQuota(name: string, cores: number): Quota | undefined {
+export function createQuota(name: string, cores: number): Quota {
   const quota = Math.round(cores * PERIOD_MICROS)
   const isFirstVersion = existsSync('/sys/fs/cgroup/cpu/cpu.cfs_quota_us')
   const folder = path.join(isFirstVersion ? '/sys/fs/cgroup/cpu' : '/sys/fs/cgroup', name)
-  try {
-    mkdirSync(folder)
-    if (isFirstVersion) {
-      writeFileSync(path.join(folder, 'cpu.cfs_period_us'), String(PERIOD_MICROS))
-      writeFileSync(path.join(folder, 'cpu.cfs_quota_us'), String(quota))
-    } else writeFileSync(path.join(folder, 'cpu.max'), `${quota} ${PERIOD_MICROS}`)
-  } catch {
-    return undefined
-  }
+  mkdirSync(folder)
+  if (isFirstVersion) {
+    writeFileSync(path.join(folder, 'cpu.cfs_period_us'), String(PERIOD_MICROS))
+    writeFileSync(path.join(folder, 'cpu.cfs_quota_us'), String(quota))
+  } else writeFileSync(path.join(folder, 'cpu.max'), `${quota} ${PERIOD_MICROS}`)
   return {
     add: pid => writeFileSync(path.join(folder, 'cgroup.procs'), String(pid)),
     async close() {

@@ -2,27 +2,35 @@ import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { findBreaker, listBreakers, orderMode } from '../../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../../plugins/circuit-breaker/mode.ts'
-import { describeBreaker, parseDuration, renderBreakers, toJson } from '../format/breaker.ts'
+import { describeBreaker, renderBreakers, toJson } from '../format/breaker.ts'
+import { parseDuration } from '../format/duration.ts'
+import { toJsonText } from '../format/json.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
 interface OutputFlags {
   readonly json?: true
 }
 
+interface ListFlags extends OutputFlags {
+  readonly all?: true
+}
+
 interface OrderFlags extends OutputFlags {
   readonly reason: string
   readonly actor: string
-  readonly for?: string
+  readonly for: string
 }
 
 export const command = new Command()
   .addCommand(
     new Command('list')
       .description('shows every breaker that has had requests')
+      .option('--all', 'also those that another of the same name has replaced')
       .option('--json', 'print JSON')
-      .action(async (flags: OutputFlags) => {
-        const breakers = await withSharedStore('breakers', listBreakers)
-        print(flags.json ? JSON.stringify(breakers.map(toJson), null, 2) : renderBreakers(breakers))
+      .action(async (flags: ListFlags) => {
+        const stale = flags.all === true
+        const breakers = await withSharedStore('breakers', store => listBreakers(store, { stale }))
+        process.stdout.write(flags.json ? toJsonText(breakers.map(toJson), 2) : renderBreakers(breakers))
       }),
   )
   .addCommand(
@@ -32,7 +40,7 @@ export const command = new Command()
       .option('--json', 'print JSON')
       .action(async (name: string, flags: OutputFlags) => {
         const breaker = await withSharedStore('breakers', store => findBreaker(store, name))
-        print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
+        process.stdout.write(flags.json ? toJsonText(toJson(breaker), 2) : describeBreaker(breaker))
       }),
   )
   .addCommand(order('open', 'forced-open', 'rejects every request'))
@@ -50,14 +58,12 @@ function order(verb: string, mode: Mode, does: string): Command {
     .option('--json', 'print JSON')
   if (mode !== 'auto') made.option('--for <time>', 'when the order ends by itself: 90s, 15m, 2h, 7d', '1h')
   return made.action(async (name: string, flags: OrderFlags) => {
-    const remainingMs = mode === 'auto' ? 0 : parseDuration(flags.for!)
+    const remainingMs = mode === 'auto' ? 0 : parseDuration(flags.for)
     const breaker = await withSharedStore('breakers', async store => {
       // A breaker that has had no request can be ordered by its whole key only.
       const key = /^(service|route):./.test(name) ? name : (await findBreaker(store, name)).key
       return orderMode(store, key, { mode, remainingMs, actor: flags.actor, reason: flags.reason })
     })
-    print(flags.json ? JSON.stringify(toJson(breaker), null, 2) : describeBreaker(breaker))
+    process.stdout.write(flags.json ? toJsonText(toJson(breaker), 2) : describeBreaker(breaker))
   })
 }
-
-const print = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -15,9 +15,9 @@ interface DumpFlags extends PluginFlags {
 
 export const command = withPluginOptions(new Command())
   .option('--plugin <name>', 'only this plugin; Kong 3.9 reads only the first of a dump')
-  .option('--out <folder>', 'write one file a plugin, for a Kong whose query_cmd is `cat FILE`')
+  .option('--out <folder>', 'write one file per plugin, for a Kong whose query_cmd is `cat FILE`')
   .addOption(
-    new Option('--protocol <protocol>', 'how Kong shall speak')
+    new Option('--protocol <protocol>', 'protocol that Kong is told to use')
       .choices(['ProtoBuf:1', 'MsgPack:1'])
       .default('ProtoBuf:1'),
   )

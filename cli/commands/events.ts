@@ -17,6 +17,7 @@ import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
 import type { SluiceEvent } from '../../sdk/event.ts'
+import { toJsonText } from '../format/json.ts'
 import { readTime } from '../format/span.ts'
 import { layOutTable } from '../format/table.ts'
 import { withDatabase } from '../wiring/database.ts'
@@ -64,7 +65,7 @@ command
     await spoolsIn(spoolDir)
     const reports: SpoolReport[] = []
     for await (const report of checkSpools(spoolDir)) reports.push(report)
-    process.stdout.write(flags.json ? `${JSON.stringify(reports, null, 2)}\n` : checkTable(reports))
+    process.stdout.write(flags.json ? toJsonText(reports, 2) : checkTable(reports))
     // The last record of a spool that is being written may be seen half.
     if (reports.some(report => (!report.alive && report.badRegions > 0) || report.problems.length > 0))
       process.exitCode = 1
@@ -115,7 +116,7 @@ command
         writers++
         verified += report.verified
         problems += report.problems.length
-        if (flags.json) print(report)
+        if (flags.json) process.stdout.write(toJsonText(report, 0))
         else for (const problem of report.problems) process.stdout.write(`${describeProblem(problem)}\n`)
       }
     })

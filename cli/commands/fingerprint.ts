@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 import { readSettings, type Settings } from '../../foundation/settings.ts'
 import { createFingerprinter } from '../../plugins/key-auth-audit/fingerprint.ts'
+import { toJsonText } from '../format/json.ts'
 
 export interface KeyFingerprint {
   readonly secretId: string
@@ -25,7 +26,7 @@ fingerprint under every secret that is set (SLUICE_FINGERPRINT_SECRET, SLUICE_FI
     const found = fingerprintsOf(readSettings(), await readKey(process.stdin))
     process.stdout.write(
       flags.json
-        ? `${JSON.stringify(found, null, 2)}\n`
+        ? toJsonText(found, 2)
         : found
             .map(
               ({ fingerprint, secretId, current }) =>

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
-import { createLogger } from '../../foundation/log.ts'
+import { createLogger, type Logger } from '../../foundation/log.ts'
 import type { Address } from '../../foundation/settings.ts'
 import { startGateway } from '../../kong/gateway/gateway.ts'
 import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
 import { readGatewaySettings } from '../../kong/gateway/settings.ts'
-import { watchPlugins } from './gateway-watch.ts'
+import { type WatchedGateway, watchPlugins } from './gateway-watch.ts'
 
 const GRACE_MS = 10_000
 
@@ -13,54 +13,63 @@ interface GatewayFlags {
 }
 
 export const command = new Command()
-  .option('--watch <folder>', 'serve the plugins of this folder, too, and load them anew when they change')
+  .option('--watch <folder>', 'serve the plugins of this folder, too, and reload them when they change')
   .addHelpText(
     'after',
     `
-It is set by Kong's own variables: KONG_PROXY_LISTEN, KONG_ADMIN_LISTEN, KONG_PLUGINS, KONG_PLUGINSERVER_NAMES,
+It reads Kong's own variables: KONG_PROXY_LISTEN, KONG_ADMIN_LISTEN, KONG_PLUGINS, KONG_PLUGINSERVER_NAMES,
 KONG_PLUGINSERVER_<NAME>_SOCKET, _QUERY_CMD and _START_CMD, KONG_DATABASE=off with KONG_DECLARATIVE_CONFIG,
 KONG_TRUSTED_IPS, KONG_LOG_LEVEL.`,
   )
   .action(async (flags: GatewayFlags) => {
-    const logger = createLogger(readGatewaySettings(process.env, Object.keys(BUNDLED_PLUGINS)).logLevel)
+    const logger = createLogger(settingsOf(process.env).logLevel)
     logger.warn('this gateway behaves like Kong for development and tests; it is not for production')
-    const start = async (environment: Readonly<Record<string, string | undefined>>) => {
-      const settings = readGatewaySettings(environment, Object.keys(BUNDLED_PLUGINS))
-      for (const notice of settings.notices) logger.warn(notice)
-      const gateway = await startGateway({ settings, logger, environment })
-      logger.info(
-        { proxy: gateway.proxyAddresses.map(url), admin: gateway.adminAddresses.map(url), pid: process.pid },
-        'the gateway listens',
-      )
-      return gateway
-    }
     const gateway =
       flags.watch === undefined
-        ? await start(process.env)
+        ? await start(process.env, logger)
         : await watchPlugins({
             folder: flags.watch,
             environment: process.env,
             log: logger,
-            startGateway: async environment => {
-              const started = await start(environment)
-              return { close: () => started.close(GRACE_MS) }
-            },
+            startGateway: environment => start(environment, logger),
           })
-    let closing = false
-    const close = (signal: string) => {
-      if (closing) process.exit(1)
-      closing = true
-      logger.info({ signal }, 'the gateway ends')
-      gateway.close(GRACE_MS).then(
-        () => process.exit(0),
-        (error: unknown) => {
-          logger.error({ err: error }, 'the gateway did not end in order')
-          process.exit(1)
-        },
-      )
-    }
-    process.on('SIGTERM', close)
-    process.on('SIGINT', close)
+    closeOnSignal(gateway, logger)
   })
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const settingsOf = (environment: Environment) =>
+  readGatewaySettings(environment, Object.keys(BUNDLED_PLUGINS))
+
+async function start(environment: Environment, logger: Logger): Promise<WatchedGateway> {
+  const settings = settingsOf(environment)
+  for (const notice of settings.notices) logger.warn(notice)
+  const gateway = await startGateway({ settings, logger, environment })
+  const { proxyAddresses, adminAddresses } = gateway
+  logger.info(
+    { proxy: proxyAddresses.map(url), admin: adminAddresses.map(url), pid: process.pid },
+    'the gateway listens',
+  )
+  return { close: () => gateway.close(GRACE_MS) }
+}
+
+/** A second signal exits immediately. */
+function closeOnSignal(gateway: WatchedGateway, logger: Logger): void {
+  let isClosing = false
+  const close = (signal: string) => {
+    if (isClosing) process.exit(1)
+    isClosing = true
+    logger.info({ signal }, 'the gateway shuts down')
+    gateway.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'shutdown failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', close)
+  process.on('SIGINT', close)
+}
 
 const url = ({ host, port }: Address) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -1,8 +1,9 @@
 import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
+import { isUuid } from '../../foundation/uuid.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
-import { describeSubject, parseDuration, subjectToJson } from '../../plugins/qos/describe.ts'
+import { describeSubject, subjectToJson } from '../../plugins/qos/describe.ts'
 import {
   type Change,
   changeSubject,
@@ -11,9 +12,8 @@ import {
   showSubject,
 } from '../../plugins/qos/operate.ts'
 import type { Store } from '../../sdk/store.ts'
+import { parseDuration } from '../format/duration.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 interface SubjectFlags {
   readonly consumer?: string
@@ -115,7 +115,7 @@ async function subjectOf({ consumer, subject, adminUrl }: SubjectFlags): Promise
   if ((consumer === undefined) === (subject === undefined))
     throw new SluiceError('SLUICE_CLI_USAGE', 'give either --consumer or --subject')
   if (subject !== undefined) return subject
-  if (UUID.test(consumer!)) return `consumer:${consumer!.toLowerCase()}`
+  if (isUuid(consumer)) return `consumer:${consumer.toLowerCase()}`
   const client = new AdminClient({ url: adminUrl })
   try {
     const found = await client.find(`/consumers/${encodeURIComponent(consumer!)}`)

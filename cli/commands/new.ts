@@ -12,15 +12,15 @@ interface NewFlags {
 
 export const command = new Command()
   .argument('<name>', 'name of the plugin in Kong: lower case, digits, dashes')
-  .option('--folder <folder>', 'where to put it; a folder of its name where it is left out')
+  .option('--folder <folder>', 'where to put it; a folder with its name where left out')
   .action((name: string, flags: NewFlags) => {
     if (!/^[a-z][a-z0-9-]*$/.test(name))
       throw new SluiceError(
         'SLUICE_CLI_USAGE',
-        `${JSON.stringify(name)} can't be a plugin's name: it needs lower-case letters, digits and dashes`,
+        `${JSON.stringify(name)} is not a valid plugin name: use lower-case letters, digits and dashes`,
       )
     const folder = path.resolve(flags.folder ?? name)
-    if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} is there already`)
+    if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} already exists`)
     const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
     mkdirSync(folder, { recursive: true })
     for (const file of FILES) {

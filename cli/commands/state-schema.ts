@@ -1,15 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { createStateSchema } from '../../kong/desired/json-schema.ts'
-import { createEntitySchemas } from '../../kong/entities/schemas.ts'
-import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
-import { isKindName } from '../../kong/reconcile/kinds.ts'
-import type { SchemaSpec } from '../../kong/schema/spec.ts'
+import { KIND_NAMES } from '../../kong/reconcile/kinds.ts'
+import { createSchemas } from '../../kong/reconcile/schemas.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
-import { describePlugin } from '../../plugin-server/runtime/info.ts'
+import { knownSchemas } from '../wiring/known-schemas.ts'
 
 export const command = new Command()
-  .option('-o, --output <file>', 'instead of the output')
+  .option('-o, --output <file>', 'write to this file instead of standard output')
   .action(async (flags: { readonly output?: string }) => {
     const text = await stateSchemaText()
     if (flags.output === undefined) process.stdout.write(text)
@@ -18,15 +16,8 @@ export const command = new Command()
 
 /** The file `kong/desired/kong.schema.json`. */
 export async function stateSchemaText(): Promise<string> {
-  const builtin = Object.entries(BUNDLED_PLUGINS).map(([name, { schema }]) => [name, schema] as const)
-  const shipped = (await loadShippedPlugins()).map(
-    plugin => [plugin.name, describePlugin(plugin).Schema as unknown as SchemaSpec] as const,
-  )
-  const kinds = Object.fromEntries(
-    Object.entries(createEntitySchemas({}))
-      .filter(([name]) => isKindName(name))
-      .map(([name, schema]) => [name, schema.spec]),
-  )
-  const schema = createStateSchema({ kinds, plugins: Object.fromEntries([...builtin, ...shipped]) })
-  return `${JSON.stringify(schema, null, 2)}\n`
+  const known = knownSchemas(await loadShippedPlugins())
+  const schemas = createSchemas(known)
+  const kinds = Object.fromEntries(KIND_NAMES.map(kind => [kind, schemas.of(kind)?.spec]))
+  return `${JSON.stringify(createStateSchema({ kinds, plugins: known.plugins }), null, 2)}\n`
 }

@@ -1,148 +1,71 @@
-/** What plan, apply and dump-state have in common: flags, files, and the Admin API. */
+/** What plan and apply have in common: files, the Admin API, and the plugins that check their entries. */
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { systemClock } from '../../foundation/clock.ts'
-import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { AdminClient } from '../../kong/admin/client.ts'
-import { waitForKong } from '../../kong/admin/ready.ts'
-import { type RetryParts, wait } from '../../kong/admin/retry.ts'
-import { readSource, type Source } from '../../kong/reconcile/files/source.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { AdminUnreachable } from '../../kong/admin/answer.ts'
+import type { AdminClient } from '../../kong/admin/client.ts'
+import { refuse } from '../../kong/reconcile/files/problem.ts'
 import { type Plan, planState } from '../../kong/reconcile/plan.ts'
+import { type AdminFlags, collect, type WaitOptions, withAdminOptions, withKong } from './admin.ts'
 import { withPluginChecks } from './plugin-checks.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from './plugin-options.ts'
+import { type FileFlags, readState, withFileOptions } from './state-files.ts'
 
-export interface AdminFlags {
-  readonly adminUrl: string
-  readonly header: readonly string[]
-  readonly selectTag: readonly string[]
-  readonly wait: string
-  readonly parallel: string
+export interface TagFlags {
+  readonly selectTag?: readonly string[]
+}
+
+export interface StateFlags extends AdminFlags, PluginFlags, FileFlags, TagFlags {
   readonly json?: boolean
 }
 
-export interface FileFlags extends AdminFlags, PluginFlags {
-  readonly file: readonly string[]
-}
+/** A command that compares files with Kong. */
+export const stateCommand = (): Command =>
+  withPluginOptions(withTagOptions(withAdminOptions(withFileOptions(new Command())))).option(
+    '--json',
+    'print JSON',
+  )
 
-/** Time and chance of the real world. */
-export const retryParts: RetryParts = { monotonic: systemClock.monotonic, random: Math.random, wait }
+export const withTagOptions = (command: Command): Command =>
+  command.option(
+    '--select-tag <tag>',
+    'only entities with this tag are touched; repeatable: with all of them',
+    collectTag,
+  )
 
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
-
-const collectTag = (tag: string, before: readonly string[]): string[] => {
+function collectTag(tag: string, before?: readonly string[]): string[] {
   // An unset shell variable must not decide what is ours.
-  if (tag.trim() === '') throw new InvalidArgumentError('a tag must not be empty.')
+  if (tag.trim() === '') throw new InvalidArgumentError('it must not be empty.')
   if (tag.includes(',')) throw new InvalidArgumentError('one tag each: repeat --select-tag.')
   return collect(tag, before)
 }
 
-/** A command with the flags that say where Kong is and what is ours. */
-export function adminCommand(): Command {
-  return new Command()
-    .addOption(
-      new Option('--admin-url <url>', "Kong's Admin API")
-        .env('SLUICE_ADMIN_URL')
-        .default('http://127.0.0.1:8001'),
-    )
-    .option('--header <name:value>', 'sent with each request; repeatable', collect, [])
-    .option('--select-tag <tag>', 'only entities with this tag are touched; repeatable', collectTag, [])
-    .option('--wait <seconds>', 'how long to wait for Kong', '60')
-    .option('--parallel <n>', 'requests at once', '10')
-    .option('--json', 'print JSON')
-}
-
-/** The same with the files of the declared state, and the plugins that check it. */
-export const fileCommand = (): Command =>
-  withPluginOptions(
-    adminCommand().requiredOption(
-      '-f, --file <file>',
-      'declared state; `-` is the input; repeatable',
-      collect,
-    ),
-  )
-
-/** @throws SluiceError SLUICE_CLI_USAGE for a number that is none. */
-export function wholeNumber(flag: string, text: string, min: number): number {
-  const number = Number(text)
-  if (!/^\d+$/.test(text) || number < min)
-    throw new SluiceError('SLUICE_CLI_USAGE', `${flag} ${text}: not a whole number from ${min} on`)
-  return number
-}
-
 /**
- * Compares the files with what Kong holds. The shipped plugins, and those of `--plugins`, check their own entries.
+ * Compares the files with what Kong holds and runs `work` with the plan. The shipped plugins, and those of
+ * `--plugins`, check their own entries.
  */
-export async function planFiles(
-  client: AdminClient,
-  sources: readonly Source[],
-  flags: FileFlags,
-): Promise<Plan> {
-  const plugins = await loadAskedPlugins(flags)
-  return withPluginChecks(plugins, checkPlugin =>
-    planState(client, sources, { selectTags: flags.selectTag, newId: randomUUID, checkPlugin }),
-  )
-}
-
-/** Reads the files and fills in the environment. */
-export function readSources(files: readonly string[]): Promise<readonly Source[]> {
-  return Promise.all(
-    files.map(async file => {
-      const [name, text] = file === '-' ? ['stdin', await readInput()] : [file, await readText(file)]
-      return readSource(text, name, process.env)
-    }),
-  )
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new SluiceError('SLUICE_CLI_USAGE', `cannot read ${file}: ${messageOf(error)}`)
-  }
-}
-
-async function readInput(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
-}
-
-/** Runs `work` with a client of a Kong that answers, and closes the client. The signal ends the waiting for Kong. */
-export async function withKong<T>(
-  flags: AdminFlags,
-  work: (client: AdminClient) => Promise<T>,
-  signal?: AbortSignal,
+export async function withPlan<T>(
+  flags: StateFlags,
+  work: (plan: Plan, client: AdminClient) => Promise<T>,
+  options: WaitOptions = {},
 ): Promise<T> {
-  const client = new AdminClient({
-    url: flags.adminUrl,
-    headers: parseHeaders(flags.header),
-    connections: wholeNumber('--parallel', flags.parallel, 1),
-  })
+  const declared = await readState(flags)
+  const plugins = await loadAskedPlugins(flags)
+  const plan = (client: AdminClient) =>
+    withPluginChecks(plugins, checkPlugin =>
+      planState(client, declared, { selectTags: flags.selectTag ?? [], newId: randomUUID, checkPlugin }),
+    )
   try {
-    let told = false
-    const onRetry = () => {
-      if (!told) process.stderr.write(`waiting for Kong at ${client.url} …\n`)
-      told = true
-    }
-    const forMs = wholeNumber('--wait', flags.wait, 0) * 1000
-    await waitForKong(client, { forMs, maxPauseMs: 500, onRetry, ...(signal && { signal }) }, retryParts)
-    return await work(client)
-  } finally {
-    await client.close()
+    const isFaulty = declared.problems.length > 0
+    // Kong is asked for further mistakes, but not waited for.
+    return await withKong(flags, async client => work(await plan(client), client), {
+      ...options,
+      ...(isFaulty && { waitSeconds: 0 }),
+    })
+  } catch (error) {
+    if (error instanceof AdminUnreachable) refuse(declared.problems)
+    throw error
   }
-}
-
-function parseHeaders(lines: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    lines.map(line => {
-      const colon = line.indexOf(':')
-      // The value may be a secret, so a wrong one is not repeated.
-      if (colon < 1) throw new SluiceError('SLUICE_CLI_USAGE', '--header is not NAME:VALUE')
-      return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()]
-    }),
-  )
 }
 
 /** Who runs the command: whoever became root by sudo keeps the name. */

@@ -1,13 +1,16 @@
 import { type FileHandle, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { doublingMs } from '../../foundation/backoff.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { messageOf } from '../../foundation/errors.ts'
+import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import { createSegment, SEGMENT_HEADER, type SpoolPosition, segmentPath } from './segment.ts'
 
 export interface SpoolOptions {
   /** Exists, and belongs to this process alone. */
   readonly folder: string
   readonly clock: Clock
+  readonly timers?: Timers
   /** A segment is closed once it has this size; 16 MiB where left out. */
   readonly maxSegmentBytes?: number
   /** Records that wait for the disk; beyond this they are refused. 64 MiB where left out. */
@@ -30,9 +33,22 @@ export interface SpoolWatcher {
 interface Group {
   readonly done: Promise<void>
   readonly settle: () => void
-  readonly timer: NodeJS.Timeout
+  /** Calls the timer off. */
+  readonly callOff: () => void
   records: number
 }
+
+/** Records that one fsync is to cover. */
+interface Round {
+  readonly records: Buffer[]
+  readonly group: Group | undefined
+  readonly startMs: number
+}
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2_000
+/** How often a spool that is being closed tries to write what waits. */
+const CLOSING_TRIES = 3
 
 /**
  * The writing end of a spool: appends records to segment files, and answers each append once an fsync has covered
@@ -63,6 +79,7 @@ export class Spool {
     this.folder = options.folder
     this.#options = {
       clock: options.clock,
+      timers: options.timers ?? systemTimers,
       maxSegmentBytes: options.maxSegmentBytes ?? 16 * 1024 * 1024,
       maxPendingBytes: options.maxPendingBytes ?? 64 * 1024 * 1024,
       lateMs: options.lateMs ?? 90,
@@ -159,11 +176,11 @@ export class Spool {
       done,
       settle,
       records: 0,
-      timer: setTimeout(() => {
+      callOff: this.#options.timers.after(this.#options.lateMs, () => {
         if (this.#group === group) this.#group = undefined
         this.#options.watcher.late?.(group.records)
         group.settle()
-      }, this.#options.lateMs),
+      }),
     }
     return group
   }
@@ -173,49 +190,53 @@ export class Spool {
     // What is appended in the same turn goes with it.
     await undefined
     while (this.#pending.length > 0) {
-      const { clock } = this.#options
-      const startMs = clock.monotonic()
-      const records = this.#pending
-      const group = this.#group
-      const bytes = Buffer.concat(records)
+      const round = { records: this.#pending, group: this.#group, startMs: this.#options.clock.monotonic() }
       this.#pending = []
       this.#group = undefined
+      const bytes = Buffer.concat(round.records)
       try {
         await this.#store(bytes)
-        failures = 0
       } catch (error) {
-        this.#failing = messageOf(error)
-        this.#options.watcher.failed?.(error)
-        // In front of what came meanwhile; the group is answered by its timer, at the latest.
-        this.#pending = [...records, ...this.#pending]
-        if (this.#group === undefined) this.#group = group
-        else if (group) this.#answerWith(this.#group, group)
-        await this.#leaveSegment()
-        if (this.#closing && ++failures > 3) break
-        await sleep(Math.min(2_000, 50 * 2 ** Math.min(failures++, 6)))
+        await this.#putBack(round, error)
+        if (this.#closing && failures >= CLOSING_TRIES) break
+        await sleep(doublingMs(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
         continue
       }
-      this.#failing = undefined
-      this.#pendingBytes -= bytes.length
-      this.#count(bytes.length)
-      this.#offset += bytes.length
-      this.#durable = { segment: this.#segment, offset: this.#offset }
-      this.#durableRecords += records.length
-      const seconds = (clock.monotonic() - startMs) / 1000
-      this.#options.watcher.synced?.(records.length, bytes.length, seconds)
-      if (group) {
-        clearTimeout(group.timer)
-        group.settle()
-      }
-      for (const listener of this.#listeners) listener()
+      failures = 0
+      this.#advance(round, bytes.length)
     }
     this.#running = undefined
+  }
+
+  /** All of a round is durable. */
+  #advance({ records, group, startMs }: Round, bytes: number): void {
+    const { clock, watcher } = this.#options
+    this.#failing = undefined
+    this.#pendingBytes -= bytes
+    this.#count(bytes)
+    this.#offset += bytes
+    this.#durable = { segment: this.#segment, offset: this.#offset }
+    this.#durableRecords += records.length
+    watcher.synced?.(records.length, bytes, (clock.monotonic() - startMs) / 1000)
+    group?.callOff()
+    group?.settle()
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** The records go in front of what came meanwhile; their group is answered by its timer, at the latest. */
+  async #putBack({ records, group }: Round, error: unknown): Promise<void> {
+    this.#failing = messageOf(error)
+    this.#options.watcher.failed?.(error)
+    this.#pending = [...records, ...this.#pending]
+    if (this.#group === undefined) this.#group = group
+    else if (group) this.#answerWith(this.#group, group)
+    await this.#leaveSegment()
   }
 
   /** An older group that failed is answered with a younger one. */
   #answerWith(younger: Group, older: Group): void {
     void younger.done.then(() => {
-      clearTimeout(older.timer)
+      older.callOff()
       older.settle()
     })
   }

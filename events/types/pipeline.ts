@@ -5,7 +5,7 @@ const writer = Type.String({ description: 'id of the writer, 16 hexadecimal digi
 const sequence = Type.Integer({ minimum: 0 })
 
 /** What the event pipeline says about itself. */
-export const PATH_EVENTS: readonly EventType[] = [
+export const PIPELINE_EVENTS: readonly EventType[] = [
   {
     type: 'events.lost.v1',
     doc: 'Events were dropped, and why: never silently.',

@@ -4,6 +4,15 @@ import { AdminRefused, AdminUnreachable } from './answer.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
+/** PEM texts. */
+export interface TlsOptions {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** false: any certificate is accepted. */
+  readonly rejectUnauthorized?: boolean
+}
+
 export interface AdminClientOptions {
   /** `http://127.0.0.1:8001`; a path is kept as a prefix. User and password become Basic credentials. */
   readonly url: string
@@ -11,6 +20,8 @@ export interface AdminClientOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Connections at once; 10 where left out. */
   readonly connections?: number
+  /** Of an `https:` URL. */
+  readonly tls?: TlsOptions
   /** How long one request may take, milliseconds; 15,000 where left out. */
   readonly timeoutMs?: number
   /** This machine's clock, milliseconds since the epoch; the system's where left out. */
@@ -48,7 +59,7 @@ export class AdminClient {
       connections: options.connections ?? 10,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
-      connect: { timeout: timeoutMs },
+      connect: { timeout: timeoutMs, ...options.tls },
     })
     this.#clock = options.clock ?? Date.now
     this.#prefix = url.pathname.replace(/\/$/, '')

@@ -6,7 +6,7 @@ type Json = Readonly<Record<string, unknown>>
 /** What an editor may offer and check in a declared state. */
 export interface SchemaSources {
   /** Kinds without a schema are accepted as they are. */
-  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec>>>
+  readonly kinds: Readonly<Partial<Record<KindName, SchemaSpec | undefined>>>
   /** Plugins by name. Others are accepted with any configuration. */
   readonly plugins: Readonly<Record<string, SchemaSpec>>
 }
@@ -37,7 +37,7 @@ export function createStateSchema(sources: SchemaSources): Json {
     required: ['_format_version'],
     properties: {
       $schema: { type: 'string' },
-      _format_version: { type: 'string', pattern: '^3(\\.\\d+)?$', default: '3.0' },
+      _format_version: { type: 'string', pattern: '^(3(\\.\\d+)?|[12]\\.1)$', default: '3.0' },
       _info: infoSchema(),
       _plugin_configs: {
         type: 'object',
@@ -141,7 +141,8 @@ const orNull = (schema: Json): Json =>
 function valueSchema(spec: FieldSpec): Json {
   switch (spec.type) {
     case 'string':
-      return spec.one_of
+      // An empty list is what is installed in one Kong: filters of WebAssembly.
+      return spec.one_of && spec.one_of.length > 0
         ? { anyOf: [{ enum: spec.one_of }, EXPRESSION] }
         : {
             type: 'string',

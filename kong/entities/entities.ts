@@ -58,8 +58,8 @@ export interface Entities {
   readonly certificates: Certificate
   readonly vaults: Vault
   readonly key_sets: KeySet
-  readonly services: Service
   readonly upstreams: Upstream
+  readonly services: Service
   readonly consumers: Consumer
   readonly snis: Sni
   readonly keys: Key
@@ -88,8 +88,8 @@ const ALL = [
   certificate,
   vault,
   keySet,
-  service,
   upstream,
+  service,
   consumer,
   sni,
   key,

@@ -49,7 +49,7 @@ export interface EntityFacts<N extends string> {
   readonly within?: string
   /** Fields of a request's body that are not part of the entity. */
   readonly writeOnly?: readonly string[]
-  /** What the recorded schema cannot say. */
+  /** What the recorded schema, or that of another Kong, cannot say. */
   readonly rules?: Rules
   /** The schemas that the value of `subschema_key` chooses between. */
   readonly subschemas?: Readonly<Record<string, SchemaSpec>>
@@ -61,7 +61,7 @@ export interface EntityFacts<N extends string> {
 
 /** All that is known of one kind of entity. */
 export interface EntityDefinition<N extends string = string>
-  extends Required<Omit<EntityFacts<N>, 'rules' | 'goesWith' | Optional>>,
+  extends Required<Omit<EntityFacts<N>, 'goesWith' | Optional>>,
     Pick<EntityFacts<N>, Optional> {
   readonly schema: SchemaSpec
   /** As it stands in the names of events: `gateway.key_set.created.v1`. */
@@ -80,6 +80,7 @@ export function defineEntity<const N extends string>(facts: EntityFacts<N>): Ent
   const fields = schema.fields.map(entryOf)
   return {
     ...facts,
+    rules,
     path,
     nestedPath: facts.nestedPath ?? path,
     event: facts.name.replace(/s$/, ''),

@@ -17,7 +17,7 @@ interface RouteFields {
 const quoted = (text: string): string => `r#"${text}"#`
 
 /** One wrong spot of the expression. */
-interface Spot {
+export interface Spot {
   readonly at: number
   /** How many signs of the expression it covers. */
   readonly length: number
@@ -29,9 +29,13 @@ export function checkRouteExpression(route: RouteFields): string | undefined {
   const expression = expressionOf(route)
   const spot = emptyGroup(expression) ?? wrongRegex(expression)
   if (!spot) return undefined
-  const column = spot.at + 1
+  return `Router Expression failed validation: ${shownSpot(expression, spot)}`
+}
+
+/** A wrong spot as Kong's router shows it. */
+export function shownSpot(expression: string, spot: Spot): string {
   const marker = spot.length <= 1 ? '^---' : `^${'-'.repeat(spot.length - 2)}^`
-  return `Router Expression failed validation:  --> 1:${column}\n  |\n1 | ${expression}\n  | ${' '.repeat(spot.at)}${marker}\n  |\n  = ${spot.reason}`
+  return ` --> 1:${spot.at + 1}\n  |\n1 | ${expression}\n  | ${' '.repeat(spot.at)}${marker}\n  |\n  = ${spot.reason}`
 }
 
 function emptyGroup(expression: string): Spot | undefined {

@@ -20,10 +20,18 @@ export const filterChain = defineEntity({
   path: 'filter-chains',
   endpointKey: 'name',
   cacheKey: ['route', 'service'],
-  identity: [['name'], ['route', 'service']],
+  identity: [['name'], ['service'], ['route']],
   rules: {
     '': { checks: [() => 'wasm support is not enabled'] },
     name: checkName,
+    'filters.elements.config': checkConfig,
     'tags.elements': checkTag,
   },
 })
+
+/** The schema of filters that have none of their own. */
+function checkConfig(config: unknown): string | undefined {
+  if (typeof config === 'string') return undefined
+  const type = Array.isArray(config) ? 'array' : typeof config
+  return `wrong type: expected one of string, null, got ${type}`
+}

@@ -30,9 +30,9 @@ export const key = defineEntity({
 
 function checkJwk({ jwk, kid }: { readonly jwk?: string | null; readonly kid?: string }): string | undefined {
   if (typeof jwk !== 'string' || isVaultReference(jwk)) return undefined
-  const parsed = parseObject(jwk)
-  if (!parsed) return 'could not json decode jwk string'
-  if (parsed.kid !== kid) return 'kid in jwk.kid must be equal to keys.kid'
+  const parsed = parseJson(jwk)
+  if (parsed === undefined) return 'could not json decode jwk string'
+  if (!isObject(parsed) || parsed.kid !== kid) return 'kid in jwk.kid must be equal to keys.kid'
   try {
     createPublicKey({ key: parsed, format: 'jwk' })
     return undefined
@@ -41,10 +41,9 @@ function checkJwk({ jwk, kid }: { readonly jwk?: string | null; readonly kid?: s
   }
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }

@@ -1,7 +1,15 @@
-import { parse } from 'luaparse'
+import { createRequire } from 'node:module'
+
+type Parse = (code: string, options: Readonly<Record<string, unknown>>) => unknown
+
+const require = createRequire(import.meta.url)
+
+/** The parser is loaded when the first function is checked: few configurations hold any. */
+let parse: Parse | undefined
 
 /** Why LuaJIT would not load a piece of code, in its words; nothing where it is fine. */
 export function luaFault(code: string): string | undefined {
+  parse ??= (require('luaparse') as { readonly parse: Parse }).parse
   try {
     parse(code, { luaVersion: 'LuaJIT', comments: false, scope: false })
     return undefined

@@ -190,7 +190,7 @@ const llm = (prefix: string): Rules => ({
  */
 export const PLUGIN_RULES: Readonly<Record<string, Rules>> = {
   acme: {
-    // Whether there is a database is asked when a certificate is stored.
+    // What this check says depends on whether there is a database: see `schemaOnNode`.
     '': { checks: [() => undefined] },
     'config.api_uri': checkUrl,
     'config.domains.elements': checkHostPattern,
@@ -265,9 +265,33 @@ export const PLUGIN_RULES: Readonly<Record<string, Rules>> = {
   },
 }
 
-/** The schema of a plugin as one gateway knows it: with the secrets that Kong draws when it starts. */
-export function withDrawnDefaults(name: string, schema: SchemaSpec, auto: AutoValues): SchemaSpec {
-  if (name !== 'session') return schema
-  const secret = `${auto.randomString()}${auto.randomString()}`.slice(0, 44)
-  return withRules(schema, { 'config.secret': { default: secret } })
+/** What rules only on a node without a database. */
+const WITHOUT_DATABASE: Readonly<Record<string, Rules>> = {
+  acme: {
+    '': {
+      checks: [
+        ({ config }: Config) =>
+          isObject(config) && config.storage === 'kong'
+            ? '"kong" storage can\'t be used with dbless mode'
+            : undefined,
+      ],
+    },
+  },
+  'rate-limiting': { 'config.policy': { one_of: ['local', 'redis'] } },
+  'response-ratelimiting': { 'config.policy': { one_of: ['local', 'redis'] } },
+}
+
+export interface NodeKind {
+  readonly databaseLess: boolean
+  readonly auto: AutoValues
+}
+
+/** The schema of a plugin as one node knows it: with the secrets that Kong draws when it starts. */
+export function schemaOnNode(name: string, schema: SchemaSpec, { databaseLess, auto }: NodeKind): SchemaSpec {
+  if (name === 'session') {
+    const secret = `${auto.randomString()}${auto.randomString()}`.slice(0, 44)
+    return withRules(schema, { 'config.secret': { default: secret } })
+  }
+  const rules = databaseLess ? WITHOUT_DATABASE[name] : undefined
+  return rules ? withRules(schema, rules) : schema
 }

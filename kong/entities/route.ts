@@ -41,6 +41,9 @@ export type Route = {
   readonly headers: Readonly<Record<string, readonly string[]>> | null
   readonly regex_priority: number | null
   readonly path_handling: 'v0' | 'v1' | null
+  /** With `router_flavor = expressions` only; then nothing else is a criterion. */
+  readonly expression?: string | null
+  readonly priority?: number
 }
 
 const FIELDS = new Map(recordedSchema('entities', 'routes').fields.map(entryOf))

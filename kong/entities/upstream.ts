@@ -57,6 +57,11 @@ export const upstream = defineEntity({
     host_header: checkHostAndPort,
     'tags.elements': checkTag,
   },
+  // Without anything to hash on, a real Kong answers `round-robin`.
+  transform: row =>
+    row.hash_on === 'none' && row.algorithm === 'consistent-hashing'
+      ? { ...row, algorithm: 'round-robin' }
+      : row,
 })
 
 function hashOfAlgorithm(value: string | null): Record<string, unknown> {

@@ -1,13 +1,15 @@
 import type { RequestListener } from 'node:http'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { randomAuto } from '../entities/auto.ts'
-import { withDrawnDefaults } from '../entities/plugin-rules.ts'
+import { schemaOnNode } from '../entities/plugin-rules.ts'
 import { createEntitySchemas } from '../entities/schemas.ts'
 import { findSchemaFault } from '../schema/metaschema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
-import { createDeclarativeConfig } from './admin/config.ts'
+import { createDeclarativeConfig, type DeclarativeConfig } from './admin/config.ts'
 import type { NodeInformation } from './admin/information.ts'
 import { createAdminServer } from './admin/server.ts'
+import { expressionFault } from './router/expression.ts'
+import type { RouterFlavor } from './router/router.ts'
 import { withServerNames } from './state/certificate-names.ts'
 import { createTargetHealth, type TargetHealth } from './state/health.ts'
 import { createMemoryState, type State } from './state/state.ts'
@@ -27,9 +29,11 @@ export interface ControlOptions {
   readonly plugins: Readonly<Record<string, ConfigurablePlugin>>
   /** `KONG_DATABASE=off`: the state comes from a declarative configuration, and single writes are refused. */
   readonly databaseLess: boolean
+  /** Routes may have expressions with `expressions`. Default `traditional_compatible`. */
+  readonly routerFlavor?: RouterFlavor
   /** The configuration to start with, JSON or YAML; only without a database. */
   readonly declaration?: string
-  readonly node: Omit<NodeInformation, 'plugins'>
+  readonly node: Omit<NodeInformation, 'plugins' | 'notRun'>
   /** Milliseconds since the epoch, with fractions. */
   readonly now: () => number
   /** Told of failures inside the Admin API. */
@@ -52,30 +56,26 @@ export interface Control {
  */
 export function createControl(options: ControlOptions): Control {
   const { plugins, databaseLess, declaration, node, now, onError } = options
-  for (const [name, { schema }] of Object.entries(plugins)) {
-    const fault = findSchemaFault(schema)
-    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
-  }
+  refuseBrokenSchemas(plugins)
   const state = createMemoryState(now)
   const auto = randomAuto(now)
   const schemas = createEntitySchemas(
     Object.fromEntries(
-      Object.entries(plugins).map(([name, { schema }]) => [name, withDrawnDefaults(name, schema, auto)]),
+      Object.entries(plugins).map(([name, { schema }]) => [
+        name,
+        schemaOnNode(name, schema, { databaseLess, auto }),
+      ]),
     ),
+    { checkExpression: options.routerFlavor === 'expressions' ? expressionFault : undefined },
   )
   const store = withServerNames(createEntityStore({ state, schemas, auto, readOnly: databaseLess }), state)
   const health = createTargetHealth()
   const config = databaseLess ? createDeclarativeConfig(state, store, auto) : undefined
-  if (config && declaration !== undefined) {
-    try {
-      config.load(declaration)
-    } catch (error) {
-      throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
-    }
-  }
+  if (config && declaration !== undefined) load(config, declaration)
   const summaries = Object.fromEntries(
     Object.entries(plugins).map(([name, { priority, version }]) => [name, { priority, version }]),
   )
+  const notRun = Object.keys(plugins).filter(name => plugins[name]?.runs === false)
   return {
     state,
     health,
@@ -84,8 +84,23 @@ export function createControl(options: ControlOptions): Control {
       store,
       health,
       ...(config && { config }),
-      node: { ...node, plugins: summaries },
+      node: { ...node, plugins: summaries, notRun },
       onError,
     }),
+  }
+}
+
+function refuseBrokenSchemas(plugins: ControlOptions['plugins']): void {
+  for (const [name, { schema }] of Object.entries(plugins)) {
+    const fault = findSchemaFault(schema)
+    if (fault) throw new SluiceError('SLUICE_GATEWAY_CONFIG', `schema of plugin '${name}': ${fault}`)
+  }
+}
+
+function load(config: DeclarativeConfig, declaration: string): void {
+  try {
+    config.load(declaration)
+  } catch (error) {
+    throw new SluiceError('SLUICE_GATEWAY_CONFIG', messageOf(error), { cause: error })
   }
 }

@@ -12,12 +12,14 @@ import { PluginServers } from './plugin-client/plugin-servers.ts'
 import type { BuiltinHost, BuiltinPlugin } from './plugins/builtin.ts'
 import { BUNDLED_PLUGINS } from './plugins/bundled.ts'
 import { createResolver } from './proxy/balancer.ts'
+import { Certificates } from './proxy/certificates.ts'
 import { ConfigurationKeeper } from './proxy/configuration.ts'
 import type { NodeFacts } from './proxy/exchange.ts'
 import { bind, Listener } from './proxy/listener.ts'
 import type { RunnablePlugin } from './proxy/plugin.ts'
 import { ProxyServer } from './proxy/proxy.ts'
 import { refusal } from './proxy/refusal.ts'
+import { selfSigned } from './proxy/self-signed.ts'
 import { createUpstreamPools } from './proxy/upstream-pool.ts'
 import type { GatewaySettings } from './settings.ts'
 
@@ -115,6 +117,8 @@ class LocalGateway implements Gateway {
       plugins: new Map<string, RunnablePlugin>([...this.#builtin, ...byName(servers.plugins)]),
       workspaceId: node.workspaceId,
       resolver: createResolver(Date.now),
+      health: this.#control.health,
+      routerFlavor: settings.routerFlavor,
       nextSequence: counter(),
       onFault: ({ entity }, error) =>
         logger.error(
@@ -147,10 +151,15 @@ class LocalGateway implements Gateway {
     for (const address of this.#settings.adminListen)
       this.#adminAddresses.push(await this.#listen(admin, address))
     for (const address of this.#settings.statusListen) await this.#listen(statusOnly(admin), address)
-    for (const address of this.#settings.proxyListen)
+    const { proxyListen, defaultCertificate } = this.#settings
+    const certificates = proxyListen.some(({ ssl }) => ssl)
+      ? new Certificates(this.#control.state, defaultCertificate ?? selfSigned('localhost', Date.now()))
+      : undefined
+    for (const address of proxyListen)
       this.#traffic.listeners.push(
         await Listener.open({
           address,
+          certificates,
           serve: (request, response, upgrade) => this.#proxy.serve(request, response, upgrade),
           onBadRequest: (status, socket) => socket.end(refusal(status, VERSION)),
         }),
@@ -216,10 +225,11 @@ function control(
   plugins: Installed,
   { node, traffic, logger }: ControlParts,
 ): Control {
-  const { databaseLess, declarativeConfig } = settings
+  const { databaseLess, declarativeConfig, routerFlavor } = settings
   return createControl({
     plugins,
     databaseLess,
+    routerFlavor,
     ...(declarativeConfig !== undefined && { declaration: readFile(declarativeConfig) }),
     node: {
       nodeId: node.nodeId,
@@ -248,9 +258,11 @@ function counter(): () => number {
 
 const publicConfiguration = (settings: GatewaySettings) => ({
   database: settings.databaseLess ? 'off' : 'memory',
-  router_flavor: 'traditional_compatible',
+  router_flavor: settings.routerFlavor,
   plugins: settings.plugins,
-  proxy_listen: settings.proxyListen.map(({ host, port }) => `${host}:${port}`),
+  proxy_listen: settings.proxyListen.map(
+    ({ host, port, ssl, http2 }) => `${host}:${port}${http2 ? ' http2' : ''}${ssl ? ' ssl' : ''}`,
+  ),
   admin_listen: settings.adminListen.map(({ host, port }) => `${host}:${port}`),
   role: 'traditional',
   version: VERSION,

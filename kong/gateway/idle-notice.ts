@@ -1,5 +1,5 @@
 import type { Logger } from '../../foundation/log.ts'
-import type { Snapshot, State } from './state/state.ts'
+import type { Lookup, State } from './state/state.ts'
 
 /** Says once of each plugin that is configured and that the gateway does not run, at start or when it is made. */
 export class IdleNotice {
@@ -12,20 +12,20 @@ export class IdleNotice {
   constructor(state: State, idle: ReadonlySet<string>, log: Logger) {
     this.#idle = idle
     this.#log = log
-    this.#look(state.snapshot())
+    this.#look(state)
     // Many changes in a row are looked at once.
     state.subscribe(() => {
       if (this.#isPlanned) return
       this.#isPlanned = true
       setImmediate(() => {
         this.#isPlanned = false
-        this.#look(state.snapshot())
+        this.#look(state)
       })
     })
   }
 
-  #look(snapshot: Snapshot): void {
-    for (const { name } of snapshot.list('plugins')) {
+  #look(lookup: Lookup): void {
+    for (const { name } of lookup.list('plugins')) {
       if (!this.#idle.has(name) || this.#said.has(name)) continue
       this.#said.add(name)
       this.#log.warn({ plugin: name }, `plugin ${name} is configured, but this gateway does not run it`)

@@ -1,6 +1,7 @@
+import type { Row } from '../admin/client.ts'
 import { type KindName, PARENTS_OF } from './kinds.ts'
 
-export type Row = Readonly<Record<string, unknown>>
+export type { Row } from '../admin/client.ts'
 
 /** One change of one entity: plain data, so that it can be kept as JSON. */
 export interface Change {

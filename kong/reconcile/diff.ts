@@ -1,6 +1,6 @@
-import { type Change, parentsOf, type Row } from './change.ts'
+import { type Change, parentsOf } from './change.ts'
 import { KINDS, PARENTS_OF } from './kinds.ts'
-import { labelOf } from './label.ts'
+import { labelOf, nameOf } from './label.ts'
 import { comparedFields, isSame } from './normalise.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
 import type { Desired } from './resolve.ts'
@@ -23,11 +23,13 @@ export function diff(
   current: CurrentState,
   selectTags: readonly string[],
 ): Difference {
-  const kept = new Set(desired.filter(d => d.current && !d.isReplacement).map(d => d.current!))
+  const kept = new Set(
+    desired.flatMap(({ current: present, isReplacement }) => (present && !isReplacement ? [present] : [])),
+  )
   const written = desired.flatMap(entity => toChange(entity, current) ?? [])
   const byId = new Map(current.entities.map(entity => [`${entity.kind}:${entity.id}`, entity]))
   const deleted = current.entities.filter(entity => isOurs(entity, selectTags) && !kept.has(entity))
-  const deletions = deleted.map(entity => toDeletion(entity, byId))
+  const deletions = deleted.map(entity => deletionOf(entity, labelIn(entity, byId)))
   return {
     changes: [...deletions, ...written],
     blocked: findBlocked(deletions, current, selectTags),
@@ -36,27 +38,32 @@ export function diff(
 }
 
 function toChange(desired: Desired, { schemas }: CurrentState): Change | undefined {
-  const { kind, id, label, fields, body, current, isReplacement } = desired
-  const schema = schemas.of(kind)!
+  const { kind, fields, body, current, isReplacement } = desired
+  const schema = schemas.of(kind)
+  // What Kong does not know the schema of was refused before.
+  if (!schema) return undefined
   const compared = comparedFields(KINDS[kind], schema, { ...fields, ...body })
-  if (!current || isReplacement) {
-    const declared = [...compared.keys()].filter(name => body[name] !== undefined)
-    return {
-      action: 'create',
-      kind,
-      id,
-      label,
-      before: undefined,
-      after: fields,
-      fields: declared,
-      body,
-      row: undefined,
-    }
-  }
+  if (!current || isReplacement) return creationOf(desired, [...compared.keys()])
   const changed = [...compared].flatMap(([name, field]) =>
     isSame(current.fields[name], fields[name], field) ? [] : [name],
   )
-  if (changed.length === 0) return undefined
+  return changed.length === 0 ? undefined : updateOf(desired, current, changed)
+}
+
+/** @param names fields that may be named as declared. */
+export function creationOf({ kind, id, label, fields, body }: Desired, names: readonly string[]): Change {
+  return {
+    ...{ action: 'create', kind, id, label },
+    before: undefined,
+    after: fields,
+    fields: names.filter(name => body[name] !== undefined),
+    body,
+    row: undefined,
+  }
+}
+
+function updateOf(desired: Desired, current: Current, changed: readonly string[]): Change {
+  const { kind, id, label, fields, body } = desired
   const { secrets, together = [] } = KINDS[kind]
   const others = together.some(name => changed.includes(name)) ? together : []
   // A password travels as it is, and is compared by its hash.
@@ -65,40 +72,37 @@ function toChange(desired: Desired, { schemas }: CurrentState): Change | undefin
     secrets.includes(name) ? (body[name] ?? fields[name]) : fields[name],
   ])
   return {
-    action: 'update',
-    kind,
-    id,
-    label,
+    ...{ action: 'update', kind, id, label },
     before: current.fields,
     after: fields,
     fields: changed,
-    body: Object.fromEntries(sent) as Row,
+    body: Object.fromEntries(sent),
     row: current.row,
+    ...expiryOf(current),
+  }
+}
+
+export function deletionOf(current: Current, label: string): Change {
+  const { kind, id, fields, row } = current
+  return {
+    ...{ action: 'delete', kind, id, label },
+    before: fields,
+    after: undefined,
+    fields: [],
+    body: {},
+    row,
     ...expiryOf(current),
   }
 }
 
 const expiryOf = ({ expiresAt }: Current) => (expiresAt === undefined ? {} : { expiresAt })
 
-function toDeletion(entity: Current, byId: ReadonlyMap<string, Current>): Change {
-  const kind = KINDS[entity.kind]
-  const nameOf = (field: string, id: string) => {
-    const parent = [...PARENTS_OF].find(([name]) => name === field)?.[1]
-    const row = parent && byId.get(`${parent}:${id}`)?.fields
-    return row && (KINDS[parent].shownBy.map(name => row[name]).find(v => typeof v === 'string') as string)
-  }
-  return {
-    action: 'delete',
-    kind: entity.kind,
-    id: entity.id,
-    label: labelOf(kind, { ...entity.fields, id: entity.id }, nameOf),
-    before: entity.fields,
-    after: undefined,
-    fields: [],
-    body: {},
-    row: entity.row,
-    ...expiryOf(entity),
-  }
+function labelIn(entity: Current, byId: ReadonlyMap<string, Current>): string {
+  return labelOf(KINDS[entity.kind], { ...entity.fields, id: entity.id }, (field, id) => {
+    const kind = PARENTS_OF.get(field)
+    const parent = kind && byId.get(`${kind}:${id}`)
+    return parent && nameOf(KINDS[parent.kind], parent.fields)
+  })
 }
 
 function findBlocked(

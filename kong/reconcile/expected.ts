@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
+import { hashPassword } from '../entities/basic-auth.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
 import { isObject, type Violation } from '../schema/spec.ts'
 import type { Row } from './change.ts'
-import type { Path } from './files/source.ts'
+import type { Path } from './files/problem.ts'
 import type { Kind } from './kinds.ts'
 import { type Completed, comparedFields } from './normalise.ts'
 import type { Current } from './read.ts'
@@ -16,7 +16,7 @@ import type { Current } from './read.ts'
 export function expectedFields(
   kind: Kind,
   schema: Schema,
-  { filled, sent }: Completed,
+  { filled, sent }: Pick<Completed, 'filled' | 'sent'>,
   current: Current | undefined,
 ): Row {
   const expected = (name: string, field: Field): unknown => {
@@ -34,15 +34,8 @@ export function expectedFields(
 }
 
 /**
- * What Kong stores instead of a basic-auth password (plugins/basic-auth/crypto.lua): the SHA-1 of the password with
- * the id of the consumer behind it, in hex.
- */
-export const hashPassword = (password: string, consumerId: string): string =>
-  createHash('sha1').update(password).update(consumerId).digest('hex')
-
-/**
- * A field that was not declared and that Kong fills with chance (a credential's secret, the key of the session
- * plugin) keeps the value that it has.
+ * A field that was not declared and that Kong fills at random (a credential's secret, the key of the session plugin)
+ * keeps the value that it has.
  */
 function keepGenerated(value: unknown, sent: unknown, current: unknown, field: Field): unknown {
   // A secret with a default has got a random one; a secret without was never set.
@@ -63,17 +56,28 @@ export interface Mistake {
   readonly text: string
 }
 
-/** What Kong's schema has against a declared entity. */
-export function mistakesOf(kind: Kind, schema: Schema, whole: Row, sent: Row): readonly Mistake[] {
-  const check = (row: Row) => schema.check(without(row, kind.writeOnly ?? []))
-  if (!check(whole)) return []
+/** What Kong's schema has against a declared entity, which has an id. */
+export function mistakesOf(
+  kind: Kind,
+  schema: Schema,
+  { given, sent, filled }: Completed,
+): readonly Mistake[] {
+  const shorthands = schema.checkShorthands(given)
+  // Kong does not say where a shorthand stands; only the configuration of a plugin has some beneath the top.
+  const prefix = kind.name === 'plugins' ? ['config'] : []
+  if (shorthands) return flattenViolations(shorthands, prefix)
+  const check = (row: Row) => schema.check(without(row, kind.writeOnly))
+  if (!check(filled)) return []
   // What Kong generates is no mistake when it is left out.
-  const violations = check({ ...whole, ...withGenerated(schema, sent), id: whole.id })
+  const violations = check({ ...filled, ...withGenerated(schema, sent), id: filled.id })
   return flattenViolations(violations ?? null).map(({ path, text }) => ({
     path: path.filter(part => part !== '@entity'),
-    text,
+    text: text === 'unknown field' && ENTERPRISE.has(String(path[0])) ? 'belongs to Kong Enterprise' : text,
   }))
 }
+
+/** Fields that Kong's free edition does not have. */
+const ENTERPRISE = new Set(['groups', 'consumer_group', 'ordering', 'mtls_auth_credentials', 'partials'])
 
 const without = (row: Row, names: readonly string[]): Row =>
   names.length === 0 ? row : Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))

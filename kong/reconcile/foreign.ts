@@ -1,5 +1,6 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { KINDS } from './kinds.ts'
+import { nameOf } from './label.ts'
 import { type Current, type CurrentState, isOurs } from './read.ts'
 
 /**
@@ -24,6 +25,5 @@ export function refuseForeign(current: CurrentState, selectTags: readonly string
 }
 
 function describe({ kind, id, fields }: Current): string {
-  const name = KINDS[kind].shownBy.map(field => fields[field]).find(value => typeof value === 'string')
-  return `${KINDS[kind].noun} ${String(name ?? id)}`
+  return `${KINDS[kind].noun} ${nameOf(KINDS[kind], fields) ?? id}`
 }

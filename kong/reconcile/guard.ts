@@ -1,6 +1,7 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
-import { type Change, parentsOf, type Row } from './change.ts'
+import { type Change, parentsOf } from './change.ts'
+import { listKind } from './collections.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 import { isOurs } from './read.ts'
 
@@ -17,10 +18,11 @@ export async function refuseCascades(
 ): Promise<void> {
   const doomed = new Map(deletions.map(change => [`${change.kind}:${change.id}`, change]))
   const parentKinds = new Set(deletions.map(change => change.kind))
+  const upstreams = deletions.filter(({ kind }) => kind === 'upstreams').map(({ id }) => id)
   const lists = await Promise.all(
     KIND_NAMES.filter(kind => refersTo(kind, parentKinds)).map(async kind => ({
       kind,
-      rows: await listOf(client, kind, deletions),
+      rows: await listKind(client, kind, upstreams),
     })),
   )
   const found = lists.flatMap(({ kind, rows }) =>
@@ -37,17 +39,4 @@ export async function refuseCascades(
 }
 
 const refersTo = (kind: KindName, parents: ReadonlySet<KindName>): boolean =>
-  KINDS[kind].references.some(({ to }) => parents.has(to))
-
-async function listOf(
-  client: AdminClient,
-  kind: KindName,
-  deletions: readonly Change[],
-): Promise<readonly Row[]> {
-  if (KINDS[kind].within === undefined) return (await client.list(`/${KINDS[kind].path}`)) ?? []
-  const upstreams = deletions.filter(change => change.kind === 'upstreams')
-  const lists = await Promise.all(
-    upstreams.map(({ id }) => client.list(`/upstreams/${id}/${KINDS[kind].path}`)),
-  )
-  return lists.flatMap(list => list ?? [])
-}
+  KINDS[kind].references.some(({ to }) => parents.has(to as KindName))

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
+import type { Row } from './change.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
-
-type Row = Readonly<Record<string, unknown>>
+import { canonical } from './normalise.ts'
 
 /** Finds entities by id, by name, and by the fields that say which one is meant. */
 export interface Identities<T> {
@@ -28,6 +29,19 @@ export function identityKey(kind: KindName, fields: readonly string[], row: Row)
 /** References count by their id. */
 const idOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'id' in value ? value.id : value
+
+/** A UUID (version 8) that the content makes: the same each time for what stays the same. */
+export function deriveId(content: unknown): string {
+  const digest = createHash('sha256').update(canonical(content)).digest('hex')
+  const variant = '89ab'[Number.parseInt(digest.charAt(16), 16) % 4]
+  return [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    `8${digest.slice(13, 16)}`,
+    `${variant}${digest.slice(17, 20)}`,
+    digest.slice(20, 32),
+  ].join('-')
+}
 
 export function createIdentities<T>(): Identities<T> {
   const ids = new Map<string, T>()

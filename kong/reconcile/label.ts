@@ -1,23 +1,26 @@
+import type { Row } from './change.ts'
 import type { Kind } from './kinds.ts'
 
-type Row = Readonly<Record<string, unknown>>
+/** The first field by which people know such an entity; undefined where none is filled in. Never a credential. */
+export const nameOf = (kind: Kind, row: Row): string | undefined =>
+  kind.shownBy.map(field => row[field]).find(value => typeof value === 'string')
 
 /**
  * What a person knows an entity by: `plugin qos (service dictionary)`, `key-auth credential (consumer eddie)`.
  * Holds no credential.
  *
- * @param nameOf the name of the entity that a field refers to.
+ * @param nameOfParent the name of the entity that a field refers to.
  */
 export function labelOf(
   kind: Kind,
   row: Row,
-  nameOf: (field: string, id: string) => string | undefined,
+  nameOfParent: (field: string, id: string) => string | undefined,
 ): string {
-  const own = kind.shownBy.map(field => row[field]).find(value => typeof value === 'string')
+  const own = nameOf(kind, row)
   const fields = kind.references.map(({ field }) => field).filter(field => field !== 'client_certificate')
   const parents = fields.flatMap(field => {
     const id = (row[field] as { id?: string } | null | undefined)?.id
-    return id === undefined ? [] : [`${field} ${nameOf(field, id) ?? id}`]
+    return id === undefined ? [] : [`${field} ${nameOfParent(field, id) ?? id}`]
   })
   const name = own ?? (parents.length === 0 ? row.id : undefined)
   const where = parents.length === 0 ? '' : ` (${parents.join(', ')})`

@@ -75,11 +75,15 @@ export function createMask(
   }
 }
 
-/** An error whose message may quote a value of the file. */
+/** An error whose message, or whose problems, may quote a value of the file. */
 export function maskError(error: unknown, fromEnvironment: readonly string[]): unknown {
   if (!(error instanceof SluiceError)) return error
-  const message = scrub(error.message, atLeast(3, fromEnvironment))
-  return message === error.message ? error : new SluiceError(error.code, message)
+  const secrets = atLeast(3, fromEnvironment)
+  const message = scrub(error.message, secrets)
+  if (message === error.message) return error
+  return new SluiceError(error.code, message, {
+    details: scrubAll(error.details, secrets) as Record<string, unknown>,
+  })
 }
 
 /** The longest first, so that no part of one is left standing. */

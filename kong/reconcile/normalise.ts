@@ -1,15 +1,16 @@
+import { createCanonicalJson } from '../../foundation/canonical-json.ts'
 import type { Field } from '../schema/field.ts'
 import type { Schema } from '../schema/schema.ts'
-import { isObject } from '../schema/spec.ts'
-import type { Path } from './files/source.ts'
+import { shorthandEntries } from '../schema/shorthand.ts'
+import { type FieldSpec, isObject, type SchemaSpec } from '../schema/spec.ts'
+import type { Row } from './change.ts'
+import type { Path } from './files/problem.ts'
 import { KINDS, type Kind, type KindName } from './kinds.ts'
 import type { Schemas } from './schemas.ts'
-import { expandUrl, formatTarget, replaceDeprecated } from './shorthand.ts'
+import { expandRecord } from './shorthand.ts'
 
-type Row = Readonly<Record<string, unknown>>
-
-/** Set by Kong, and different at each creation. */
-const KONGS_OWN = new Set(['id', 'created_at', 'updated_at'])
+/** Set by Kong: different at each creation, or computed from other fields. */
+const KONGS_OWN = new Set(['id', 'created_at', 'updated_at', 'cert_digest'])
 
 /** Fields of an entity that are compared, in the order of Kong's schema. */
 export function comparedFields(kind: Kind, schema: Schema, row: Row): ReadonlyMap<string, Field> {
@@ -21,14 +22,18 @@ export function comparedFields(kind: Kind, schema: Schema, row: Row): ReadonlyMa
 export function normaliseCurrent(kind: KindName, row: Row, schemas: Schemas): Row {
   const schema = schemas.of(kind)
   if (!schema) return row
-  const filled = schema.fill(withoutDeprecated(kind, row, schema), 'insert')
+  const filled = schema.fill(expand(row, schema), 'insert')
   return pick(filled, comparedFields(KINDS[kind], schema, row))
 }
 
-/** A declared entity, typed and with its shorthands replaced: as it is sent, and with defaults filled in. */
+/** A declared entity in three forms. */
 export interface Completed {
-  readonly filled: Row
+  /** Typed. */
+  readonly given: Row
+  /** With its shorthands replaced, as it is sent. */
   readonly sent: Row
+  /** With defaults filled in. */
+  readonly filled: Row
 }
 
 /**
@@ -43,40 +48,49 @@ export function normaliseDeclared(
   isText: (path: Path) => boolean,
 ): Completed {
   const schema = schemas.of(kind)
-  if (!schema) return { filled: row, sent: row }
-  const plain = withoutDeprecated(kind, expand(kind, row), schema)
-  const fields = schema.fieldsFor(plain)
-  const sent = Object.fromEntries(
-    Object.entries(plain).map(([name, value]) => [name, typed(value, fields.get(name), [name], isText)]),
+  if (!schema) return { given: row, sent: row, filled: row }
+  const fields = schema.fieldsFor(row)
+  const given = Object.fromEntries(
+    Object.entries(row).map(([name, value]) => {
+      const spec = fields.get(name) ?? shorthandOf(schema.spec, name)
+      return [name, typed(value, spec, [name], isText)]
+    }),
   )
-  return { filled: schema.fill(sent, 'insert'), sent }
+  const prepared = KINDS[kind].prepare?.(given) ?? given
+  // What cannot be prepared is told by the check.
+  const sent = expand('refused' in prepared ? given : prepared, schema)
+  // Kong reads defaults like given values: without anything to hash on, the algorithm is round-robin.
+  return { given, sent, filled: schema.fill(schema.fill(sent, 'insert'), 'insert') }
 }
 
-function expand(kind: KindName, row: Row): Row {
-  if (kind === 'targets' && typeof row.target === 'string')
-    return { ...row, target: formatTarget(row.target) }
-  // Its published schema does not tell: only consistent hashing hashes, so Kong chooses it by itself.
-  if (kind === 'upstreams' && row.algorithm === undefined && typeof row.hash_on === 'string')
-    return row.hash_on === 'none' ? row : { ...row, algorithm: 'consistent-hashing' }
-  if (kind !== 'services' || typeof row.url !== 'string') return row
-  const { url, ...rest } = row
-  const parts = expandUrl(url as string)
-  return parts ? { ...rest, ...parts } : row
-}
-
-function withoutDeprecated(kind: KindName, row: Row, schema: Schema): Row {
-  if (kind !== 'plugins' || !isObject(row.config)) return row
+/** Replaces shorthands, those of the configuration that the name chooses included. */
+function expand(row: Row, schema: Schema): Row {
+  const expanded = expandRecord(row, schema.spec)
   const config = schema.fieldsFor(row).get('config')?.spec
-  return config ? { ...row, config: replaceDeprecated(row.config, config) } : row
+  if (!config || !isObject(expanded.config)) return expanded
+  return { ...expanded, config: expandRecord(expanded.config, config) }
 }
 
 const pick = (row: Row, fields: ReadonlyMap<string, unknown>): Row =>
   Object.fromEntries([...fields.keys()].map(name => [name, row[name] ?? null]))
 
+const YAML_BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['yes', 'Yes', 'YES', 'on', 'On', 'ON'].map(text => [text, true] as const),
+  ...['no', 'No', 'NO', 'off', 'Off', 'OFF'].map(text => [text, false] as const),
+])
+
+type Typed = Pick<Field, 'spec'> & Partial<Pick<Field, 'elements' | 'record' | 'values'>>
+
+/** A deprecated or shorthand field of a record: it has a type, too. */
+const shorthandOf = (spec: FieldSpec | SchemaSpec, name: string): Typed | undefined => {
+  const entry = shorthandEntries(spec.shorthand_fields).find(([own]) => own === name)
+  return entry && { spec: entry[1] }
+}
+
 /** Gives a text from the environment the type that the schema asks for. */
 function typed(
   value: unknown,
-  field: Field | undefined,
+  field: Typed | undefined,
   path: Path,
   isText: (path: Path) => boolean,
 ): unknown {
@@ -86,10 +100,18 @@ function typed(
     return Object.fromEntries(
       Object.entries(value).map(([name, item]) => [
         name,
-        typed(item, field.record?.fields.get(name) ?? field.values, [...path, name], isText),
+        typed(
+          item,
+          field.record?.fields.get(name) ?? shorthandOf(field.spec, name) ?? field.values,
+          [...path, name],
+          isText,
+        ),
       ]),
     )
-  if (typeof value !== 'string' || !isText(path)) return value
+  if (typeof value !== 'string') return value
+  // Go and Lua read YAML 1.1, to which a bare `yes` is a boolean.
+  if (field.spec.type === 'boolean' && YAML_BOOLEANS.has(value)) return YAML_BOOLEANS.get(value)
+  if (!isText(path)) return value
   switch (field.spec.type) {
     case 'integer':
     case 'number':
@@ -124,14 +146,4 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
 /** JSON with sorted keys and without nulls. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isObject(item)
-      ? Object.fromEntries(
-          Object.entries(item)
-            .filter(([, inner]) => inner !== null)
-            .sort(([x], [y]) => (x < y ? -1 : 1)),
-        )
-      : item,
-  )
-}
+export const canonical = createCanonicalJson({ skipNull: true })

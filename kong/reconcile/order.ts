@@ -1,5 +1,6 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { type Change, irreversibleReason, parentsOf } from './change.ts'
+import { creationOf, deletionOf } from './diff.ts'
 import { identityKey } from './identity.ts'
 import { KINDS } from './kinds.ts'
 import type { Current } from './read.ts'
@@ -81,7 +82,7 @@ function link(step: Node, before: Node | undefined): void {
 
 function uniqueValues({ kind }: Change, row: Change['before']): readonly string[] {
   if (!row) return []
-  return KINDS[kind].unique.flatMap(fields => identityKey(kind, fields, row) ?? [])
+  return KINDS[kind].declaredUnique.flatMap(fields => identityKey(kind, fields, row) ?? [])
 }
 
 /** Steps of one circle of waiting, or nothing. */
@@ -133,20 +134,7 @@ function replaceEntity(
         'SLUICE_APPLY_REFUSED',
         `${update.label} must be deleted and created anew, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
       )
-    const { kind, id, label, fields: after, body } = anew
-    const { fields: before, row } = entity
-    out.push({ action: 'delete', kind, id, label, before, after: undefined, fields: [], body: {}, row })
-    out.push({
-      action: 'create',
-      kind,
-      id,
-      label,
-      before: undefined,
-      after,
-      fields: Object.keys(body),
-      body,
-      row: undefined,
-    })
+    out.push(deletionOf(entity, anew.label), creationOf(anew, Object.keys(anew.body)))
   }
   return out
 }

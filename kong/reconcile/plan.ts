@@ -1,11 +1,12 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Change } from './change.ts'
-import { diff } from './diff.ts'
-import { type DeclaredState, problemAt, readDeclared } from './files/declared.ts'
+import { type Blocked, diff } from './diff.ts'
+import { namelessIn, namesOf } from './files/choosers.ts'
+import type { DeclaredState } from './files/declared.ts'
 import { chooseSelectTags } from './files/select-tags.ts'
-import { refuse, type Source } from './files/source.ts'
 import { refuseForeign } from './foreign.ts'
+import { KINDS } from './kinds.ts'
 import { noteLosses } from './losses.ts'
 import { createMask, type Mask, maskError } from './mask.ts'
 import { orderChanges } from './order.ts'
@@ -25,6 +26,8 @@ export interface Plan {
   readonly changes: readonly Change[]
   readonly steps: readonly Step[]
   readonly unchanged: number
+  /** What was converted in the files. */
+  readonly notices: readonly string[]
   readonly warnings: readonly string[]
   readonly selectTags: readonly string[]
   readonly desired: readonly Desired[]
@@ -40,29 +43,21 @@ export interface Plan {
  */
 export async function planState(
   client: AdminClient,
-  sources: readonly Source[],
+  declared: DeclaredState,
   options: PlanOptions,
 ): Promise<Plan> {
-  const declared = readDeclared(sources)
-  const selectTags = chooseSelectTags(declared, options.selectTags)
+  const { tags: selectTags, problems } = chooseSelectTags(declared, options.selectTags)
+  const known = { ...declared, problems: [...declared.problems, ...problems, ...namelessIn(declared)] }
   const current = await readState(client, {
-    plugins: pluginNames(declared, 'plugins'),
-    vaults: pluginNames(declared, 'vaults'),
+    plugins: namesOf(known, 'plugins'),
+    vaults: namesOf(known, 'vaults'),
   })
+  const desired = resolveMasked(known, current, { ...options, selectTags })
   if (current.isDbLess) refuseForeign(current, selectTags)
-  const secrets = sources.flatMap(source => source.secrets)
-  const desired = resolveMasked(declared, current, { ...options, selectTags }, secrets)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
-  if (blocked.length > 0) {
-    const lines = blocked.map(
-      ({ change, by }) =>
-        `${change.label} is to be deleted, but ${by.map(e => `${e.kind} ${e.id}`).join(', ')} of somebody else belongs to it`,
-    )
-    throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
-  }
-  const known = await noteLosses(client, changes, current.entities)
-  const steps = orderChanges(known, desired, current.entities)
-  const mask = createMask(current.schemas, secrets, function* () {
+  refuseBlocked(blocked)
+  const steps = orderChanges(await noteLosses(client, changes, current.entities), desired, current.entities)
+  const mask = createMask(current.schemas, declared.secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }
   })
@@ -70,12 +65,23 @@ export async function planState(
     changes: steps.map(step => step.change),
     steps,
     unchanged,
+    notices: declared.notices,
     warnings: warningsOf(desired, current, selectTags),
     selectTags,
     desired,
     current,
     mask,
   }
+}
+
+/** Kong would delete others' entities together with ours. */
+function refuseBlocked(blocked: readonly Blocked[]): void {
+  if (blocked.length === 0) return
+  const lines = blocked.map(({ change, by }) => {
+    const others = by.map(({ kind, id }) => `${KINDS[kind].noun} ${id}`).join(', ')
+    return `${change.label} is to be deleted, but others' entities belong to it: ${others}`
+  })
+  throw new SluiceError('SLUICE_APPLY_REFUSED', lines.join('\n'))
 }
 
 /** Looks at the plugins that will stand in Kong: what is declared, and what belongs to others. */
@@ -105,22 +111,10 @@ function resolveMasked(
   declared: DeclaredState,
   current: CurrentState,
   options: ResolveOptions,
-  secrets: readonly string[],
 ): readonly Desired[] {
   try {
-    return resolve(declared, current, options)
+    return resolve(declared, current, options).desired
   } catch (error) {
-    throw maskError(error, secrets)
+    throw maskError(error, declared.secrets)
   }
-}
-
-/** Names of the declared plugins or vaults. A missing one is a mistake that shows only here. */
-function pluginNames({ entities }: DeclaredState, kind: 'plugins' | 'vaults'): readonly string[] {
-  const own = entities.filter(entity => entity.kind === kind)
-  refuse(
-    own
-      .filter(({ fields }) => typeof fields.name !== 'string')
-      .map(({ source, path }) => problemAt(source, path, `a ${kind.slice(0, -1)} needs a name`)),
-  )
-  return own.map(({ fields }) => fields.name as string)
 }

@@ -1,6 +1,7 @@
-import { AdminRefused, noAdminApi } from '../admin/answer.ts'
+import { AdminRefused } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Row } from './change.ts'
+import { listKind } from './collections.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 import { normaliseCurrent } from './normalise.ts'
 import { createSchemas, fetchSchemas, type Schemas } from './schemas.ts'
@@ -64,7 +65,7 @@ export async function readState(client: AdminClient, wanted: WantedSchemas): Pro
 }
 
 /** `/config` is served by a Kong without a database only. */
-async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
+export async function isWithoutDatabase(client: Pick<AdminClient, 'request'>): Promise<boolean> {
   try {
     await client.request('GET', '/config')
     return true
@@ -74,27 +75,12 @@ async function isWithoutDatabase(client: AdminClient): Promise<boolean> {
   }
 }
 
-/** Collections that every Kong has; others depend on its version and settings. */
-const EVERYWHERE: readonly KindName[] = ['services', 'routes', 'consumers', 'plugins', 'upstreams']
-
 async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
   const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
-  const lists = await Promise.all(
-    kinds.map(async kind => {
-      const list = await client.list(`/${KINDS[kind].path}`)
-      // Some other server's 404 must not be taken for a Kong that holds nothing.
-      if (!list && EVERYWHERE.includes(kind)) throw noAdminApi(client.url, `/${KINDS[kind].path}`)
-      return [kind, list ?? []] as const
-    }),
+  const rows = new Map(
+    await Promise.all(kinds.map(async kind => [kind, await listKind(client, kind, [])] as const)),
   )
-  const rows = new Map<KindName, readonly Row[]>(lists)
-  const upstreams = rows.get('upstreams') ?? []
-  const targets = await Promise.all(
-    upstreams.map(({ id }) => client.list(`/upstreams/${String(id)}/targets`)),
-  )
-  rows.set(
-    'targets',
-    targets.flatMap(list => list ?? []),
-  )
+  const upstreams = (rows.get('upstreams') ?? []).map(({ id }) => String(id))
+  rows.set('targets', await listKind(client, 'targets', upstreams))
   return rows
 }

@@ -1,7 +1,8 @@
-import type { AdminClient } from '../admin/client.ts'
+import type { AdminClient, Row } from '../admin/client.ts'
+import { withRules } from '../schema/rules.ts'
 import { createSchema, type Schema } from '../schema/schema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
-import { KIND_NAMES, type KindName } from './kinds.ts'
+import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 
 /** The schemas of one Kong, as its Admin API publishes them. */
 export interface Schemas {
@@ -27,11 +28,12 @@ export async function fetchSchemas(
 ): Promise<SchemaSpecs> {
   const fetchAll = async <N extends string>(prefix: string, names: Iterable<N>) => {
     const found = await Promise.all(
-      [...new Set(names)].map(
-        async name => [name, await client.find(`${prefix}${encodeURIComponent(name)}`)] as const,
-      ),
+      [...new Set(names)].map(async name => {
+        const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
+        return spec ? [[name, spec as SchemaSpec & Row] as const] : []
+      }),
     )
-    return found.filter(([, spec]) => spec !== undefined) as unknown as readonly (readonly [N, SchemaSpec])[]
+    return found.flat()
   }
   const [kinds, ofPlugins, ofVaults] = await Promise.all([
     fetchAll('/schemas/', KIND_NAMES),
@@ -50,14 +52,38 @@ export function createSchemas(specs: SchemaSpecs): Schemas {
   const schemas = new Map<KindName, Schema>()
   const lookup = (name: string) => schemas.get(name as KindName)
   for (const [kind, spec] of specs.kinds) {
+    const ofNames = kind === 'plugins' ? specs.plugins : kind === 'vaults' ? specs.vaults : undefined
+    const ruled = withKnownRules(kind, spec)
     // The published form does not say that the name of a plugin or a vault chooses the schema of its configuration.
-    const chosen = kind === 'plugins' ? specs.plugins : kind === 'vaults' ? specs.vaults : undefined
-    const whole = chosen ? { ...spec, subschema_key: 'name' } : spec
-    schemas.set(kind, createSchema(whole, chosen, lookup))
+    const whole = ofNames ? { ...ruled, subschema_key: 'name' } : ruled
+    const subschemas = ofNames ?? (hasExpressions(kind, spec) ? undefined : KINDS[kind].subschemas)
+    schemas.set(kind, createSchema(whole, subschemas, lookup))
   }
   return {
     of: kind => schemas.get(kind),
     hasPlugin: name => Object.hasOwn(specs.plugins, name),
     hasVault: name => Object.hasOwn(specs.vaults, name),
   }
+}
+
+/** With the router flavor `expressions` a route needs none of the fields that its protocols ask for otherwise. */
+const hasExpressions = (kind: KindName, { fields }: SchemaSpec): boolean =>
+  kind === 'routes' && fields.some(field => 'expression' in field)
+
+/**
+ * The rules that Kong's published schema cannot hold, since they are functions: shorthands such as `url`, names, paths,
+ * certificates that fit their keys. Those of fields that this Kong does not have are left out.
+ */
+function withKnownRules(kind: KindName, spec: SchemaSpec): SchemaSpec {
+  let ruled = spec
+  for (const [path, rule] of Object.entries(KINDS[kind].rules)) {
+    // That WebAssembly is off is a fact of the local gateway, not of Kong.
+    if (path === '' && (kind === 'filter_chains' || hasExpressions(kind, spec))) continue
+    try {
+      ruled = withRules(ruled, { [path]: rule })
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+    }
+  }
+  return ruled
 }

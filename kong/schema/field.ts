@@ -65,6 +65,8 @@ export interface Field extends Parts {
 export interface RecordSchema {
   /** In the order of the schema. */
   readonly fields: ReadonlyMap<string, Field>
+  /** Fields that stand for others. */
+  readonly shorthands: ReadonlyMap<string, Field>
   fill(data: Row, context: Context, auto: AutoValues | undefined): Record<string, unknown>
   check(data: Row): Violation | undefined
   checkShorthands(data: Row): Violations | undefined

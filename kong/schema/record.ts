@@ -49,7 +49,7 @@ export function buildRecord(spec: FieldSpec, options: BuildOptions): RecordSchem
   const set = buildFieldSet({ fields, shorthand_fields }, options)
   const checks: readonly BuiltCheck[] = buildChecks(spec.entity_checks ?? [], set.fields, options)
   return {
-    fields: set.fields,
+    ...set,
     fill: (data, context, auto) => fillFields(set, data, context, auto),
     check(data) {
       const violations = checkFields(data, name => set.fields.get(name))

@@ -3,6 +3,7 @@ import {
   type EntityCheck,
   type FieldSpec,
   isObject,
+  type NamedField,
   type SchemaSpec,
   type ShorthandSpec,
 } from './spec.ts'
@@ -43,23 +44,36 @@ function changeAt(
   change: (node: FieldSpec) => FieldSpec,
 ): FieldSpec | undefined {
   if (first === undefined) return change(node)
-  const part = partOf(node, first)
-  if (part) {
-    const changed = changeAt(node[part]!, rest, change)
+  const [part, inner] = partOf(node, first) ?? []
+  if (part && inner) {
+    const changed = changeAt(inner, rest, change)
     return changed && { ...node, [part]: changed }
   }
-  for (const list of ['fields', 'shorthand_fields'] as const) {
-    const at = node[list]?.findIndex(field => first in field) ?? -1
-    const changed = at < 0 ? undefined : changeAt(node[list]![at]![first]!, rest, change)
-    if (changed) return { ...node, [list]: node[list]!.with(at, { [first]: changed }) }
-  }
-  return undefined
+  return (
+    changeIn('fields', node, first, spec => changeAt(spec, rest, change)) ??
+    changeIn('shorthand_fields', node, first, spec => changeAt(spec, rest, change))
+  )
+}
+
+function changeIn(
+  list: 'fields' | 'shorthand_fields',
+  node: FieldSpec,
+  name: string,
+  change: (spec: FieldSpec) => FieldSpec | undefined,
+): FieldSpec | undefined {
+  const fields: readonly NamedField[] = node[list] ?? []
+  const present = fields.find(field => name in field)?.[name]
+  const changed = present && change(present)
+  return changed && { ...node, [list]: fields.map(field => (name in field ? { [name]: changed } : field)) }
 }
 
 const PARTS = ['elements', 'keys', 'values'] as const
 
-const partOf = (spec: FieldSpec, name: string): (typeof PARTS)[number] | undefined =>
-  PARTS.find(part => part === name && spec[part] !== undefined)
+function partOf(spec: FieldSpec, name: string): readonly [(typeof PARTS)[number], FieldSpec] | undefined {
+  const part = PARTS.find(known => known === name)
+  const inner = part && spec[part]
+  return inner && [part, inner]
+}
 
 function applyRule(node: FieldSpec, rule: FieldRule): FieldSpec {
   if (typeof rule === 'function') return { ...node, custom_validator: rule }

@@ -99,9 +99,10 @@ function createVariants(
   const of = (data: Row): Variant => {
     const key = subschemaKey(spec, data, subschemas)
     if (key === undefined) return base
-    const present = built.get(key) ?? variantOf(subschemas.get(key)!, base, options)
-    built.set(key, present)
-    return present
+    const subschema = subschemas.get(key)
+    const variant = built.get(key) ?? (subschema ? variantOf(subschema, base, options) : base)
+    built.set(key, variant)
+    return variant
   }
   return { base, of }
 }

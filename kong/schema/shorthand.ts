@@ -11,7 +11,10 @@ export const shorthandEntries = (
 ): readonly (readonly [name: string, spec: ShorthandSpec])[] => shorthands.map(field => entryOf(field))
 
 /** Replaces shorthand fields by those that they stand for. */
-export function expandShorthands(shorthands: Shorthands, data: Row): Record<string, unknown> {
+export function expandShorthands(
+  shorthands: ReadonlyMap<string, { readonly spec: ShorthandSpec }>,
+  data: Row,
+): Record<string, unknown> {
   const out: Record<string, unknown> = { ...data }
   for (const [name, { spec }] of shorthands) {
     const value = out[name]

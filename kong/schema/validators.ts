@@ -1,10 +1,24 @@
+import { isUuid } from '../../foundation/uuid.ts'
 import { compileLuaPattern } from './lua-pattern.ts'
 import type { FieldSpec } from './spec.ts'
 
 /** Says what is wrong with a value that already has the type of its field, or nothing. */
-type Check = (value: unknown, spec: FieldSpec) => string | undefined
+interface Check {
+  readonly name: keyof FieldSpec
+  run(value: unknown, spec: FieldSpec): string | undefined
+}
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+/** A check that runs where the field has the rule of this name. */
+const rule = <K extends keyof FieldSpec>(
+  name: K,
+  check: (value: never, argument: NonNullable<FieldSpec[K]>) => string | undefined,
+): Check => ({
+  name,
+  run(value, spec) {
+    const argument = spec[name]
+    return argument === undefined || argument === null ? undefined : check(value as never, argument)
+  },
+})
 
 /** Kong counts bytes, as Lua does. */
 const lengthOf = (value: unknown): number =>
@@ -23,76 +37,50 @@ export function quotedList(words: readonly (string | readonly string[])[]): stri
 }
 
 /** In the order in which Kong runs them: the first complaint is the one that is told. */
-const CHECKS: readonly (readonly [name: keyof FieldSpec, check: Check])[] = [
-  ['eq', (value, spec) => (value === spec.eq ? undefined : `value must be ${spec.eq}`)],
-  ['ne', (value, spec) => (value === spec.ne ? `value must not be ${value}` : undefined)],
-  [
-    'not_one_of',
-    (value, spec) =>
-      spec.not_one_of!.includes(value) ? `must not be one of: ${spec.not_one_of!.join(', ')}` : undefined,
-  ],
-  [
-    'one_of',
-    (value, spec) =>
-      spec.one_of!.includes(value) ? undefined : `expected one of: ${spec.one_of!.join(', ')}`,
-  ],
-  [
-    'gt',
-    (value, spec) => ((value as number) > spec.gt! ? undefined : `value must be greater than ${spec.gt}`),
-  ],
-  ['timestamp', value => ((value as number) > 0 ? undefined : 'expected a valid timestamp')],
-  ['uuid', value => (UUID.test(value as string) ? undefined : 'expected a valid UUID')],
-  ['is_regex', value => (isRegex(value as string) ? undefined : `not a valid regex: ${value}`)],
-  [
-    'between',
-    (value, spec) => {
-      const [low, high] = spec.between!
-      return (value as number) < low || (value as number) > high
-        ? `value should be between ${low} and ${high}`
-        : undefined
-    },
-  ],
-  ['len_eq', (v, spec) => (lengthOf(v) === spec.len_eq ? undefined : `length must be ${spec.len_eq}`)],
-  [
-    'len_min',
-    (v, spec) => (lengthOf(v) >= spec.len_min! ? undefined : `length must be at least ${spec.len_min}`),
-  ],
-  [
-    'len_max',
-    (v, spec) => (lengthOf(v) <= spec.len_max! ? undefined : `length must be at most ${spec.len_max}`),
-  ],
-  [
-    'starts_with',
-    (v, spec) =>
-      (v as string).startsWith(spec.starts_with!) ? undefined : `should start with: ${spec.starts_with}`,
-  ],
-  ['not_match', (v, spec) => (matches(v, spec.not_match!) ? `invalid value: ${v}` : undefined)],
-  ['match_none', (v, spec) => spec.match_none!.find(rule => matches(v, rule.pattern))?.err],
-  ['match', (v, spec) => (matches(v, spec.match!) ? undefined : `invalid value: ${v}`)],
-  ['match_all', (v, spec) => spec.match_all!.find(rule => !matches(v, rule.pattern))?.err],
-  [
-    'match_any',
-    (v, spec) =>
-      spec.match_any!.patterns.some(pattern => matches(v, pattern))
-        ? undefined
-        : (spec.match_any!.err ?? `invalid value: ${v}`),
-  ],
-  [
-    'contains',
-    (v, spec) =>
-      (v as unknown[]).includes(spec.contains) ? undefined : `expected to contain: ${spec.contains}`,
-  ],
-  ['custom_validator', (v, spec) => spec.custom_validator!(v as never)],
-  ['mutually_exclusive_subsets', (v, spec) => exclusive(v as string[], spec.mutually_exclusive_subsets!)],
+const CHECKS: readonly Check[] = [
+  rule('eq', (value, wanted) => (value === wanted ? undefined : `value must be ${wanted}`)),
+  rule('ne', (value, unwanted) => (value === unwanted ? `value must not be ${value}` : undefined)),
+  rule('not_one_of', (value, list) =>
+    list.includes(value) ? `must not be one of: ${list.join(', ')}` : undefined,
+  ),
+  rule('one_of', (value, list) => (list.includes(value) ? undefined : `expected one of: ${list.join(', ')}`)),
+  rule('gt', (value: number, limit) => (value > limit ? undefined : `value must be greater than ${limit}`)),
+  rule('timestamp', (value: number) => (value > 0 ? undefined : 'expected a valid timestamp')),
+  rule('uuid', (value: string) => (isUuid(value) ? undefined : 'expected a valid UUID')),
+  rule('is_regex', (value: string) => (isRegex(value) ? undefined : `not a valid regex: ${value}`)),
+  rule('between', (value: number, [low, high]) =>
+    value < low || value > high ? `value should be between ${low} and ${high}` : undefined,
+  ),
+  rule('len_eq', (value, length) => (lengthOf(value) === length ? undefined : `length must be ${length}`)),
+  rule('len_min', (value, length) =>
+    lengthOf(value) >= length ? undefined : `length must be at least ${length}`,
+  ),
+  rule('len_max', (value, length) =>
+    lengthOf(value) <= length ? undefined : `length must be at most ${length}`,
+  ),
+  rule('starts_with', (value: string, start) =>
+    value.startsWith(start) ? undefined : `should start with: ${start}`,
+  ),
+  rule('not_match', (value, pattern) => (matches(value, pattern) ? `invalid value: ${value}` : undefined)),
+  rule('match_none', (value, rules) => rules.find(({ pattern }) => matches(value, pattern))?.err),
+  rule('match', (value, pattern) => (matches(value, pattern) ? undefined : `invalid value: ${value}`)),
+  rule('match_all', (value, rules) => rules.find(({ pattern }) => !matches(value, pattern))?.err),
+  rule('match_any', (value, { patterns, err = `invalid value: ${value}` }) =>
+    patterns.some(pattern => matches(value, pattern)) ? undefined : err,
+  ),
+  rule('contains', (value: readonly unknown[], wanted) =>
+    value.includes(wanted) ? undefined : `expected to contain: ${wanted}`,
+  ),
+  rule('custom_validator', (value, validator) => validator(value)),
+  rule('mutually_exclusive_subsets', exclusive),
 ]
 
 /** The first complaint about a value, which has the type of its field. */
 export function checkValue(value: unknown, spec: FieldSpec): string | undefined {
   // Empty strings are refused unless the schema allows them.
   const effective = spec.type === 'string' && spec.len_min === undefined ? { ...spec, len_min: 1 } : spec
-  for (const [name, check] of CHECKS) {
-    if (effective[name] === undefined) continue
-    const complaint = check(value, effective)
+  for (const check of CHECKS) {
+    const complaint = check.run(value, effective)
     if (complaint !== undefined) return spec.err ?? complaint
   }
   return undefined

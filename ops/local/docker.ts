@@ -44,6 +44,11 @@ export async function startContainer(kind: ServiceKind, recipe: Recipe): Promise
     way: 'docker',
     url: url(hostPort, password),
     isRunning: () => true,
+    async execute(command) {
+      const { exitCode, output } = await started.exec([...command])
+      if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${output}`)
+      return output
+    },
     async pause() {
       await container.pause()
     },

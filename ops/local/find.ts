@@ -1,5 +1,6 @@
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type Confirm, confirm } from './confirm.ts'
+import { consul } from './consul.ts'
 import { hasDocker, startContainer } from './docker.ts'
 import { cacheFolder } from './folders.ts'
 import { findPrograms } from './installation.ts'
@@ -11,11 +12,12 @@ import type { Recipe } from './recipe.ts'
 import { redis } from './redis.ts'
 import { NAMES, type Service, type ServiceKind, type Way } from './service.ts'
 
-const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit }
+const RECIPES: Readonly<Record<ServiceKind, Recipe>> = { redis, postgres, rabbit, consul }
 const VARIABLES: Readonly<Record<ServiceKind, string>> = {
   redis: 'REDIS_URL',
   postgres: 'POSTGRES_URL',
   rabbit: 'AMQP_URL',
+  consul: 'CONSUL_URL',
 }
 
 export interface FindOptions {

@@ -16,6 +16,8 @@ export interface Source {
   /** Folders besides PATH, below the root; `*` stands for any version, of which the newest is taken. */
   readonly folders: readonly string[]
   readonly packages: readonly string[]
+  /** The Debian release that has the packages, where the machine's own does not. */
+  readonly suite?: string
 }
 
 /**

@@ -2,6 +2,7 @@
 import { messageOf } from '../../foundation/errors.ts'
 import { obtain } from './find.ts'
 import { obtainPrometheus } from './prometheus.ts'
+import { obtainPythonService, PYTHON_SERVICES } from './python-service.ts'
 import { obtainSample } from './sample.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
@@ -14,3 +15,7 @@ const saySample = (line: string) => process.stderr.write(`sample service: ${line
 await obtainSample({ say: saySample }).catch((error: unknown) => saySample(messageOf(error)))
 const sayPrometheus = (line: string) => process.stderr.write(`Prometheus: ${line}\n`)
 await obtainPrometheus(sayPrometheus).catch((error: unknown) => sayPrometheus(messageOf(error)))
+for (const name of PYTHON_SERVICES) {
+  const say = (line: string) => process.stderr.write(`${name} service: ${line}\n`)
+  await obtainPythonService(name, { say }).catch((error: unknown) => say(messageOf(error)))
+}

@@ -8,6 +8,9 @@ import type { Confirm } from './confirm.ts'
 import { findPrograms, type Installation, type Source } from './installation.ts'
 
 const run = promisify(execFile)
+/** Debian's keys, as each Debian has them. */
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
 const OPTIONS = { env: { ...process.env, LC_ALL: 'C' }, maxBuffer: 64 * 1024 * 1024 }
 
 /** What a service runs well without: log rotation, a JIT compiler, tools around the server. */
@@ -82,21 +85,59 @@ async function resolve(source: Source, cache: string): Promise<{ names: string[]
   } catch {
     throw new Error('apt-get and dpkg-deb are not on this machine')
   }
-  return simulate([]).catch(async () => {
-    const apt = await ownLists(cache)
-    return simulate(apt).catch((error: Error & { stderr?: string }) => {
-      throw new Error(`apt-get does not find ${source.packages.join(', ')}: ${lastLine(error)}`)
-    })
-  })
+  const notFound = (error: Error & { stderr?: string }) => {
+    throw new Error(`apt-get does not find ${source.packages.join(', ')}: ${lastLine(error)}`)
+  }
+  if (source.suite !== undefined) return fromSuite(source.suite, cache, simulate).catch(notFound)
+  return simulate([]).catch(async () => simulate(await ownLists(cache)).catch(notFound))
+}
+
+/** A release other than the machine's, from its mirror, Debian's own, or Debian's archive of old releases. */
+async function fromSuite<T>(
+  suite: string,
+  cache: string,
+  simulate: (apt: string[]) => Promise<T>,
+): Promise<T> {
+  const mirrors = [
+    ...(await debianMirrors()),
+    'http://deb.debian.org/debian',
+    'http://archive.debian.org/debian',
+  ]
+  let failure: unknown
+  for (const mirror of new Set(mirrors)) {
+    try {
+      return await simulate(await ownLists(cache, { suite, mirror }))
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+async function debianMirrors(): Promise<string[]> {
+  const args = ['indextargets', '--format', '$(ORIGIN) $(REPO_URI)', 'Created-By: Packages']
+  const { stdout } = await run('apt-get', args, OPTIONS).catch(() => ({ stdout: '' }))
+  return [...stdout.matchAll(/^Debian (\S+?)\/?$/gm)]
+    .map(([, url]) => url!)
+    .filter(url => /\/debian$/.test(url))
 }
 
 /** Package lists of our own, where the machine's are missing or out of date: those may be root's alone to change. */
-async function ownLists(cache: string): Promise<string[]> {
-  const lists = path.join(cache, 'apt', 'lists')
-  const archives = path.join(cache, 'apt', 'archives')
+async function ownLists(
+  cache: string,
+  from?: { readonly suite: string; readonly mirror: string },
+): Promise<string[]> {
+  const folder = path.join(cache, from === undefined ? 'apt' : `apt-${from.suite}`)
+  const lists = path.join(folder, 'lists')
+  const archives = path.join(folder, 'archives')
   await mkdir(path.join(lists, 'partial'), { recursive: true })
   await mkdir(path.join(archives, 'partial'), { recursive: true })
-  const apt = ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${path.dirname(archives)}`]
+  const apt = ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${folder}`]
+  if (from !== undefined) {
+    const list = path.join(folder, 'sources.list')
+    writeFileSync(list, `deb [signed-by=${KEYRING}] ${from.mirror} ${from.suite} main\n`)
+    apt.push('-o', `Dir::Etc::sourcelist=${list}`, '-o', 'Dir::Etc::sourceparts=/dev/null')
+  }
   await run('apt-get', [...apt, '-o', 'APT::Sandbox::User=', 'update'], OPTIONS).catch(error => {
     throw new Error(`apt-get update failed: ${lastLine(error)}`)
   })
@@ -115,7 +156,10 @@ async function unpack(names: readonly string[], apt: readonly string[], cache: s
         cwd: archives,
       })
     await download(apt)
-      .catch(async () => download(await ownLists(cache)))
+      .catch(async error => {
+        if (hasOwnLists(apt)) throw error
+        return download(await ownLists(cache))
+      })
       .catch(error => {
         throw new Error(`apt-get download failed: ${lastLine(error)}`)
       })
@@ -142,6 +186,8 @@ function relocateErlang(root: string): void {
     text.replaceAll('ROOTDIR=/usr/lib/erlang\n', 'ROOTDIR=$(cd "$(dirname "$0")/.." && pwd -P)\n'),
   )
 }
+
+const hasOwnLists = (apt: readonly string[]) => apt.length > 0
 
 function libraryFolders(root: string): string[] {
   return ['usr/lib', 'lib'].flatMap(name => {

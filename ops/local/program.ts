@@ -8,25 +8,15 @@ import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { type ChildGuard, guardChild } from './child-guard.ts'
 import { cacheFolder, endOfLog, ownFolder, temporaryFolder, writePrivate } from './folders.ts'
 import type { Installation } from './installation.ts'
-import { freePorts } from './ports.ts'
+import { freePorts, onFreePorts } from './ports.ts'
 import type { Recipe } from './recipe.ts'
 import { NAMES, type Service, type ServiceKind } from './service.ts'
 
 /** How long a service may take from its start to its first answer, milliseconds. */
 const READY_MS = 60_000
 
-const PORT_TRIES = 3
-
-/** A port that was free may be taken by another process before the service listens: then others are tried. */
-export async function startProgram(...args: Parameters<typeof tryProgram>): Promise<Service> {
-  for (let left = PORT_TRIES - 1; ; left--) {
-    try {
-      return await tryProgram(...args)
-    } catch (error) {
-      if (left === 0 || !/address already in use|eaddrinuse/i.test(messageOf(error))) throw error
-    }
-  }
-}
+export const startProgram = (...args: Parameters<typeof tryProgram>): Promise<Service> =>
+  onFreePorts(() => tryProgram(...args))
 
 async function tryProgram(
   way: 'program' | 'package',

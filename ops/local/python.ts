@@ -29,7 +29,7 @@ export interface Dialogue {
  * A virtual environment with the requirements, kept in `.sluice`; or, where PyPI can't be reached or Python can't
  * make one, the same packages from Debian.
  *
- * @param debianPackages what brings the requirements on Debian, in whatever version it has
+ * @param debianPackages what brings the requirements on Debian, in whatever version it has; none where it lacks some
  */
 export async function obtainPython(
   requirements: string,
@@ -42,6 +42,7 @@ export async function obtainPython(
   for (const python of found) {
     const made = environmentOf(python, requirements)
     if (isRunnable(made.command)) return made
+    if (debianPackages.length === 0) continue
     const unpacked = debianPython(python, debianPackages)
     if (existsSync(unpacked.env.PYTHONPATH) && (await hasModules(unpacked))) return unpacked
   }
@@ -53,6 +54,7 @@ export async function obtainPython(
       // Who refuses one way of fetching them is not asked about the next.
       if (error instanceof Refused) break
     }
+    if (debianPackages.length === 0) continue
     try {
       return await fetchDebian(python, debianPackages, dialogue)
     } catch (error) {

@@ -1,5 +1,5 @@
 /** The real services that Sluice works with, as this machine can offer them. */
-export type ServiceKind = 'redis' | 'postgres' | 'rabbit'
+export type ServiceKind = 'redis' | 'postgres' | 'rabbit' | 'consul'
 
 /** How a service was had, in the order of preference. */
 export type Way = 'environment' | 'docker' | 'program' | 'package'
@@ -14,6 +14,8 @@ export interface Service {
   readonly pid?: number | undefined
   /** What it prints; undefined in a container or elsewhere. */
   readonly logFile?: string | undefined
+  /** Runs a program in its container and resolves with the output; undefined where it has none. */
+  readonly execute?: ((command: readonly string[]) => Promise<string>) | undefined
   /** Whether its process runs; always true of one that is not ours to watch. */
   isRunning(): boolean
   /** Stops every process of the service where it stands (SIGSTOP), so that connections stay open unanswered. */
@@ -32,4 +34,5 @@ export const NAMES: Readonly<Record<ServiceKind, string>> = {
   redis: 'Redis',
   postgres: 'PostgreSQL',
   rabbit: 'RabbitMQ',
+  consul: 'Consul',
 }

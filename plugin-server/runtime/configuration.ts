@@ -3,6 +3,7 @@
  * value against the declaration. Kong has checked it already; a foreign gateway, or an older schema, may not have.
  */
 
+import { canonicalJson } from '../../foundation/canonical-json.ts'
 import { SluiceError } from '../../foundation/errors.ts'
 import type { InstanceScope } from '../../sdk/definition.ts'
 import type { Schema } from './json-schema.ts'
@@ -30,7 +31,7 @@ export function readConfiguration(plugin: string, schema: unknown, json: string)
       details: { problems },
     })
   const relevant = Object.fromEntries(Object.entries(sent).filter(([name]) => !NOT_IDENTITY.has(name)))
-  return { config, scope: scopeOf(sent), identity: canonical(relevant) }
+  return { config, scope: scopeOf(sent), identity: canonicalJson(relevant) }
 }
 
 function parse(plugin: string, json: string): Readonly<Record<string, unknown>> {
@@ -61,17 +62,6 @@ function scopeOf(sent: Readonly<Record<string, unknown>>): InstanceScope {
     ...(consumerId !== undefined && { consumerId }),
     ...(instanceName !== undefined && { instanceName }),
   }
-}
-
-/** JSON with sorted names. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const fields = value as Record<string, unknown>
-  return `{${Object.keys(fields)
-    .sort()
-    .map(name => `${JSON.stringify(name)}:${canonical(fields[name])}`)
-    .join(',')}}`
 }
 
 function readObject(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { doublingMs } from '../../foundation/backoff.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 
 export type Connection = Redis | Cluster
@@ -125,7 +126,7 @@ export function keepConnecting(connection: Connection, isClosed: () => boolean):
 }
 
 function reconnectDelayMs(attempt: number): number {
-  return Math.min(25 * 2 ** Math.min(attempt, 10), 1000)
+  return doublingMs(attempt, 25, 1000)
 }
 
 function addressOf(url: URL): { host: string; port: number } {

@@ -68,7 +68,10 @@ export class Patience {
     this.#lookedAtMs = nowMs
     const queue = this.#queue
     while (this.#first < queue.length && queue[this.#first]!.isSettled) this.#first++
-    if (this.#first === queue.length) return this.close()
+    if (this.#first === queue.length) {
+      this.close()
+      return
+    }
     if (queue[this.#first]!.dueAtMs <= this.#countedMs) setImmediate(() => this.#expire())
     if (this.#first <= queue.length / 2) return
     // Moving the rest to the front costs no more than what was passed over.

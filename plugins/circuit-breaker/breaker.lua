@@ -380,10 +380,14 @@ local late_count = 0
 for _ in pairs(late) do
   late_count = late_count + 1
 end
+local reported
+for _, r in pairs(reports) do
+  reported = math.max(reported or 0, r.at)
+end
 local t = opened_for or totals()
 return {
   s.phase, s.generation, s.attempt, now - s.since, math.max(0, s.until_ms - now), s.cause,
   lease_count + stream_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,
   m.sequence, m.mode, m.until_ms > 0 and math.max(0, m.until_ms - now) or 0, m.actor, m.reason,
-  granted, lost, table.concat(transitions, ' '), now, after.name, late_count,
+  granted, lost, table.concat(transitions, ' '), now, after.name, late_count, reported and now - reported or -1,
 }

@@ -21,8 +21,40 @@ export interface ManagedBreaker {
 /** What an operator orders; it ends by itself. */
 export type Order = Omit<ModeSetting, 'sequence'>
 
-/** Every breaker that the store knows, by name. */
-export async function listBreakers(store: Store): Promise<ManagedBreaker[]> {
+/** A breaker is in use as long as some process has reported requests within this time: that is done every second. */
+const UNUSED_MS = 60_000
+
+/**
+ * Every breaker that the store knows, by name.
+ *
+ * @param options.stale also those of services that were replaced: they bear the name of another breaker, which is in
+ * use, while nobody uses them. Kong's ids change when a service is deleted and made anew, and the store forgets a
+ * breaker only an hour after its last request.
+ */
+export async function listBreakers(
+  store: Store,
+  { stale = false }: { readonly stale?: boolean } = {},
+): Promise<ManagedBreaker[]> {
+  const all = await readBreakers(store)
+  return stale ? all : all.filter(breaker => !all.some(other => replaces(other, breaker)))
+}
+
+function replaces(other: ManagedBreaker, breaker: ManagedBreaker): boolean {
+  return (
+    other.key !== breaker.key &&
+    kindOf(other) === kindOf(breaker) &&
+    breaker.snapshot.name !== '' &&
+    other.snapshot.name === breaker.snapshot.name &&
+    !isUsed(breaker) &&
+    isUsed(other)
+  )
+}
+
+const kindOf = ({ key }: ManagedBreaker): string => key.slice(0, key.indexOf(':'))
+const isUsed = ({ snapshot: { idleMs } }: ManagedBreaker): boolean =>
+  idleMs !== undefined && idleMs < UNUSED_MS
+
+async function readBreakers(store: Store): Promise<ManagedBreaker[]> {
   const found: ManagedBreaker[] = []
   for await (const stored of store.keys(KEY_PREFIX)) {
     // Beside it may lie what others need on the same slot.
@@ -37,13 +69,17 @@ export async function listBreakers(store: Store): Promise<ManagedBreaker[]> {
 /**
  * Finds a breaker by its key, by the id or by the name of what it protects.
  *
+ * A name means the breakers that are not stale; a key or an id any.
+ *
  * @throws SluiceError SLUICE_CLI_USAGE when there is none, or when several answer to the name.
  */
 export async function findBreaker(store: Store, name: string): Promise<ManagedBreaker> {
-  const all = await listBreakers(store)
-  const found = all.filter(
-    ({ key, snapshot }) => key === name || snapshot.name === name || key.slice(key.indexOf(':') + 1) === name,
-  )
+  const all = await listBreakers(store, { stale: true })
+  const exact = all.filter(({ key }) => key === name || key.slice(key.indexOf(':') + 1) === name)
+  const found =
+    exact.length > 0
+      ? exact
+      : all.filter(breaker => breaker.snapshot.name === name && !all.some(other => replaces(other, breaker)))
   if (found.length === 1) return found[0]!
   if (found.length > 1)
     throw new SluiceError(

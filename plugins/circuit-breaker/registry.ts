@@ -19,7 +19,7 @@ import {
 import { readMark } from './probe.ts'
 import { type Decision, PASS, Prober, rejection } from './prober.ts'
 import { type Configured, createRegistryEntry, type RegistryEntry } from './registry-entry.ts'
-import { createReporter, type Reporter } from './reporter.ts'
+import { Reporter } from './reporter.ts'
 import { Sharing } from './sharing.ts'
 
 export type RegistryHost = Pick<Host, 'node' | 'clock' | 'random' | 'log' | 'metrics' | 'store' | 'events'>
@@ -62,7 +62,7 @@ export class BreakerRegistry {
     this.#host = host
     this.countLogEvent = createLogEventCounter(host.metrics, 'circuit-breaker')
     this.fallbacks = new FallbackResolver(host.clock)
-    this.#reporter = createReporter(host)
+    this.#reporter = new Reporter(host)
     this.#id = `${host.node}/${Math.floor(host.random() * 2 ** 32).toString(36)}`
     this.#sharing = new Sharing(host, this.#id, this.#entries, this.#reporter)
     this.#prober = new Prober({

@@ -71,6 +71,8 @@ export interface Snapshot extends Known {
   /** What this operation brought about. */
   readonly transitions: readonly Transition[]
   readonly name: string
+  /** How long ago a process last reported requests; undefined where none has. */
+  readonly idleMs: number | undefined
   /** The store's clock, milliseconds since the epoch. */
   readonly atMs: number
 }
@@ -159,11 +161,16 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
       granted: step.granted === true,
       lost: transitions.filter(t => t === 'probe-lost').length,
       transitions,
+      idleMs: idleMs(state, nowMs),
       atMs: nowMs,
       name,
     },
     expireInMs: Math.max(openMs, mode.mode === 'auto' ? 0 : modeMs) + HOUR_MS,
   }
+}
+
+function idleMs({ reports }: BreakerState, nowMs: number): number | undefined {
+  return reports.size === 0 ? undefined : nowMs - Math.max(...[...reports.values()].map(r => r.atMs))
 }
 
 function operate(
@@ -244,6 +251,7 @@ function decode(reply: ScriptList): Snapshot {
     atMs: n(22),
     name: t(23),
     late: n(24),
+    idleMs: n(25) < 0 ? undefined : n(25),
   }
 }
 

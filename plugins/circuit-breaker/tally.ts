@@ -38,53 +38,77 @@ interface Labels {
   readonly route: string
 }
 
-/** The metrics of one breaker. */
-export interface Gauges {
-  /** Adds the tally and empties it. */
-  take(tally: Tally, phase: Phase): void
-  changed(state: string): void
+/** Makes the metrics of breakers; a counter that is never used is never made. */
+export class BreakerMetrics {
+  readonly calls
+  readonly heldBack
+  readonly phase
+  readonly changes
+
+  constructor(metrics: Metrics) {
+    this.calls = metrics.counter(
+      'sluice_breaker_calls_total',
+      'finished calls by outcome: success, failure, unreachable, none (says nothing about the upstream), slow',
+      ['service', 'route', 'outcome'],
+    )
+    this.heldBack = metrics.counter(
+      'sluice_breaker_rejected_total',
+      'requests that did not reach their upstream: rejected, fallback; shadow: would have been',
+      ['service', 'route', 'outcome'],
+    )
+    this.phase = metrics.gauge(
+      'sluice_breaker_phase_state',
+      '0 closed, 1 recovering, 2 half-open, 3 open, as this node sees it',
+      ['service', 'route'],
+    )
+    this.changes = metrics.counter('sluice_breaker_transitions_total', 'changes of state', [
+      'service',
+      'route',
+      'state',
+    ])
+  }
+
+  of(labels: Labels): ShownBreaker {
+    return new ShownBreaker(this, labels)
+  }
 }
 
-/** Makes the metrics of breakers; a counter that is never used is never made. */
-export function createGauges(metrics: Metrics): (labels: Labels) => Gauges {
-  const calls = metrics.counter(
-    'sluice_breaker_calls_total',
-    'finished calls by outcome: success, failure, unreachable, none (says nothing about the upstream), slow',
-    ['service', 'route', 'outcome'],
-  )
-  const heldBack = metrics.counter(
-    'sluice_breaker_rejected_total',
-    'requests that did not reach their upstream: rejected, fallback; shadow: would have been',
-    ['service', 'route', 'outcome'],
-  )
-  const state = metrics.gauge(
-    'sluice_breaker_phase_state',
-    '0 closed, 1 recovering, 2 half-open, 3 open, as this node sees it',
-    ['service', 'route'],
-  )
-  const changes = metrics.counter('sluice_breaker_transitions_total', 'changes of state', [
-    'service',
-    'route',
-    'state',
-  ])
-  return labels => {
-    const counters: Partial<Record<Counted, BoundCounter>> = {}
-    let gauge: BoundGauge | undefined
-    let shown: Phase | undefined
-    return {
-      take(tally, phase) {
-        for (const what of COUNTED) {
-          if (tally[what] === 0) continue
-          counters[what] ??= (HELD_BACK.has(what) ? heldBack : calls).with({ ...labels, outcome: what })
-          counters[what].add(tally[what])
-          tally[what] = 0
-        }
-        if (phase === shown) return
-        shown = phase
-        gauge ??= state.with(labels)
-        gauge.set(PHASE_NUMBER[phase])
-      },
-      changed: name => changes.with({ ...labels, state: name }).add(),
+/** The metrics of one breaker. */
+export class ShownBreaker {
+  readonly #metrics: BreakerMetrics
+  readonly #labels: Labels
+  readonly #counters: Partial<Record<Counted, BoundCounter>> = {}
+  #gauge: BoundGauge | undefined
+  #shown: Phase | undefined
+
+  constructor(metrics: BreakerMetrics, labels: Labels) {
+    this.#metrics = metrics
+    this.#labels = labels
+  }
+
+  /** Adds the tally and empties it. */
+  take(tally: Tally, phase: Phase): void {
+    for (const what of COUNTED) {
+      if (tally[what] === 0) continue
+      this.#counterOf(what).add(tally[what])
+      tally[what] = 0
     }
+    if (phase === this.#shown) return
+    this.#shown = phase
+    this.#gauge ??= this.#metrics.phase.with(this.#labels)
+    this.#gauge.set(PHASE_NUMBER[phase])
+  }
+
+  changed(state: string): void {
+    this.#metrics.changes.with({ ...this.#labels, state }).add()
+  }
+
+  #counterOf(outcome: Counted): BoundCounter {
+    const known = this.#counters[outcome]
+    if (known) return known
+    const { calls, heldBack } = this.#metrics
+    const made = (HELD_BACK.has(outcome) ? heldBack : calls).with({ ...this.#labels, outcome })
+    this.#counters[outcome] = made
+    return made
   }
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { ipv6Groups } from '../../sdk/ipv6.ts'
 
 /**
  * The network of an address: /24 of IPv4, /48 of IPv6 (and of IPv4 inside it), in the usual notation. Undefined for
@@ -11,24 +12,12 @@ export function networkOf(address: string): string | undefined {
     case 4:
       return `${address.split('.').slice(0, 3).join('.')}.0`
     case 6: {
-      const groups = expand(address)
-        .slice(0, 3)
-        .map(group => Number.parseInt(group, 16).toString(16))
-      return `${groups.join(':')}::`
+      const groups = ipv6Groups(address).slice(0, 3)
+      return `${groups.map(group => group.toString(16)).join(':')}::`
     }
     default:
       return undefined
   }
-}
-
-/** The first three groups are what is wanted; a dotted end needs no reading. */
-function expand(address: string): string[] {
-  const [head = '', tail] = address.replace(/%.*$/, '').split('::')
-  const before = head === '' ? [] : head.split(':')
-  if (tail === undefined) return before
-  const after = tail === '' ? [] : tail.split(':')
-  const missing = 8 - before.length - after.length - (tail.includes('.') ? 1 : 0)
-  return [...before, ...Array<string>(Math.max(0, missing)).fill('0'), ...after]
 }
 
 /** The address that stands first in `X-Forwarded-For`, if it is one: what the client claims. */

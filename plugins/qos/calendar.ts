@@ -6,17 +6,22 @@ export interface CalendarState {
   readonly count: number
 }
 
-/** The count of the period that holds `now`. One from the future means a clock that stepped back: it stays. */
+/**
+ * The count of the period that holds `now`. One from the future means a clock that stepped back: it stays. So does one
+ * that has not ended, though the limit's own has begun since: its unit or its time zone has changed, and what was used
+ * may have been used today.
+ */
 export function readCalendar(limit: CalendarLimit, stored: Stored | undefined, now: number): CalendarState {
   const [before, present, next] = limit.bounds
   const start = now >= next ? next : now >= present ? present : before
   if (stored === undefined) return { start, count: 0 }
-  const [storedStart = 0, count = 0] = String(stored).split(' ').map(Number)
-  return storedStart >= start ? { start: storedStart, count } : { start, count: 0 }
+  const storedStart = stored[0]!
+  if (storedStart >= start) return { start: storedStart, count: stored[1]! }
+  return { start, count: stored[2]! > now ? stored[1]! : 0 }
 }
 
-export function formatCalendar({ start, count }: CalendarState): string {
-  return `${start} ${count}`
+export function storeCalendar(limit: CalendarLimit, { start, count }: CalendarState): Stored {
+  return [start, count, endOf(limit, start), limit.requests]
 }
 
 export function calendarAvailable(limit: CalendarLimit, state: CalendarState): number {
@@ -29,7 +34,11 @@ export function addCalendar(limit: CalendarLimit, state: CalendarState, amount: 
 }
 
 /** How long until the next period begins. */
-export function calendarResetMicros(limit: CalendarLimit, state: CalendarState, now: number): number {
-  const end = limit.bounds.find(bound => bound > state.start) ?? limit.bounds[3]
-  return Math.max(0, end - now)
+export function calendarResetMicros(limit: CalendarLimit, { start }: CalendarState, now: number): number {
+  return Math.max(0, endOf(limit, start) - now)
+}
+
+/** Where the period that begins there ends. */
+function endOf({ bounds }: CalendarLimit, start: number): number {
+  return bounds.find(bound => bound > start) ?? bounds[3]
 }

@@ -1,28 +1,9 @@
-import { SluiceError } from '../../sdk/sdk.ts'
-import { MAX_CHANGE_MS, partsOf, type SubjectState } from './operate.ts'
+import { partsOf, type SubjectState } from './operate.ts'
 import { parseOverrides } from './plan.ts'
 
 export interface DescribedSubject {
   readonly key: string
   readonly state: SubjectState
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/**
- * Reads a time such as 90s, 15m, 2h or 7d, as milliseconds.
- *
- * @throws SluiceError SLUICE_CLI_USAGE for anything else, and for more than 30 days.
- */
-export function parseDuration(text: string): number {
-  const match = /^(\d+)([smhd])$/.exec(text)
-  const ms = match ? Number(match[1]) * UNITS[match[2]!]! : 0
-  if (ms <= 0 || ms > MAX_CHANGE_MS)
-    throw new SluiceError(
-      'SLUICE_CLI_USAGE',
-      `${JSON.stringify(text)} is no time such as 90s, 15m, 2h or 7d, of 30 days at the most`,
-    )
-  return ms
 }
 
 interface LimitState {
@@ -60,7 +41,7 @@ export function subjectToJson({ key, state }: DescribedSubject) {
 
 function limitState(field: string, value: string, nowMicros: number): LimitState[] {
   const name = field.slice(2)
-  const [a = 0, b = 0, c = 0] = value.split(' ').map(Number)
+  const [a = 0, b = 0, c = 0] = value.split(',').map(Number)
   switch (field.slice(0, 2)) {
     case 'g:': {
       const seconds = Math.max(0, (a - nowMicros) / 1_000_000)

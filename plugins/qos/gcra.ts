@@ -17,11 +17,25 @@ export function intervalMicros(limit: GcraLimit): number {
   return Math.ceil((4 * limit.perMicros) / limit.requests) / 4
 }
 
-/** The theoretical arrival time at `now`. One from further ahead than τ can only come from a clock that stepped. */
+/**
+ * The theoretical arrival time at `now`. One from further ahead than τ comes from a clock that stepped, or from a
+ * limit that was higher: the bucket is empty then.
+ *
+ * A state of another rate is carried over by the tokens in use, tat' = now + (tat − now) / T · T', rounded up to a
+ * quarter of a microsecond: who had used 3 of 3 has 7 left of 10.
+ */
 export function readGcra(limit: GcraLimit, stored: Stored | undefined, now: number): number {
-  if (stored === undefined) return now
-  const tat = Number(stored)
-  return tat > now ? Math.min(tat, now + intervalMicros(limit) * limit.burst) : now
+  const tat = stored === undefined ? now : stored[0]!
+  if (tat <= now) return now
+  const interval = intervalMicros(limit)
+  const storedInterval = stored![1]!
+  const ahead = tat - now
+  const own = storedInterval === interval ? ahead : Math.ceil(4 * ((ahead / storedInterval) * interval)) / 4
+  return Math.min(now + own, now + interval * limit.burst)
+}
+
+export function storeGcra(limit: GcraLimit, tat: number): Stored {
+  return [tat, intervalMicros(limit), limit.burst]
 }
 
 /** The highest cost that would be admitted now: ⌊(now + τ − tat) / T⌋. */

@@ -1,5 +1,14 @@
-/** A value as a store keeps it: text in Redis, a number where memory can keep one. */
-export type Stored = string | number
+/**
+ * The state of a limit as a store keeps it, with the figures that it was stored under, so that a limit whose figures
+ * have changed since can be told and its state be carried over. Times are microseconds.
+ *
+ *     gcra      theoretical arrival time, interval, burst
+ *     sliding   number of the window, its count, the count of the one before, length of a window, requests
+ *     calendar  beginning of the period, its count, its end, requests
+ *
+ * Memory keeps the list, Redis its numbers separated by commas. What only operators read may be missing.
+ */
+export type Stored = readonly number[]
 
 /** The largest cost that one request may have. */
 export const MAX_COST = 1_000_000

@@ -6,18 +6,18 @@ import {
   addCalendar,
   calendarAvailable,
   calendarResetMicros,
-  formatCalendar,
   readCalendar,
+  storeCalendar,
 } from './calendar.ts'
-import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra } from './gcra.ts'
+import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra, storeGcra } from './gcra.ts'
 import { capacityOf, type Limit, type Stored } from './limit.ts'
 import {
   addSliding,
-  formatSliding,
   readSliding,
   slidingAvailable,
   slidingResetMicros,
   slidingRetryMicros,
+  storeSliding,
 } from './sliding.ts'
 
 /** What is asked for, in tokens. */
@@ -77,11 +77,11 @@ function grant(available: number, { cost, wanted, ahead, reserve }: Demand): num
 export function add(limit: Limit, stored: Stored | undefined, amount: number, now: number): Stored {
   switch (limit.kind) {
     case 'gcra':
-      return addGcra(limit, readGcra(limit, stored, now), amount, now)
+      return storeGcra(limit, addGcra(limit, readGcra(limit, stored, now), amount, now))
     case 'sliding':
-      return formatSliding(addSliding(limit, readSliding(limit, stored, now), amount))
+      return storeSliding(limit, addSliding(limit, readSliding(limit, stored, now), amount))
     case 'calendar':
-      return formatCalendar(addCalendar(limit, readCalendar(limit, stored, now), amount))
+      return storeCalendar(limit, addCalendar(limit, readCalendar(limit, stored, now), amount))
   }
 }
 

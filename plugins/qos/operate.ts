@@ -67,8 +67,6 @@ const operateScript: StoreScript<SubjectState, Operation> = {
         for _, kind in ipairs({'g', 's', 'c'}) do
           kept = kept .. string.format('%s:%s %s %s %.0f;', kind, limit, ARGV[3], ARGV[4], ends)
         end
-        redis.call('HDEL', key, 'g:' .. limit)
-        redis.call('HSET', key, 'b', string.format('r%.0f', now))
         lives = math.max(lives, math.ceil(ARGV[5] / 1000) + 1000)
       end
       if kept == '' then redis.call('HDEL', key, 'o') else redis.call('HSET', key, 'o', kept) end
@@ -100,8 +98,6 @@ const operateScript: StoreScript<SubjectState, Operation> = {
         const { limit, requests, burst, lastsMicros } = args
         for (const kind of ['g', 's', 'c'])
           kept.push({ field: `${kind}:${limit}`, requests, burst, untilMicros: now + lastsMicros })
-        hash.delete(`g:${limit}`)
-        hash.set('b', `r${now}`)
       }
       if (kept.length === 0) hash.delete('o')
       else hash.set('o', formatOverrides(kept))
@@ -145,7 +141,7 @@ export async function showSubject(store: Store, key: string): Promise<SubjectSta
 
 /**
  * Resets or changes the limits of a subject, and tells every node, which forget what they remember and publish
- * `qos.limits-changed.v1`. A changed gcra limit begins anew: what it remembers is time at the old rate, not a count.
+ * `qos.limits-changed.v1`. What was used stays used under a changed limit.
  */
 export async function changeSubject(store: Store, change: Change, nowMs: number): Promise<SubjectState> {
   const { key, action, limit = '', requests = 0, burst = requests, lastsMs = 0 } = change

@@ -54,7 +54,10 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
 
   encode({ plan, operation, cost, wanted, ahead, reserve, remembered, forced }) {
     let states = ''
-    for (let i = 0; i < plan.limits.length; i++) states += `,"${remembered.states[i] ?? ''}"`
+    for (let i = 0; i < plan.limits.length; i++) {
+      const state = remembered.states[i]
+      states += state === undefined ? ',""' : `,[${state}]`
+    }
     const head = `"${operation}",${cost},${wanted},${ahead},${reserve}`
     return [`[${head},"${remembered.generation}",${forced ? 1 : 0}${states},${plan.text}]`]
   },
@@ -67,7 +70,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
     const reseeds = isLost(generation, args)
     const known: (Stored | undefined)[] = []
     for (let i = 0; i < limits.length; i++) {
-      const stored = hash.get(plan.fields[i]!)
+      const stored = hash.get(plan.fields[i]!) as Stored | undefined
       known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
     }
     let granted: number

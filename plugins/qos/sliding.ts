@@ -15,17 +15,32 @@ export interface SlidingState {
   readonly previous: number
 }
 
-/** The counts at `now`. A window from the future means a clock that stepped back: its counts stay in force. */
+/**
+ * The counts at `now`. A window from the future means a clock that stepped back: its counts stay in force.
+ *
+ * Counts of windows of another length may all lie in the present one, so that it begins with them: it admits less than
+ * it might, never more, until two windows later nothing of them is left.
+ */
 export function readSliding(limit: SlidingLimit, stored: Stored | undefined, now: number): SlidingState {
-  const index = Math.floor(now / limit.perMicros)
+  const { perMicros } = limit
+  const index = Math.floor(now / perMicros)
   if (stored === undefined) return { index, current: 0, previous: 0 }
-  const [storedIndex = 0, current = 0, previous = 0] = String(stored).split(' ').map(Number)
-  if (storedIndex >= index) return { index: storedIndex, current, previous }
-  return { index, current: 0, previous: storedIndex === index - 1 ? current : 0 }
+  const storedPer = stored[3]!
+  if (storedPer === perMicros) return follow(stored, index)
+  const { current, previous } = follow(stored, Math.floor(now / storedPer))
+  return { index, current: current + previous, previous: 0 }
 }
 
-export function formatSliding({ index, current, previous }: SlidingState): string {
-  return `${index} ${current} ${previous}`
+/** The stored counts, seen from a window. */
+function follow(stored: Stored, index: number): SlidingState {
+  const at = stored[0]!
+  const current = stored[1]!
+  if (at >= index) return { index: at, current, previous: stored[2]! }
+  return { index, current: 0, previous: at === index - 1 ? current : 0 }
+}
+
+export function storeSliding(limit: SlidingLimit, { index, current, previous }: SlidingState): Stored {
+  return [index, current, previous, limit.perMicros, limit.requests]
 }
 
 /** How much of the previous window still counts at `now`, in microseconds of it. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { ipv6Groups } from '../../sdk/ipv6.ts'
 
 /** One part of what a request is counted under. */
 export type SubjectPart =
@@ -23,27 +24,13 @@ export function parseSubject(text: string): SubjectPart | undefined {
 export function networkOf(address: string, ipv6Prefix: number): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (!isIPv6(plain)) return safe(plain)
-  const groups = expand(plain)
+  const groups = ipv6Groups(plain)
   const kept = groups.map((group, i) => {
     const bits = Math.max(0, Math.min(16, ipv6Prefix - 16 * i))
     return (group & (0xffff << (16 - bits)) & 0xffff).toString(16)
   })
   return `${kept.join(':').replace(/(?::0)+$/, '::')}/${ipv6Prefix}`
 }
-
-function expand(address: string): number[] {
-  const tail = /:(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
-  const text = tail
-    ? address.replace(tail[0], `:${hexPair(tail[1]!, tail[2]!)}:${hexPair(tail[3]!, tail[4]!)}`)
-    : address
-  const [head = '', rest] = text.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = rest === undefined || rest === '' ? [] : rest.split(':')
-  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
-  return [...left, ...(rest === undefined ? [] : zeros), ...right].map(group => Number.parseInt(group, 16))
-}
-
-const hexPair = (high: string, low: string) => ((Number(high) << 8) | Number(low)).toString(16)
 
 /** A value as part of a key: as it is when it is short and harmless, else 128 bits of its hash. */
 export function safe(value: string): string {

@@ -3,15 +3,18 @@
 -- KEYS[1]  the subject's hash: b = generation, o = overrides, one field a limit
 -- ARGV[1]  the request and its limits, one flat list in JSON:
 --            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced,
---            what the node knew last of each limit ("" for nothing),
+--            what the node knew last of each limit: the numbers of its state, or "" for nothing,
 --            six places a limit: kind, field, shadow, requests, burst, per
 --          per is a time, of a calendar limit the list of its four bounds; times are in microseconds. burst is of
 --          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted
 -- Answers  a list in JSON: granted (-1: refused), now in seconds and microseconds, generation, overrides, the shadow
---          limits that would have refused (their places from 0 on), the state of each limit: of gcra a number, else text
+--          limits that would have refused (their places from 0 on), the numbers of the state of each limit
 --
--- The state of a limit is text of up to three numbers. gcra: the theoretical arrival time. sliding: number of the
--- window, its count, the count before. calendar: beginning of the period, its count.
+-- The state of a limit is its numbers, separated by commas. Those behind the first ones are the figures that it was
+-- stored under: where they differ from the limit's, it is carried over (see gcra.ts, sliding.ts, calendar.ts).
+--   gcra      theoretical arrival time | interval, burst
+--   sliding   number of the window, its count, the count before | length of a window, requests
+--   calendar  beginning of the period, its count | its end, requests
 --
 -- Written for speed, since it runs for every request: one flat list is read faster than lists in a list, one text is
 -- answered faster than a list, and a table is filled faster where it was made with room.
@@ -44,29 +47,38 @@ if overrides ~= '' then
   end
 end
 
-local function numbers(text)
-  local a, b, c = string.match(text, '(%S+) (%S+) ?(%S*)')
-  return tonumber(a), tonumber(b), tonumber(c)
+local function numbers(state)
+  if type(state) == 'table' then return unpack(state, 1, 4) end
+  local a, b, c, d = string.match(state, '([^,]+),([^,]+),([^,]+),?([^,]*)')
+  return tonumber(a), tonumber(b), tonumber(c), tonumber(d)
 end
 
--- per: of a gcra limit its interval.
-local function read(kind, burst, per, text)
+-- The counts of a sliding limit as its window `index` sees them.
+local function follow(index, at, current, previous)
+  if at >= index then return at, current, previous end
+  return index, 0, at == index - 1 and current or 0
+end
+
+-- per: of a gcra limit its interval. stored: text, a list, or nil.
+local function read(kind, burst, per, stored)
+  local a, b, c, d
+  if stored then a, b, c, d = numbers(stored) end
   if kind == 'gcra' then
-    local tat = text and tonumber(text) or now
-    if tat <= now then return now end
-    return min(tat, now + per * burst)
+    if not a or a <= now then return now end
+    local ahead = a - now
+    if b ~= per then ahead = ceil(4 * (ahead / b * per)) / 4 end
+    return min(now + ahead, now + per * burst)
   elseif kind == 'sliding' then
     local index = floor(now / per)
-    if not text then return {index, 0, 0} end
-    local at, current, previous = numbers(text)
-    if at >= index then return {at, current, previous} end
-    return {index, 0, at == index - 1 and current or 0}
+    if not a then return {index, 0, 0} end
+    if d == per then return {follow(index, a, b, c)} end
+    local _, current, previous = follow(floor(now / d), a, b, c)
+    return {index, current + previous, 0}
   end
   local start = now >= per[3] and per[3] or now >= per[2] and per[2] or per[1]
-  if not text then return {start, 0} end
-  local at, used = numbers(text)
-  if at >= start then return {at, used} end
-  return {start, 0}
+  if not a then return {start, 0} end
+  if a >= start then return {a, b} end
+  return {start, c > now and b or 0}
 end
 
 local function available(kind, requests, burst, per, state)
@@ -127,26 +139,23 @@ for i = 1, count do
   end
   if kind == 'gcra' then
     local tat = max(now, min(state + debit * per, now + per * burst))
-    text = format(tat % 1 == 0 and '%.0f' or '%.2f', tat)
+    text = format(tat % 1 == 0 and per % 1 == 0 and '%.0f,%.0f,%.0f' or '%.2f,%.2f,%.0f', tat, per, burst)
     reset = tat - now
   else
     local used = max(0, min(state[2] + debit, max(requests, state[2])))
     if kind == 'sliding' then
-      text = format('%.0f %.0f %.0f', state[1], used, state[3])
+      text = format('%.0f,%.0f,%.0f,%.0f,%.0f', state[1], used, state[3], per, requests)
       if used > 0 or state[3] > 0 then reset = (state[1] + (used > 0 and 2 or 1)) * per - now end
     else
-      text = format('%.0f %.0f', state[1], used)
-      if used > 0 then
-        local ends = per[4]
-        for bound = 3, 1, -1 do
-          if per[bound] > state[1] then ends = per[bound] end
-        end
-        reset = max(0, ends - now)
+      local ends = per[4]
+      for bound = 3, 1, -1 do
+        if per[bound] > state[1] then ends = per[bound] end
       end
+      text = format('%.0f,%.0f,%.0f,%.0f', state[1], used, ends, requests)
+      if used > 0 then reset = max(0, ends - now) end
     end
   end
-  local told = kind == 'gcra' and text or '"' .. text .. '"'
-  after = i == 1 and told or after .. ',' .. told
+  after = after .. (i == 1 and '[' or ',[') .. text .. ']'
   write[2 * i - 1], write[2 * i] = field, text
   if reset > lives then lives = reset end
 end

@@ -66,6 +66,13 @@ describe('sluice breaker', function () {
     const [head, row] = stdout.trim().split('\n')
     assert.match(head!, /^NAME +STATE +MODE +CALLS +FAILED +SLOW +NODES +BREAKER$/)
     assert.match(row!, new RegExp(`^echo +closed +auto +5 +1 +0 +1 +${KEY}$`))
+    const shown = await sluice('show', 'echo')
+    // Nobody knows since when: the state has never changed.
+    assert.match(shown.stdout, /^state +closed$/m)
+    assert.match(shown.stdout, /^last used +\d+s ago$/m)
+    const json = JSON.parse((await sluice('show', 'echo', '--json')).stdout)
+    assert.equal(json.since_ms, null)
+    for (const field of Object.keys(json)) assert.match(field, /^[a-z_]+$/)
   })
 
   it('opens a breaker at every node at once, until the order ends, and says who and why', async () => {
@@ -128,7 +135,7 @@ describe('sluice breaker', function () {
     assert.equal(unknown.code, 1)
     assert.match(unknown.stderr, /there is no breaker "nobody"; known: echo/)
     const forever = await sluice('open', 'echo', '--reason', 'x', '--for', '1y')
-    assert.match(forever.stderr, /"1y" is no time such as 90s/)
+    assert.match(forever.stderr, /"1y" is not a duration such as 90s/)
     const silent = await sluice('open', 'echo')
     assert.match(silent.stderr, /required option '--reason <text>'/)
   })

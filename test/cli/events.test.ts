@@ -87,7 +87,7 @@ describe('sluice events, audit and fingerprint', () => {
     assert.equal(code, 0, stdout)
     const [report] = JSON.parse(stdout)
     assert.deepEqual(
-      [report.records, report.badRegions, report.alive, report.problems.length],
+      [report.records, report.bad_regions, report.alive, report.problems.length],
       [5, 0, false, 0],
     )
   })
@@ -198,6 +198,20 @@ describe('sluice events, audit and fingerprint', () => {
       assert.match(moved, /event 1 was moved to place 2\n/)
     } finally {
       await client.end()
+    }
+  })
+
+  it('print JSON whose names are in snake_case, as those of events', async () => {
+    for (const args of [
+      ['events', 'check', '--json'],
+      ['events', 'verify', '--json'],
+      ['fingerprint', '--json'],
+      ['audit', '--json'],
+    ]) {
+      const { stdout } = await runSluice(args, env, 'a-key\n')
+      const names = [...stdout.matchAll(/"(\w+)":/g)].map(([, name]) => String(name))
+      assert.ok(names.length > 2, `${args.join(' ')}: ${stdout}`)
+      for (const name of names) assert.match(name, /^[a-z\d_]+$/, args.join(' '))
     }
   })
 

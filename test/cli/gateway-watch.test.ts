@@ -91,7 +91,7 @@ describe('sluice gateway --watch', function () {
   it('keeps the old plugins while the new ones are broken, and says why', async () => {
     write('this is not JavaScript')
     const deadline = Date.now() + 10_000
-    while (!output.includes('the old plugins go on being served') && Date.now() < deadline)
+    while (!output.includes('the old ones are still served') && Date.now() < deadline)
       await new Promise(resolve => setTimeout(resolve, 20))
     assert.match(output, /says\.mjs/)
     assert.equal(await until(answer => answer !== 'no answer'), 'three{"size":7}')

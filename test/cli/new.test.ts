@@ -38,8 +38,8 @@ describe('sluice new', function () {
   })
 
   it('overwrites nothing, and refuses a name that Kong would refuse', () => {
-    assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /is there already/)
-    assert.throws(() => sluice(['new', 'Not_A_Name']), /can't be a plugin's name/)
+    assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /already exists/)
+    assert.throws(() => sluice(['new', 'Not_A_Name']), /is not a valid plugin name/)
     assert.equal(existsSync('Not_A_Name'), false)
   })
 })

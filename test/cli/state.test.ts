@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import pg from 'pg'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
 import { plugin as qos } from '../../plugins/qos/plugin.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 import { freePort } from '../support/ports.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
@@ -36,8 +41,12 @@ describe('sluice plan, apply and dump-state', () => {
     readonly out: string
     readonly err: string
   }
-  const sluice = (...args: string[]): Promise<Ended> => sluiceWith({}, ...args)
-  const sluiceWith = async (env: Record<string, string>, ...args: string[]): Promise<Ended> => {
+  const sluice = (...args: string[]): Promise<Ended> => sluiceWith({}, args)
+  const sluiceWith = async (
+    env: Record<string, string>,
+    args: readonly string[],
+    input = '',
+  ): Promise<Ended> => {
     const child = spawn(process.execPath, [SLUICE, ...args], {
       cwd: folder.path,
       env: {
@@ -47,8 +56,9 @@ describe('sluice plan, apply and dump-state', () => {
         SLUICE_SPOOL_DIR: 'spool',
         DECK_KEY: 'planted-key',
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
     })
+    child.stdin.end(input)
     const [out, err]: Buffer[][] = [[], []]
     child.stdout.on('data', chunk => out!.push(chunk))
     child.stderr.on('data', chunk => err!.push(chunk))
@@ -87,8 +97,8 @@ describe('sluice plan, apply and dump-state', () => {
     this.timeout(START_MS)
     const url = await (await sharedPostgres()).createDatabase()
     const env = { SLUICE_POSTGRES_URL: url }
-    assert.equal((await sluiceWith(env, 'apply', '-f', 'kong.yaml', '--actor', 'tester')).status, 0)
-    assert.equal((await sluiceWith(env, 'apply', '-f', 'kong.yaml', '--actor', 'tester')).status, 0)
+    assert.equal((await sluiceWith(env, ['apply', '-f', 'kong.yaml', '--actor', 'tester'])).status, 0)
+    assert.equal((await sluiceWith(env, ['apply', '-f', 'kong.yaml', '--actor', 'tester'])).status, 0)
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     try {
@@ -125,7 +135,7 @@ describe('sluice plan, apply and dump-state', () => {
       out,
       /^_format_version: "3\.0"\n_info:\n {2}select_tags:\n {4}- mine\nservices:\n {2}- name: s\n/,
     )
-    assert.equal(err, 'Secrets are not in it: set DECK_C_KEYAUTH_KEY before it is applied.\n')
+    assert.equal(err, 'Secrets are left out: set DECK_C_KEYAUTH_KEY before you apply the file.\n')
     assert.equal((await sluice('dump-state', '--select-tag', 'other')).out.includes('services'), false)
   })
 
@@ -133,7 +143,7 @@ describe('sluice plan, apply and dump-state', () => {
     writeFileSync(path.join(folder.path, 'kong.yaml'), `${STATE}nonsense: []\n`)
     const { status, out, err } = await sluice('plan', '-f', 'kong.yaml')
     assert.deepEqual([status, out], [1, ''])
-    assert.match(err, /^sluice: kong\.yaml:4:1: nonsense is not a kind of entity/)
+    assert.match(err, /^sluice: kong\.yaml:4:1: unknown kind of entity/)
     assert.match(
       err,
       /\n {2}SLUICE_STATE_INVALID: Correct the declared state at the named line and column\.\n$/,
@@ -146,6 +156,104 @@ describe('sluice plan, apply and dump-state', () => {
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
   })
+  it('names every mistake of a file though a variable is not set, each once and with its file', async () => {
+    const file = path.join(folder.path, 'kong.yaml')
+    const text = `_format_version: "3.0"
+services:
+- { name: s, host: '\${{ env "NOPE" }}', port: 70000 }
+- { name: t, host: h, portt: 1 }
+consumers: [{ username: c, keyauth_credentials: [{ key: '\${{ env "NOPE" }}' }] }]
+`
+    writeFileSync(file, text)
+    const { status, err } = await sluice('plan', '-f', 'kong.yaml', '-f', './kong.yaml')
+    assert.equal(status, 1)
+    const lines = err.trim().split('\n').slice(0, -1)
+    assert.deepEqual(lines, [
+      'sluice: kong.yaml:3:21: the environment variable NOPE is not set',
+      'kong.yaml:3:41: port: value should be between 0 and 65535',
+      'kong.yaml:4:23: portt: unknown field',
+      'kong.yaml:5:58: the environment variable NOPE is not set',
+    ])
+    // Kong is not waited for, and what the file alone shows is told without it.
+    const url = `http://127.0.0.1:${await freePort()}`
+    const alone = await sluice('plan', '-f', 'kong.yaml', '--admin-url', url)
+    assert.match(
+      alone.err,
+      /^sluice: kong\.yaml:3:21: the environment variable NOPE is not set\nkong\.yaml:5:58: /,
+    )
+  })
+
+  it('reads folders, and standard input', async () => {
+    mkdirSync(path.join(folder.path, 'states', 'deep'), { recursive: true })
+    const write = (name: string, text: string) => writeFileSync(path.join(folder.path, 'states', name), text)
+    write('a.yaml', '_format_version: "3.0"\nservices: [{ name: a, host: h }]\n')
+    write('deep/b.json', '{"_format_version":"3.0","routes":[{"name":"r","service":"a","paths":["/r"]}]}')
+    write('kong.schema.json', '{}')
+    write('notes.txt', 'not a state')
+    assert.match((await sluice('plan', '-f', 'states')).out, /^\+ service a\n.*\+ route r \(service a\)\n/s)
+    mkdirSync(path.join(folder.path, 'empty'))
+    assert.match(
+      (await sluice('plan', '-f', 'empty')).err,
+      /^sluice: empty holds no \.yaml, \.yml or \.json file\n/,
+    )
+    const text = '_format_version: "3.0"\nservices: [{ name: a, host: h }]\n'
+    const { out: piped } = await sluiceWith({}, ['plan', '-f', '-'], text)
+    assert.match(piped, /^\+ service a\n/)
+  })
+
+  it('says that it found another server than the Admin API', async () => {
+    const proxy = createServer((_request, response) =>
+      response.writeHead(404).end('{"message":"no Route matched with those values"}'),
+    )
+    await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const { status, err } = await sluice('plan', '-f', 'kong.yaml', '--admin-url', url)
+    assert.equal(status, 1)
+    assert.match(err, /^sluice: http:\S+\/status is not found: this is not Kong's Admin API/)
+    assert.match(err, /\n {2}SLUICE_ADMIN_WRONG: Give --admin-url the address of the Admin API/)
+    await new Promise(resolve => proxy.close(resolve))
+  })
+
+  it('speaks TLS with an authority, a client certificate and headers of its own, or checks nothing', async () => {
+    const { authority, otherAuthority, certificate, key } = makeCertificates(folder.path)
+    const seen: (string | string[] | undefined)[] = []
+    const options = {
+      ca: readFileSync(authority),
+      cert: readFileSync(certificate),
+      key: readFileSync(key),
+      requestCert: true,
+      rejectUnauthorized: false,
+    }
+    const server = createSecureServer(options, (incoming, response) => {
+      const { authorized } = incoming.socket as TLSSocket
+      seen.push(incoming.headers['kong-admin-token'])
+      if (!authorized) return void response.writeHead(401).end('{"message":"no certificate"}')
+      const onward = request(admin.url + incoming.url, { headers: incoming.headers }, answer => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(response)
+      })
+      onward.end()
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`
+    const plan = (...args: string[]) =>
+      sluice('plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0', ...args)
+    try {
+      const own = ['--cert', certificate, '--key', key]
+      const good = await plan('--ca-cert', authority, ...own, '--header', 'Kong-Admin-Token: t1')
+      assert.equal(good.status, 2, good.err)
+      assert.ok(seen.length > 0 && seen.every(token => token === 't1'))
+      assert.equal((await plan('--tls-skip-verify', ...own)).status, 2)
+      assert.match((await plan('--ca-cert', otherAuthority, ...own)).err, /no answer .* certificate/)
+      assert.match((await plan('--ca-cert', authority)).err, /401 no certificate/)
+      assert.match((await plan('--cert', certificate)).err, /--cert and --key must be given together/)
+      assert.match((await plan('--ca-cert', 'none.pem')).err, /--ca-cert: cannot read none\.pem/)
+    } finally {
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+    }
+  }).timeout(60_000)
+
   it('plan and apply refuse a configuration that its plugin would refuse, though Kong would take it', async () => {
     const plugin: AnyPlugin = qos
     const strict = await startAdminServer({

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
-import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { freePort } from '../support/ports.ts'
+import { type AdminServerOptions, type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { replayScenario } from '../support/replay.ts'
 
 const CONTRACT = path.resolve(import.meta.dirname, '../../../test/contract')
 
-/** The recorded scenarios that need no proxy, by their folder. */
-const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
-  'kong-reference': ['admin-services', 'admin-routes', 'admin-consumers', 'admin-plugins'],
-  'kong-admin/plugin-server': ['admin-plugin-server'],
-  'kong-admin': readdirSync(path.join(CONTRACT, 'kong-admin/scenarios')).map(file => path.parse(file).name),
-}
+const scenariosOf = (folder: string): readonly string[] =>
+  readdirSync(path.join(CONTRACT, folder, 'scenarios')).map(file => path.parse(file).name)
 
 /** The schema of a plugin as a plugin server told it to the Kong that was recorded. */
 function dumpedSchemas(): Record<string, SchemaSpec> {
@@ -25,50 +20,43 @@ function dumpedSchemas(): Record<string, SchemaSpec> {
   return Object.fromEntries(dump.Plugins.map(plugin => [plugin.Name, plugin.Schema]))
 }
 
-/** Replays one recorded scenario; gives what differs. */
-async function replay(
-  adminUrl: string,
-  folder: string,
-  scenario: string,
-): Promise<{ code: number | null; output: string }> {
-  const child = spawn(
-    process.execPath,
-    [
-      path.join(CONTRACT, 'kong-reference/replay.mjs'),
-      '--compare',
-      path.join(CONTRACT, folder, 'answers'),
-      path.join(CONTRACT, folder, 'scenarios', `${scenario}.json`),
-    ],
-    {
-      env: {
-        ADMIN_URL: adminUrl,
-        PROXY_URL: adminUrl,
-        SETTLE_MS: '0',
-        UPSTREAM_PORT: String(await freePort()),
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString()
-  })
-  const code = await new Promise<number | null>(resolve => child.on('close', resolve))
-  return { code, output }
+/** How the Kong that was recorded was set up, and where its answers are. They need no proxy. */
+const RECORDINGS: readonly (AdminServerOptions & { readonly title: string; readonly folder: string })[] = [
+  { title: 'with a database', folder: 'kong-admin' },
+  { title: 'without a database', folder: 'kong-admin', declarative: true },
+  { title: 'with a plugin server', folder: 'kong-admin/plugin-server', plugins: dumpedSchemas() },
+  {
+    title: 'with the router flavor expressions',
+    folder: 'kong-admin/expressions',
+    declarative: true,
+    routerFlavor: 'expressions',
+  },
+]
+
+/** All that happens in a scenario happens within one second, however busy the machine is: answers tell a time to live. */
+function steadyClock(): () => number {
+  let nowMs = 1_800_000_000_100
+  return () => {
+    nowMs += 0.01
+    return nowMs
+  }
 }
 
-describe('the Admin API answers as a recorded Kong', () => {
-  let admin: RunningAdmin
-  before(async () => {
-    admin = await startAdminServer({ plugins: dumpedSchemas() })
-  })
-  after(() => admin.close())
+for (const { title, folder, ...options } of RECORDINGS)
+  describe(`the Admin API answers as a recorded Kong ${title}`, () => {
+    let admin: RunningAdmin
+    before(async () => {
+      admin = await startAdminServer({ ...options, now: steadyClock() })
+    })
+    after(() => admin.close())
 
-  for (const [folder, scenarios] of Object.entries(SCENARIOS))
-    for (const scenario of scenarios)
+    for (const scenario of scenariosOf(folder).filter(
+      name => name.startsWith('dbless-') === (options.declarative ?? false),
+    ))
       it(`in ${scenario}`, async () => {
-        const { code, output } = await replay(admin.url, folder, scenario)
+        const urls = { adminUrl: admin.url, proxyUrl: admin.url }
+        const { code, output } = await replayScenario(urls, folder, scenario)
         assert.deepEqual(admin.errors, [])
         assert.equal(code, 0, output)
       })
-})
+  })

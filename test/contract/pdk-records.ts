@@ -47,8 +47,8 @@ export interface ConnectionRecord {
   readonly refused?: string
 }
 
-function lines<T>(file: string): T[] {
-  const text = readFileSync(new URL(`./kong-reference/pdk/${file}.jsonl`, import.meta.url), 'utf8')
+function lines<T>(file: string, folder = 'kong-reference/pdk'): T[] {
+  const text = readFileSync(new URL(`./${folder}/${file}.jsonl`, import.meta.url), 'utf8')
   return text
     .split('\n')
     .filter(line => line !== '')
@@ -63,6 +63,10 @@ export const protobufCalls = protobufLines.filter((line): line is ProtobufCallRe
 export const msgpackRecords = msgpackLines.filter((line): line is MsgpackRecord => 'method' in line)
 export const connectionRecords = lines<ConnectionRecord>('connections')
 export const msgpackCalls = msgpackLines.filter((line): line is MsgpackCallRecord => 'rpc' in line)
+
+/** The same calls in the response phase. */
+export const responseProtobufRecords = lines<ProtobufRecord>('protobuf', 'kong-response')
+export const responseMsgpackRecords = lines<MsgpackRecord>('msgpack', 'kong-response')
 
 type Wrapped = Readonly<Record<string, unknown>>
 

@@ -4,23 +4,9 @@ import path from 'node:path'
 import { type RunningGateway, startTestGateway } from '../support/gateway.ts'
 import { replayScenario } from '../support/replay.ts'
 
-/** Recorded, and not yet answered in full. */
-const PENDING = new Set([
-  'proxy-cache',
-  'proxy-cors',
-  'proxy-hmac-auth',
-  'proxy-jwt-acl',
-  'proxy-rate-limiting',
-  'proxy-regex-paths',
-  'proxy-restrictions',
-  'proxy-transformers',
-])
-
 const SCENARIOS = readdirSync(
   path.resolve(import.meta.dirname, '../../../test/contract/kong-reference/scenarios'),
-)
-  .map(file => path.parse(file).name)
-  .filter(scenario => !PENDING.has(scenario))
+).map(file => path.parse(file).name)
 
 const withoutDatabase = (scenario: string): boolean => scenario.startsWith('dbless-')
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Gathering } from '../../events/gathering.ts'
 import { systemClock } from '../../foundation/clock.ts'
+import { systemTimers } from '../../foundation/timers.ts'
 
 describe('a gathering', () => {
   const HOUR_MS = 3_600_000
@@ -11,7 +12,7 @@ describe('a gathering', () => {
       batches.push(items.join(''))
       return taken
     }
-    return new Gathering<string>({ clock: systemClock, gatherMs, enough: 3, take })
+    return new Gathering<string>({ clock: systemClock, timers: systemTimers, gatherMs, enough: 3, take })
   }
 
   it('hands the first item over at once, and those behind it when there are enough', async () => {

@@ -17,7 +17,7 @@ import { START_MS, sharedPostgres } from '../support/services.ts'
 
 const draft = (n: number) => ({ type: 'test.happened.v1', subject: `thing/${n}`, data: { n } })
 
-describe('the event path', () => {
+describe('the event pipeline', () => {
   let folder: TestFolder
   let metrics: Metrics
   const open: EventPipeline[] = []
@@ -282,7 +282,7 @@ describe('the event path', () => {
       assert.notEqual(segments[0], '00000001.seg')
     })
 
-    it('does not wait for a sink that is away, and is not ready once it stays away', async () => {
+    it('does not wait for a sink that is away, and says so once it stays away', async () => {
       let nowMs = 0
       const made = createEventPipeline(
         {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { Type } from 'typebox'
-import { createEventRegistry } from '../../events/types/registry.ts'
+import { EventRegistry } from '../../events/types/registry.ts'
 
 const TYPE = { type: 'tea.brewed.v1', doc: 'Tea is ready.', data: Type.Object({ minutes: Type.Number() }) }
 
 describe('the registry of event types', () => {
-  const registry = createEventRegistry([TYPE])
+  const registry = new EventRegistry([TYPE])
 
   it('accepts data that its type describes', () => {
     assert.equal(registry.check({ type: 'tea.brewed.v1', subject: 'pot', data: { minutes: 4 } }), undefined)
@@ -29,6 +29,6 @@ describe('the registry of event types', () => {
   })
 
   it('refuses two declarations of one type', () => {
-    assert.throws(() => createEventRegistry([TYPE, { ...TYPE }]), { code: 'SLUICE_EVENTS_INVALID' })
+    assert.throws(() => new EventRegistry([TYPE, { ...TYPE }]), { code: 'SLUICE_EVENTS_INVALID' })
   })
 })

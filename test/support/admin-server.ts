@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createControl } from '../../kong/gateway/control.ts'
 import { BUNDLED_PLUGINS } from '../../kong/gateway/plugins/bundled.ts'
+import type { RouterFlavor } from '../../kong/gateway/router/router.ts'
 import type { State } from '../../kong/gateway/state/state.ts'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 
@@ -18,11 +19,14 @@ export interface AdminServerOptions {
   readonly plugins?: Readonly<Record<string, SchemaSpec>>
   /** Without a database: the state comes from `/config` only. */
   readonly declarative?: boolean
+  readonly routerFlavor?: RouterFlavor
+  /** Milliseconds since the epoch; the system's clock by default. */
+  readonly now?: () => number
 }
 
 /** The Admin API alone, without a proxy, on a free port. */
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<RunningAdmin> {
-  const { plugins = {}, declarative = false } = options
+  const { plugins = {}, declarative = false, routerFlavor } = options
   const errors: unknown[] = []
   const others = Object.entries(plugins).map(
     ([name, schema]) => [name, { schema, priority: 1, version: '1.0.0' }] as const,
@@ -30,13 +34,14 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
   const { state, admin } = createControl({
     plugins: { ...BUNDLED_PLUGINS, ...Object.fromEntries(others) },
     databaseLess: declarative,
+    ...(routerFlavor && { routerFlavor }),
     node: {
       nodeId: '00000000-0000-4000-8000-000000000000',
       version: '3.9.3',
       configuration: {},
       traffic: () => ({ totalRequests: 0, activeConnections: 0 }),
     },
-    now: () => performance.timeOrigin + performance.now(),
+    now: options.now ?? (() => performance.timeOrigin + performance.now()),
     onError: error => errors.push(error),
   })
   const server = createServer(admin)

@@ -1,4 +1,4 @@
-import { createEventRegistry } from '../../events/types/registry.ts'
+import { EventRegistry } from '../../events/types/registry.ts'
 import type { EventDraft, EventPublisher, EventType } from '../../sdk/event.ts'
 
 export interface RecordedEvents extends EventPublisher {
@@ -12,7 +12,7 @@ export interface RecordedEvents extends EventPublisher {
  * for a type that is not declared and for data that its schema refuses.
  */
 export function recordEvents(types: readonly EventType[]): RecordedEvents {
-  const registry = createEventRegistry(types)
+  const registry = new EventRegistry(types)
   const drafts: EventDraft[] = []
   return {
     drafts,

@@ -6,6 +6,8 @@ import { Exchange } from '../../kong/gateway/proxy/exchange.ts'
 import type { PluginConfiguration } from '../../kong/gateway/proxy/plugin.ts'
 import type { Lookup } from '../../kong/gateway/state/state.ts'
 
+const CREATED_AT = 1795188387
+
 export const CONSUMER: Consumer = {
   id: '9dd3613e-c08e-47fb-99cf-ac5b7efb25d8',
   created_at: 1795188387,
@@ -84,12 +86,12 @@ export const configured = (sequence: number, config: Plugin['config'] = {}): Plu
   sequence,
 })
 
-const LOOKUP: Lookup = {
-  get: (_, id) => (id === CONSUMER.id ? (CONSUMER as never) : undefined),
-  find: (_, field, value) => (CONSUMER[field as keyof Consumer] === value ? (CONSUMER as never) : undefined),
+const lookupOf = (consumer: Consumer): Lookup => ({
+  get: (_, id) => (id === consumer.id ? (consumer as never) : undefined),
+  find: (_, field, value) => (consumer[field as keyof Consumer] === value ? (consumer as never) : undefined),
   referring: () => [],
   list: () => [],
-}
+})
 
 export interface ExchangeFacts {
   /** The upstream has answered, as the log phase finds it. */
@@ -97,15 +99,20 @@ export interface ExchangeFacts {
   /** The port that the client's connection comes from. */
   readonly clientPort?: number
   readonly body?: Buffer
+  /** When consumer, route and service were changed, seconds since the epoch. */
+  readonly updatedAt?: number
+  readonly workspaceId?: string
 }
 
 export function createExchange(facts: ExchangeFacts = {}): Exchange {
-  const { answered = false, clientPort = 42416, body = Buffer.from('body') } = facts
+  const { answered = false, clientPort = 42416, body = Buffer.from('body'), updatedAt = CREATED_AT } = facts
+  const changed = { updated_at: updatedAt }
   const exchange = new Exchange({
     request: {
       method: 'POST',
       target: '/pr/sub?a=1&a=2&b',
       httpVersion: 1.1,
+      isHttp2: false,
       rawHeaders: [
         ...['Host', '127.0.0.1:28010', 'Connection', 'close', 'Content-Type', 'text/plain'],
         ...['Content-Length', String(body.length), 'x-multi', '1', 'x-multi', '2', 'apikey', 'ek'],
@@ -120,15 +127,15 @@ export function createExchange(facts: ExchangeFacts = {}): Exchange {
     node: {
       nodeId: '665d247e-8a2a-4c84-b36f-08be59bcae54',
       version: '3.9.3',
-      workspaceId: WORKSPACE_ID,
+      workspaceId: facts.workspaceId ?? WORKSPACE_ID,
       realIp: { isTrusted: () => false, header: 'x-real-ip', isRecursive: false },
     },
-    lookup: LOOKUP,
+    lookup: lookupOf({ ...CONSUMER, ...changed }),
     id: 'f6dc4f516def3457a7431834a538c363',
     startedAtMs: 1795188799007,
   })
-  exchange.route = ROUTE
-  exchange.service = SERVICE
+  exchange.route = { ...ROUTE, ...changed }
+  exchange.service = { ...SERVICE, ...changed }
   exchange.forwardedPrefix = '/pr'
   exchange.destination = {
     scheme: 'http',
@@ -141,7 +148,7 @@ export function createExchange(facts: ExchangeFacts = {}): Exchange {
     connectTimeoutMs: 60000,
     readTimeoutMs: 60000,
   }
-  exchange.consumer = CONSUMER
+  exchange.consumer = { ...CONSUMER, ...changed }
   exchange.credential = {
     id: CREDENTIAL_ID,
     consumer: { id: CONSUMER.id },

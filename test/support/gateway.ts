@@ -7,6 +7,8 @@ export interface RunningGateway {
   readonly proxyUrl: string
   readonly adminUrl: string
   readonly proxyPort: number
+  /** One a listener, in the order of `KONG_PROXY_LISTEN`. */
+  readonly proxyPorts: readonly number[]
   /** Calls the Admin API, which must agree. @returns the body of its answer */
   admin(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
   close(): Promise<void>
@@ -22,6 +24,7 @@ export async function startTestGateway(env: Readonly<Record<string, string>> = {
   const adminUrl = `http://127.0.0.1:${gateway.adminAddresses[0]!.port}`
   return {
     proxyPort,
+    proxyPorts: gateway.proxyAddresses.map(({ port }) => port),
     proxyUrl: `http://127.0.0.1:${proxyPort}`,
     adminUrl,
     async admin(method, path, body) {

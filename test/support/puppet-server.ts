@@ -9,8 +9,12 @@ import { WireReader, WireWriter } from '../../protocol/wire.ts'
 export type PuppetCall = readonly [method: Method, ...args: unknown[]]
 
 export interface PuppetServer {
-  /** What each access event does: these calls, one after the other. */
+  /** What each event does: these calls, one after the other. */
   script: readonly PuppetCall[]
+  /** What the events of a phase do instead. */
+  byPhase: Readonly<Partial<Record<string, readonly PuppetCall[]>>>
+  /** The phases of all events so far. */
+  readonly events: readonly string[]
   /** Kong's replies to the calls of the last event, decoded; fewer than calls where Kong ended the event. */
   readonly replies: readonly unknown[]
   close(): Promise<void>
@@ -19,7 +23,12 @@ export interface PuppetServer {
 /** A plugin server that says over ProtoBuf:1 whatever a test wants it to, right or wrong. */
 export async function startPuppetServer(socketPath: string): Promise<PuppetServer> {
   const sockets = new Set<Socket>()
-  const puppet = { script: [] as readonly PuppetCall[], replies: [] as unknown[] }
+  const puppet = {
+    script: [] as readonly PuppetCall[],
+    byPhase: {} as PuppetServer['byPhase'],
+    events: [] as string[],
+    replies: [] as unknown[],
+  }
 
   const server = createServer(socket => {
     const splitter = new FrameSplitter(1 << 24)
@@ -59,7 +68,8 @@ export async function startPuppetServer(socketPath: string): Promise<PuppetServe
         const call = readRpcCall(reader)
         const { sequence } = call
         if (call.kind === 'handle_event') {
-          event = { sequence, calls: [...puppet.script] }
+          puppet.events.push(call.phase)
+          event = { sequence, calls: [...(puppet.byPhase[call.phase] ?? puppet.script)] }
           puppet.replies = []
           next()
         } else

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
 import { type ApplyWatcher, applyChanges } from '../../kong/reconcile/apply.ts'
+import { readDeclared } from '../../kong/reconcile/files/declared.ts'
 import { readSource } from '../../kong/reconcile/files/source.ts'
 import { type Plan, planState } from '../../kong/reconcile/plan.ts'
 import type { SettleOptions } from '../../kong/reconcile/steps/steps.ts'
@@ -28,7 +29,8 @@ export const planText = (
   text: string,
   env: Readonly<Record<string, string>> = {},
   selectTags: readonly string[] = [],
-): Promise<Plan> => planState(client, [readSource(text, 'kong.yaml', env)], { selectTags, newId: randomUUID })
+): Promise<Plan> =>
+  planState(client, readDeclared([readSource(text, 'kong.yaml', env)]), { selectTags, newId: randomUUID })
 
 export interface ApplySettings {
   readonly watcher?: Partial<ApplyWatcher>

@@ -21,6 +21,7 @@ const use = (kind: ServiceKind) => findService(kind, { variables: 'SLUICE_TEST_'
 export const useRedis = (): Promise<Service> => use('redis')
 export const usePostgres = (): Promise<Service> => use('postgres')
 export const useRabbit = (): Promise<Service> => use('rabbit')
+export const useConsul = (): Promise<Service> => use('consul')
 
 /** The dictionary of flask-sample/, on free ports, with its failure switch. */
 export const useSample = (): Promise<Sample> => startSample()

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { ENTITIES } from '../../entities/entities.ts'
+import { notFound } from '../state/errors.ts'
 import { isUuid } from '../state/key.ts'
 import { referenceId } from '../state/references.ts'
 import type { EntityStore } from '../state/store.ts'
-import { type AdminRequest, message, notFoundAnswer, ok } from './answer.ts'
+import { type AdminRequest, message, ok } from './answer.ts'
 import { dataOf } from './body.ts'
 import { entityMethods } from './entity.ts'
-import { nestedCollectionMethods, nestedEntityMethods } from './nested.ts'
+import { nestedMethods } from './nested.ts'
 import { RELATIONS } from './relations.ts'
 import type { Methods } from './route.ts'
 
@@ -39,7 +40,8 @@ function ownMethods(store: EntityStore, id: string, text: string): Methods {
     ...entityMethods(store, 'certificates', { id }),
     GET() {
       const row = store.select('certificates', { id })
-      return row ? ok({ ...row, snis: namesOf(store, id) }) : notFoundAnswer
+      if (!row) throw notFound({ id })
+      return ok({ ...row, snis: namesOf(store, id) })
     },
     PUT(request) {
       const { snis, ...data } = bodyOf(store, request)
@@ -69,8 +71,5 @@ function beneath(store: EntityStore, id: string, path: readonly string[]): Metho
   const relation = RELATIONS.find(
     ({ child, parent }) => parent === 'certificates' && ENTITIES[child].nestedPath === path[2],
   )
-  if (!relation) return undefined
-  const nest = { ...relation, key: { id } }
-  if (path.length === 3) return nestedCollectionMethods(store, nest, path)
-  return path.length === 4 ? nestedEntityMethods(store, nest, path[3]!) : undefined
+  return relation && nestedMethods(store, { ...relation, key: { id } }, path)
 }

@@ -9,6 +9,7 @@ import {
   readDeclaration,
   writeDeclaration,
 } from '../state/declaration.ts'
+import type { DeclaredEntity } from '../state/declared.ts'
 import { EntityError, invalidDeclaration } from '../state/errors.ts'
 import { flattenErrors } from '../state/flatten-errors.ts'
 import type { State } from '../state/state.ts'
@@ -97,14 +98,14 @@ function flattenedAnswer({ refusal, status }: EntityError, tree: Tree): Answer {
   return { status, body: { ...invalidDeclaration(rest).refusal, flattened_errors: list } }
 }
 
-type Rows = ReadonlyMap<Collection, readonly { readonly id: string }[]>
+type Declared = ReadonlyMap<Collection, readonly DeclaredEntity[]>
 
-const entitiesAnswer = (entities: Rows): Answer =>
+const entitiesAnswer = (entities: Declared): Answer =>
   created(
     Object.fromEntries(
-      [...entities].map(([collection, rows]) => [
+      [...entities].map(([collection, list]) => [
         collection,
-        Object.fromEntries(rows.map(row => [row.id, row])),
+        Object.fromEntries(list.map(({ row, declared }) => [row.id, declared])),
       ]),
     ),
   )

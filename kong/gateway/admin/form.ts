@@ -1,4 +1,4 @@
-import type { Field } from '../../schema/field.ts'
+import type { Field, RecordSchema } from '../../schema/field.ts'
 import type { Schema } from '../../schema/schema.ts'
 import { isObject } from '../../schema/spec.ts'
 
@@ -17,7 +17,8 @@ export function nest(pairs: Iterable<readonly [name: string, value: string]>): T
   const grouped = new Map<string, string[]>()
   for (const [name, value] of pairs) grouped.set(name, [...(grouped.get(name) ?? []), value])
   const tree: Tree = Object.create(null)
-  for (const [name, values] of grouped) put(tree, keysOf(name), values.length > 1 ? values : values[0]!)
+  for (const [name, values] of grouped)
+    put(tree, keysOf(name), values.length > 1 ? values : (values[0] ?? ''))
   return structuredClone(tree)
 }
 
@@ -38,7 +39,7 @@ function put(root: Tree, keys: readonly string[], value: string | readonly strin
       assign(node, key, value)
       return
     }
-    const next = child(node, key, isIndex(keys[i + 1]!) ? [] : Object.create(null))
+    const next = child(node, key, isIndex(keys[i + 1] ?? '') ? [] : Object.create(null))
     if (!next) return
     node = next
   }
@@ -77,7 +78,8 @@ const number = (text: unknown): unknown => {
   return Number.isNaN(value) ? text : value
 }
 
-function infer(value: unknown, field: Field): unknown {
+function infer(value: unknown, field: Field | undefined): unknown {
+  if (!field) return value
   if (value === '' || value === null) return null
   switch (field.spec.type) {
     case 'number':
@@ -88,19 +90,20 @@ function infer(value: unknown, field: Field): unknown {
     case 'array':
     case 'set':
       if (isObject(value)) return value
-      return (Array.isArray(value) ? value : [value]).map(item => infer(item, field.elements!))
+      return (Array.isArray(value) ? value : [value]).map(item => infer(item, field.elements))
     case 'map':
-      return isObject(value) ? mapValues(value, item => infer(item, field.values!)) : value
+      return isObject(value) ? mapValues(value, item => infer(item, field.values)) : value
     case 'record':
-      if (field.spec.abstract || !isObject(value) || !field.record) return value
-      return mapValues(value, (item, name) => {
-        const inner = field.record!.fields.get(name)
-        return inner ? infer(item, inner) : item
-      })
+      return field.spec.abstract || !isObject(value) || !field.record
+        ? value
+        : inferFields(value, field.record)
     default:
       return value
   }
 }
+
+const inferFields = (tree: Tree, { fields, shorthands }: RecordSchema): Tree =>
+  mapValues(tree, (item, name) => infer(item, fields.get(name) ?? shorthands.get(name)))
 
 const mapValues = (tree: Tree, change: (value: unknown, name: string) => unknown): Tree =>
   Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, change(value, name)]))

@@ -16,6 +16,8 @@ export interface NodeInformation {
   /** The version of Kong whose behaviour the gateway follows. */
   readonly version: string
   readonly plugins: Readonly<Record<string, PluginSummary>>
+  /** Of these the plugins whose configuration is accepted, but which are not run. */
+  readonly notRun: readonly string[]
   /** The settings that the gateway runs with, without secrets. */
   readonly configuration: Readonly<Record<string, unknown>>
   /** Requests that the proxy has served so far, and connections that are open. */
@@ -61,6 +63,8 @@ function root(lookup: Lookup, node: NodeInformation): Answer {
     timers: { running: 0, pending: 0 },
     plugins: {
       available_on_server: node.plugins,
+      // Not Kong's: plugins that are accepted and not run are never passed over in silence.
+      not_run: node.notRun,
       enabled_in_cluster: [...new Set(lookup.list('plugins').map(plugin => plugin.name))],
     },
     configuration: node.configuration,

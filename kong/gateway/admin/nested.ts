@@ -24,6 +24,13 @@ export interface Nest extends Relation {
   readonly key: Key
 }
 
+/** What serves a path beneath an entity. */
+export function nestedMethods(store: EntityStore, nest: Nest, path: readonly string[]): Methods | undefined {
+  const [, , , text, ...more] = path
+  if (text === undefined) return nestedCollectionMethods(store, nest, path)
+  return more.length === 0 ? nestedEntityMethods(store, nest, text) : undefined
+}
+
 /** `/services/s1/routes`. */
 export function nestedCollectionMethods(store: EntityStore, nest: Nest, path: readonly string[]): Methods {
   const { child, field, parent, key } = nest
@@ -45,7 +52,7 @@ export function nestedCollectionMethods(store: EntityStore, nest: Nest, path: re
 }
 
 /** `/services/s1/routes/r1`: only if it belongs there. */
-export function nestedEntityMethods(store: EntityStore, nest: Nest, text: string): Methods {
+function nestedEntityMethods(store: EntityStore, nest: Nest, text: string): Methods {
   const { child, field, parent, key } = nest
   const within = (serve: (row: Row, owner: Row) => Answer): Answer => {
     const owner = store.select(parent, key)

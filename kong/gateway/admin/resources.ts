@@ -5,7 +5,7 @@ import type { EntityStore } from '../state/store.ts'
 import { certificateMethods } from './certificates.ts'
 import { entityMethods, foreignMethods } from './entity.ts'
 import { collectionMethods } from './list.ts'
-import { nestedCollectionMethods, nestedEntityMethods } from './nested.ts'
+import { nestedMethods } from './nested.ts'
 import { RELATIONS } from './relations.ts'
 import type { Methods, Resolve } from './route.ts'
 import { upstreamMethods } from './upstreams.ts'
@@ -46,10 +46,11 @@ function foreignPath(
   collection: Collection,
   path: readonly string[],
 ): Methods | undefined {
-  const relation = RELATIONS.find(({ child, field }) => child === collection && field === path[2])
+  const [, key = '', field, ...more] = path
+  const relation = RELATIONS.find(own => own.child === collection && own.field === field)
   // The certificate of an SNI has no path that leads anywhere.
-  if (!relation || path.length !== 3 || collection === 'snis') return undefined
-  return foreignMethods(store, relation, keyOf(collection, path[1]!))
+  if (!relation || more.length > 0 || collection === 'snis') return undefined
+  return foreignMethods(store, relation, keyOf(collection, key))
 }
 
 function nestedPath(
@@ -57,11 +58,9 @@ function nestedPath(
   collection: Collection,
   path: readonly string[],
 ): Methods | undefined {
+  const [, key = '', part] = path
   const relation = RELATIONS.find(
-    ({ child, parent }) => parent === collection && ENTITIES[child].nestedPath === path[2],
+    ({ child, parent }) => parent === collection && ENTITIES[child].nestedPath === part,
   )
-  if (!relation) return undefined
-  const nest = { ...relation, key: keyOf(collection, path[1]!) }
-  if (path.length === 3) return nestedCollectionMethods(store, nest, path)
-  return path.length === 4 ? nestedEntityMethods(store, nest, path[3]!) : undefined
+  return relation && nestedMethods(store, { ...relation, key: keyOf(collection, key) }, path)
 }

@@ -1,10 +1,10 @@
 import { isCollection } from '../../entities/entities.ts'
 import { recordedNames, recordedSchema } from '../../entities/recorded.ts'
+import { createSchema } from '../../schema/schema.ts'
 import { entryOf, type NamedField, type SchemaSpec } from '../../schema/spec.ts'
 import { schemaViolation } from '../state/errors.ts'
 import type { EntityStore } from '../state/store.ts'
 import { type Answer, message, ok } from './answer.ts'
-import { dataOf } from './body.ts'
 import type { Methods, Resolve } from './route.ts'
 
 /** Entities that Kong has schemas of, and this gateway no paths. */
@@ -17,7 +17,7 @@ export function createSchemaResolve(store: EntityStore): Resolve {
     if (last === undefined) return { GET: () => entitySchema(store, name) }
     if (last === 'validate') return validation(store, name)
     if (name === 'plugins' || name === 'vaults') return { GET: () => subschema(store, name, last) }
-    return name === 'filters' ? { GET: () => message(404, `Filter '${last}' has no schema`) } : undefined
+    return name === 'filters' ? { GET: () => message(404, `Filter '${last}' not found`) } : undefined
   }
 }
 
@@ -43,14 +43,19 @@ export function configurationSchema(store: EntityStore, name: string): Answer {
 function validation(store: EntityStore, name: string): Methods {
   return {
     POST(request) {
-      if (!isCollection(name)) return message(404, `No entity named '${name}'`)
-      // A plugin without a name has no schema to be checked by.
-      if (name === 'plugins' && request.body.name === undefined)
-        throw schemaViolation({ name: 'required field missing' })
-      store.validate(name, dataOf(store, name, request))
+      // The texts of a form stay texts: Kong looks for numbers in JSON only.
+      if (isCollection(name)) store.validate(name, request.body)
+      else if (OTHERS.has(name)) validateOther(name, request.body)
+      else return message(404, `No entity named '${name}'`)
       return ok({ message: 'schema validation successful' })
     },
   }
+}
+
+function validateOther(name: string, body: Readonly<Record<string, unknown>>): void {
+  const schema = createSchema(recordedSchema('entities', name))
+  const wrong = schema.check(schema.fill(body, 'insert'))
+  if (wrong) throw schemaViolation(wrong)
 }
 
 /** Functions are no JSON and fall away; a list of entity checks is always there. */

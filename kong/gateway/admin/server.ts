@@ -88,16 +88,27 @@ function splitTarget(target: string): readonly [path: string, search: string] {
 /**
  * The segments of a path as it stands: neither empty nor dot segments are resolved. A slash at the end means nothing.
  *
- * @returns nothing for a path with a broken escape
+ * @returns nothing for a path with a broken escape, or one that leads out of the root
  */
 function decodePath(pathname: string): readonly string[] | undefined {
   const segments = pathname.replace(/^\//, '').replace(/\/$/, '').split('/')
   if (segments.length === 1 && segments[0] === '' && pathname.length <= 1) return []
   try {
-    return segments.map(decodeURIComponent)
+    const path = segments.map(decodeURIComponent)
+    return depth(path) < 0 ? undefined : path
   } catch {
     return undefined
   }
+}
+
+/** How far a path leads below the root, or how far above it at its highest. */
+function depth(path: readonly string[]): number {
+  let at = 0
+  for (const segment of path) {
+    at += segment === '..' ? -1 : segment === '.' || segment === '' ? 0 : 1
+    if (at < 0) return at
+  }
+  return at
 }
 
 type ParsedBody = Pick<AdminRequest, 'body' | 'isForm'>
@@ -110,13 +121,14 @@ function parseBody(
 ): ParsedBody | Answer {
   const none: ParsedBody = { body: {}, isForm: false }
   if (!BODY_METHODS.has(method)) return none
-  const type = contentType?.toLowerCase() ?? ''
-  if (type.startsWith('application/json')) {
+  // Kong knows JSON in small letters only.
+  if (contentType?.startsWith('application/json')) {
     const body = parseJson(text)
     // Lua knows one empty table. At any other body that is no object Kong itself stumbles.
     if (Array.isArray(body) && body.length === 0) return none
     return isObject(body) ? { body, isForm: false } : message(400, 'Cannot parse JSON body')
   }
+  const type = contentType?.toLowerCase() ?? ''
   if (type.startsWith('application/x-www-form-urlencoded'))
     return { body: nest(new URLSearchParams(text)), isForm: true }
   if (type.startsWith('multipart/form-data')) return { body: nest(multipartPairs(type, text)), isForm: true }

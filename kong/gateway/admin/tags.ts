@@ -1,4 +1,6 @@
 import { COLLECTIONS } from '../../entities/entities.ts'
+import { checkTag } from '../../entities/validators.ts'
+import { invalidUnique } from '../state/errors.ts'
 import { cutList } from '../state/page.ts'
 import type { Lookup } from '../state/state.ts'
 import type { Answer } from './answer.ts'
@@ -17,6 +19,8 @@ export function createTagResolve(lookup: Lookup): Resolve {
     if (path[0] !== 'tags' || path.length > 2) return undefined
     return {
       GET(request): Answer {
+        const wrong = path[1] === undefined ? undefined : checkTag(path[1])
+        if (wrong !== undefined) throw invalidUnique('tag', wrong)
         const { tags: _tags, ...options } = pageOptions(request)
         const page = cutList(tagged(lookup, path[1]), keyOf, options)
         return pageAnswer(page.data, page.offset, nextOf(`/${path.join('/')}`, request, page.offset))

@@ -9,7 +9,8 @@ export type LogLevel = 'alert' | 'crit' | 'err' | 'warn' | 'notice' | 'info' | '
 /** The gateway as far as plugins may ask about it. */
 export interface PdkHost {
   readonly hostname: string
-  readonly clusterId: string
+  /** Undefined without a database. */
+  readonly clusterId: string | undefined
   /** For `{vault://env/…}`. */
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: (level: LogLevel, plugin: string, text: string) => void
@@ -46,6 +47,7 @@ export class Nil {
 }
 
 export interface PdkMethod {
+  readonly name: string
   readonly phases: readonly Phase[]
   readonly answer: Answer
 }
@@ -58,7 +60,7 @@ type Answers = Readonly<Record<string, Answer>>
 
 /** The same phases for several methods. */
 export function allow(phases: readonly Phase[], answers: Answers): Methods {
-  return Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, { phases, answer }]))
+  return Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, { name, phases, answer }]))
 }
 export const everywhere = (answers: Answers): Methods => allow(EVERYWHERE, answers)
 /** While the client waits: the log phase runs in a timer, where nginx has no request any more. */

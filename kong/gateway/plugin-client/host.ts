@@ -22,7 +22,7 @@ export function createPdkHost(
 ): PdkHost {
   return {
     hostname: hostname(),
-    clusterId: randomUUID(),
+    clusterId: environment.KONG_DATABASE === 'off' ? undefined : randomUUID(),
     environment,
     log: (level, plugin, text) => logger[LEVELS[level]]({ plugin }, text),
     traffic,

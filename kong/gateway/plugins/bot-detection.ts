@@ -6,8 +6,8 @@ import { toSearchRegExp } from '../router/regex.ts'
 import { definePlugin } from './builtin.ts'
 
 interface Config {
-  readonly allow: readonly string[] | null
-  readonly deny: readonly string[] | null
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
 }
 
 /** Decisions are remembered, since a user agent is compared with hundreds of names. */
@@ -20,8 +20,8 @@ export const botDetection = definePlugin<Config>({
     const bots = readBots()
     return {
       configure({ allow, deny }) {
-        const allowed = (allow ?? []).map(toSearchRegExp)
-        const denied = [...(deny ?? []).map(toSearchRegExp), ...bots]
+        const allowed = allow.map(toSearchRegExp)
+        const denied = [...deny.map(toSearchRegExp), ...bots]
         const decisions = new BoundedMap<boolean>(MAX_REMEMBERED)
         const isRefused = (agent: string): boolean => {
           const matches = (pattern: RegExp) => pattern.test(agent.trim())

@@ -5,6 +5,7 @@ import { type BundledPlugin, defineIdlePlugin } from './builtin.ts'
 import { correlationId } from './correlation-id.ts'
 import { cors } from './cors.ts'
 import { fileLog } from './file-log.ts'
+import { hmacAuth } from './hmac-auth.ts'
 import { httpLog } from './http-log.ts'
 import { ipRestriction } from './ip-restriction.ts'
 import { jwt } from './jwt.ts'
@@ -28,6 +29,7 @@ const RUN: readonly BundledPlugin[] = [
   botDetection,
   cors,
   fileLog,
+  hmacAuth,
   httpLog,
   ipRestriction,
   prometheus,
@@ -53,7 +55,6 @@ const IDLE = {
   datadog: 10,
   'grpc-gateway': 998,
   'grpc-web': 3,
-  'hmac-auth': 1_030,
   'ldap-auth': 1_200,
   loggly: 6,
   oauth2: 1_400,

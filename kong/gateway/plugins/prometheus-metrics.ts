@@ -58,17 +58,22 @@ export class TrafficMetrics {
       route: route.name ?? route.id,
       workspace: 'default',
     }
-    const whose = { ...labels, consumer: config.per_consumer ? (consumer?.username ?? '') : '' }
+    const by = { service: labels.service, route: labels.route }
+    const whose = {
+      workspace: labels.workspace,
+      consumer: config.per_consumer ? (consumer?.username ?? '') : '',
+    }
     if (config.bandwidth_metrics) {
       const ingress = exchange.headBytes + exchange.body.bytesRead
-      this.#bandwidth.inc({ ...whose, direction: 'ingress' }, ingress)
-      this.#bandwidth.inc({ ...whose, direction: 'egress' }, exchange.responseBytes)
+      this.#bandwidth.inc({ ...by, direction: 'ingress', ...whose }, ingress)
+      this.#bandwidth.inc({ ...by, direction: 'egress', ...whose }, exchange.responseBytes)
     }
     if (config.status_code_metrics)
       this.#requests.inc({
-        ...whose,
+        ...by,
         code: String(status),
         source: source === 'service' ? 'service' : 'kong',
+        ...whose,
       })
     if (!config.latency_metrics) return
     this.#request.observe(labels, exchange.requestMs)

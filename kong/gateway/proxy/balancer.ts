@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Target, Upstream } from '../../entities/entities.ts'
+import type { TargetHealth } from '../state/health.ts'
 import type { Snapshot } from '../state/state.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -25,7 +26,10 @@ export interface Refusal {
   readonly message: string
 }
 
-/** Finds peers: targets of an upstream, or the addresses of a host name. Targets are not health-checked. */
+/**
+ * Finds peers: targets of an upstream, or the addresses of a host name. Targets are not probed; the Admin API can take
+ * one out.
+ */
 export interface Balancer {
   has(upstreamName: string): boolean
   peers(exchange: Exchange, host: string, port: number): PeerSource
@@ -35,10 +39,18 @@ const NO_PEER: Refusal = { status: 503, message: 'failure to get a peer from the
 const NO_NAME: Refusal = { status: 503, message: 'name resolution failed' }
 const DEFAULT_PORT = 80
 
-export function createBalancer(snapshot: Snapshot, resolver: Resolver): Balancer {
+export interface BalancerOptions {
+  readonly resolver: Resolver
+  readonly health: Pick<TargetHealth, 'isHealthy'>
+}
+
+export function createBalancer(snapshot: Snapshot, { resolver, health }: BalancerOptions): Balancer {
   const rings = new Map<string, Ring>()
   for (const upstream of snapshot.list('upstreams'))
-    rings.set(upstream.name, createRing(upstream, snapshot.referring('targets', 'upstream', upstream.id)))
+    rings.set(
+      upstream.name,
+      createRing(upstream, snapshot.referring('targets', 'upstream', upstream.id), health),
+    )
 
   const direct = async (host: string, port: number, hostname = host): Promise<Peer | Refusal> => {
     const ip = isIP(host) ? host : await resolver.resolve(host)
@@ -81,7 +93,7 @@ interface Ring {
   pick(exchange: Exchange, tried: ReadonlySet<Slot>): Slot | undefined
 }
 
-function createRing(upstream: Upstream, targets: readonly Target[]): Ring {
+function createRing(upstream: Upstream, targets: readonly Target[], health: BalancerOptions['health']): Ring {
   const slots = targets.filter(target => target.weight > 0).map(slotOf)
   const choose =
     upstream.algorithm === 'consistent-hashing' && upstream.hash_on !== 'none'
@@ -92,8 +104,9 @@ function createRing(upstream: Upstream, targets: readonly Target[]): Ring {
   return {
     hostHeader: upstream.host_header ?? undefined,
     pick(exchange, tried) {
-      const fresh = slots.filter(slot => !tried.has(slot))
-      const free = fresh.length > 0 ? fresh : slots
+      const healthy = slots.filter(({ id }) => health.isHealthy(id))
+      const fresh = healthy.filter(slot => !tried.has(slot))
+      const free = fresh.length > 0 ? fresh : healthy
       return free.length === 0 ? undefined : choose(free, exchange)
     },
   }

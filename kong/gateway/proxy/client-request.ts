@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 
 /** One end of a connection. */
 export interface Endpoint {
@@ -21,8 +23,10 @@ export interface ClientRequest {
   readonly method: string
   /** The target of the request line, or `:path`. */
   readonly target: string
-  /** 1, 1.1 or 2. */
+  /** What the request line says, or 2. */
   readonly httpVersion: number
+  /** It came as HTTP/2 indeed, on one of the streams of its connection. */
+  readonly isHttp2: boolean
   /** Names and values by turns, in the order in which they came. HTTP/2's `:authority` is the Host header. */
   readonly rawHeaders: readonly string[]
   /** Who connected: the client, or a proxy before us. */
@@ -37,20 +41,14 @@ export interface ClientRequest {
 const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/
 const plainAddress = (address: string | undefined): string => (address ?? '').replace(IPV4_IN_IPV6, '')
 
-/** The part of a socket that tells about its connection. */
-type ConnectionSocket = Pick<
-  TLSSocket,
-  'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort' | 'encrypted'
-> &
-  Partial<Pick<TLSSocket, 'getProtocol'>> & { readonly servername?: string | false }
-
-export function connectionOf(socket: ConnectionSocket): Pick<ClientRequest, 'peer' | 'server' | 'tls'> {
+function connectionOf(socket: Socket | TLSSocket): Pick<ClientRequest, 'peer' | 'server' | 'tls'> {
   return {
     peer: { ip: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 },
     server: { ip: plainAddress(socket.localAddress), port: socket.localPort ?? 0 },
-    tls: socket.encrypted
-      ? { serverName: socket.servername || undefined, version: socket.getProtocol?.() ?? '' }
-      : undefined,
+    tls:
+      socket instanceof TLSSocket
+        ? { serverName: socket.servername || undefined, version: socket.getProtocol() ?? '' }
+        : undefined,
   }
 }
 
@@ -59,8 +57,9 @@ export function fromHttp1(request: IncomingMessage): ClientRequest {
     method: request.method ?? 'GET',
     target: request.url ?? '/',
     httpVersion: Number(request.httpVersion),
+    isHttp2: false,
     rawHeaders: request.rawHeaders,
-    ...connectionOf(request.socket as ConnectionSocket & IncomingMessage['socket']),
+    ...connectionOf(request.socket),
     body: bodyOf(request),
   }
 }
@@ -74,3 +73,38 @@ function bodyOf(request: IncomingMessage): ClientBody | undefined {
     setStallTimeout: ms => void request.socket.setTimeout(ms),
   }
 }
+
+/** @param raw names and values by turns, with HTTP/2's own names in front */
+export function fromHttp2(
+  socket: Socket | TLSSocket,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  raw: readonly string[],
+): ClientRequest {
+  const authority = headers[':authority']
+  const rawHeaders: string[] = []
+  if (authority !== undefined && headers.host === undefined) rawHeaders.push('Host', String(authority))
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const [name = '', value = ''] = [raw[i], raw[i + 1]]
+    if (!name.startsWith(':')) rawHeaders.push(name, value)
+  }
+  const length = headers['content-length']
+  return {
+    method: String(headers[':method'] ?? 'GET'),
+    target: String(headers[':path'] ?? '/'),
+    httpVersion: 2,
+    isHttp2: true,
+    rawHeaders,
+    ...connectionOf(socket),
+    body: stream.endAfterHeaders
+      ? undefined
+      : {
+          length: length === undefined ? undefined : Number(length),
+          stream,
+          setStallTimeout: ms => void stream.setTimeout(ms, () => stream.close(NGHTTP2_CANCEL)),
+        },
+  }
+}
+
+/** RFC 9113 §7. */
+const NGHTTP2_CANCEL = 8

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { HeaderMap } from './header-map.ts'
 import { rawHead } from './response-head.ts'
 
@@ -93,3 +94,80 @@ export class Http1Response implements ClientResponse {
     })
   }
 }
+
+/** Fields of a connection, which HTTP/2 does not have (RFC 9113 §8.2.2). */
+const NOT_IN_HTTP2 = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
+/** Answers on a stream of HTTP/2. */
+export class Http2Response implements ClientResponse {
+  readonly #stream: ServerHttp2Stream
+  #bytesWritten = 0
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream
+  }
+
+  get isGone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed
+  }
+
+  get isHeadSent(): boolean {
+    return this.#stream.headersSent
+  }
+
+  /** Before compression: what the head would take in HTTP/1.1. */
+  get bytesWritten(): number {
+    return this.#bytesWritten
+  }
+
+  sendHead(status: number, headers: HeaderMap): void {
+    if (this.isGone) return
+    const fields: OutgoingHttpHeaders = { ':status': status }
+    headers.each((lower, _, value) => {
+      if (NOT_IN_HTTP2.has(lower)) return
+      const before = fields[lower]
+      fields[lower] = before === undefined ? value : [before, value].flat().map(String)
+      this.#bytesWritten += lower.length + value.length + 4
+    })
+    this.#stream.respond(fields)
+  }
+
+  write(chunk: Uint8Array): boolean {
+    // A stream ends with the head of an answer that has no body.
+    if (this.isGone || this.#stream.writableEnded) return true
+    this.#bytesWritten += chunk.length
+    return this.#stream.write(chunk)
+  }
+
+  onDrain(resume: () => void): void {
+    this.#stream.on('drain', resume)
+  }
+
+  end(chunk?: Uint8Array): void {
+    if (this.isGone || this.#stream.writableEnded) return
+    this.#bytesWritten += chunk?.length ?? 0
+    this.#stream.end(chunk)
+  }
+
+  abort(): void {
+    if (!this.isGone) this.#stream.close(INTERNAL_ERROR)
+  }
+
+  closeAfter(): void {
+    const { session } = this.#stream
+    if (session && !session.closed) session.close()
+  }
+
+  onClose(listener: () => void): () => void {
+    this.#stream.once('close', listener)
+    return () => this.#stream.off('close', listener)
+  }
+
+  flushed(): Promise<void> | undefined {
+    if (this.isGone) return undefined
+    return new Promise(resolve => this.#stream.once('close', () => resolve()))
+  }
+}
+
+/** RFC 9113 §7. */
+const INTERNAL_ERROR = 2

@@ -1,5 +1,6 @@
 import type { Route, Service } from '../../entities/entities.ts'
-import { createRouter, type OnRouteFault, type Router } from '../router/router.ts'
+import { createRouter, type OnRouteFault, type Router, type RouterFlavor } from '../router/router.ts'
+import type { TargetHealth } from '../state/health.ts'
 import type { Snapshot, State } from '../state/state.ts'
 import { type Balancer, createBalancer, type Resolver } from './balancer.ts'
 import { type ChainOptions, createPluginChain, type PluginChain } from './plugin-chain.ts'
@@ -15,17 +16,20 @@ export interface Configuration {
 
 export interface ConfigurationOptions extends ChainOptions {
   readonly resolver: Resolver
+  readonly health: Pick<TargetHealth, 'isHealthy'>
+  readonly routerFlavor: RouterFlavor
   readonly onRouteFault: OnRouteFault
 }
 
 export function createConfiguration(snapshot: Snapshot, options: ConfigurationOptions): Configuration {
+  const { routerFlavor: flavor, onRouteFault: onFault } = options
   const services = new Map(snapshot.list('services').map(service => [service.id, service]))
   return {
     snapshot,
     services,
-    router: createRouter(snapshot.list('routes').filter(isServed(services)), options.onRouteFault),
+    router: createRouter(snapshot.list('routes').filter(isServed(services)), { flavor, onFault }),
     chain: createPluginChain(snapshot, options),
-    balancer: createBalancer(snapshot, options.resolver),
+    balancer: createBalancer(snapshot, options),
   }
 }
 

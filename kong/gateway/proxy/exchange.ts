@@ -91,10 +91,12 @@ export class Exchange implements RouteQuery {
   readonly requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
+  readonly isHttp2: boolean
   readonly headers: HeaderMap
   readonly body: RequestBody
   readonly scheme: 'http' | 'https'
   readonly tls: ClientRequest['tls']
+  readonly serverName: string | undefined
   /** Who connected: the client, or a proxy before us. */
   readonly peer: Endpoint
   /** The peer may speak for others (`trusted_ips`). */
@@ -164,10 +166,12 @@ export class Exchange implements RouteQuery {
     const { target, authority } = splitTarget(request.target)
     this.requestUri = target
     this.httpVersion = httpVersion
+    this.isHttp2 = request.isHttp2
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
     this.body = new RequestBody(request.body)
     this.scheme = request.tls ? 'https' : 'http'
     this.tls = request.tls
+    this.serverName = request.tls?.serverName
     this.peer = peer
     this.isPeerTrusted = node.realIp.isTrusted(peer.ip)
     const client = this.isPeerTrusted ? clientAddress(peer, this.headers, node.realIp) : peer

@@ -1,10 +1,18 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Server as NetServer } from 'node:net'
+import {
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { SluiceError } from '../../../foundation/errors.ts'
 import type { Address } from '../../../foundation/settings.ts'
-import { type ClientRequest, fromHttp1 } from './client-request.ts'
-import { type ClientResponse, Http1Response } from './client-response.ts'
+import { type Certificates, MIN_TLS_VERSION } from './certificates.ts'
+import { type ClientRequest, fromHttp1, fromHttp2 } from './client-request.ts'
+import { type ClientResponse, Http1Response, Http2Response } from './client-response.ts'
 import { OpenSockets } from './open-sockets.ts'
 import type { Upgrade } from './tunnel.ts'
 
@@ -18,8 +26,17 @@ const BACKLOG = 4096
 
 export type Serve = (request: ClientRequest, response: ClientResponse, upgrade?: Upgrade) => Promise<void>
 
+/** An address of `KONG_PROXY_LISTEN`, with what is spoken there. */
+export interface ListenAddress extends Address {
+  readonly ssl: boolean
+  /** Besides HTTP/1.1, by the choice of the client when TLS begins. */
+  readonly http2: boolean
+}
+
 export interface ListenerOptions {
-  readonly address: Address
+  readonly address: ListenAddress
+  /** For an address with `ssl`. */
+  readonly certificates: Certificates | undefined
   readonly serve: Serve
   /** Answers a request that is no HTTP; gets the status that nginx would give it. */
   readonly onBadRequest: (status: number, socket: Duplex) => void
@@ -32,13 +49,18 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions
   readonly #sockets = new OpenSockets()
+  readonly #sessions = new Set<ServerHttp2Session>()
+  /** Connections on which TLS has not begun yet, by their client. */
+  readonly #handshakes = new Map<string, Socket>()
   readonly #http1: Server
+  /** What takes connections: the HTTP server itself, or TLS in front of it. */
+  readonly #front: NetServer
   #address: Address
 
   /** @throws SluiceError SLUICE_PORT_IN_USE */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options)
-    listener.#address = await bind(listener.#http1, options.address)
+    listener.#address = await bind(listener.#front, options.address)
     return listener
   }
 
@@ -46,6 +68,8 @@ export class Listener {
     this.#options = options
     this.#address = options.address
     this.#http1 = this.#createHttp1()
+    const { address, certificates } = options
+    this.#front = address.ssl && certificates ? this.#createTls(address, certificates) : this.#http1
   }
 
   get address(): Address {
@@ -58,11 +82,58 @@ export class Listener {
 
   /** Ends idle connections, waits for requests under way up to `graceMs`, then ends those too. */
   async close(graceMs: number): Promise<void> {
-    const closed = new Promise<void>(resolve => this.#http1.close(() => resolve()))
+    const closed = new Promise<void>(resolve => this.#front.close(() => resolve()))
+    for (const socket of this.#handshakes.values()) socket.destroy()
+    for (const session of this.#sessions) session.close()
     this.#sockets.closeIdle()
     const timer = setTimeout(() => this.#sockets.closeAll(), graceMs)
     await closed
     clearTimeout(timer)
+  }
+
+  /** The name that the client asks for chooses the certificate, and the protocol that it offers what is spoken. */
+  #createTls(address: ListenAddress, certificates: Certificates): NetServer {
+    const server = createTlsServer({
+      ...certificates.default,
+      minVersion: MIN_TLS_VERSION,
+      ALPNProtocols: address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      handshakeTimeout: HEADER_TIMEOUT_MS,
+      noDelay: true,
+      SNICallback(serverName, done) {
+        try {
+          done(null, certificates.contextFor(serverName))
+        } catch (error) {
+          done(error as Error)
+        }
+      },
+    })
+    server.on('connection', (raw: Socket) => {
+      this.#handshakes.set(clientOf(raw), raw)
+      raw.once('close', () => this.#handshakes.delete(clientOf(raw)))
+    })
+    server.on('tlsClientError', (_, socket) => socket.destroy())
+    server.on('secureConnection', socket => {
+      this.#handshakes.delete(clientOf(socket))
+      this.#sockets.add(socket)
+      socket.on('error', () => socket.destroy())
+      if (socket.alpnProtocol === 'h2') this.#beginHttp2(socket)
+      else this.#http1.emit('connection', socket)
+    })
+    return server
+  }
+
+  #beginHttp2(socket: TLSSocket): void {
+    const session = performServerHandshake(socket, { settings: { maxHeaderListSize: MAX_HEADER_BYTES } })
+    this.#sessions.add(session)
+    session.once('close', () => this.#sessions.delete(session))
+    session.on('error', () => socket.destroy())
+    session.on(
+      'stream',
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _: number, raw: string[]) => {
+        stream.on('error', () => {})
+        this.#serve(socket, fromHttp2(socket, stream, headers, raw), new Http2Response(stream))
+      },
+    )
   }
 
   #createHttp1(): Server {
@@ -110,6 +181,8 @@ export class Listener {
     this.#options.serve(request, response, upgrade).catch(() => response.abort())
   }
 }
+
+const clientOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
 
 function statusOf(code: string | undefined): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 494

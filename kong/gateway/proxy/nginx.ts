@@ -12,7 +12,8 @@ const BROKEN_ESCAPE = /%(?![\dA-Fa-f]{2})|%00/
  */
 export function refusedStatus(exchange: Exchange): number | undefined {
   const { headers, requestUri, requestMethod, httpVersion } = exchange
-  if (httpVersion >= 2) return 505
+  // nginx knows no other version on a request line.
+  if (httpVersion >= 2 && !exchange.isHttp2) return 505
   const lineBytes = requestMethod.length + requestUri.length + ' HTTP/1.1\r\n'.length + 1
   if (lineBytes > MAX_LINE_BYTES) return 414
   // nginx decodes the path, and leaves the query alone.

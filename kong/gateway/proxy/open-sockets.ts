@@ -19,6 +19,7 @@ export class OpenSockets {
   }
 
   add(socket: Duplex): void {
+    if (this.#open.has(socket)) return
     this.#open.set(socket, new Set())
     socket.once('close', () => this.#open.delete(socket))
   }

@@ -17,9 +17,10 @@ export function compileTests(route: RouteFields): Test[] {
   const tests: Test[] = []
   if (route.methods?.length) {
     const methods = new Set(route.methods)
-    tests.push(request => methods.has(request.query.method))
+    tests.push(request => methods.has(request.asked.method))
   }
   if (route.hosts?.length) tests.push(anyOf(route.hosts.map(compileHost)))
+  if (route.snis?.length) tests.push(compileServerNames(route.snis))
   for (const [name, values] of Object.entries(route.headers ?? {})) tests.push(compileHeader(name, values))
   if (route.sources?.length)
     tests.push(
@@ -56,7 +57,19 @@ function compileHost(pattern: string): Test {
   } else matches = name => name === host
   return port === undefined
     ? request => matches(request.host)
-    : request => matches(request.host) && (request.hostPort ?? request.query.serverPort) === port
+    : request => matches(request.host) && (request.hostPort ?? request.asked.serverPort) === port
+}
+
+/** Holds for requests without TLS, too: those are told to come back with it. `*` may stand at either end. */
+function compileServerNames(names: readonly string[]): Test {
+  const tests = names.map(given => {
+    const name = given.length > 1 ? given.replace(/\.$/, '') : given
+    if (name.startsWith('*')) return (sni: string) => sni.endsWith(name.slice(1))
+    if (name.endsWith('*')) return (sni: string) => sni.startsWith(name.slice(0, -1))
+    return (sni: string) => sni === name
+  })
+  return ({ asked: { scheme, serverName } }) =>
+    scheme !== 'https' || (serverName !== undefined && tests.some(test => test(serverName)))
 }
 
 /** Splits `host:port`; anything that is not a number behind the first colon leaves the text whole. */
@@ -78,7 +91,7 @@ function compileHeader(name: string, values: readonly string[]): Test {
     return plain.has(lower) || patterns.some(pattern => pattern.test(lower))
   }
   return request => {
-    const value = request.query.header(key)
+    const value = request.asked.header(key)
     if (value === undefined) return false
     return typeof value === 'string' ? fits(value) : value.some(fits)
   }
@@ -92,9 +105,9 @@ function compileEndpoints(
   return anyOf(
     endpoints.map(({ ip, port }) => {
       const network = ip ? compileNetwork(ip) : undefined
-      return ({ query }) => {
-        if (port != null && portOf(query) !== port) return false
-        const address = ipOf(query)
+      return ({ asked }) => {
+        if (port != null && portOf(asked) !== port) return false
+        const address = ipOf(asked)
         return !network || network.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
       }
     }),

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { RouteFields } from './route.ts'
 
+/** Expressions are tried before all other routes. */
+const EXPRESSION = 0xffn << 56n
 const PLAIN_HOSTS_ONLY = 1n << 60n
 const REGEX_PATH = 1n << 51n
 const MAX_HEADERS = 255
@@ -49,6 +51,7 @@ function splitId(name: string): string {
  */
 export function priorityOf(part: RoutePart<RouteFields>): bigint {
   const { route, paths } = part
+  if (route.expression != null) return EXPRESSION | BigInt(route.priority ?? 0)
   const headers = Object.keys(route.headers ?? {}).length
   const regex = paths.some(isRegexPath)
   const kinds = [route.sources, route.destinations, route.methods, route.hosts, route.snis, paths].filter(

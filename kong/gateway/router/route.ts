@@ -18,6 +18,9 @@ export interface RouteFields {
   readonly destinations?: readonly Endpoint[] | null
   readonly regex_priority?: number | null
   readonly strip_path?: boolean | null
+  /** Of a route of the flavor `expressions`; then nothing else is a criterion. */
+  readonly expression?: string | null
+  readonly priority?: number | null
 }
 
 /** A request as far as routing needs it. */
@@ -31,12 +34,17 @@ export interface RouteQuery {
   readonly clientPort: number
   readonly serverIp: string
   readonly serverPort: number
+  readonly scheme: 'http' | 'https'
+  /** The name that the client gave when TLS began. */
+  readonly serverName: string | undefined
+  /** Arguments; `true` stands for one without `=`. */
+  readonly query: Readonly<Record<string, unknown>>
   /** A header by its name in lower case; several of one name as a list. */
   header(name: string): string | readonly string[] | undefined
 }
 
 export interface RoutedRequest {
-  readonly query: RouteQuery
+  readonly asked: RouteQuery
   readonly host: string
   /** The port that stands in the Host header. */
   readonly hostPort: number | undefined

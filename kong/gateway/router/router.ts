@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { compilePaths, compileTests, type PathMatch, splitHostPort } from './criteria.ts'
+import { compileExpression } from './expression.ts'
 import { routedPath, upstreamPath } from './path.ts'
 import { priorityOf, type RoutePart, splitRoute } from './priority.ts'
 import type { RoutedRequest, RouteFields, RouteQuery } from './route.ts'
@@ -25,59 +26,92 @@ export interface Router<R extends RouteFields> {
   match(query: RouteQuery): RouteMatch<R> | undefined
 }
 
+/** Kong's `router_flavor`. */
+export type RouterFlavor = 'traditional_compatible' | 'expressions'
+
+export interface RouterOptions {
+  readonly flavor?: RouterFlavor
+  /** Told of a route that can't be matched, as Kong writes it to its log; the others are served. */
+  readonly onFault?: OnRouteFault
+}
+
 const STREAM_PROTOCOLS = new Set(['tcp', 'udp', 'tls', 'tls_passthrough'])
 
 interface Matcher<R> {
   readonly route: R
   readonly priority: bigint
   readonly id: string
-  readonly tests: readonly ((request: RoutedRequest) => boolean)[]
-  readonly matchPath: (path: string) => PathMatch | undefined
+  readonly match: (request: RoutedRequest) => PathMatch | undefined
 }
 
-/** Told of a route that can't be matched, as Kong writes it to its log; the others are served. */
 export type OnRouteFault = (route: RouteFields, error: unknown) => void
 
 /**
- * Kong's router in its `traditional_compatible` flavour: routes are tried by rank, then by id from high to low.
- * A route's protocols do not take part; the proxy answers 426 when they do not fit.
+ * Kong's router: routes are tried by rank, then by id from high to low. In the flavor `traditional_compatible` a
+ * route's protocols do not take part; the proxy answers 426 when they do not fit.
  */
 export function createRouter<R extends RouteFields>(
   routes: readonly R[],
-  onFault: OnRouteFault = () => {},
+  { flavor = 'traditional_compatible', onFault = () => {} }: RouterOptions = {},
 ): Router<R> {
   const matchers: Matcher<R>[] = routes
     .filter(route => !STREAM_PROTOCOLS.has(route.protocols?.[0] ?? 'http'))
     .flatMap(splitRoute)
-    .flatMap(part => compile(part, onFault))
+    .flatMap(part => compile(part, flavor, onFault))
     .sort(byRank)
 
   return {
-    match(query) {
-      const { host, port } = splitHostPort(query.hostHeader)
-      const path = routedPath(query.requestUri)
+    match(asked) {
+      const { host, port } = splitHostPort(asked.hostHeader)
+      const path = routedPath(asked.requestUri)
       // Kong's engine takes UTF-8 only.
       if (!isUtf8Path(path)) return undefined
-      const request: RoutedRequest = { query, host, hostPort: port, path }
+      const request: RoutedRequest = { asked, host, hostPort: port, path }
       for (const matcher of matchers) {
-        const found = matcher.matchPath(path)
-        if (found && matcher.tests.every(test => test(request))) return describe(matcher.route, path, found)
+        const found = matcher.match(request)
+        if (found) return describe(matcher.route, path, found)
       }
       return undefined
     },
   }
 }
 
-function compile<R extends RouteFields>(part: RoutePart<R>, onFault: OnRouteFault): Matcher<R>[] {
+function compile<R extends RouteFields>(
+  part: RoutePart<R>,
+  flavor: RouterFlavor,
+  onFault: OnRouteFault,
+): Matcher<R>[] {
   const { route, id } = part
   try {
+    const match = route.expression == null ? compileCriteria(part) : compileExpression(route.expression)
+    const fits = flavor === 'expressions' ? protocolTest(route.protocols ?? []) : undefined
     return [
-      { route, id, priority: priorityOf(part), tests: compileTests(route), matchPath: compilePaths(part) },
+      {
+        ...{ route, id, priority: priorityOf(part) },
+        match: fits ? request => (fits(request) ? match(request) : undefined) : match,
+      },
     ]
   } catch (error) {
     onFault(route, error)
     return []
   }
+}
+
+/** The path is looked at first: it tells most routes apart. */
+function compileCriteria(part: RoutePart<RouteFields>): Matcher<unknown>['match'] {
+  const tests = compileTests(part.route)
+  const matchPath = compilePaths(part)
+  return request => {
+    const found = matchPath(request.path)
+    return found && tests.every(test => test(request)) ? found : undefined
+  }
+}
+
+/** In the flavor `expressions` a request must have one of the protocols, but for HTTPS alone: that may redirect. */
+function protocolTest(protocols: readonly string[]): ((request: RoutedRequest) => boolean) | undefined {
+  if (protocols.length === 0 || (protocols.length === 1 && protocols[0] === 'https')) return undefined
+  const schemes = new Set(protocols.map(protocol => protocol.replace('grpc', 'http')))
+  return ({ asked }) => schemes.has(asked.scheme)
 }
 
 const ASCII = /^[\0-\x7f]*$/

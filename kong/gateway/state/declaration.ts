@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { COLLECTIONS, type Collection } from '../../entities/entities.ts'
 import { isObject } from '../../schema/spec.ts'
-import { type ReadOptions, readEntities } from './declared.ts'
+import { type DeclaredEntity, type ReadOptions, readEntities } from './declared.ts'
 import { invalidDeclaration } from './errors.ts'
 import { parseYaml, writeYaml } from './lyaml.ts'
 import { migrateDeclaration } from './migrate.ts'
@@ -12,7 +12,7 @@ type Tree = Readonly<Record<string, unknown>>
 
 /** A declarative configuration, taken apart. */
 export interface Declaration {
-  readonly entities: ReadonlyMap<Collection, readonly Row[]>
+  readonly entities: ReadonlyMap<Collection, readonly DeclaredEntity[]>
   /** Of its text, in hex: tells whether it is the one in force. */
   readonly hash: string
 }
@@ -35,7 +35,7 @@ export function parseDeclaration(text: string): Tree {
 
 export const hashOf = (text: string): string => createHash('md5').update(text).digest('hex')
 
-/** Nothing is loaded yet. */
+/** Nothing is loaded. */
 export const EMPTY_HASH = '0'.repeat(32)
 
 /**
@@ -44,17 +44,16 @@ export const EMPTY_HASH = '0'.repeat(32)
  * @throws EntityError with Kong's code 14 and all that is wrong.
  */
 export function readDeclaration(tree: Tree, options: ReadOptions, hash?: string): Declaration {
-  return {
-    entities: readEntities(migrateDeclaration(tree), options),
-    hash: hash ?? hashOf(JSON.stringify(tree)),
-  }
+  const entities = readEntities(migrateDeclaration(tree), options)
+  return { entities, hash: entities.size === 0 ? EMPTY_HASH : (hash ?? hashOf(JSON.stringify(tree))) }
 }
 
 /** Puts a configuration in the place of the whole state. */
 export function loadDeclaration(state: State, declaration: Declaration): void {
   state.transact(tx => {
     for (const collection of COLLECTIONS) for (const { id } of tx.list(collection)) tx.delete(collection, id)
-    for (const [collection, rows] of declaration.entities) for (const row of rows) tx.put(collection, row)
+    for (const [collection, entities] of declaration.entities)
+      for (const { row } of entities) tx.put(collection, row)
   })
 }
 

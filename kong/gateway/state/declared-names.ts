@@ -1,4 +1,5 @@
-import { type Collection, ENTITIES, isCollection } from '../../entities/entities.ts'
+import { type Collection, ENTITIES } from '../../entities/entities.ts'
+import type { Schema } from '../../schema/schema.ts'
 import { isObject, type Violations } from '../../schema/spec.ts'
 import { type Place, place } from './error-tree.ts'
 
@@ -12,6 +13,9 @@ export interface Named {
   readonly at: Place
   /** What the errors call it: its name, or its id where it has none. */
   readonly label: string
+  /** What is wrong with it besides what its schema says. */
+  readonly faults: Violations
+  readonly isRecord: boolean
 }
 
 const nameKey = (collection: string, name: string): string => `${collection}/${name}`
@@ -62,17 +66,19 @@ const alreadyDeclared = (collection: string, field: string, value: string): stri
 
 /** References become ids; those that lead nowhere are taken out and told, by their field. */
 export function resolveNames(
-  item: Tree,
-  collection: Collection,
+  { data: item, collection }: Named,
+  schema: Schema,
   ids: ReadonlyMap<string, string>,
 ): { readonly data: Tree; readonly missing: ReadonlyMap<string, string> } {
   const data: Record<string, unknown> = { ...item }
   const missing = new Map<string, string>()
+  const fields = schema.fieldsFor(data)
   for (const { field, to } of ENTITIES[collection].references) {
     const value = data[field]
-    if (value === undefined || value === null) continue
-    const key = isObject(value) ? (value.id ?? nameIn(value, to)) : value
-    const id = ids.get(nameKey(to, String(key)))
+    // A field that must be empty is refused for what it holds, and an object without an id for that.
+    const isLeft = fields.get(field)?.spec.eq === null || (isObject(value) && value.id === undefined)
+    if (value === undefined || value === null || isLeft) continue
+    const id = ids.get(nameKey(to, String(isObject(value) ? value.id : value)))
     if (id === undefined) {
       delete data[field]
       const shown = typeof value === 'string' ? value : JSON.stringify(value)
@@ -80,9 +86,4 @@ export function resolveNames(
     } else data[field] = { id }
   }
   return { data, missing }
-}
-
-function nameIn(value: Tree, to: string): unknown {
-  const endpointKey = isCollection(to) ? ENTITIES[to].endpointKey : undefined
-  return endpointKey === undefined ? undefined : value[endpointKey]
 }

@@ -103,8 +103,7 @@ export function unresolvedReferences(
 ): EntityError {
   const fields: Record<string, Record<string, string>> = {}
   const lines: string[] = []
-  for (const name of Object.keys(unresolved).sort()) {
-    const { parent, values } = unresolved[name]!
+  for (const [name, { parent, values }] of Object.entries(unresolved).sort(byName)) {
     const told: Record<string, string> = {}
     for (const field of Object.keys(values).sort()) {
       const key = inline({ [field]: values[field] })
@@ -129,12 +128,13 @@ export const invalidDeclaration = (fields: Fields): EntityError =>
     fields,
   )
 
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
+
 /** The violations as sentences: those of the entity first, then by field; below the second level as a table. */
 function violationLines(violations: Violations): string[] {
   const lines = [...((violations['@entity'] as readonly string[] | undefined) ?? [])]
-  for (const name of Object.keys(violations).sort()) {
+  for (const [name, violation] of Object.entries(violations).sort(byName)) {
     if (name === '@entity') continue
-    const violation = violations[name]!
     if (typeof violation === 'string') lines.push(`${name}: ${violation}`)
     else for (const [part, inner] of parts(violation)) lines.push(`${name}.${part}: ${shown(inner)}`)
   }
@@ -142,8 +142,7 @@ function violationLines(violations: Violations): string[] {
 }
 
 function parts(violation: Exclude<Violation, string>): (readonly [string | number, Violation])[] {
-  if (!Array.isArray(violation))
-    return Object.entries(violation as Violations).sort(([a], [b]) => (a < b ? -1 : 1))
+  if (!Array.isArray(violation)) return Object.entries(violation as Violations).sort(byName)
   return violation.flatMap((item: Violation | null, i) => (item === null ? [] : [[i + 1, item] as const]))
 }
 

@@ -138,12 +138,14 @@ function lookup(tables: Tables, now: () => number): Lookup {
   }
 }
 
-/** An entity whose `ttl` is undefined keeps the time that it has. Kong counts from `created_at`, not from now. */
+/** An entity whose `ttl` is undefined keeps what it has. Kong counts from `created_at`, not from now. */
 function stamped(row: Row, before: StoredRow | undefined, now: () => number): StoredRow {
-  const { ttl } = row
-  if (ttl === undefined && before?.expiresAtMs !== undefined)
-    return { ...row, ttl: before.ttl, expiresAtMs: before.expiresAtMs }
-  const createdAtMs = typeof row.created_at === 'number' ? row.created_at * 1000 : now()
+  const { ttl, created_at } = row
+  if (ttl === undefined && before?.ttl !== undefined) {
+    const { ttl: kept, expiresAtMs } = before
+    return { ...row, ttl: kept, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+  }
+  const createdAtMs = typeof created_at === 'number' ? created_at * 1000 : now()
   return typeof ttl === 'number' && ttl > 0 ? { ...row, expiresAtMs: createdAtMs + ttl * 1000 } : row
 }
 

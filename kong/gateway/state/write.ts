@@ -25,9 +25,12 @@ const identity = (value: unknown): unknown => (isObject(value) ? value.id : valu
 
 /** Whether another row has the same values in all of `fields`. */
 function hasTwin(tx: Transaction, collection: Collection, row: Row, fields: readonly string[]): boolean {
-  const parent = fields.find(field => referenceId(row, field) !== undefined)
+  const [parent] = fields.flatMap(field => {
+    const id = referenceId(row, field)
+    return id === undefined ? [] : [{ field, id }]
+  })
   const candidates: readonly Row[] = parent
-    ? tx.referring(collection, parent, referenceId(row, parent)!)
+    ? tx.referring(collection, parent.field, parent.id)
     : tx.list(collection)
   return candidates.some(
     other => other.id !== row.id && fields.every(field => identity(other[field]) === identity(row[field])),

@@ -1,7 +1,9 @@
+import type { Row } from '../change.ts'
 import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
-import { type Path, type Position, type Problem, refuse, type Source } from './source.ts'
-
-export type Row = Readonly<Record<string, unknown>>
+import { convertPath } from './formats.ts'
+import { isRecord, META_KEYS, type Meta, meant, readMeta } from './meta.ts'
+import { type Path, type Problem, problemAt } from './problem.ts'
+import type { Source } from './source.ts'
 
 /** An entity as it stands in the file: its own fields only. */
 export interface Declared {
@@ -17,158 +19,175 @@ export interface DeclaredState {
   readonly entities: readonly Declared[]
   /** `_info.select_tags` of each file; undefined where a file has none. */
   readonly tagsOf: readonly { readonly source: Source; readonly tags: readonly string[] | undefined }[]
+  readonly problems: readonly Problem[]
+  /** Values that came from secret environment variables: they are never shown. */
+  readonly secrets: readonly string[]
+  /** What was converted, for people. */
+  readonly notices: readonly string[]
 }
 
-/** Names by which `_info.defaults` calls the kinds. */
-const DEFAULTS_OF = new Map(KIND_NAMES.map(name => [KINDS[name].event, name]))
-
-/** Keys of the whole file that are no entities. */
-const META = new Set([
-  '_format_version',
-  '_info',
-  '_plugin_configs',
-  '_transform',
-  '_workspace',
-  '_comment',
-  '_ignore',
-  '$schema',
+/** Entities that Kong's free edition does not have. */
+const ENTERPRISE = new Set([
+  'consumer_groups',
+  'rbac_roles',
+  'rbac_users',
+  'workspaces',
+  'licenses',
+  'partials',
+  'custom_entities',
+  'degraphql_routes',
+  'document_objects',
 ])
 
-/** Keys of `_info`. */
-const INFO = new Set(['select_tags', 'defaults', 'default_lookup_tags'])
+/** Comments of the file format, in each entity. */
+const COMMENTS = new Set(['_comment', '_ignore'])
 
 /**
- * Takes a file in decK's format apart into single entities.
- *
- * @throws SluiceError SLUICE_STATE_INVALID with the place of every mistake.
+ * Takes files in decK's format apart into single entities. Files of one run share their `_info.defaults` and
+ * `_plugin_configs`. What is wrong stands in `problems`.
  */
 export function readDeclared(sources: readonly Source[]): DeclaredState {
-  const problems: Problem[] = []
-  const entities: Declared[] = []
-  const tagsOf: { source: Source; tags: readonly string[] | undefined }[] = []
+  const problems: Problem[] = sources.flatMap(source => source.problems)
+  const files: File[] = []
   for (const source of sources) {
-    const reader = new Reader(source, problems)
-    reader.read()
-    entities.push(...reader.entities)
-    tagsOf.push({ source, tags: reader.selectTags })
+    const { content } = source
+    if (isRecord(content)) files.push({ source, content, meta: readMeta(source, content, problems) })
+    // An empty file could mean that nothing is wanted, or be some other file.
+    else if (source.problems.length === 0)
+      problems.push(problemAt(source, [], 'is not a declared state: it has no _format_version'))
   }
-  refuse(problems)
-  return { entities, tagsOf }
+  const shared = share(files, problems)
+  const readers = files.map(file => new Reader(file, shared, problems))
+  for (const reader of readers) reader.read()
+  return {
+    entities: readers.flatMap(reader => reader.entities),
+    tagsOf: files.map(({ source, meta }) => ({ source, tags: meta.tags })),
+    problems,
+    secrets: sources.flatMap(source => source.secrets),
+    notices: readers.flatMap(reader => reader.notices),
+  }
 }
 
-const isRecord = (value: unknown): value is Row =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+interface File {
+  readonly source: Source
+  readonly content: Row
+  readonly meta: Meta
+}
+
+type Shared = Pick<Meta, 'defaults' | 'pluginConfigs'>
+
+/** Defaults and configurations of all files: a folder often keeps them in a file of their own. */
+function share(files: readonly File[], problems: Problem[]): Shared {
+  const defaults = new Map<KindName, Row>()
+  const pluginConfigs: Record<string, unknown> = {}
+  const conflict = (source: Source, path: Path) =>
+    problems.push(problemAt(source, path, 'another file of this run says something else'))
+  for (const { source, meta } of files) {
+    for (const [kind, row] of meta.defaults) {
+      if (differs(defaults.get(kind), row)) conflict(source, ['_info', 'defaults', KINDS[kind].event])
+      defaults.set(kind, row)
+    }
+    for (const [name, config] of Object.entries(meta.pluginConfigs)) {
+      if (differs(pluginConfigs[name], config)) conflict(source, ['_plugin_configs', name])
+      pluginConfigs[name] = config
+    }
+  }
+  return { defaults, pluginConfigs }
+}
+
+const differs = (a: unknown, b: unknown): boolean =>
+  a !== undefined && JSON.stringify(a) !== JSON.stringify(b)
 
 class Reader {
   readonly entities: Declared[] = []
-  selectTags: readonly string[] | undefined
-  readonly #source: Source
+  readonly #file: File
+  readonly #shared: Shared
   readonly #problems: Problem[]
-  #defaults: ReadonlyMap<KindName, Row> = new Map()
-  #pluginConfigs: Row = {}
+  /** Written for Kong 3 under an old version, as older decKs did: nothing is to be converted. */
+  readonly #hasNewPaths: boolean
+  #convertedPaths = 0
 
-  constructor(source: Source, problems: Problem[]) {
-    this.#source = source
+  constructor(file: File, shared: Shared, problems: Problem[]) {
+    this.#file = file
+    this.#hasNewPaths = hasRegexPath(file.content)
+    this.#shared = shared
     this.#problems = problems
   }
 
+  get notices(): readonly string[] {
+    const { source, content, meta } = this.#file
+    if (meta.format !== 'old') return []
+    const paths = this.#convertedPaths === 1 ? '1 path' : `${this.#convertedPaths} paths`
+    const head = `${source.file}: format ${String(content._format_version)} read as 3.0`
+    return [
+      this.#hasNewPaths
+        ? `${head}: its regular expressions begin with ~ already`
+        : `${head}: ${paths} taken as regular expressions (~)`,
+    ]
+  }
+
   read(): void {
-    const { content } = this.#source
-    // An empty file declares that nothing is wanted; a file without a version is some other file.
-    if (!isRecord(content)) {
-      this.#wrong([], 'is not a declared state: it has no _format_version')
-      return
-    }
-    this.#readMeta(content)
-    for (const [key, value] of Object.entries(content)) {
-      if (META.has(key)) continue
+    for (const [key, value] of Object.entries(this.#file.content)) {
+      if (META_KEYS.has(key)) continue
       if (isKindName(key)) this.#readList(key, value, [key], {})
-      else this.#wrong([key], `${key} is not a kind of entity; there are ${KIND_NAMES.join(', ')}`)
+      else this.#wrong([key], unknownKind(key))
     }
-  }
-
-  #readMeta(content: Row): void {
-    const version = content._format_version
-    if (version === undefined) this.#wrong([], '_format_version is missing; write _format_version: "3.0"')
-    else if (!/^3(\.\d+)?$/.test(String(version)))
-      this.#wrong(['_format_version'], `version ${String(version)} is not understood; "3.0" is`)
-    const workspace = content._workspace
-    if (workspace !== undefined && workspace !== 'default')
-      this.#wrong(['_workspace'], 'open-source Kong has the workspace "default" only')
-    if (isRecord(content._plugin_configs)) this.#pluginConfigs = content._plugin_configs
-    const info = content._info
-    if (info === undefined || info === null) return
-    if (!isRecord(info)) {
-      this.#wrong(['_info'], 'is not a map')
-      return
-    }
-    // A misspelt key would silently widen what the run may delete.
-    for (const key of Object.keys(info))
-      if (!INFO.has(key)) this.#wrong(['_info', key], `unknown key; _info takes ${[...INFO].join(', ')}`)
-    this.#readTags(info.select_tags)
-    this.#readDefaults(info.defaults)
-  }
-
-  #readTags(tags: unknown): void {
-    if (tags === undefined || tags === null) return
-    const isList = Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== '')
-    if (isList) this.selectTags = tags.length > 0 ? tags : undefined
-    else this.#wrong(['_info', 'select_tags'], 'is not a list of tags')
-  }
-
-  #readDefaults(defaults: unknown): void {
-    if (defaults === undefined || defaults === null) return
-    if (!isRecord(defaults)) {
-      this.#wrong(['_info', 'defaults'], 'is not a map')
-      return
-    }
-    const known = new Map<KindName, Row>()
-    for (const [name, row] of Object.entries(defaults)) {
-      const kind = DEFAULTS_OF.get(name)
-      if (!kind) this.#wrong(['_info', 'defaults', name], `${name} is not a kind of entity`)
-      else if (!isRecord(row)) this.#wrong(['_info', 'defaults', name], 'is not a map')
-      else known.set(kind, row)
-    }
-    this.#defaults = known
   }
 
   #readList(kind: KindName, list: unknown, path: Path, links: Declared['links']): void {
     if (list === null || list === undefined) return
     if (!Array.isArray(list)) {
-      this.#wrong(path, `${path.at(-1)} is not a list`)
+      this.#wrong(path, `${path.at(-1)} must be a list`)
       return
     }
     for (const [i, item] of list.entries()) {
       const given = kind === 'snis' && typeof item === 'string' ? { name: item } : item
       if (isRecord(given)) this.#readEntity(kind, given, [...path, i], links)
-      else this.#wrong([...path, i], `is not a ${KINDS[kind].noun}`)
+      else this.#wrong([...path, i], `must be a map: the fields of a ${KINDS[kind].noun}`)
     }
   }
 
   #readEntity(kind: KindName, item: Row, path: Path, outer: Declared['links']): void {
-    const fields: Record<string, unknown> = { ...this.#defaults.get(kind) }
+    const fields: Record<string, unknown> = { ...this.#shared.defaults.get(kind) }
     const links: Record<string, Declared | string> = { ...outer }
-    const entity: Declared = { kind, fields, links, source: this.#source, path }
+    const entity: Declared = { kind, fields, links, source: this.#file.source, path }
     this.entities.push(entity)
     for (const [key, value] of Object.entries(item)) {
       const nestedKind = isKindName(key) ? key : undefined
       const nestedBy = nestedKind && nestingField(kind, nestedKind)
       if (nestedKind && nestedBy !== undefined)
         this.#readList(nestedKind, value, [...path, key], { [nestedBy]: entity })
+      else if (COMMENTS.has(key)) continue
       else if (hasReference(kind, key)) this.#readLink(links, key, value, [...path, key])
       else if (key === '_config') fields.config = this.#sharedConfig(value, [...path, key])
-      else fields[key] = value
+      else fields[key] = withoutNulls(value)
+      // A null stands for the default.
+      if (value === null) delete fields[key]
     }
+    if (kind === 'routes' && this.#file.meta.format === 'old' && !this.#hasNewPaths)
+      this.#convertPaths(fields, path)
     // What an entry says itself rules over the shared configuration, field by field.
-    if (isRecord(item.config) && typeof item._config === 'string')
-      fields.config = { ...this.#sharedConfig(item._config, [...path, '_config']), ...item.config }
+    if (isRecord(fields.config) && typeof item._config === 'string')
+      fields.config = { ...this.#sharedConfig(item._config, [...path, '_config']), ...fields.config }
+  }
+
+  #convertPaths(fields: Record<string, unknown>, path: Path): void {
+    if (!Array.isArray(fields.paths)) return
+    fields.paths = fields.paths.map((one: unknown, i) => {
+      if (typeof one !== 'string' || this.#file.source.isUnresolved([...path, 'paths', i])) return one
+      if (one.startsWith('~'))
+        this.#wrong([...path, 'paths', i], 'a path of this format starts with /, not ~')
+      const converted = convertPath(one)
+      if (converted !== one) this.#convertedPaths++
+      return converted
+    })
   }
 
   #readLink(links: Record<string, Declared | string>, field: string, value: unknown, path: Path): void {
     if (value === null || value === undefined) return
     const name = isRecord(value) ? (value.id ?? value.name ?? value.username) : value
     if (typeof name !== 'string') {
-      this.#wrong(path, `${field} is neither a name nor an id`)
+      this.#wrong(path, `${field} must be a name or an id`)
       return
     }
     if (typeof links[field] === 'object') {
@@ -179,18 +198,40 @@ class Reader {
   }
 
   #sharedConfig(name: unknown, path: Path): Row {
-    const config = typeof name === 'string' ? this.#pluginConfigs[name] : undefined
+    const { pluginConfigs } = this.#shared
+    const config = typeof name === 'string' ? pluginConfigs[name] : undefined
     if (isRecord(config)) return config
-    this.#wrong(path, `_plugin_configs holds no ${JSON.stringify(name)}`)
+    this.#wrong(path, `_plugin_configs has no ${JSON.stringify(name)}`)
     return {}
   }
 
   #wrong(path: Path, text: string): void {
-    this.#problems.push(problemAt(this.#source, path, text))
+    this.#problems.push(problemAt(this.#file.source, path, text))
   }
 }
 
-export function problemAt(source: Source, path: Path, text: string): Problem {
-  const position: Position = source.positionOf(path)
-  return { file: source.file, position, text }
+/** Whether a path begins with the `~` of Kong 3. */
+function hasRegexPath(content: Row): boolean {
+  const services = asRecords(content.services)
+  const routes = [...asRecords(content.routes), ...services.flatMap(({ routes: own }) => asRecords(own))]
+  return routes.some(
+    ({ paths }) =>
+      Array.isArray(paths) && paths.some(path => typeof path === 'string' && path.startsWith('~')),
+  )
+}
+
+const asRecords = (list: unknown): readonly Row[] => (Array.isArray(list) ? list.filter(isRecord) : [])
+
+function unknownKind(key: string): string {
+  if (key === '_konnect') return 'belongs to Kong Konnect: remove it to apply the file to a Kong of your own'
+  if (ENTERPRISE.has(key)) return `${key} belong to Kong Enterprise; this is for open-source Kong`
+  return `unknown kind of entity; ${meant(key, KIND_NAMES) ?? `there are ${KIND_NAMES.join(', ')}`}`
+}
+
+/** Without null fields of records: they stand for the default. Items of lists stay, so that places stay right. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (!isRecord(value)) return value
+  const entries = Object.entries(value).filter(([, item]) => item !== null)
+  return Object.fromEntries(entries.map(([name, item]) => [name, withoutNulls(item)]))
 }

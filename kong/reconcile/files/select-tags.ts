@@ -1,8 +1,13 @@
-import { type DeclaredState, problemAt } from './declared.ts'
-import { type Problem, refuse } from './source.ts'
+import type { DeclaredState } from './declared.ts'
+import { type Problem, problemAt } from './problem.ts'
 
 /** The select tag of a run for which none was chosen. Without a tag nothing would tell what is ours. */
 export const DEFAULT_SELECT_TAG = 'sluice'
+
+export interface SelectTags {
+  readonly tags: readonly string[]
+  readonly problems: readonly Problem[]
+}
 
 /**
  * The tags that every entity of the run bears, and that an entity of Kong must bear to be changed or deleted.
@@ -11,25 +16,22 @@ export const DEFAULT_SELECT_TAG = 'sluice'
  * those of another.
  *
  * @param given tags of the command line, added to those of each file.
- * @throws SluiceError SLUICE_STATE_INVALID that names the files whose tags differ.
  */
-export function chooseSelectTags({ tagsOf }: DeclaredState, given: readonly string[]): readonly string[] {
-  const chosen = tagsOf.map(({ source, tags = [] }) => {
-    const all = [...new Set([...given, ...tags])]
-    return { source, tags: all.length > 0 ? all : [DEFAULT_SELECT_TAG] }
-  })
+export function chooseSelectTags({ tagsOf }: DeclaredState, given: readonly string[]): SelectTags {
+  const chosen = tagsOf.map(({ source, tags = [] }) => ({ source, tags: tagsOrDefault([...given, ...tags]) }))
   const first = chosen[0]
-  if (!first) return given.length > 0 ? given : [DEFAULT_SELECT_TAG]
-  refuse(
-    chosen
-      .filter(({ tags }) => !isSameSet(tags, first.tags))
-      .map(({ source, tags }): Problem => {
-        const text = `select tags ${list(tags)} differ from ${list(first.tags)} of ${first.source.file}; give all files of one run the same _info.select_tags, or apply them one by one`
-        return problemAt(source, ['_info', 'select_tags'], text)
-      }),
-  )
-  return first.tags
+  if (!first) return { tags: tagsOrDefault(given), problems: [] }
+  const problems = chosen
+    .filter(({ tags }) => !isSameSet(tags, first.tags))
+    .map(({ source, tags }) => {
+      const text = `select tags ${list(tags)} differ from ${list(first.tags)} of ${first.source.file}; give all files of one run the same _info.select_tags, or apply them one by one`
+      return problemAt(source, ['_info', 'select_tags'], text)
+    })
+  return { tags: first.tags, problems }
 }
+
+const tagsOrDefault = (tags: readonly string[]): readonly string[] =>
+  tags.length > 0 ? [...new Set(tags)] : [DEFAULT_SELECT_TAG]
 
 const list = (tags: readonly string[]): string => tags.map(tag => JSON.stringify(tag)).join(', ')
 

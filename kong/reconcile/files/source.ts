@@ -1,41 +1,44 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml'
-import { SluiceError } from '../../../foundation/errors.ts'
-import { evaluate, fillStandIns, hasStandIn, liftExpressions } from './template.ts'
-
-export type Path = readonly (string | number)[]
-export type Environment = Readonly<Record<string, string | undefined>>
-
-export interface Position {
-  readonly line: number
-  readonly column: number
-}
-
-/** Something wrong in a declared state. */
-export interface Problem {
-  readonly file: string
-  readonly position: Position
-  readonly text: string
-}
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml'
+import type { Located, Path, Position, Problem } from './problem.ts'
+import {
+  type Environment,
+  evaluate,
+  fillStandIns,
+  hasStandIn,
+  liftExpressions,
+  type Template,
+} from './template.ts'
 
 /** A declared state as it was read, which still knows where each value stands. */
-export interface Source {
-  readonly file: string
+export interface Source extends Located {
+  /** Undefined where the file is not YAML. */
   readonly content: unknown
   /** Values that came from secret environment variables: they are never shown. */
   readonly secrets: readonly string[]
+  /** Mistakes of syntax, and expressions without a value. */
+  readonly problems: readonly Problem[]
   /** Whether the value at this path was filled from the environment, so that the schema chooses its type. */
   isFromEnvironment(path: Path): boolean
-  positionOf(path: Path): Position
+  /** Whether the value at this path, above or below it has no value, so that nothing can be said about it. */
+  isUnresolved(path: Path): boolean
 }
 
 /** A variable with such a name holds a secret; its value is masked wherever it would be shown. */
 const SECRET_NAME = /KEY|SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE|AUTH/i
 
-/**
- * Reads YAML (or JSON) and fills in the environment.
- *
- * @throws SluiceError SLUICE_STATE_INVALID with line and column of every mistake.
- */
+/** Reads YAML (or JSON) and fills in the environment. What is wrong stands in `problems`. */
 export function readSource(text: string, file: string, env: Environment): Source {
   const template = liftExpressions(text)
   const lines = new LineCounter()
@@ -44,79 +47,110 @@ export function readSource(text: string, file: string, env: Environment): Source
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
-  const problems: Problem[] = document.errors.map(error => ({
+  const nodeAt = (path: Path): Node | undefined => follow(document, path)
+  const positionOf = (path: Path) => positionAt(offsetOf(document, path, nodeAt))
+  const syntax = document.errors.map(({ pos, message }) => ({
     file,
-    position: positionAt(error.pos[0]),
-    text: plainText(error.message),
+    position: positionAt(pos[0]),
+    text: plainText(message),
   }))
+  const nothing = { file, positionOf, isFromEnvironment: () => false, isUnresolved: () => false }
+  if (syntax.length > 0) return { ...nothing, content: undefined, secrets: [], problems: syntax }
 
-  const secrets = new Set<string>()
-  const filled = new Set<unknown>()
-  visit(document, {
-    Scalar(_key, node) {
-      if (typeof node.value !== 'string' || !hasStandIn(node.value)) return
-      filled.add(node)
-      node.value = fillStandIns(node.value, index => {
-        const expression = template.expressions[index]!
-        const result = evaluate(expression.source, env)
-        if ('problem' in result) {
-          problems.push({ file, position: positionAt(expression.offset), text: result.problem })
-          return ''
-        }
-        if (SECRET_NAME.test(result.variable)) secrets.add(result.value)
-        return result.value
-      })
-    },
-  })
-  refuse(problems)
-
-  const nodeAt = (path: Path): Node | undefined => follow(document.contents, path, n => deref(n, document))
+  const filled = fill(document, template, env)
   return {
     file,
+    positionOf,
     content: document.toJS({ maxAliasCount: 10_000 }),
-    secrets: [...secrets],
-    isFromEnvironment: path => filled.has(nodeAt(path)),
-    positionOf: path => positionAt(offsetOf(document.contents, path, nodeAt)),
+    secrets: filled.secrets,
+    problems: filled.missing.map(({ offset, text: reason }) => ({
+      file,
+      position: positionAt(offset),
+      text: reason,
+    })),
+    isFromEnvironment: path => filled.nodes.has(nodeAt(path)),
+    isUnresolved: path => touches(document, path, filled.unresolved, nodeAt),
   }
 }
 
-/**
- * Stops when there are problems.
- *
- * @throws SluiceError SLUICE_STATE_INVALID that lists them in the order of the file.
- */
-export function refuse(problems: readonly Problem[]): void {
-  if (problems.length === 0) return
-  const sorted = [...problems].sort(
-    (a, b) =>
-      a.file.localeCompare(b.file) ||
-      a.position.line - b.position.line ||
-      a.position.column - b.position.column,
-  )
-  const lines = sorted.map(
-    ({ file, position, text }) => `${file}:${position.line}:${position.column}: ${text}`,
-  )
-  throw new SluiceError('SLUICE_STATE_INVALID', lines.join('\n'), { details: { problems: sorted } })
+interface Filled {
+  /** Scalars with a value from the environment. */
+  readonly nodes: ReadonlySet<unknown>
+  /** Scalars for which there is none: they keep their stand-in. */
+  readonly unresolved: ReadonlySet<unknown>
+  readonly secrets: readonly string[]
+  readonly missing: readonly { readonly offset: number; readonly text: string }[]
+}
+
+function fill(document: Document.Parsed, template: Template, env: Environment): Filled {
+  const nodes = new Set<unknown>()
+  const unresolved = new Set<unknown>()
+  const secrets = new Set<string>()
+  const missing: { offset: number; text: string }[] = []
+  const fillScalar = (node: Scalar<string>) => {
+    node.value = fillStandIns(node.value, (index, standIn) => {
+      const expression = template.expressions[index]
+      const result = expression && evaluate(expression.source, env)
+      if (!result || 'problem' in result) {
+        unresolved.add(node)
+        if (result) missing.push({ offset: expression.offset, text: result.problem })
+        return standIn
+      }
+      if (SECRET_NAME.test(result.variable)) secrets.add(result.value)
+      return result.value
+    })
+  }
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value !== 'string' || !hasStandIn(node.value)) return
+      nodes.add(node)
+      fillScalar(node as Scalar<string>)
+    },
+  })
+  return { nodes, unresolved, secrets: [...secrets], missing }
+}
+
+/** Whether one of the nodes stands at the path, on the way to it, or beneath it. */
+function touches(
+  document: Document.Parsed,
+  path: Path,
+  nodes: ReadonlySet<unknown>,
+  nodeAt: (path: Path) => Node | undefined,
+): boolean {
+  if (nodes.size === 0) return false
+  if (path.some((_, i) => nodes.has(nodeAt(path.slice(0, i))))) return true
+  const node = nodeAt(path)
+  if (!node) return false
+  let found = nodes.has(node)
+  visit(node, (_key, inner) => {
+    if (nodes.has(inner) || nodes.has(deref(inner, document))) found = true
+    return found ? visit.BREAK : undefined
+  })
+  return found
 }
 
 /** Without the stand-ins, which mean nothing to a reader. */
-const plainText = (text: string): string => fillStandIns(text, () => 'an expression').split('\n')[0]!
+const plainText = (text: string): string => fillStandIns(text, () => 'an expression').split('\n')[0] ?? ''
 
-const deref = (node: unknown, document: ReturnType<typeof parseDocument>): unknown =>
+const deref = (node: unknown, document: Document.Parsed): unknown =>
   isAlias(node) ? node.resolve(document) : node
 
-function follow(root: unknown, path: Path, resolve: (node: unknown) => unknown): Node | undefined {
-  let node = resolve(root)
+function follow(document: Document.Parsed, path: Path): Node | undefined {
+  let node = deref(document.contents, document)
   for (const part of path) {
-    if (isMap(node)) node = resolve(node.get(part, true))
-    else if (isSeq(node)) node = resolve(node.get(Number(part), true))
+    if (isMap(node)) node = deref(node.get(part, true), document)
+    else if (isSeq(node)) node = deref(node.get(Number(part), true), document)
     else return undefined
   }
   return isNode(node) ? node : undefined
 }
 
 /** Offset of the key that a path ends with, or of the item; of the nearest thing around it where it is missing. */
-function offsetOf(root: unknown, path: Path, nodeAt: (path: Path) => Node | undefined): number {
+function offsetOf(
+  { contents }: Document.Parsed,
+  path: Path,
+  nodeAt: (path: Path) => Node | undefined,
+): number {
   for (let length = path.length; length > 0; length--) {
     const parent = nodeAt(path.slice(0, length - 1))
     const last = path[length - 1]
@@ -126,5 +160,5 @@ function offsetOf(root: unknown, path: Path, nodeAt: (path: Path) => Node | unde
     const key = pair && isNode(pair.key) ? pair.key : nodeAt(path.slice(0, length))
     if (key?.range) return key.range[0]
   }
-  return isNode(root) && root.range ? root.range[0] : 0
+  return contents?.range ? contents.range[0] : 0
 }

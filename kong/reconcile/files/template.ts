@@ -4,6 +4,8 @@
  * therefore never change the structure of the file, whatever it holds.
  */
 
+export type Environment = Readonly<Record<string, string | undefined>>
+
 export interface Expression {
   /** Offset in the text. */
   readonly offset: number
@@ -34,35 +36,63 @@ export function liftExpressions(text: string): Template {
 export const hasStandIn = (text: string): boolean => text.includes(OPEN)
 
 /** Puts values in the places of the stand-ins. */
-export function fillStandIns(text: string, valueAt: (index: number) => string): string {
-  return text.replace(STAND_IN, (_whole, index: string) => valueAt(Number(index)))
+export function fillStandIns(text: string, valueAt: (index: number, standIn: string) => string): string {
+  return text.replace(STAND_IN, (standIn, index: string) => valueAt(Number(index), standIn))
 }
 
 export type Evaluated =
   | { readonly value: string; readonly variable: string }
   | { readonly problem: string; readonly variable?: string }
 
-const CALL = /^env\s+(?:"([^"]*)"|'([^']*)'|`([^`]*)`)$/
-const DEFAULT = /^default\s+(?:"([^"]*)"|'([^']*)'|`([^`]*)`)$/
 /** What decK offers for types and indentation; here the schema types a value, and YAML never sees it. */
-const NEUTRAL = /^(toInt|toFloat|toBool|indent\s+\d+)$/
+const NEUTRAL = new Set(['toInt', 'toFloat', 'toBool'])
+
+/** A word, a number, a pipe, or a text in one of Go's quotes. */
+const TOKEN = /\s*(?:([A-Za-z]\w*)|(\d+)|(\|)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|`([^`]*)`)\s*/y
+
+type Token = { readonly word: string } | { readonly text: string }
 
 /** Evaluates `env "NAME"`, with `| default "value"` behind it where the variable may be unset. */
-export function evaluate(source: string, env: Readonly<Record<string, string | undefined>>): Evaluated {
-  const [call = '', ...pipes] = source.split('|').map(part => part.trim())
-  const match = CALL.exec(call)
-  const variable = match?.[1] ?? match?.[2] ?? match?.[3]
+export function evaluate(source: string, env: Environment): Evaluated {
+  const [call, ...pipes] = split(source) ?? []
+  const variable = call && argumentOf(call, 'env')
   if (variable === undefined || variable === '')
     return { problem: `\${{ ${source} }} is not understood; write \${{ env "NAME" }}` }
   let value = env[variable]
   for (const pipe of pipes) {
-    const standard = DEFAULT.exec(pipe)
-    if (standard) value = value === undefined || value === '' ? firstOf(standard) : value
-    else if (!NEUTRAL.test(pipe))
-      return { problem: `\${{ ${source} }}: there is no function ${pipe}`, variable }
+    const standard = argumentOf(pipe, 'default')
+    if (standard !== undefined) value = value === undefined || value === '' ? standard : value
+    else if (!isNeutral(pipe)) return { problem: `\${{ ${source} }}: unknown function`, variable }
   }
   if (value === undefined) return { problem: `the environment variable ${variable} is not set`, variable }
   return { value, variable }
 }
 
-const firstOf = (match: RegExpExecArray): string => match[1] ?? match[2] ?? match[3] ?? ''
+/** The calls between the pipes; undefined where something else stands there. */
+function split(source: string): readonly (readonly Token[])[] | undefined {
+  // In a scalar in double quotes the expression's own are escaped.
+  const text = /(^|[^\\])"/.test(source) ? source : source.replaceAll('\\"', '"').replaceAll("''", "'")
+  const calls: Token[][] = [[]]
+  TOKEN.lastIndex = 0
+  while (TOKEN.lastIndex < text.length) {
+    const match = TOKEN.exec(text)
+    if (!match) return undefined
+    const [, word, number, pipe, double, single, raw] = match
+    if (pipe) calls.push([])
+    else if (word !== undefined || number !== undefined) calls.at(-1)?.push({ word: word ?? number ?? '' })
+    else calls.at(-1)?.push({ text: raw ?? withoutEscapes(double ?? single ?? '') })
+  }
+  return calls
+}
+
+const withoutEscapes = (text: string): string => text.replace(/\\(.)/g, '$1')
+
+function argumentOf([first, second, ...others]: readonly Token[], name: string): string | undefined {
+  const isCall = first && 'word' in first && first.word === name && second && 'text' in second
+  return isCall && others.length === 0 ? second.text : undefined
+}
+
+function isNeutral([first, second, ...others]: readonly Token[]): boolean {
+  if (!first || !('word' in first) || others.length > 0) return false
+  return second ? first.word === 'indent' && 'word' in second : NEUTRAL.has(first.word)
+}

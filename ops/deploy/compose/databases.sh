@@ -1,17 +1,19 @@
 #!/bin/sh
-# Run once by the image of PostgreSQL, before the server listens on the network: a database for Kong and one for
-# Sluice's events, each with an owner that can do nothing outside it.
+# Gives Kong and Sluice a database each, with an owner that can do nothing outside it. Run at each start, since a
+# script that PostgreSQL's image runs in an empty database is never run again after a crash half-way.
 set -eu
-folder=$(dirname "$POSTGRES_PASSWORD_FILE")
+cd "$(dirname "$0")"
 # psql reads the passwords from variables, so that they stand in no command line.
-KONG_PASSWORD=$(cat "$folder/kong-password") SLUICE_PASSWORD=$(cat "$folder/sluice-password") \
-	psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
-\getenv kong_password KONG_PASSWORD
-\getenv sluice_password SLUICE_PASSWORD
-CREATE ROLE kong LOGIN PASSWORD :'kong_password';
-CREATE DATABASE kong OWNER kong;
-REVOKE ALL ON DATABASE kong FROM PUBLIC;
-CREATE ROLE sluice LOGIN PASSWORD :'sluice_password';
-CREATE DATABASE sluice OWNER sluice;
-REVOKE ALL ON DATABASE sluice FROM PUBLIC;
+PGPASSWORD=$(cat superuser-password) KONG_PASSWORD=$(cat kong-password) SLUICE_PASSWORD=$(cat sluice-password)
+export PGPASSWORD KONG_PASSWORD SLUICE_PASSWORD
+psql --set ON_ERROR_STOP=1 --no-psqlrc --quiet --host postgres --username postgres --dbname postgres <<'SQL'
+\getenv kong KONG_PASSWORD
+\getenv sluice SLUICE_PASSWORD
+SELECT format('CREATE ROLE %I LOGIN', name) FROM (VALUES ('kong'), ('sluice')) AS wanted (name)
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+ALTER ROLE kong NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'kong';
+ALTER ROLE sluice NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'sluice';
+SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM (VALUES ('kong'), ('sluice')) AS wanted (name)
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
+REVOKE ALL ON DATABASE kong, sluice FROM PUBLIC;
 SQL

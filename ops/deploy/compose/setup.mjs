@@ -42,7 +42,6 @@ write('redis/redis.conf', `requirepass ${redis}\ndir /data\nappendonly yes\nsave
 write('postgres/superuser-password', postgres)
 write('postgres/kong-password', kong)
 write('postgres/sluice-password', sluice)
-// PostgreSQL's image runs it when the database is empty.
 write('postgres/databases.sh', readFileSync(path.join(here, 'databases.sh')), 0o555)
 
 write(

@@ -25,6 +25,7 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
+  consul: 'the targets of upstreams are those that are declared',
 }
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
@@ -37,7 +38,7 @@ export interface StoreSearch {
 
 /** Starts the stores; one that can't be had is left out, with the reason and what stands in for it. */
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
-  const kinds = Object.keys(NAMES) as ServiceKind[]
+  const kinds: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
   const degraded: string[] = []
   const found = await Promise.all(
     kinds.map(async kind => {

@@ -328,6 +328,56 @@ const inResponse: readonly EffectCase[] = [
   },
 ]
 
+const hostile: readonly EffectCase[] = [
+  {
+    name: 'a line end in a header for the upstream',
+    calls: [['kong.service.request.set_header', 'x-a', 'one\r\nx-evil: 1']],
+  },
+  {
+    name: 'a line end in an added header for the upstream',
+    calls: [['kong.service.request.add_header', 'x-a', 'one\nx-evil: 1']],
+  },
+  {
+    name: 'control characters in a header for the upstream',
+    calls: [['kong.service.request.set_header', 'x-a', 'a\u0000b\tc\u001fd\u007fe']],
+  },
+  {
+    name: 'a line end in a header of the response',
+    calls: [['kong.response.set_header', 'x-a', 'one\r\nx-evil: 1']],
+  },
+  {
+    name: 'control characters in a header of the response',
+    calls: [['kong.response.set_header', 'x-a', 'a\u0000b\tc\u001fd\u007fe']],
+  },
+  {
+    name: 'a line end in a header of an exit',
+    calls: [['kong.response.exit', 200, Buffer.from('x'), { 'x-a': 'one\r\nx-evil: 1' }]],
+  },
+  { name: 'a header name with a space', calls: [['kong.response.set_header', 'x a', '1']] },
+  { name: 'a header name with a line end', calls: [['kong.response.set_header', 'x\r\na', '1']] },
+  { name: 'a header name with a colon', calls: [['kong.response.set_header', 'x:a', '1']] },
+  {
+    name: 'a header name for the upstream with a line end',
+    calls: [['kong.service.request.set_header', 'x\r\na', '1']],
+  },
+  {
+    name: 'an argument without a value',
+    target: '/x?flag&empty=',
+    calls: [['kong.request.get_query_arg', 'flag']],
+  },
+  {
+    name: 'an argument with an empty value',
+    target: '/x?flag&empty=',
+    calls: [['kong.request.get_query_arg', 'empty']],
+  },
+  {
+    name: 'an argument that is not there',
+    target: '/x?flag',
+    calls: [['kong.request.get_query_arg', 'none']],
+  },
+  { name: 'all arguments', target: '/x?flag&empty=&a=1&a', calls: [['kong.request.get_query', 100]] },
+]
+
 export const EFFECT_CASES: readonly EffectCase[] = [
   ...toUpstream,
   ...toClient,
@@ -335,4 +385,5 @@ export const EFFECT_CASES: readonly EffectCase[] = [
   ...refused,
   ...read,
   ...inResponse,
+  ...hostile,
 ]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createEventRegistry } from '../../../events/types/registry.ts'
+import { EventRegistry } from '../../../events/types/registry.ts'
 import { AdminClient } from '../../../kong/admin/client.ts'
 import { eventOf } from '../../../kong/reconcile/record.ts'
 import { planToJson, renderPlan } from '../../../kong/reconcile/render.ts'
@@ -136,7 +136,7 @@ describe('applying a declared state', () => {
     await client.request('POST', '/plugins', { name: 'correlation-id', service: { id } })
     await assert.rejects(applyText(client, '_format_version: "3.0"\n'), {
       code: 'SLUICE_APPLY_REFUSED',
-      message: /^service s is to be deleted, but plugins \S+ of somebody else belongs to it$/,
+      message: /^service s is to be deleted, but others' entities belong to it: plugin \S+$/,
     })
   })
 
@@ -187,6 +187,7 @@ plugins:
     const text = `_format_version: "3.0"
 upstreams:
 - { name: up, hash_on: header, hash_on_header: x-h, targets: [{ target: "::1" }, { target: "example.test:9" }] }
+- { name: hashless, algorithm: consistent-hashing }
 services:
 - { name: s, url: "https://example.test/x" }
 `
@@ -195,11 +196,13 @@ services:
     assert.deepEqual((await planText(client, text)).changes, [])
     const current = (await row('/upstreams/up')).algorithm
     assert.equal(current, 'consistent-hashing')
+    // As Kong 3.9.3 answers.
+    assert.equal((await row('/upstreams/hashless')).algorithm, 'round-robin')
   })
 
   it('shows no secret in a plan, in JSON, in an event or in an error', async () => {
     const plan = await planText(client, STATE, ENV)
-    const registry = createEventRegistry()
+    const registry = new EventRegistry()
     const context = { actor: 'tester', adminUrl: admin.url, selectTags: ['sluice'], mask: plan.mask }
     const events = plan.changes.flatMap(change => [eventOf(change, context), eventOf(change, context, true)])
     for (const event of events) assert.equal(registry.check(event), undefined, event.type)

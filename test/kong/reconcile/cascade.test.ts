@@ -50,7 +50,7 @@ describe('what a deletion would take along', () => {
     answer({ '/filter-chains': { data: [chain] }, '/schemas/filter_chains': FILTER_CHAINS })
     await assert.rejects(planText(client, EMPTY), {
       code: 'SLUICE_APPLY_REFUSED',
-      message: /^service s is to be deleted, but filter_chains c1 of somebody else belongs to it$/,
+      message: /^service s is to be deleted, but others' entities belong to it: filter chain c1$/,
     })
   })
 

@@ -122,6 +122,7 @@ function createKong(asked: Asked) {
         calls.push('getHeader')
         return asked.headers?.[name]
       },
+      getHeaders: give('getHeaders', asked.headers ?? {}),
     },
     router: {
       getService: give('getService', asked.serviceId && { id: asked.serviceId }),

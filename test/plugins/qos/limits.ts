@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { CalendarLimit, GcraLimit, Limit, SlidingLimit } from '../../../plugins/qos/limit.ts'
-import { periodBounds } from '../../../plugins/qos/periods.ts'
+import { type PeriodUnit, periodBounds } from '../../../plugins/qos/periods.ts'
 
 export const SECOND = 1_000_000
 /** 2026-01-15 12:00 UTC, microseconds. */
@@ -14,8 +14,14 @@ export function sliding(requests: number, perSeconds: number, name = 'window'): 
   return { kind: 'sliding', name, shadow: false, requests, perMicros: perSeconds * SECOND }
 }
 
-export function calendar(requests: number, name = 'day', nowMicros = START): CalendarLimit {
-  const [a, b, c, d] = periodBounds('day', 'UTC', nowMicros / 1000)
+export function calendar(
+  requests: number,
+  name = 'day',
+  nowMicros = START,
+  unit: PeriodUnit = 'day',
+  zone = 'UTC',
+): CalendarLimit {
+  const [a, b, c, d] = periodBounds(unit, zone, nowMicros / 1000)
   return { kind: 'calendar', name, shadow: false, requests, bounds: [a * 1000, b * 1000, c * 1000, d * 1000] }
 }
 
@@ -27,6 +33,14 @@ export const gcraLimit = fc
   .map(([count, per, burst]) => gcra(count, per, burst))
 export const slidingLimit = fc.tuple(requests, perSeconds).map(([count, per]) => sliding(count, per))
 export const calendarLimit = requests.map(count => calendar(count))
+/** A quota for a day, a week or a month, wherever those begin. */
+export const anyPeriod = fc
+  .tuple(
+    requests,
+    fc.constantFrom<PeriodUnit>('day', 'week', 'month'),
+    fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Los_Angeles'),
+  )
+  .map(([count, unit, zone]) => calendar(count, unit, START, unit, zone))
 export const anyLimit: fc.Arbitrary<Limit> = fc.oneof(gcraLimit, slidingLimit, calendarLimit)
 
 /** One to four limits with names of their own, some of them shadows. */

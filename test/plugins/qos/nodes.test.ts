@@ -7,6 +7,7 @@ import { type Service, START_MS, useRedis } from '../../support/services.ts'
 
 const PROCESSES = 4
 const REQUESTS = 1000
+const BUDGET = 437
 
 describe('qos over four plugin servers that share a Redis', () => {
   let redis: Service
@@ -15,16 +16,8 @@ describe('qos over four plugin servers that share a Redis', () => {
   before(async function () {
     this.timeout(START_MS)
     redis = await useRedis()
-    const env = { SLUICE_REDIS_URL: redis.url, SLUICE_REDIS_DEADLINE_MS: '5000' }
+    const env = { SLUICE_REDIS_URL: redis.url }
     servers = await Promise.all(Array.from({ length: PROCESSES }, () => startServerProcess(env)))
-    // The plugin begins with its first instance; a node has a connection once it has put itself on the list.
-    for (const server of servers) {
-      const connection = await server.connect()
-      const tiers = { free: { limits: [{ name: 'day', requests: 1, per: 86_400 }] } }
-      await connection.startInstance('qos', { tiers, default_tier: 'free', __plugin_id: 'first' })
-      connection.close()
-    }
-    await untilNodes(redis.url, PROCESSES)
   })
   after(async function () {
     this.timeout(30_000)
@@ -32,7 +25,36 @@ describe('qos over four plugin servers that share a Redis', () => {
     await redis?.close()
   })
 
-  it('admits exactly the budget of 1,000 concurrent requests in strict mode', async function () {
+  // The first: the servers have decided nothing yet.
+  it('admits exactly the budget of 1,000 concurrent requests in strict mode from a cold start', async function () {
+    this.timeout(60_000)
+    const limits = [{ name: 'hour', requests: BUDGET, per: 3600, algorithm: 'sliding' }]
+    const config = { tiers: { free: { limits } }, default_tier: 'free', sync: 'strict' }
+    assert.deepEqual(await storm('cold', config), { 200: BUDGET, 429: REQUESTS - BUDGET })
+  })
+
+  it('admits exactly the budget in strict mode while Redis stops for 100 ms again and again', async function () {
+    this.timeout(60_000)
+    const limits = [{ name: 'hour', requests: BUDGET, per: 3600, algorithm: 'sliding' }]
+    const config = { tiers: { free: { limits } }, default_tier: 'free', sync: 'strict' }
+    let isOn = true
+    const stops = (async () => {
+      while (isOn) {
+        await redis.pause()
+        await sleep(100)
+        await redis.resume()
+        await sleep(50)
+      }
+    })()
+    try {
+      assert.deepEqual(await storm('stops', config), { 200: BUDGET, 429: REQUESTS - BUDGET })
+    } finally {
+      isOn = false
+      await stops
+    }
+  })
+
+  it('keeps several limits at once in strict mode', async function () {
     this.timeout(60_000)
     const limits = [
       { name: 'hour', requests: 300, per: 3600, algorithm: 'sliding' },
@@ -45,8 +67,8 @@ describe('qos over four plugin servers that share a Redis', () => {
 
   it('admits the budget within the tolerance in leased mode', async function () {
     this.timeout(60_000)
-    // Nodes take tokens ahead only after three heartbeats of one second, when all have counted all.
-    await sleep(3500)
+    // Processes take tokens ahead once all have counted all.
+    await untilPeers(redis.url, PROCESSES)
     const limits = [{ name: 'hour', requests: 500, per: 3600, algorithm: 'sliding' }]
     const config = { tiers: { free: { limits } }, default_tier: 'free', sync: 'leased', lease_tolerance: 0.1 }
     const { 200: admitted = 0 } = await storm('leased', config)
@@ -84,14 +106,16 @@ describe('qos over four plugin servers that share a Redis', () => {
   }
 })
 
-async function untilNodes(url: string, count: number): Promise<void> {
+/** Waits until that many processes have each told four times that they live. */
+async function untilPeers(url: string, count: number): Promise<void> {
   const client = new Redis(url)
+  const beats = new Map<string, Set<string>>()
   try {
-    for (let i = 0; i < 400; i++) {
-      if ((await client.hlen('{sluice:qos:nodes}')) === count) return
-      await sleep(25)
+    while (beats.size < count || [...beats.values()].some(seen => seen.size < 4)) {
+      const peers = await client.hgetall('{sluice:peers}')
+      for (const [id, until] of Object.entries(peers)) beats.set(id, (beats.get(id) ?? new Set()).add(until))
+      await sleep(50)
     }
-    throw new Error(`there were no ${count} nodes within 10 s`)
   } finally {
     client.disconnect()
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
-import { fieldOf, type Stored } from '../../../plugins/qos/limit.ts'
+import { fieldOf, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
 import { add, take } from '../../../plugins/qos/limiter.ts'
 import { createPlan, formatOverrides, type Plan } from '../../../plugins/qos/plan.ts'
 import {
@@ -12,7 +12,18 @@ import {
 } from '../../../plugins/qos/script.ts'
 import type { StoredHash } from '../../../sdk/store.ts'
 import { START_MS, sharedRedis } from '../../support/services.ts'
-import { calendar, gcra, SECOND, START, sliding, someLimits } from './limits.ts'
+import {
+  anyPeriod,
+  calendar,
+  calendarLimit,
+  gcra,
+  gcraLimit,
+  SECOND,
+  START,
+  sliding,
+  slidingLimit,
+  someLimits,
+} from './limits.ts'
 
 /** The script with its clock in our hands: everything but TIME is as it will run. */
 const LUA = takeScript.lua.replace("redis.call('TIME')", '{ARGV[2], ARGV[3]}')
@@ -20,7 +31,9 @@ const LUA = takeScript.lua.replace("redis.call('TIME')", '{ARGV[2], ARGV[3]}')
 const once = (cost: number) => ({ cost, wanted: cost, ahead: 0, reserve: 0 })
 const PREFIX = `{test:qos-script:${process.pid}}`
 
-describe('the script of the limiter', () => {
+describe('the script of the limiter', function () {
+  // Thousands of calls of Redis, one after the other.
+  this.timeout(120_000)
   let redis: Redis
   let sha: string
   let keys = 0
@@ -87,13 +100,51 @@ describe('the script of the limiter', () => {
           } else if (cost < 0 === back || cost === 0 || lua.granted !== 0)
             states = limits.map((limit, i) => add(limit, states[i], lua.granted, now))
           assert.deepEqual(
-            lua.states.map(numbersOf),
-            limits.map((limit, i) => numbersOf(add(limit, states[i], 0, now))),
+            lua.states,
+            limits.map((limit, i) => add(limit, states[i], 0, now)),
           )
           if (lua.granted > 0) {
             const ttl = await redis.pttl(key)
             assert.ok(ttl > expireInMs - 5000 && ttl <= expireInMs, `lives ${ttl}, not ${expireInMs} ms`)
           }
+          remembered = lua
+        }
+        await redis.del(key)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('carries the counts over to other figures as memory does', async () => {
+    const kinds = [gcraLimit, slidingLimit, calendarLimit, anyPeriod] as const
+    const variants = fc
+      .constantFrom(...kinds)
+      .chain(kind => fc.array(kind as fc.Arbitrary<Limit>, { minLength: 2, maxLength: 4 }))
+    const step = fc.record({
+      gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 100 * SECOND })),
+      cost: fc.integer({ min: 0, max: 30 }),
+      variant: fc.nat(),
+      isLost: fc.integer({ min: 0, max: 9 }).map(dice => dice === 0),
+    })
+    const steps = fc.array(step, { minLength: 2, maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(variants, steps, async (limits, list) => {
+        const plans = limits.map(limit => createPlan([{ ...limit, name: 'one' }]))
+        const key = freshKey()
+        const hash: StoredHash = new Map()
+        let remembered = NOTHING_REMEMBERED
+        let now = START
+        for (const { gap, cost, variant, isLost } of list) {
+          now += gap
+          if (isLost) {
+            await redis.del(key)
+            hash.clear()
+          }
+          const plan = plans[variant % plans.length]!
+          const args: TakeArguments = { ...once(cost), plan, operation: 'take', remembered, forced: false }
+          const { expireInMs, ...memory } = inMemory(hash, args, now)
+          const lua = await inRedis(key, args, now)
+          assert.deepEqual(lua, memory)
           remembered = lua
         }
         await redis.del(key)
@@ -225,10 +276,6 @@ describe('the script of the limiter', () => {
     assert.equal((await run(ask(), START)).overrides, text)
   })
 })
-
-function numbersOf(state: Stored | undefined): number[] {
-  return String(state).split(' ').map(Number)
-}
 
 function left(taken: Taken, plan: Plan, place: number): number {
   const probe = { cost: 0, wanted: Number.POSITIVE_INFINITY, ahead: 0, reserve: 0 }

@@ -79,7 +79,12 @@ describe('a gateway without a database', () => {
     assert.deepEqual(ids.acls, ['25e277bb-fb9c-5890-901f-fc120383495c'])
     assert.deepEqual(ids.basicauth_credentials, ['4e1586cb-151b-530e-9d46-10b31324079c'])
     const credential = Object.values(body.basicauth_credentials)[0] as { password: string }
-    assert.equal(credential.password, '7f9b6b63092b3cee3ce8b320bf94f2df435879fc')
+    assert.equal(credential.password, 'bp')
+    const stored = await call('GET', '/basic-auths')
+    assert.deepEqual(
+      (stored.body.data as { password: string }[]).map(({ password }) => password),
+      ['7f9b6b63092b3cee3ce8b320bf94f2df435879fc'],
+    )
   })
 
   it('gives its state back as a file that loads to the same state', async () => {

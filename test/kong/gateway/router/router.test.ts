@@ -9,6 +9,8 @@ interface Asked {
   host?: string
   headers?: Record<string, string | string[]>
   from?: string
+  /** The name that the client gave when TLS began; the request has TLS then. */
+  serverName?: string
 }
 
 const ask = (requestUri: string, asked: Asked = {}): RouteQuery => ({
@@ -19,6 +21,9 @@ const ask = (requestUri: string, asked: Asked = {}): RouteQuery => ({
   clientPort: 40_000,
   serverIp: '127.0.0.1',
   serverPort: 8000,
+  scheme: asked.serverName === undefined ? 'http' : 'https',
+  serverName: asked.serverName,
+  query: {},
   header: name => asked.headers?.[name],
 })
 
@@ -61,7 +66,7 @@ describe('the router', () => {
     it('leaves out a route that it can not match, tells it, and serves the others', () => {
       const faults: string[] = []
       const routes = [route('bad', { paths: ['~/(?x)a'] }), route('good', { paths: ['/a'] })]
-      const router = createRouter(routes, ({ id }) => faults.push(id))
+      const router = createRouter(routes, { onFault: ({ id }) => faults.push(id) })
       assert.equal(router.match(ask('/a'))?.route.id, 'good')
       assert.deepEqual(faults, ['bad'])
     })

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { SluiceError } from '../../../../foundation/errors.ts'
 import { readDeclared } from '../../../../kong/reconcile/files/declared.ts'
+import { type Problem, refuse } from '../../../../kong/reconcile/files/problem.ts'
 import { chooseSelectTags } from '../../../../kong/reconcile/files/select-tags.ts'
 import { readSource } from '../../../../kong/reconcile/files/source.ts'
 
 const read = (text: string, env: Record<string, string> = {}) => readSource(text, 'kong.yaml', env)
+const problemsOf = ({ problems }: { readonly problems: readonly Problem[] }) =>
+  messageOf(() => refuse(problems))
 
 function messageOf(work: () => unknown): string {
   try {
@@ -56,7 +59,7 @@ describe('a declared state', () => {
 
   it('names line and column of every variable that is not set, and of what it does not understand', () => {
     assert.equal(
-      messageOf(() => read('a: 1\nb:\n  - x${{ env "NOPE" }}\n  - ${{ nope "A" }}')),
+      problemsOf(read('a: 1\nb:\n  - x${{ env "NOPE" }}\n  - ${{ nope "A" }}')),
       'kong.yaml:3:6: the environment variable NOPE is not set\n' +
         'kong.yaml:4:5: ${{ nope "A" }} is not understood; write ${{ env "NAME" }}',
     )
@@ -67,14 +70,8 @@ describe('a declared state', () => {
   })
 
   it('names line and column of broken YAML and of a key that stands twice', () => {
-    assert.match(
-      messageOf(() => read('a:\n  - b\n c: d')),
-      /^kong\.yaml:3:1: /,
-    )
-    assert.match(
-      messageOf(() => read('a: 1\na: 2')),
-      /^kong\.yaml:2:1: Map keys must be unique/,
-    )
+    assert.match(problemsOf(read('a:\n  - b\n c: d')), /^kong\.yaml:3:1: /)
+    assert.match(problemsOf(read('a: 1\na: 2')), /^kong\.yaml:2:1: Map keys must be unique/)
   })
 
   it('remembers secrets by the names of their variables', () => {
@@ -131,23 +128,22 @@ certificates:
 
   it('are refused with their places: unknown kinds, wrong versions, no lists', () => {
     assert.equal(
-      messageOf(() => declared('_format_version: "1.1"\nservice: []\nroutes: {}\n')),
-      'kong.yaml:1:1: version 1.1 is not understood; "3.0" is\n' +
-        'kong.yaml:2:1: service is not a kind of entity; there are ca_certificates, certificates, vaults, ' +
-        'key_sets, services, upstreams, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
-        'basicauth_credentials, hmacauth_credentials, jwt_secrets, oauth2_credentials, acls\n' +
-        'kong.yaml:3:1: routes is not a list',
+      problemsOf(declared('_format_version: "4.0"\nservice: []\nroutes: {}\nrbac_roles: []\nx: 1')),
+      'kong.yaml:1:1: version 4.0 is not supported; 1.1, 2.1 and 3.0 are\n' +
+        'kong.yaml:2:1: unknown kind of entity; did you mean services?\n' +
+        'kong.yaml:3:1: routes must be a list\n' +
+        'kong.yaml:4:1: rbac_roles belong to Kong Enterprise; this is for open-source Kong\n' +
+        'kong.yaml:5:1: unknown kind of entity; there are ca_certificates, certificates, vaults, ' +
+        'key_sets, upstreams, services, consumers, snis, keys, routes, targets, plugins, filter_chains, keyauth_credentials, ' +
+        'basicauth_credentials, hmacauth_credentials, jwt_secrets, oauth2_credentials, acls',
     )
-    assert.match(
-      messageOf(() => declared('')),
-      /has no _format_version/,
-    )
+    assert.match(problemsOf(declared('')), /has no _format_version/)
   })
 
   it('are refused when _info holds a key that would be ignored', () => {
     assert.equal(
-      messageOf(() => declared('_format_version: "3.0"\n_info:\n  selct_tags: [team-a]\n')),
-      'kong.yaml:3:3: unknown key; _info takes select_tags, defaults, default_lookup_tags',
+      problemsOf(declared('_format_version: "3.0"\n_info:\n  selct_tags: [team-a]\n')),
+      'kong.yaml:3:3: unknown key; did you mean select_tags?',
     )
   })
 })
@@ -160,20 +156,20 @@ describe('the select tags of a run', () => {
     )
 
   it('are those of the files and of the command line, else sluice', () => {
-    assert.deepEqual(choose([], '_info: { select_tags: [a] }', '_info: { select_tags: [a] }'), ['a'])
-    assert.deepEqual(choose(['b'], '_info: { select_tags: [a] }'), ['b', 'a'])
-    assert.deepEqual(choose([], '', '_info: { select_tags: [] }'), ['sluice'])
-    assert.deepEqual(choose(['a'], '_info: { select_tags: [a] }', ''), ['a'])
+    assert.deepEqual(choose([], '_info: { select_tags: [a] }', '_info: { select_tags: [a] }').tags, ['a'])
+    assert.deepEqual(choose(['b'], '_info: { select_tags: [a] }').tags, ['b', 'a'])
+    assert.deepEqual(choose([], '', '_info: { select_tags: [] }').tags, ['sluice'])
+    assert.deepEqual(choose(['a'], '_info: { select_tags: [a] }', '').tags, ['a'])
   })
 
   it('must not differ between files: a later run with one of them would delete what the other declares', () => {
     const [tags, none] = ['_info: { select_tags: [a] }', '']
     assert.equal(
-      messageOf(() => choose([], tags, '_info: { select_tags: [a, b] }')),
+      problemsOf(choose([], tags, '_info: { select_tags: [a, b] }')),
       '1.yaml:2:10: select tags "a", "b" differ from "a" of 0.yaml; give all files of one run the same _info.select_tags, or apply them one by one',
     )
     assert.match(
-      messageOf(() => choose([], tags, none)),
+      problemsOf(choose([], tags, none)),
       /^1\.yaml:1:1: select tags "sluice" differ from "a" of 0\.yaml;/,
     )
   })

@@ -219,14 +219,14 @@ describe('make up', function () {
     })
 
     it('keeps its logs below its folder', () => {
-      for (const { name, log } of state().components)
+      for (const { name, log } of state().components.filter(({ process }) => process))
         assert.ok(log?.startsWith(isOpen(folder) ? folder : '/var/cache/sluice'), `${name}: ${log}`)
     })
 
     it('lists what runs', async () => {
       const list = await make('ps')
       for (const name of ['redis', 'postgres', 'rabbit', 'sample', 'plugin-server', 'gateway'])
-        assert.match(list, new RegExp(`^${name} +running +\\d+ `, 'm'))
+        assert.match(list, new RegExp(`^${name} +(running +\\d+|elsewhere) `, 'm'))
     })
 
     it('shows the end of each log', async () => {
@@ -291,7 +291,7 @@ describe('make up', function () {
       })
       await until('the plugin server is ready', () => output.includes('the plugin-server is ready'))
       const pids = allPids()
-      assert.ok(pids.length >= 6)
+      assert.equal(state().components.length, 5)
       starting.kill('SIGINT')
       const [code] = await once(starting, 'exit')
       assert.equal(code, 1)

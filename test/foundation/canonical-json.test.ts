@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { canonicalJson } from '../../events/canonical.ts'
+import { storedJson as canonicalJson } from '../../events/stored-json.ts'
+import { createCanonicalJson, canonicalJson as plainJson } from '../../foundation/canonical-json.ts'
 
 describe('the canonical JSON', () => {
   const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.string())
@@ -40,5 +41,18 @@ describe('the canonical JSON', () => {
     assert.equal(canonicalJson('a\0b'), '"a\\\\u0000b"')
     assert.equal(canonicalJson('a\ud800b\udc00'), '"a\ufffdb\ufffd"')
     assert.equal(canonicalJson([Number.NaN, Number.POSITIVE_INFINITY, -0]), '[null,null,0]')
+  })
+
+  it('writes every string as it is, where nothing is to be replaced', () => {
+    assert.equal(plainJson('a\0b'), '"a\\u0000b"')
+    assert.notEqual(plainJson('\0'), plainJson('\\u0000'))
+    let deep: unknown = 'end'
+    for (let i = 0; i < 100; i++) deep = { deep }
+    assert.match(plainJson(deep), /"end"/)
+  })
+
+  it('leaves out members that are null where they mean nothing', () => {
+    const write = createCanonicalJson({ skipNull: true })
+    assert.equal(write({ b: null, a: [null, { c: null }] }), '{"a":[null,{}]}')
   })
 })

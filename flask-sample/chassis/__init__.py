@@ -1,0 +1,1 @@
+"""What every sample service stands on: settings, database, outbox, errors, the gateway's token, metrics, Consul."""

@@ -1,0 +1,3 @@
+from chassis.database import run_migrations
+
+run_migrations()

@@ -1,0 +1,104 @@
+import type { Row } from '../change.ts'
+import { KIND_NAMES, KINDS, type KindName } from '../kinds.ts'
+import { FORMAT_VERSION, type Format, formatOf } from './formats.ts'
+import { type Path, type Problem, problemAt } from './problem.ts'
+import type { Source } from './source.ts'
+import { closest } from './suggest.ts'
+
+/** What a file says beside its entities. */
+export interface Meta {
+  readonly format: Format
+  /** `_info.select_tags`; undefined where the file has none. */
+  readonly tags: readonly string[] | undefined
+  /** `_info.defaults`: fields for all entities of a kind. */
+  readonly defaults: ReadonlyMap<KindName, Row>
+  /** `_plugin_configs`: configurations that plugins share by their names. */
+  readonly pluginConfigs: Row
+}
+
+/** Keys of the whole file that are not entities. */
+export const META_KEYS: ReadonlySet<string> = new Set([
+  '_format_version',
+  '_info',
+  '_plugin_configs',
+  '_transform',
+  '_workspace',
+  '_comment',
+  '_ignore',
+  '$schema',
+])
+
+/** Keys of `_info`. */
+const INFO_KEYS = ['select_tags', 'defaults', 'default_lookup_tags']
+
+/** Names by which `_info.defaults` calls the kinds. */
+const KIND_OF_DEFAULTS = new Map(KIND_NAMES.map(name => [KINDS[name].event, name]))
+
+export const isRecord = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Reads what a file says beside its entities; what is wrong is added to `problems`. */
+export function readMeta(source: Source, content: Row, problems: Problem[]): Meta {
+  const wrong = (path: Path, text: string) => void problems.push(problemAt(source, path, text))
+  const info = content._info ?? {}
+  if (!isRecord(info)) wrong(['_info'], 'must be a map')
+  const { select_tags: tags, defaults } = isRecord(info) ? info : {}
+  // A misspelt key would silently widen what the run may delete.
+  for (const key of Object.keys(isRecord(info) ? info : {}))
+    if (!INFO_KEYS.includes(key))
+      wrong(['_info', key], `unknown key; ${meant(key, INFO_KEYS) ?? `_info takes ${INFO_KEYS.join(', ')}`}`)
+  checkWorkspace(content, wrong)
+  return {
+    format: readFormat(content, wrong),
+    tags: readTags(tags, wrong),
+    defaults: readDefaults(defaults, wrong),
+    pluginConfigs: isRecord(content._plugin_configs) ? content._plugin_configs : {},
+  }
+}
+
+/** "did you mean …?", where a name is nearly the same. */
+export function meant(name: string, names: readonly string[]): string | undefined {
+  const best = closest(name, names)
+  return best === undefined ? undefined : `did you mean ${best}?`
+}
+
+type Wrong = (path: Path, text: string) => void
+
+function readFormat({ _format_version: version }: Row, wrong: Wrong): Format {
+  const format = formatOf(version)
+  if (version === undefined)
+    wrong([], `_format_version is missing; write _format_version: "${FORMAT_VERSION}"`)
+  else if (format === 'unknown')
+    wrong(['_format_version'], `version ${String(version)} is not supported; 1.1, 2.1 and 3.0 are`)
+  return format
+}
+
+function checkWorkspace({ _workspace: workspace }: Row, wrong: Wrong): void {
+  if (workspace !== undefined && workspace !== null && workspace !== 'default')
+    wrong(['_workspace'], 'workspaces belong to Kong Enterprise; open-source Kong has "default" only')
+}
+
+function readTags(tags: unknown, wrong: Wrong): readonly string[] | undefined {
+  if (tags === undefined || tags === null) return undefined
+  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== ''))
+    return tags.length > 0 ? tags : undefined
+  wrong(['_info', 'select_tags'], 'must be a list of tags')
+  return undefined
+}
+
+function readDefaults(defaults: unknown, wrong: Wrong): ReadonlyMap<KindName, Row> {
+  const known = new Map<KindName, Row>()
+  if (defaults === undefined || defaults === null) return known
+  if (!isRecord(defaults)) {
+    wrong(['_info', 'defaults'], 'must be a map')
+    return known
+  }
+  for (const [name, row] of Object.entries(defaults)) {
+    const kind = KIND_OF_DEFAULTS.get(name)
+    const path = ['_info', 'defaults', name]
+    if (!kind) wrong(path, `unknown entity; ${meant(name, [...KIND_OF_DEFAULTS.keys()]) ?? 'write service'}`)
+    else if (!isRecord(row)) wrong(path, 'must be a map')
+    else known.set(kind, row)
+  }
+  return known
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+
+const SLUICE = path.resolve(import.meta.dirname, '..', '..', 'cli', 'sluice.js')
+const sluice = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SLUICE, ...args], { encoding: 'utf8' })
+  return { status, out: stdout, err: stderr }
+}
+
+describe('the sluice command', () => {
+  it('prints its version', () => {
+    const { version } = JSON.parse(
+      readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+    ) as { version: string }
+    assert.deepEqual(sluice('--version'), { status: 0, out: `${version}\n`, err: '' })
+  })
+
+  it('explains a command in two ways', () => {
+    const { status, out } = sluice('help', 'plan')
+    assert.equal(status, 0)
+    assert.match(out, /^Usage: sluice plan \[options\]/)
+    assert.equal(sluice('plan', '--help').out, out)
+  })
+
+  it('reports what it does not understand in one form, with what may be meant', () => {
+    assert.deepEqual(sluice('pln'), {
+      status: 1,
+      out: '',
+      err: 'sluice: there is no command "pln"; did you mean plan?\n  SLUICE_CLI_USAGE: Run `sluice help` for the commands and their options.\n',
+    })
+    assert.match(sluice('plan').err, /^sluice: required option '-f, --file <path>' not specified\n$/)
+    assert.match(
+      sluice('plan', '-f', 'x', '--parallel', '0').err,
+      /^sluice: option '--parallel <n>' argument '0' is invalid\. it must be an integer of at least 1\.\n$/,
+    )
+    for (const tag of ['', 'a,b'])
+      assert.match(sluice('plan', '-f', 'x', '--select-tag', tag).err, /^sluice: option '--select-tag <tag>'/)
+  })
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { Relay } from '../../events/relay.ts'
+import type { Sink, SinkRecord } from '../../events/sink.ts'
+import { Cursor } from '../../events/spool/cursor.ts'
+import { SpoolReader } from '../../events/spool/reader.ts'
+import { encodeRecord } from '../../events/spool/record.ts'
+import { Spool } from '../../events/spool/spool.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { type HeldTimers, holdTimers } from '../support/held-timers.ts'
+import { until } from '../support/until.ts'
+
+describe('a relay', () => {
+  let folder: TestFolder
+  let timers: HeldTimers
+  let spool: Spool
+  let relay: Relay
+  let stored: SinkRecord[]
+  let failures: number
+  let draw: number
+
+  beforeEach(async () => {
+    folder = makeFolder()
+    timers = holdTimers()
+    stored = []
+    failures = 0
+    draw = 1
+    spool = await Spool.create({ folder: folder.path, clock: systemClock })
+    const cursor = await Cursor.open(folder.path, 'test')
+    const sink: Sink = {
+      name: 'test',
+      async store(records) {
+        if (failures > 0) {
+          failures -= 1
+          throw new Error('away')
+        }
+        stored.push(...records)
+        return { refused: 0 }
+      },
+      async close() {},
+    }
+    relay = new Relay({
+      sink,
+      timers,
+      clock: systemClock,
+      random: () => draw,
+      log: createLogger('silent'),
+      metrics: { confirmed() {}, retried() {}, refused() {} },
+      onCorrupt: () => assert.fail('nothing is damaged'),
+    })
+    const reader = new SpoolReader({ folder: folder.path, from: cursor.position, limit: () => spool.durable })
+    relay.add({ reader, cursor, finite: false })
+    relay.start()
+  })
+  afterEach(async () => {
+    await relay.close()
+    await spool.close()
+    folder.remove()
+  })
+
+  async function append(n: number): Promise<void> {
+    const event = { id: `e${n}`, type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'w', sequence: n }
+    await spool.append(encodeRecord(JSON.stringify(event)))
+    relay.wake()
+  }
+
+  /** Lets each pause pass that is asked for, until so many were. */
+  async function passPauses(count: number): Promise<readonly number[]> {
+    for (let n = 1; n <= count; n++) {
+      await until(`pause ${n}`, () => timers.asked.length >= n)
+      await timers.advance(timers.asked[n - 1] ?? 0)
+    }
+    return timers.asked
+  }
+
+  it('pauses twice as long after each failure, up to ten seconds, and then sends the same records', async () => {
+    failures = 11
+    await append(1)
+    const pauses = await passPauses(11)
+    assert.deepEqual(pauses, [50, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000])
+    await until('the record is stored', () => stored.length === 1)
+    assert.equal(stored[0]?.id, 'e1')
+  })
+
+  it('begins with the shortest pause again once the sink has taken something', async () => {
+    failures = 3
+    await append(1)
+    await passPauses(3)
+    await until('the first is stored', () => stored.length === 1)
+    failures = 1
+    await append(2)
+    assert.deepEqual(await passPauses(4), [50, 100, 200, 50])
+    await until('the second is stored', () => stored.length === 2)
+  })
+
+  it('draws the pause at random below its bound, so that nodes do not come back all at once', async () => {
+    draw = 0.25
+    failures = 3
+    await append(1)
+    assert.deepEqual(await passPauses(3), [12.5, 25, 50])
+  })
+
+  it('stops at once while it pauses', async () => {
+    failures = Number.POSITIVE_INFINITY
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    await relay.close()
+    assert.deepEqual(stored, [])
+  })
+})

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { EventMetrics } from '../../events/metrics.ts'
+import { Spool } from '../../events/spool/spool.ts'
+import { EventRegistry } from '../../events/types/registry.ts'
+import { EventWriter } from '../../events/writer.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { createMetrics } from '../../foundation/metrics.ts'
+import { makeFolder } from '../support/folder.ts'
+import { holdTimers } from '../support/held-timers.ts'
+import { createTestClock } from '../support/test-clock.ts'
+
+describe('a writer of events', () => {
+  it('answers within 100 ms, the time that events gather included, when the disk does not', async () => {
+    const folder = makeFolder()
+    const clock = createTestClock()
+    const timers = holdTimers()
+    let release = () => {}
+    const disk = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const metrics = createMetrics()
+    const spool = await Spool.create({ folder: folder.path, clock, timers, sync: () => disk })
+    const writer = new EventWriter(spool, {
+      node: 'n',
+      writer: 'w',
+      registry: new EventRegistry(),
+      clock,
+      timers,
+      log: createLogger('silent'),
+      metrics: new EventMetrics(metrics),
+      maxBytes: 1e9,
+      otherBytes: () => 0,
+    })
+    const answered: string[] = []
+    const publish = (subject: string) =>
+      void writer.publish({ type: 'test.happened.v1', subject, data: {} }).then(() => answered.push(subject))
+    // The first is written at once, the second gathers with others.
+    publish('first')
+    publish('second')
+    await timers.advance(89)
+    assert.deepEqual(answered, [])
+    await timers.advance(1)
+    assert.deepEqual(answered, ['first'])
+    await timers.advance(9)
+    assert.deepEqual(answered, ['first'])
+    await timers.advance(1)
+    assert.deepEqual(answered, ['first', 'second'])
+    release()
+    await spool.close()
+    folder.remove()
+  })
+})
