@@ -55,12 +55,12 @@ export class Listener {
   readonly #http1: Server
   /** What takes connections: the HTTP server itself, or TLS in front of it. */
   readonly #front: NetServer
-  #address: Address
+  #address: ListenAddress
 
   /** @throws SluiceError SLUICE_PORT_IN_USE */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options)
-    listener.#address = await bind(listener.#front, options.address)
+    listener.#address = { ...options.address, ...(await bind(listener.#front, options.address)) }
     return listener
   }
 
@@ -72,7 +72,7 @@ export class Listener {
     this.#front = address.ssl && certificates ? this.#createTls(address, certificates) : this.#http1
   }
 
-  get address(): Address {
+  get address(): ListenAddress {
     return this.#address
   }
 
