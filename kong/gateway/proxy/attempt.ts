@@ -118,7 +118,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     takeUpstreamHead(exchange, status, headers)
     onHead()
-    response.sendHead(exchange.status, exchange.responseHeaders)
+    response.sendHead(exchange.status, exchange.responseHeaders, 'passed')
     if (exchange.bodyFilters.length > 0) this.#chunks = []
     else response.onDrain(resume)
     return true

@@ -87,8 +87,7 @@ export class Exchange implements RouteQuery {
   readonly startedAtMs: number
 
   method: string
-  /** The target of the request line, as it was sent. */
-  readonly requestUri: string
+  #requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
   readonly isHttp2: boolean
@@ -107,7 +106,7 @@ export class Exchange implements RouteQuery {
   readonly serverPort: number
   /** Bytes of the head of the request. */
   readonly headBytes: number
-  readonly hostHeader: string
+  #hostHeader: string
   /** Host in lower case without its port. */
   readonly host: string
   /** The query behind the `?`; undefined without one. Plugins may change it. */
@@ -164,7 +163,7 @@ export class Exchange implements RouteQuery {
     this.method = method
     this.requestMethod = method
     const { target, authority } = splitTarget(request.target)
-    this.requestUri = target
+    this.#requestUri = target
     this.httpVersion = httpVersion
     this.isHttp2 = request.isHttp2
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
@@ -180,10 +179,29 @@ export class Exchange implements RouteQuery {
     this.serverIp = server.ip
     this.serverPort = server.port
     this.headBytes = headBytes(request)
-    this.hostHeader = this.headers.get('host') ?? ''
+    this.#hostHeader = this.headers.get('host') ?? ''
     this.host = hostOf(authority ?? this.hostHeader) || NAMELESS_HOST
     const mark = this.requestUri.indexOf('?')
     this.rawQuery = mark < 0 ? undefined : this.requestUri.slice(mark + 1)
+  }
+
+  /** The target of the request line, as it was sent. */
+  get requestUri(): string {
+    return this.#requestUri
+  }
+
+  get hostHeader(): string {
+    return this.#hostHeader
+  }
+
+  /** The request was refused before so much of it was read. */
+  forget(unread: 'target' | 'headers'): void {
+    this.headers.clear()
+    this.#hostHeader = ''
+    if (unread === 'headers') return
+    this.#requestUri = ''
+    this.rawQuery = undefined
+    this.#query = undefined
   }
 
   header(name: string): HeaderValue | undefined {

@@ -97,7 +97,7 @@ export class Tunnel {
     const response = this.#response
     this.#answered(answer)
     this.#options.onHead()
-    response.sendHead(exchange.status, exchange.responseHeaders)
+    response.sendHead(exchange.status, exchange.responseHeaders, 'passed')
     response.onDrain(() => answer.resume())
     response.onClose(() => this.#finish(true))
     answer.on('data', chunk => {
