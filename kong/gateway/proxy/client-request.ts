@@ -10,7 +10,7 @@ export interface Endpoint {
   readonly port: number
 }
 
-/** What was agreed on when TLS began. */
+/** What the TLS handshake agreed on. */
 export interface TlsFacts {
   readonly serverName: string | undefined
   readonly version: string
@@ -18,10 +18,10 @@ export interface TlsFacts {
 }
 
 export interface ClientBody {
-  /** Undefined where only the end of the body tells it. */
+  /** Undefined when the client did not declare it. */
   readonly length: number | undefined
   readonly stream: Readable
-  /** Lets a client go that sends nothing for so long; 0: never. */
+  /** Closes the connection of a client that sends nothing for so long; 0 means never. */
   setStallTimeout(ms: number): void
 }
 
@@ -32,7 +32,7 @@ export interface ClientRequest {
   readonly target: string
   /** What the request line says, or 2. */
   readonly httpVersion: number
-  /** It came as HTTP/2 indeed, on one of the streams of its connection. */
+  /** Whether it came on a stream of an HTTP/2 connection. */
   readonly isHttp2: boolean
   /** Names and values by turns, in the order in which they came. HTTP/2's `:authority` is the Host header. */
   readonly rawHeaders: readonly string[]

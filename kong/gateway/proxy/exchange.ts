@@ -9,7 +9,7 @@ import { HeaderMap, type HeaderValue } from './header-map.ts'
 import { formatQuery, parseQuery, type Query, withoutArgument } from './query.ts'
 import { clientAddress, type RealIpRule } from './real-ip.ts'
 
-/** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
+/** What a plugin passed to `kong.client.authenticate`: a stored credential, or any other table. */
 export type Credential = Readonly<Record<string, unknown>>
 
 /** An answer of the gateway's own, made by a plugin or by the gateway itself. */
@@ -98,7 +98,7 @@ export class Exchange implements RouteQuery {
   readonly serverName: string | undefined
   /** Who connected: the client, or a proxy before us. */
   readonly peer: Endpoint
-  /** The peer may speak for others (`trusted_ips`). */
+  /** The peer is one of `trusted_ips`: its forwarding headers count. */
   readonly isPeerTrusted: boolean
   readonly clientIp: string
   readonly clientPort: number
@@ -128,7 +128,7 @@ export class Exchange implements RouteQuery {
   readonly serializeValues: { readonly key: string; readonly value: unknown }[] = []
 
   exit: Exit | undefined
-  /** An error that nobody foresaw made the answer. */
+  /** The response is an unexpected error. */
   unexpected = false
   /** The request was handed to the upstream. */
   proxied = false
@@ -194,7 +194,7 @@ export class Exchange implements RouteQuery {
     return this.#hostHeader
   }
 
-  /** The request was refused before so much of it was read. */
+  /** Drops what nginx had not read yet when it refused the request. */
   forget(unread: 'target' | 'headers'): void {
     this.headers.clear()
     this.#hostHeader = ''

@@ -37,7 +37,7 @@ export type Serve = (request: ClientRequest, response: ClientResponse, upgrade?:
 /** An address of `KONG_PROXY_LISTEN`, with what is spoken there. */
 export interface ListenAddress extends Address {
   readonly ssl: boolean
-  /** Besides HTTP/1.1, by the choice of the client when TLS begins. */
+  /** Whether HTTP/2 is offered besides HTTP/1.1 (ALPN). */
   readonly http2: boolean
 }
 
@@ -61,7 +61,7 @@ export class Listener {
   /** Connections on which TLS has not begun yet, by their client. */
   readonly #handshakes = new Map<string, Socket>()
   readonly #http1: Server
-  /** What takes connections: the HTTP server itself, or TLS in front of it. */
+  /** Accepts the connections: the HTTP server itself, or TLS in front of it. */
   readonly #front: NetServer
   #address: ListenAddress
 
@@ -88,7 +88,7 @@ export class Listener {
     return this.#sockets.size
   }
 
-  /** Ends idle connections, waits for requests under way up to `graceMs`, then ends those too. */
+  /** Closes idle connections, waits up to `graceMs` for requests in progress, then closes those too. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.#front.close(() => resolve()))
     for (const socket of this.#handshakes.values()) socket.destroy()
@@ -99,7 +99,7 @@ export class Listener {
     clearTimeout(timer)
   }
 
-  /** The name that the client asks for chooses the certificate, and the protocol that it offers what is spoken. */
+  /** Chooses the certificate by SNI and the protocol by ALPN. */
   #createTls(address: ListenAddress, certificates: Certificates): NetServer {
     const server = createTlsServer({
       ...certificates.default,
@@ -125,7 +125,7 @@ export class Listener {
     return createNetServer({ noDelay: true }, raw => this.#expectTls(raw, server))
   }
 
-  /** Who speaks plain HTTP here is told so, and the server for TLS never sees it. */
+  /** A client that speaks plain HTTP here gets an error that says so; the TLS server never sees it. */
   #expectTls(raw: Socket, server: NetServer): void {
     const client = clientOf(raw)
     this.#handshakes.set(client, raw)

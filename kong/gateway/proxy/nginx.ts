@@ -70,7 +70,7 @@ function hasOneValidHost({ headers, hostHeader, httpVersion }: Exchange): boolea
   return typeof host === 'string' && isValidHost(hostHeader)
 }
 
-/** Statuses that Kong's error handler words, when they come without a body (`error_page` in Kong's settings). */
+/** Statuses for which Kong's error handler writes a missing body (`error_page` in Kong's settings). */
 const ERROR_PAGES = new Set([400, 404, 405, 408, 411, 412, 413, 414, 417, 494, 500, 502, 503, 504])
 
 /** Answers without a body after which nginx closes the connection. */
@@ -103,7 +103,7 @@ export interface Page {
   readonly text: string
 }
 
-/** What stands in for a body that an answer does not have: Kong's error handler, a page of nginx, or nothing. */
+/** What replaces a missing body: Kong's error handler, a page of nginx, or nothing. */
 export function substituteFor(status: number): 'error handler' | Page | undefined {
   if (ERROR_PAGES.has(status)) return 'error handler'
   const title = TITLES[status]
