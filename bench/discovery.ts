@@ -47,10 +47,14 @@ const upstream = (await json(`${adminUrl}/upstreams`, {
   body: JSON.stringify({ name: `${SERVICE}.upstream`, tags: [`consul:${SERVICE}`] }),
 })) as { id: string }
 const targets = `${adminUrl}/upstreams/${upstream.id}/targets`
-const discover = spawn(process.execPath, [SLUICE, 'discover', '--admin-url', adminUrl, '--consul-url', server.url], {
-  env: { PATH: process.env.PATH, SLUICE_LOG_LEVEL: 'warn' },
-  stdio: 'inherit',
-})
+const discover = spawn(
+  process.execPath,
+  [SLUICE, 'discover', '--admin-url', adminUrl, '--consul-url', server.url],
+  {
+    env: { PATH: process.env.PATH, SLUICE_LOG_LEVEL: 'warn' },
+    stdio: 'inherit',
+  },
+)
 const ports = (await freePorts(2)) as [number, number]
 const delaysMs: number[] = []
 try {

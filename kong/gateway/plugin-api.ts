@@ -11,7 +11,7 @@ export function withPluginApis(
     answerOf(plugins, request)
       .then(answer => {
         if (answer) send(request, response, answer, version)
-        else admin(request as never, response as never)
+        else admin(request, response)
       })
       .catch(() => response.destroy())
   }

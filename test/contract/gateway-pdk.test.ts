@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { Unpackr } from 'msgpackr'
 import type { PdkEvent } from '../../kong/gateway/pdk/call.ts'
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../../kong/gateway/pdk/pdk.ts'
-import { stepOf } from '../../kong/gateway/plugin-client/msgpack.ts'
+import { stepOf } from '../../kong/gateway/plugin-client/msgpack-steps.ts'
 import { pack } from '../../kong/gateway/plugin-client/pack.ts'
 import { readArguments, signatureOf, writeReply } from '../../kong/gateway/plugin-client/replies.ts'
 import { logEntry } from '../../kong/gateway/proxy/log-entry.ts'
@@ -53,7 +53,7 @@ describe("the gateway's answers in ProtoBuf:1", () => {
         one => one.method === method && one.phase === 'access',
       ) as ProtobufRecord
       const args = readArguments(signature, new WireReader(Buffer.from(good.argHex, 'hex')))
-      const value = await answerCall(method, PDK_METHODS.get(method)!, eventOf(phase, method), host, args)
+      const value = await answerCall(PDK_METHODS.get(method)!, eventOf(phase, method), host, args)
       const writer = new WireWriter()
       writeReply(writer, signature, value)
       return writer.take().toString('hex')
@@ -63,7 +63,7 @@ describe("the gateway's answers in ProtoBuf:1", () => {
       it(`${method} in ${phase} ends the request`, async () => {
         const event = eventOf(phase, method)
         const args = readArguments(signatureOf(method)!, new WireReader(Buffer.from(argHex, 'hex')))
-        await answerCall(method, PDK_METHODS.get(method)!, event, host, args)
+        await answerCall(PDK_METHODS.get(method)!, event, host, args)
         assert.deepEqual(exitOf(event.exchange), {
           status: 418,
           body: '{"stop":true}',
@@ -88,7 +88,7 @@ describe("the gateway's answers in MsgPack:1", () => {
 
   for (const record of msgpackRecords) {
     const { phase, method, args, step } = record
-    const answer = (event: PdkEvent) => stepOf(method, args, event, host, () => {})
+    const answer = (event: PdkEvent) => stepOf({ name: method, args }, event, host, () => {})
 
     if (ENDING_METHODS.has(method) && phase === 'access')
       it(`${method} in ${phase} ends the request`, async () => {

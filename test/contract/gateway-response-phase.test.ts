@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { Unpackr } from 'msgpackr'
 import type { PdkEvent } from '../../kong/gateway/pdk/call.ts'
 import { answerCall, ENDING_METHODS, PDK_METHODS } from '../../kong/gateway/pdk/pdk.ts'
-import { stepOf } from '../../kong/gateway/plugin-client/msgpack.ts'
+import { stepOf } from '../../kong/gateway/plugin-client/msgpack-steps.ts'
 import { pack } from '../../kong/gateway/plugin-client/pack.ts'
 import { readArguments, signatureOf, writeReply } from '../../kong/gateway/plugin-client/replies.ts'
 import { HeaderMap } from '../../kong/gateway/proxy/header-map.ts'
@@ -52,7 +52,7 @@ describe("the gateway's answers in the response phase, in ProtoBuf:1", () => {
     const answer = async (event: PdkEvent): Promise<string> => {
       const signature = signatureOf(method)!
       const args = readArguments(signature, new WireReader(Buffer.from(argHex, 'hex')))
-      const value = await answerCall(method, PDK_METHODS.get(method)!, event, host, args)
+      const value = await answerCall(PDK_METHODS.get(method)!, event, host, args)
       const writer = new WireWriter()
       writeReply(writer, signature, value)
       return writer.take().toString('hex')
@@ -83,7 +83,7 @@ describe("the gateway's answers in the response phase, in MsgPack:1", () => {
   const event = (method: string) => eventOf(method, updated_at, ws_id)
 
   for (const { method, args, step, hex } of responseMsgpackRecords) {
-    const answer = (event: PdkEvent) => stepOf(method, args, event, host, () => {})
+    const answer = (event: PdkEvent) => stepOf({ name: method, args }, event, host, () => {})
     if (ENDING_METHODS.has(method))
       it(`${method} ends the request`, async () => {
         const ended = event(method)

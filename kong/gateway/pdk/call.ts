@@ -1,4 +1,4 @@
-/** What a PDK call meets in the gateway, and how it answers. */
+/** What a PDK call can use in the gateway, and how it answers. */
 import type { Exchange } from '../proxy/exchange.ts'
 
 export type Phase = 'rewrite' | 'access' | 'response' | 'log'
@@ -47,6 +47,7 @@ export class Nil {
 }
 
 export interface PdkMethod {
+  readonly name: string
   readonly phases: readonly Phase[]
   readonly answer: Answer
 }
@@ -59,7 +60,7 @@ type Answers = Readonly<Record<string, Answer>>
 
 /** The same phases for several methods. */
 export function allow(phases: readonly Phase[], answers: Answers): Methods {
-  return Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, { phases, answer }]))
+  return Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, { name, phases, answer }]))
 }
 export const everywhere = (answers: Answers): Methods => allow(EVERYWHERE, answers)
 /** While the client waits: the log phase runs in a timer, where nginx has no request any more. */

@@ -1,5 +1,6 @@
 import { entityOf } from '../proxy/log-entry.ts'
 import { everywhere, type PdkEvent, type PdkHost, whileServed } from './call.ts'
+import { nginxVariable } from './nginx-variable.ts'
 
 const TOTAL = 5 * 1024 * 1024
 const PAGE = 4096
@@ -7,7 +8,7 @@ const PAGE = 4096
 /** `kong.node`, `kong.nginx`, `kong.cluster`, `kong.ctx`, `kong.plugin` and `kong.vault`. */
 export const node = {
   ...whileServed({
-    'kong.nginx.get_var': (event, _, [name]) => variable(event, String(name)),
+    'kong.nginx.get_var': ({ exchange }, _, [name]) => nginxVariable(exchange, String(name)),
   }),
   ...everywhere({
     'kong.ctx.shared.get': ({ exchange }, _, [key]) => exchange.shared.get(String(key)),
@@ -39,78 +40,6 @@ function store(values: Map<string, unknown>, key: string, value: unknown): void 
   if (value === undefined || value === null) values.delete(key)
   else values.set(key, value)
 }
-
-/** The values of nginx that a plugin may ask for; those that do not exist are nil. */
-function variable({ exchange }: PdkEvent, name: string): string | undefined {
-  if (name.startsWith('http_')) return exchange.headers.joined(name.slice(5).replaceAll('_', '-'))
-  if (name.startsWith('arg_')) {
-    const given = exchange.query[name.slice(4)]
-    const value = Array.isArray(given) ? given[0] : given
-    return typeof value === 'string' ? value : ''
-  }
-  if (name.startsWith('cookie_')) return cookie(exchange.headers.joined('cookie') ?? '', name.slice(7))
-  const query = exchange.rawQuery
-  switch (name) {
-    case 'request':
-      return `${exchange.requestMethod} ${exchange.requestUri} HTTP/${exchange.httpVersion.toFixed(1)}`
-    case 'request_method':
-      return exchange.method
-    case 'request_uri':
-      return exchange.requestUri
-    case 'uri':
-      return exchange.requestUri.split('?', 1)[0]
-    case 'args':
-    case 'query_string':
-      return query
-    case 'is_args':
-      return query === undefined ? '' : '?'
-    case 'scheme':
-      return exchange.scheme
-    case 'host':
-      return exchange.host
-    case 'remote_addr':
-      return exchange.clientIp
-    case 'realip_remote_addr':
-      return exchange.peer.ip
-    case 'remote_port':
-      return String(exchange.clientPort)
-    case 'realip_remote_port':
-      return String(exchange.peer.port)
-    case 'ssl_server_name':
-      return exchange.tls?.serverName
-    case 'ssl_protocol':
-      return exchange.tls?.version
-    case 'server_addr':
-      return exchange.serverIp
-    case 'server_port':
-      return String(exchange.serverPort)
-    case 'server_protocol':
-      return `HTTP/${exchange.httpVersion.toFixed(1)}`
-    case 'request_id':
-    case 'kong_request_id':
-      return exchange.id
-    case 'request_length':
-      return String(exchange.headBytes + exchange.body.bytesRead)
-    case 'status':
-      return exchange.proxied || exchange.exited ? String(exchange.status) : '000'
-    case 'content_type':
-      return exchange.headers.get('content-type')
-    case 'content_length':
-      return exchange.headers.get('content-length')
-    case 'upstream_uri':
-      return exchange.destination?.path
-    case 'upstream_scheme':
-      return exchange.destination?.scheme
-    default:
-      return undefined
-  }
-}
-
-const cookie = (header: string, name: string): string | undefined =>
-  header
-    .split(/[;,]\s*/)
-    .find(pair => pair.startsWith(`${name}=`))
-    ?.slice(name.length + 1)
 
 /** What Kong itself keeps in `ngx.ctx`, as far as plugins use it, and what they put there. */
 function contextValue({ exchange }: PdkEvent, key: string): unknown {

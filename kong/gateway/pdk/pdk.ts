@@ -26,15 +26,14 @@ export const ENDING_METHODS: ReadonlySet<string> = new Set(['kong.response.exit'
  * @throws where Kong raises: in a phase that does not allow the call, and for arguments that it refuses.
  */
 export function answerCall(
-  name: string,
-  method: PdkMethod,
+  { name, phases, answer }: PdkMethod,
   event: PdkEvent,
   host: PdkHost,
   args: readonly unknown[],
 ): unknown {
-  if (!method.phases.includes(event.phase))
+  if (!phases.includes(event.phase))
     throw new Error(
-      `${name} cannot be called in ${event.phase} phase (only in: ${method.phases.join(', ') || 'none'})`,
+      `${name} cannot be called in ${event.phase} phase (only in: ${phases.join(', ') || 'none'})`,
     )
-  return method.answer(event, host, args)
+  return answer(event, host, args)
 }

@@ -7,7 +7,7 @@ import { logEntry } from '../proxy/log-entry.ts'
 import type { Phases, PluginConfiguration, RunnablePlugin } from '../proxy/plugin.ts'
 import { instanceConfig } from './config.ts'
 import { ClaimError, WorkerInstances } from './instances.ts'
-import { createMsgpackProtocol } from './msgpack.ts'
+import { MsgpackProtocol } from './msgpack.ts'
 import { createProtobufProtocol } from './protobuf.ts'
 import type { EventOutcome, PluginProtocol } from './protocol.ts'
 import type { DumpedPlugin } from './query.ts'
@@ -24,7 +24,7 @@ export interface ExternalPluginOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-/** As many log events as nginx runs timers in a worker; Kong drops what comes above. */
+/** As many log events as nginx runs timers in a worker; Kong drops the rest. */
 const MAX_RUNNING_LOG_EVENTS = 4_096
 const REQUEST_PHASES = ['rewrite', 'access', 'response'] as const
 
@@ -52,7 +52,7 @@ export class ExternalPlugin implements RunnablePlugin {
     this.#protocol =
       dumped.protocol === 'ProtoBuf:1'
         ? createProtobufProtocol(options)
-        : createMsgpackProtocol({
+        : new MsgpackProtocol({
             ...options,
             onServerChange: () => this.#reset(),
             onUnknownMethod: method => log.error(`could not find pdk method: ${method}`),

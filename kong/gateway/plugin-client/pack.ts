@@ -22,7 +22,7 @@ function put(parts: Buffer[], value: unknown): void {
   switch (typeof value) {
     case 'string': {
       const bytes = Buffer.from(value)
-      parts.push(length(bytes.length, 0xa0, 31, 0xda, 0xdb), bytes)
+      parts.push(length(bytes.length, STRING), bytes)
       return
     }
     case 'number':
@@ -35,7 +35,7 @@ function put(parts: Buffer[], value: unknown): void {
   if (value === null || value === undefined) parts.push(Buffer.of(0xc0))
   else if (value instanceof Uint8Array) parts.push(binaryHead(value.length), Buffer.from(value))
   else if (Array.isArray(value)) {
-    parts.push(length(value.length, 0x90, 15, 0xdc, 0xdd))
+    parts.push(length(value.length, LIST))
     for (const one of value) put(parts, one)
   } else if (value instanceof MapTable) putMap(parts, value.fields)
   else if (isEmpty(value)) parts.push(Buffer.of(0x90))
@@ -44,7 +44,7 @@ function put(parts: Buffer[], value: unknown): void {
 
 function putMap(parts: Buffer[], fields: Readonly<Record<string, unknown>>): void {
   const entries = Object.entries(fields).filter(([, one]) => one !== undefined && one !== null)
-  parts.push(length(entries.length, 0x80, 15, 0xde, 0xdf))
+  parts.push(length(entries.length, MAP))
   for (const [name, one] of entries) {
     put(parts, name)
     put(parts, one)
@@ -53,7 +53,20 @@ function putMap(parts: Buffer[], fields: Readonly<Record<string, unknown>>): voi
 
 const isEmpty = (table: object) => Object.values(table).every(value => value === undefined || value === null)
 
-function length(count: number, fix: number, fixMax: number, short: number, long: number): Buffer {
+/** The codes before a length: within the code up to `fixMax`, then of 16 and of 32 bits. */
+interface LengthCodes {
+  readonly fix: number
+  readonly fixMax: number
+  readonly short: number
+  readonly long: number
+}
+
+const STRING: LengthCodes = { fix: 0xa0, fixMax: 31, short: 0xda, long: 0xdb }
+const LIST: LengthCodes = { fix: 0x90, fixMax: 15, short: 0xdc, long: 0xdd }
+const MAP: LengthCodes = { fix: 0x80, fixMax: 15, short: 0xde, long: 0xdf }
+const BINARY: LengthCodes = { fix: 0, fixMax: -1, short: 0xc5, long: 0xc6 }
+
+function length(count: number, { fix, fixMax, short, long }: LengthCodes): Buffer {
   if (count <= fixMax) return Buffer.of(fix | count)
   if (count <= 0xffff) return Buffer.of(short, count >> 8, count & 0xff)
   const bytes = Buffer.alloc(5, long)
@@ -62,7 +75,7 @@ function length(count: number, fix: number, fixMax: number, short: number, long:
 }
 
 function binaryHead(count: number): Buffer {
-  return count <= 0xff ? Buffer.of(0xc4, count) : length(count, 0, -1, 0xc5, 0xc6)
+  return count <= 0xff ? Buffer.of(0xc4, count) : length(count, BINARY)
 }
 
 function number(value: number): Buffer {

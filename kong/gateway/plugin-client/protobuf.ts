@@ -105,7 +105,7 @@ class ProtobufConnection implements SocketUser {
   #answer(method: KnownMethod, reader: WireReader): void {
     try {
       const args = readArguments(method, reader)
-      const answer = answerCall(method.name, method.pdk, this.#event!, this.#host, args)
+      const answer = answerCall(method.pdk, this.#event!, this.#host, args)
       if (ENDING_METHODS.has(method.name)) this.#settle(EXITED)
       else if (answer instanceof Promise) void this.#answerLater(method, answer)
       else this.#reply(method, answer)

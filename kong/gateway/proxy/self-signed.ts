@@ -50,9 +50,9 @@ export function selfSigned(host: string, nowMs: number): KeyPair {
   const algorithm = der(SEQUENCE, oid(OID.ecdsaWithSha256))
   const end = new Date(nowMs)
   end.setUTCFullYear(end.getUTCFullYear() + YEARS)
-  // Positive and never twice the same, since each key is new.
+  // Never twice the same, since each key is new; positive, and without a zero in front, which DER forbids.
   const serial = createHash('sha256').update(spki).digest().subarray(0, 16)
-  serial[0] = (serial[0] ?? 0) & 0x7f
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
   const extensions = der(
     SEQUENCE,
     extension(OID.basicConstraints, der(SEQUENCE)),
