@@ -74,7 +74,8 @@ const WAYS: Readonly<
     const name = `${variables}${VARIABLES[kind]}`
     const url = process.env[name]
     if (!url) throw new Error(`${name} is not set`)
-    if (alone) throw new Error(`the server at ${name} belongs to somebody else: it may not be paused or killed`)
+    if (alone)
+      throw new Error(`the server at ${name} belongs to somebody else: it may not be paused or killed`)
     try {
       // Several URLs are the nodes of a Redis Cluster; one of them tells enough.
       await recipe.probe(url.replace(/,.*/s, '').trim())
