@@ -1,12 +1,16 @@
 /** The composition root of the manager: settings → wiring → listen → close. */
-import { createEventPipeline } from '../events/pipeline.ts'
+import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import { type Clock, systemClock } from '../foundation/clock.ts'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
 import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import type { SettleOptions } from '../kong/reconcile/steps/steps.ts'
+import { Changing } from './changing.ts'
 import { Database } from './database.ts'
+import { EntityReads } from './entities/reads.ts'
+import { type FaultPoint, noFaults } from './fault-point.ts'
 import type { Parts } from './module.ts'
 import { Operators } from './operators/operators.ts'
 import { createServer } from './server.ts'
@@ -17,13 +21,21 @@ export interface ManagerOptions {
   readonly timers?: Timers
   /** Uniform in [0, 1). */
   readonly random?: () => number
+  readonly fault?: FaultPoint
+  /** How long late writes are looked for; by Kong's `pg_timeout` where left out. */
+  readonly settle?: SettleOptions
 }
 
 export interface Manager {
   /** As bound: the port is a real one where 0 was asked for. */
   readonly url: string
+  /** Whether this process has the right to write. */
+  readonly isHolding: boolean
   close(): Promise<void>
 }
+
+/** Kong gives PostgreSQL five seconds (`pg_timeout`); what comes later still than these is not found. */
+const SETTLE: SettleOptions = { waitMs: 5_000, forMs: 30_000 }
 
 /**
  * Starts the manager; resolves when it listens.
@@ -31,45 +43,60 @@ export interface Manager {
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_MANAGER_DATABASE, SLUICE_MANAGER_SCHEMA, SLUICE_PORT_IN_USE
  */
 export async function startManager(settings: Settings, options: ManagerOptions = {}): Promise<Manager> {
-  const { clock = systemClock, timers = systemTimers, random = Math.random } = options
-  const log = options.log ?? createLogger(settings.logLevel)
-  const metrics = createMetrics({ process: true })
-  const database = openDatabase(settings, log)
-  const events = createEventPipeline(
-    { ...settings, spoolDir: settings.managerSpoolDir },
-    { clock, log, metrics, random, timers },
-  )
+  const endings: (() => Promise<void>)[] = []
   const close = async () => {
-    await events.close()
-    await database.close()
+    for (const end of endings.splice(0).reverse()) await end()
   }
   try {
-    await database.migrate()
-    await events.start()
-    const parts: Parts = {
-      settings,
-      database,
-      operators: new Operators(database, clock),
-      events: events.publisher,
-      clock,
-      timers,
-      log,
-      metrics,
-      problems: () => events.problems(),
-    }
-    const app = await createServer(parts)
-    const url = await listen(app, settings)
-    log.info({ url, pid: process.pid }, 'managing')
-    return {
-      url,
-      async close() {
-        await app.close()
-        await close()
-      },
-    }
+    return await start(settings, options, endings, close)
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+async function start(
+  settings: Settings,
+  options: ManagerOptions,
+  endings: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<Manager> {
+  const { clock = systemClock, timers = systemTimers, random = Math.random } = options
+  const { log = createLogger(settings.logLevel), fault = noFaults, settle = SETTLE } = options
+  const metrics = createMetrics({ process: true })
+  const database = openDatabase(settings, log)
+  endings.push(() => database.close())
+  await database.migrate()
+  const events: EventPipeline = createEventPipeline(
+    { ...settings, spoolDir: settings.managerSpoolDir },
+    { clock, log, metrics, random, timers },
+  )
+  endings.push(() => events.close())
+  await events.start()
+  const common = { settings, database, clock, timers, log }
+  const changing = new Changing({ ...common, random, fault, settle, onEnded: () => {} })
+  endings.push(() => changing.close())
+  await changing.start()
+  const parts: Parts = {
+    ...common,
+    metrics,
+    operators: new Operators(database, clock),
+    changes: changing.changes,
+    reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    events: events.publisher,
+    readiness: changing.readiness,
+    problems: () => events.problems(),
+  }
+  const app = await createServer(parts)
+  endings.push(() => app.close())
+  const url = await listen(app, settings)
+  log.info({ url, pid: process.pid }, 'managing')
+  return {
+    url,
+    get isHolding() {
+      return changing.holder.isHolding
+    },
+    close,
   }
 }
 

@@ -7,8 +7,11 @@ import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { EventPublisher } from '../sdk/event.ts'
+import type { Changes } from './changes/changes.ts'
 import type { Database } from './database.ts'
+import type { EntityReads } from './entities/reads.ts'
 import type { Operators } from './operators/operators.ts'
+import type { Readiness } from './readiness.ts'
 
 /** The server, as the routes of a module see it. */
 export type App = FastifyInstance<
@@ -24,12 +27,15 @@ export interface Parts {
   readonly settings: Settings
   readonly database: Database
   readonly operators: Operators
+  readonly changes: Changes
+  readonly reads: EntityReads
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Logger
   readonly metrics: Metrics
-  /** What is wrong, a sentence each; empty where the manager can serve. */
+  readonly readiness: Readiness
+  /** What is wrong though requests can be served, a sentence each. */
   readonly problems: () => readonly string[]
 }
 

@@ -3,6 +3,8 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
+import { changeRoutes } from './changes/routes.ts'
+import { entityRoutes } from './entities/routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
@@ -12,7 +14,7 @@ import { authenticateBy } from './operators/authenticate.ts'
 import { operatorRoutes } from './operators/routes.ts'
 
 /** The subjects of the API, a line each. */
-const MODULES: readonly Module[] = [observationRoutes, operatorRoutes]
+const MODULES: readonly Module[] = [observationRoutes, operatorRoutes, entityRoutes, changeRoutes]
 
 /** A body of 1 MiB holds some thousand operations. */
 const BODY_LIMIT = 1_048_576

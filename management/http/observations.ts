@@ -4,7 +4,7 @@ import type { Module } from '../module.ts'
 const Status = Type.Object({ status: Type.String(), problems: Type.Optional(Type.Array(Type.String())) })
 
 /** For probes and Prometheus; without a token, as everywhere in Sluice. */
-export const observationRoutes: Module = (app, { metrics, problems }) => {
+export const observationRoutes: Module = (app, { metrics, readiness, problems }) => {
   const config = { access: 'public' } as const
   const tags = ['observations']
   app.get(
@@ -21,11 +21,12 @@ export const observationRoutes: Module = (app, { metrics, problems }) => {
       schema: { summary: 'Changes and reads can be served', tags, response: { 200: Status, 503: Status } },
     },
     async (_, reply) => {
-      const found = problems()
-      const isReady = found.length === 0
-      return reply
-        .status(isReady ? 200 : 503)
-        .send({ status: isReady ? 'ready' : 'not ready', problems: [...found] })
+      const { blockers } = readiness
+      const isReady = blockers.length === 0
+      return reply.status(isReady ? 200 : 503).send({
+        status: isReady ? 'ready' : 'not ready',
+        problems: [...blockers, ...readiness.problems, ...problems()],
+      })
     },
   )
   app.get(

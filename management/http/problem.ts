@@ -79,3 +79,14 @@ export interface ProblemBody {
 }
 
 export const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(STATUS, code)
+
+/** A problem that was kept as its body. */
+export function problemFrom(
+  { code, detail, errors = [] }: Pick<ProblemBody, 'code' | 'detail' | 'errors'>,
+  headers: Readonly<Record<string, string>> = {},
+): Problem {
+  return new Problem(isProblemCode(code) ? code : 'SLUICE_MANAGER_INTERNAL', detail, {
+    faults: errors,
+    headers,
+  })
+}

@@ -1,22 +1,31 @@
 import assert from 'node:assert/strict'
+import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type RunningManager, startTestManager } from '../support/manager.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 describe("the manager's server", function () {
   this.timeout(60_000)
+  let kong: RunningAdmin
   let manager: RunningManager
   before(async function () {
     this.timeout(START_MS)
-    manager = await startTestManager()
+    kong = await startAdminServer()
+    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
   })
-  after(() => manager?.close())
+  after(async () => {
+    await manager?.close()
+    await kong?.close()
+  })
 
   it('answers probes and Prometheus without a token', async () => {
     const healthy = await manager.call('GET', '/healthz', undefined, { token: '' })
     assert.deepEqual([healthy.status, healthy.body], [200, { status: 'ok' }])
-    const ready = await manager.call('GET', '/readyz', undefined, { token: '' })
-    assert.equal(ready.status, 200, ready.text)
+    await until(
+      'it is ready',
+      async () => (await manager.call('GET', '/readyz', undefined, { token: '' })).status === 200,
+    )
     const metrics = await manager.call('GET', '/metrics', undefined, { token: '' })
     assert.match(metrics.text, /^sluice_process_cpu_seconds_total \d/m)
   })
