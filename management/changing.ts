@@ -5,13 +5,12 @@ import type { Logger } from '../foundation/log.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import { AdminClient } from '../kong/admin/client.ts'
-import type { SettleOptions } from '../kong/reconcile/steps/steps.ts'
 import { ChangeStore } from './changes/change-store.ts'
 import { Changes } from './changes/changes.ts'
-import { REQUEST_MS } from './changes/guarded-kong.ts'
 import { Holder } from './changes/holder.ts'
 import { Lease } from './changes/lease.ts'
 import type { ChangingParts } from './changes/tenure-parts.ts'
+import type { Timing } from './changes/timing.ts'
 import { UndoQueue } from './changes/undo-queue.ts'
 import { Notices } from './changes/watch.ts'
 import type { Database } from './database.ts'
@@ -29,7 +28,7 @@ export interface ChangingOptions {
   readonly random: () => number
   readonly log: Logger
   readonly fault: FaultPoint
-  readonly settle: SettleOptions
+  readonly timing: Timing
   readonly onEnded: ChangingParts['onEnded']
 }
 
@@ -53,10 +52,10 @@ export class Changing {
 
   /** @throws SluiceError SLUICE_CONFIG_INVALID */
   constructor(options: ChangingOptions) {
-    const { settings, database, log, timers, clock, fault } = options
+    const { settings, database, log, timers, clock, fault, timing } = options
     const { adminUrl: url, amqpUrl } = settings
     this.sealer = new Sealer(keyOf(settings))
-    this.kong = new AdminClient({ url, timeoutMs: REQUEST_MS, clock: () => clock.now() })
+    this.kong = new AdminClient({ url, timeoutMs: timing.requestMs, clock: () => clock.now() })
     this.#slowKong = new AdminClient({ url, timeoutMs: READ_MS, clock: () => clock.now() })
     this.schemas = new KongSchemas(this.kong, clock)
     this.mirror = new MirrorStore(database, this.sealer)
@@ -74,7 +73,10 @@ export class Changing {
       newId: randomUUID,
       queue: () => this.#queue,
     }
-    const holder = new Holder(parts, new Lease({ database, clock, fault, holder: randomUUID() }))
+    const holder = new Holder(
+      parts,
+      new Lease({ database, clock, fault, holder: randomUUID(), leaseMs: timing.leaseMs }),
+    )
     this.holder = holder
     this.#queue =
       amqpUrl === undefined

@@ -3,14 +3,15 @@ import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import { type Clock, systemClock } from '../foundation/clock.ts'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
 import { createLogger, type Logger } from '../foundation/log.ts'
-import { createMetrics } from '../foundation/metrics.ts'
+import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
-import type { SettleOptions } from '../kong/reconcile/steps/steps.ts'
+import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
 import { Database } from './database.ts'
 import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
+import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
 import { Operators } from './operators/operators.ts'
 import { createServer } from './server.ts'
@@ -22,8 +23,7 @@ export interface ManagerOptions {
   /** Uniform in [0, 1). */
   readonly random?: () => number
   readonly fault?: FaultPoint
-  /** How long late writes are looked for; by Kong's `pg_timeout` where left out. */
-  readonly settle?: SettleOptions
+  readonly timing?: Timing
 }
 
 export interface Manager {
@@ -33,9 +33,6 @@ export interface Manager {
   readonly isHolding: boolean
   close(): Promise<void>
 }
-
-/** Kong gives PostgreSQL five seconds (`pg_timeout`); what comes later still than these is not found. */
-const SETTLE: SettleOptions = { waitMs: 5_000, forMs: 30_000 }
 
 /**
  * Starts the manager; resolves when it listens.
@@ -62,7 +59,7 @@ async function start(
   close: () => Promise<void>,
 ): Promise<Manager> {
   const { clock = systemClock, timers = systemTimers, random = Math.random } = options
-  const { log = createLogger(settings.logLevel), fault = noFaults, settle = SETTLE } = options
+  const { log = createLogger(settings.logLevel), fault = noFaults, timing = TIMING } = options
   const metrics = createMetrics({ process: true })
   const database = openDatabase(settings, log)
   endings.push(() => database.close())
@@ -74,12 +71,15 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, settle, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
   endings.push(() => changing.close())
   await changing.start()
+  const isHolding = () => changing.holder.isHolding
+  const measured = new ManagerMetrics({ metrics, database, timers, isHolding })
+  endings.push(async () => measured.close())
   const parts: Parts = {
     ...common,
-    metrics,
+    metrics: { ...metrics, text: () => textOf(metrics, measured) },
     operators: new Operators(database, clock),
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
@@ -94,10 +94,15 @@ async function start(
   return {
     url,
     get isHolding() {
-      return changing.holder.isHolding
+      return isHolding()
     },
     close,
   }
+}
+
+function textOf(metrics: Metrics, measured: ManagerMetrics): Promise<string> {
+  measured.refresh()
+  return metrics.text()
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there is no URL. */

@@ -33,7 +33,7 @@ export interface Parts {
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Logger
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'text'>
   readonly readiness: Readiness
   /** What is wrong though requests can be served, a sentence each. */
   readonly problems: () => readonly string[]

@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
 import { changeRoutes } from './changes/routes.ts'
+import { submitRoutes } from './changes/submit-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
@@ -14,7 +15,13 @@ import { authenticateBy } from './operators/authenticate.ts'
 import { operatorRoutes } from './operators/routes.ts'
 
 /** The subjects of the API, a line each. */
-const MODULES: readonly Module[] = [observationRoutes, operatorRoutes, entityRoutes, changeRoutes]
+const MODULES: readonly Module[] = [
+  observationRoutes,
+  operatorRoutes,
+  entityRoutes,
+  changeRoutes,
+  submitRoutes,
+]
 
 /** A body of 1 MiB holds some thousand operations. */
 const BODY_LIMIT = 1_048_576

@@ -14,6 +14,7 @@ import { type Asker, type ChangeRequest, type ChangeRow, isEnded } from './chang
 import type { ChangeStore } from './change-store.ts'
 import { faultsOfRefusal, problemOf } from './fault.ts'
 import { isIrreversible, refuseIrreversible } from './irreversible.ts'
+import { planFile } from './plan-file.ts'
 import { type Planned, planOperations } from './planner.ts'
 import { validateByKong } from './validate.ts'
 import { wantedNames } from './wanted-names.ts'
@@ -25,6 +26,8 @@ export interface ChangesParts {
   readonly schemas: KongSchemas
   readonly sealer: Sealer
   readonly kong: AdminClient
+  /** For whole collections. */
+  readonly slowKong: AdminClient
   readonly notices: Notices
   readonly timers: Timers
   readonly newId: () => string
@@ -58,27 +61,33 @@ export class Changes {
    *
    * @throws Problem with all faults.
    */
-  async plan({
-    operations,
-    acceptsIrreversible,
-  }: ChangeRequest): Promise<Planned & { readonly schemas: Schemas }> {
-    const { mirror, sealer, kong, store, newId } = this.#parts
-    if (!(await mirror.readAt())) throw new Problem('SLUICE_MANAGER_UNAVAILABLE', 'Kong was not read yet')
+  async plan(request: ChangeRequest): Promise<Planned & { readonly schemas: Schemas }> {
+    if (!(await this.#parts.mirror.readAt()))
+      throw new Problem('SLUICE_MANAGER_UNAVAILABLE', 'Kong was not read yet')
     return this.#asking(async () => {
-      const schemas = await this.#parts.schemas.with(wantedNames(operations))
-      const planned = await planOperations(operations, {
-        source: mirror,
-        schemas,
-        mirroring: new Mirroring(schemas, sealer),
-        newId,
-        now: () => kong.now(),
-        stuck: await store.stuck(),
-        validate: validateByKong(kong),
-      })
-      if (planned.faults.length > 0) throw problemOf(planned.faults)
-      if (!acceptsIrreversible) refuseIrreversible(planned.steps.filter(isIrreversible))
-      return { ...planned, schemas }
+      const { slowKong, newId } = this.#parts
+      const planned = request.file
+        ? await planFile(slowKong, request.file, newId)
+        : await this.#planOperations(request.operations)
+      if (!request.acceptsIrreversible) refuseIrreversible(planned.steps.filter(isIrreversible))
+      return planned
     })
+  }
+
+  async #planOperations(operations: ChangeRequest['operations']) {
+    const { mirror, sealer, kong, store, newId } = this.#parts
+    const schemas = await this.#parts.schemas.with(wantedNames(operations))
+    const planned = await planOperations(operations, {
+      source: mirror,
+      schemas,
+      mirroring: new Mirroring(schemas, sealer),
+      newId,
+      now: () => kong.now(),
+      stuck: await store.stuck(),
+      validate: validateByKong(kong),
+    })
+    if (planned.faults.length > 0) throw problemOf(planned.faults)
+    return { ...planned, schemas }
   }
 
   /**
@@ -95,7 +104,7 @@ export class Changes {
     // A repeated request is answered as it was, whatever has changed since.
     const known = key === undefined ? undefined : await store.findByKey(submission.operatorId, key)
     if (known) return this.#repeated(known.id, known.digest.equals(digest))
-    if (!request.file) await this.plan(request)
+    await this.plan(request)
     const id = newId()
     const { earlier } = await store.add({
       ...submission,

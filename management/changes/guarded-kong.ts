@@ -3,20 +3,27 @@ import type { AdminClient, Row } from '../../kong/admin/client.ts'
 import type { AdminRequests } from '../../kong/reconcile/steps/steps.ts'
 import type { FaultPoint } from '../fault-point.ts'
 import type { HeldLease } from './lease.ts'
+import type { Timing } from './timing.ts'
 
-/** How long a request under the lease may take; also what a new holder waits for those of the old one. */
-export const REQUEST_MS = 2_000
+export interface GuardedParts {
+  readonly kong: AdminClient
+  readonly fault: FaultPoint
+  readonly timing: Pick<Timing, 'requestMs'>
+}
 
 /** Kong, for the holder of the lease: nothing is sent unless the lease outlasts the request. */
 export class GuardedKong implements AdminRequests {
   readonly #client: AdminClient
   readonly #lease: HeldLease
   readonly #fault: FaultPoint
+  readonly #requestMs: number
 
-  constructor(client: AdminClient, lease: HeldLease, fault: FaultPoint) {
-    this.#client = client
+  /** @param parts whose client takes `requestMs` at most for a request. */
+  constructor({ kong, fault, timing }: GuardedParts, lease: HeldLease) {
+    this.#client = kong
     this.#lease = lease
     this.#fault = fault
+    this.#requestMs = timing.requestMs
   }
 
   now(): number {
@@ -40,9 +47,9 @@ export class GuardedKong implements AdminRequests {
   }
 
   async #within<T>(method: string, send: () => Promise<T>): Promise<T> {
-    if (this.#lease.remainingMs <= REQUEST_MS) await this.#lease.renew().catch(() => {})
+    if (this.#lease.remainingMs <= this.#requestMs) await this.#lease.renew().catch(() => {})
     // Not sent, so not uncertain; another attempt may succeed, by whoever holds the lease then.
-    if (this.#lease.remainingMs <= REQUEST_MS)
+    if (this.#lease.remainingMs <= this.#requestMs)
       throw new AdminUnreachable('the right to write was lost', { code: 'ECONNREFUSED' })
     await this.#fault(`kong.${method}.before`)
     const answer = await send()

@@ -1,6 +1,6 @@
 import { messageOf } from '../../foundation/errors.ts'
 import { pause } from '../../foundation/pause.ts'
-import { type HeldLease, type Lease, RENEW_EVERY_MS } from './lease.ts'
+import type { HeldLease, Lease } from './lease.ts'
 import { type Hints, Tenure } from './tenure.ts'
 import type { ChangingParts } from './tenure-parts.ts'
 
@@ -87,11 +87,11 @@ export class Holder implements Hints {
   }
 
   async #hold(held: HeldLease): Promise<void> {
-    const { timers, log, queue } = this.#parts
+    const { timers, log, queue, timing } = this.#parts
     const tenure = new Tenure(held, this.#parts, this)
     this.#held = held
     this.#tenure = tenure
-    const stopRenewing = timers.every(RENEW_EVERY_MS, () => {
+    const stopRenewing = timers.every(timing.renewEveryMs, () => {
       held.renew().catch(() => {
         if (held.remainingMs <= 0) held.lose()
       })

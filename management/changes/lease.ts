@@ -2,14 +2,12 @@ import type { Clock } from '../../foundation/clock.ts'
 import type { Queries } from '../database.ts'
 import type { FaultPoint } from '../fault-point.ts'
 
-/** How long the right to write lasts without being renewed. */
-const LEASE_MS = 5_000
-export const RENEW_EVERY_MS = 1_500
-
 export interface LeaseParts {
   readonly database: Queries
   readonly clock: Clock
   readonly fault: FaultPoint
+  /** How long the right to write lasts without being renewed, milliseconds. */
+  readonly leaseMs: number
   /** Unique among all managers, and another one after each start. */
   readonly holder: string
 }
@@ -27,7 +25,7 @@ export class Lease {
 
   /** @returns undefined while somebody else holds it. */
   async take(): Promise<HeldLease | undefined> {
-    const { database, clock, holder, fault } = this.#parts
+    const { database, clock, holder, fault, leaseMs } = this.#parts
     // From before the question on: the server's time began later.
     const askedAtMs = clock.monotonic()
     await fault('lease.take.before')
@@ -36,11 +34,11 @@ export class Lease {
        update sluice_manager.lease l
           set holder = $1, epoch = epoch + 1, expires_at = clock_timestamp() + $2 * interval '1 ms'
          from old returning l.epoch, old.holder is not null as was_held`,
-      [holder, LEASE_MS],
+      [holder, leaseMs],
     )
     await fault('lease.take.after')
     const [row] = rows
-    return row && new HeldLease(this.#parts, Number(row.epoch), row.was_held, askedAtMs + LEASE_MS)
+    return row && new HeldLease(this.#parts, Number(row.epoch), row.was_held, askedAtMs + leaseMs)
   }
 }
 
@@ -71,14 +69,14 @@ export class HeldLease {
 
   /** Without success the lease goes on as long as it was. */
   async renew(): Promise<void> {
-    const { database, clock } = this.#parts
+    const { database, clock, leaseMs } = this.#parts
     const askedAtMs = clock.monotonic()
     const { rowCount } = await database.query(
       `update sluice_manager.lease set expires_at = clock_timestamp() + $2 * interval '1 ms' where epoch = $1`,
-      [this.epoch, LEASE_MS],
+      [this.epoch, leaseMs],
     )
     if (rowCount === 0) this.lose()
-    else this.#untilMs = askedAtMs + LEASE_MS
+    else this.#untilMs = askedAtMs + leaseMs
   }
 
   lose(): void {

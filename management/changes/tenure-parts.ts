@@ -2,18 +2,18 @@ import type { Clock } from '../../foundation/clock.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Timers } from '../../foundation/timers.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
-import type { SettleOptions } from '../../kong/reconcile/steps/steps.ts'
 import type { FaultPoint } from '../fault-point.ts'
 import type { MirrorStore } from '../mirror/store.ts'
 import type { KongSchemas } from '../schemas.ts'
 import type { Sealer } from '../sealer.ts'
 import type { ChangeRow } from './change-record.ts'
 import type { ChangeStore } from './change-store.ts'
+import type { Timing } from './timing.ts'
 import type { UndoQueue } from './undo-queue.ts'
 
 /** What changing Kong takes, whoever holds the lease. */
 export interface ChangingParts {
-  /** Each request takes `REQUEST_MS` at most. */
+  /** Each request takes `timing.requestMs` at most. */
   readonly kong: AdminClient
   /** For whole collections. */
   readonly slowKong: AdminClient
@@ -27,7 +27,7 @@ export interface ChangingParts {
   readonly newId: () => string
   readonly log: Logger
   readonly fault: FaultPoint
-  readonly settle: SettleOptions
+  readonly timing: Timing
   /** Undefined where no broker is configured. */
   readonly queue: () => UndoQueue | undefined
   /** Called after a change has ended, by whoever ended it. */

@@ -4,7 +4,6 @@ import { isTransient } from '../../kong/admin/answer.ts'
 import { fillMirror } from '../mirror/fill.ts'
 import { readKong } from '../mirror/reading.ts'
 import { type ChangeRow, isEnded } from './change-record.ts'
-import { REQUEST_MS } from './guarded-kong.ts'
 import type { HeldLease } from './lease.ts'
 import type { ChangingParts } from './tenure-parts.ts'
 import { Turn } from './turn.ts'
@@ -54,10 +53,11 @@ export class Tenure {
    * @throws where PostgreSQL is lost.
    */
   async run(stopping: AbortSignal): Promise<void> {
-    const { timers } = this.#parts
+    const { timers, timing } = this.#parts
     stopping.addEventListener('abort', () => this.wake(), { once: true })
     // A request of the last holder may be under way that long.
-    if (this.#lease.wasHeld) await pause(timers, REQUEST_MS, AbortSignal.any([stopping, this.#lease.lost]))
+    if (this.#lease.wasHeld)
+      await pause(timers, timing.requestMs, AbortSignal.any([stopping, this.#lease.lost]))
     await this.#recover()
     while (!stopping.aborted && !this.#lease.lost.aborted)
       if (!(await this.#ensureMirror()) || !(await this.#work())) await this.#idle()

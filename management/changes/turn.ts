@@ -1,11 +1,8 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { AdminRefused, isTransient, isUncertain } from '../../kong/admin/answer.ts'
 import { wait } from '../../kong/admin/retry.ts'
-import { readDeclared } from '../../kong/reconcile/files/declared.ts'
-import { readSource } from '../../kong/reconcile/files/source.ts'
 import { noteLosses } from '../../kong/reconcile/losses.ts'
 import { createMask, type Mask } from '../../kong/reconcile/mask.ts'
-import { planState } from '../../kong/reconcile/plan.ts'
 import type { Schemas } from '../../kong/reconcile/schemas.ts'
 import { execute, type Run, type RunParts } from '../../kong/reconcile/steps/execute.ts'
 import { createImages } from '../../kong/reconcile/steps/images.ts'
@@ -18,6 +15,7 @@ import { GuardedKong } from './guarded-kong.ts'
 import { isIrreversible, refuseIrreversible } from './irreversible.ts'
 import { createJournal } from './journal.ts'
 import type { HeldLease } from './lease.ts'
+import { planFile } from './plan-file.ts'
 import { type Planned, planOperations } from './planner.ts'
 import { KongSource } from './source.ts'
 import type { ChangingParts } from './tenure-parts.ts'
@@ -36,7 +34,7 @@ export class Turn {
   constructor(parts: ChangingParts, lease: HeldLease) {
     this.#parts = parts
     this.#lease = lease
-    this.#kong = new GuardedKong(parts.kong, lease, parts.fault)
+    this.#kong = new GuardedKong(parts, lease)
   }
 
   /** Makes a change, or leaves it `undoing` with its reason. @throws where the lease or PostgreSQL is lost. */
@@ -54,7 +52,7 @@ export class Turn {
     await store.begin(epoch, change, shown, target)
     const run = await execute(
       steps,
-      { concurrency: CONCURRENCY, retryForMs: 0, settle: this.#parts.settle },
+      { concurrency: CONCURRENCY, retryForMs: 0, settle: this.#parts.timing.settle },
       this.runParts(change, schemas, mask),
     )
     if (!run.failure && !run.isInterrupted) return store.setState(epoch, change, 'applied')
@@ -88,11 +86,7 @@ export class Turn {
 
   async #plan({ operations, file }: ChangeRequest): Promise<Planned & { readonly schemas: Schemas }> {
     const { newId, store, sealer, mirror, slowKong, schemas: source } = this.#parts
-    if (file) {
-      const declared = readDeclared([readSource(file.text, 'the file', {})])
-      const plan = await planState(slowKong, declared, { selectTags: file.selectTags, newId })
-      return { steps: plan.steps, targets: [], faults: [], schemas: plan.current.schemas }
-    }
+    if (file) return planFile(slowKong, file, newId)
     const schemas = await source.with(wantedNames(operations))
     const hasApplications = await mirror.hasAny('oauth2_credentials')
     const planned = await planOperations(operations, {

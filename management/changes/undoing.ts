@@ -26,7 +26,7 @@ export async function attemptUndo(
   lease: HeldLease,
   parts: ChangingParts,
 ): Promise<'ended' | 'postponed'> {
-  const { store, schemas: source, settle } = parts
+  const { store, schemas: source, timing } = parts
   const { epoch } = lease
   await store.beginAttempt(epoch, change)
   const stored = await store.steps(change.id)
@@ -35,7 +35,7 @@ export async function attemptUndo(
     const schemas = await source.with(namesIn(steps))
     const run = turn.runParts(change, schemas, maskOf(schemas, steps))
     const onSettle = () => store.setState(epoch, change, 'settling')
-    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle, onSettle }
+    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle: timing.settle, onSettle }
     const leftovers = await undo(steps, recordsOf(stored, change.attempts > 0), options, run)
     if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, lease, parts)
     await refreshMirror(steps, lease, parts, new Mirroring(schemas, parts.sealer))
@@ -84,10 +84,10 @@ function recordsOf(stored: readonly StoredStep[], isResumed: boolean): ReadonlyM
 async function refreshMirror(
   steps: readonly Step[],
   lease: HeldLease,
-  { kong: client, fault, mirror }: ChangingParts,
+  parts: ChangingParts,
   mirroring: Mirroring,
 ): Promise<void> {
-  const kong = new GuardedKong(client, lease, fault)
+  const kong = new GuardedKong(parts, lease)
   const finals = new Map(steps.map(step => [`${step.change.kind}:${step.change.id}`, step.change]))
   const looked = await Promise.all(
     [...finals.values()].map(async change => ({ change, row: await findEntity(kong, change) })),
@@ -96,7 +96,7 @@ async function refreshMirror(
     row ? [mirroring.mirrored(mirroring.current(change.kind, row, kong.now()))] : [],
   )
   const gone = looked.flatMap(({ change, row }) => (row ? [] : [{ kind: change.kind, id: change.id }]))
-  await mirror.adopt(lease.epoch, present, gone)
+  await parts.mirror.adopt(lease.epoch, present, gone)
 }
 
 const namesIn = (steps: readonly Step[]) => {

@@ -100,6 +100,8 @@ export async function callManager(
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
+    // A stopped manager answers nothing.
+    signal: AbortSignal.timeout(30_000),
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
