@@ -5,9 +5,9 @@ import type { Timing } from '../../management/changes/timing.ts'
 
 /** Short, so that a loop over all fault points ends; what holds for these holds for longer ones. */
 export const QUICK: Timing = {
-  leaseMs: 1_500,
-  renewEveryMs: 300,
-  requestMs: 700,
+  leaseMs: 2_500,
+  renewEveryMs: 400,
+  requestMs: 800,
   settle: { waitMs: 300, forMs: 900 },
 }
 
