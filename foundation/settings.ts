@@ -43,9 +43,9 @@ export const SETTINGS = {
     env: 'SLUICE_REDIS_URL',
     kind: 'urls',
     default: undefined,
-    schemes: ['redis', 'rediss', 'redis+sentinel', 'rediss+sentinel'],
+    schemes: ['redis', 'rediss', 'redis+unix', 'redis+sentinel', 'rediss+sentinel'],
     secret: true,
-    doc: 'shared state; several URLs, comma-separated, mean Redis Cluster, or sentinels (redis+sentinel://host:26379/master); unset: memory, one node',
+    doc: 'shared state: redis://host:6379/3 (3 is the database) or redis+unix:///path/to/socket?db=3; several URLs, comma-separated, mean Redis Cluster, or sentinels (redis+sentinel://host:26379/master); unset: memory, one node',
   },
   redisDeadlineMs: {
     env: 'SLUICE_REDIS_DEADLINE_MS',
@@ -319,7 +319,7 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (!match || port > 65_535) throw new Error(`${JSON.stringify(text)} is not HOST:PORT`)
-  return { host: match[1] ?? match[2]!, port }
+  return { host: match[1] ?? match[2] ?? '', port }
 }
 
 /**

@@ -36,8 +36,7 @@ export interface Core {
   close(): Promise<void>
 }
 
-const STORE_AWAY =
-  'Redis is unavailable: each tier decides by its on_store_error, and each breaker for this node'
+const WITHOUT_STORE = 'each tier decides by its on_store_error, and each breaker for this node'
 /** A start waits no longer for Redis, which may be unavailable for hours. */
 const STORE_WITHIN_MS = 500
 
@@ -84,9 +83,9 @@ export async function startCore(
     endings.add(() => runtime.close())
     // It has been connecting meanwhile; without this the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
-      log.warn('Redis unavailable: plugins decide locally until it can be reached')
+      log.warn({ reason: store.problem }, 'Redis unavailable: plugins decide locally until it can be reached')
     const health = () => ({
-      problems: [...(store.available ? [] : [STORE_AWAY]), ...runtime.problems()],
+      problems: [...(store.problem ? [`${store.problem}: ${WITHOUT_STORE}`] : []), ...runtime.problems()],
       warnings: events.problems(),
     })
     return { store, events, registry, runtime, health, close: endings.run }

@@ -57,6 +57,8 @@ export interface Store {
   readonly peers: Peers
   /** False while a part of the store is known to be away: its calls then fail at once. */
   readonly available: boolean
+  /** Why a part of the store is away, in one sentence without secrets; undefined while none is. */
+  readonly problem?: string | undefined
   /** False while a call for this key would fail at once. Costs no more than a look. */
   canReach(key: string): boolean
   /**

@@ -68,5 +68,5 @@ function withFlags(env: Environment, { socket, http, pluginsOnError }: ServeFlag
 function workerCount(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number >= 1 && number <= 64) return number
-  throw new InvalidArgumentError('it must be an integer from 1 to 64')
+  throw new InvalidArgumentError('it must be an integer from 1 to 64.')
 }
