@@ -434,12 +434,13 @@ function editDistance(from: string, to: string): number {
   for (let i = 1; i <= from.length; i++) {
     const next = [i]
     for (let j = 1; j <= to.length; j++) {
-      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+      const [before = 0, above = 0] = row.slice(j - 1, j + 1)
+      const replaced = before + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, above + 1, (next.at(-1) ?? 0) + 1))
     }
     row = next
   }
-  return row[to.length]!
+  return row.at(-1) ?? 0
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */

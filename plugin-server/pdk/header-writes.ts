@@ -10,7 +10,7 @@ export type HeaderFields = Readonly<Record<string, string | readonly string[]>>
 /** Joins neighbouring `set_header` and `set_headers` calls into one; a later value replaces an earlier one. */
 export function mergeHeaderWrites(writes: readonly Write[]): readonly Write[] {
   // The usual case: there is nothing to join.
-  if (writes.length === 1 && writes[0]!.method === 'kong.response.set_headers') return writes
+  if (writes.length === 1 && writes[0]?.method === 'kong.response.set_headers') return writes
   const merged: Write[] = []
   /** By lower-case name: names are one whatever their case. */
   let fields: Map<string, readonly [name: string, value: unknown]> | undefined
