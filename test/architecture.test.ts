@@ -65,7 +65,7 @@ describe('the picture of the parts', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('names a place forevery source file', () => {
+  it('names a place for every source file', () => {
     const homeless = ROOMS.flatMap(sources).filter(f => !ruleOf(f))
     assert.deepEqual(homeless, [])
   })

@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg'
 import { SluiceError } from '../../foundation/errors.ts'
 import { sha256 } from '../chain.ts'
 
-/** One lock foreverything that changes the schema: migrations and partitions. */
+/** One lock for everything that changes the schema: migrations and partitions. */
 export const SCHEMA_LOCK = 0x51c1ce01
 
 /** Numbered SQL files, and where is written which of them were applied. */
