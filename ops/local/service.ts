@@ -1,5 +1,9 @@
 /** The real services that Sluice works with, as this machine can offer them. */
-export type ServiceKind = 'redis' | 'postgres' | 'rabbit' | 'consul'
+export type ServiceKind = StoreKind | 'consul'
+
+/** Those that `make up` starts. */
+export const STORES = ['redis', 'postgres', 'rabbit'] as const
+export type StoreKind = (typeof STORES)[number]
 
 /** How a service was had, in the order of preference. */
 export type Way = 'environment' | 'docker' | 'program' | 'package'

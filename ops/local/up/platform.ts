@@ -10,7 +10,7 @@ import { refuse } from '../confirm.ts'
 import { findService } from '../find.ts'
 import { projectFolder } from '../folders.ts'
 import { startSample } from '../sample.ts'
-import { NAMES, type Service, type ServiceKind } from '../service.ts'
+import { NAMES, type Service, type ServiceKind, STORES, type StoreKind } from '../service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
 import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
@@ -21,11 +21,10 @@ const run = promisify(execFile)
 const ROUTED_MS = 60_000
 
 /** What goes on without a store that can't be had. */
-const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
+const FALLBACKS: Readonly<Record<StoreKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
-  consul: 'the targets of upstreams are those that are declared',
 }
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
@@ -38,10 +37,9 @@ export interface StoreSearch {
 
 /** Starts the stores; one that can't be had is left out, with the reason and what stands in for it. */
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
-  const kinds: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
   const degraded: string[] = []
   const found = await Promise.all(
-    kinds.map(async kind => {
+    STORES.map(async kind => {
       try {
         const service = await findService(kind, {
           variables: 'SLUICE_',

@@ -5,7 +5,7 @@ import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import { obtain } from '../find.ts'
 import { endOfLog, platformFolder } from '../folders.ts'
 import { obtainSample } from '../sample.ts'
-import { NAMES, type ServiceKind } from '../service.ts'
+import { NAMES, STORES } from '../service.ts'
 import { guide } from './guide.ts'
 import { takeLock } from './lock.ts'
 import { marked, supervisorOf } from './members.ts'
@@ -46,7 +46,7 @@ function showRunning(state: UpState, print: Print): void {
 
 /** Here, where a terminal can be asked, and not in the supervisor. */
 async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<void> {
-  for (const kind of Object.keys(NAMES) as ServiceKind[]) {
+  for (const kind of STORES) {
     await obtain(kind, 'SLUICE_', line => print(`${NAMES[kind]}: ${line}`)).catch((error: unknown) =>
       print(`${NAMES[kind]}: ${messageOf(error)}`),
     )
