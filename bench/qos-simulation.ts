@@ -5,7 +5,7 @@
 import { createMetrics } from '../foundation/metrics.ts'
 import { MemoryStore } from '../plugin-server/stores/memory.ts'
 import { Decider } from '../plugins/qos/decider.ts'
-import { createPlan } from '../plugins/qos/plan.ts'
+import { createLimitSet } from '../plugins/qos/limit-set.ts'
 import { takeScript } from '../plugins/qos/script.ts'
 import type { Store } from '../sdk/store.ts'
 import { createRandom, VirtualTime } from './virtual-time.ts'
@@ -89,7 +89,9 @@ interface Fleet {
 function deciders(scenario: Scenario, time: VirtualTime, onCall: () => void): Fleet {
   const { design, limit, windowSeconds, tolerance } = scenario
   const perMicros = windowSeconds * 1_000_000
-  const plan = createPlan([{ kind: 'sliding', name: 'window', shadow: false, requests: limit, perMicros }])
+  const limitSet = createLimitSet([
+    { kind: 'sliding', name: 'window', shadow: false, requests: limit, perMicros },
+  ])
   const shared = new MemoryStore({ clock: time, metrics: createMetrics() })
   const store = remote(shared, time, scenario.nodes, onCall)
   time.nowMs = WARM_UP_MS - 10_000
@@ -99,7 +101,7 @@ function deciders(scenario: Scenario, time: VirtualTime, onCall: () => void): Fl
   )
   const request = {
     key: '{s}',
-    plan,
+    limitSet,
     cost: 1,
     onStoreError: 'local',
     leaseTolerance: design === 'leased' ? tolerance : undefined,

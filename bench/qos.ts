@@ -13,7 +13,7 @@ import { findService } from '../ops/local/find.ts'
 import { createStore } from '../plugin-server/stores/create.ts'
 import { Decider } from '../plugins/qos/decider.ts'
 import type { Limit } from '../plugins/qos/limit.ts'
-import { createPlan, type Plan } from '../plugins/qos/plan.ts'
+import { createLimitSet, type LimitSet } from '../plugins/qos/limit-set.ts'
 import type { Store } from '../sdk/store.ts'
 import { median } from './report.ts'
 
@@ -50,7 +50,7 @@ function limits(count: number, requests = REQUESTS): Limit[] {
 async function sluice(
   name: string,
   url: string | undefined,
-  plan: Plan,
+  limitSet: LimitSet,
   leaseTolerance?: number,
 ): Promise<Contender> {
   const parts = { clock: systemClock, metrics: createMetrics(), log: createLogger('silent'), node: name }
@@ -65,7 +65,7 @@ async function sluice(
   return {
     name,
     decide: subject =>
-      decider.decide({ key: keys[subject]!, plan, cost: 1, onStoreError: 'local', leaseTolerance }),
+      decider.decide({ key: keys[subject]!, limitSet, cost: 1, onStoreError: 'local', leaseTolerance }),
     async close() {
       await decider.close()
       await store.close()
@@ -129,7 +129,7 @@ async function bytesPerSubject(client: Redis, contender: Contender, pattern: str
 }
 
 async function sizes(count: number): Promise<string[]> {
-  const ours = await sluice(`size${count}`, url, createPlan(limits(count, 10)))
+  const ours = await sluice(`size${count}`, url, createLimitSet(limits(count, 10)))
   const theirs = flexible(`size${count}`, client, count)
   return [
     (await bytesPerSubject(client, ours, `{sluice:qos:size${count}:*`)).toFixed(0),
@@ -144,12 +144,12 @@ const client = new Redis(url)
 try {
   const rows: string[][] = []
   for (const count of [1, 3]) {
-    const plan = createPlan(limits(count))
+    const limitSet = createLimitSet(limits(count))
     const results = await compare([
-      await sluice(`memory${count}`, undefined, plan),
+      await sluice(`memory${count}`, undefined, limitSet),
       flexible(`flexible-memory${count}`, undefined, count),
-      await sluice(`leased${count}`, url, plan, 0.05),
-      await sluice(`strict${count}`, url, plan),
+      await sluice(`leased${count}`, url, limitSet, 0.05),
+      await sluice(`strict${count}`, url, limitSet),
       flexible(`flexible${count}`, client, count),
     ])
     const [memory, flexibleMemory, leased, strict, flexibleRedis] = [...results.values()] as [

@@ -71,17 +71,7 @@ function rowOf(name: string, all: readonly Measured[]): string[] {
   ]
 }
 
-const head = [
-  'condition',
-  'sync',
-  'code',
-  'cold storm',
-  'warm storm',
-  'steady',
-  'p50, ms',
-  'p99, ms',
-  'failed',
-]
+const head = ['condition', 'limiter', 'cold storm', 'warm storm', 'steady', 'p50, ms', 'p99, ms', 'failed']
 const table = tableOf(head, rows)
 process.stdout.write(table)
 if (values.write) writeIntoDocs('leasing.md', 'bench/qos-exact', table)

@@ -1,67 +1,77 @@
 import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
-import { isUuid } from '../../foundation/uuid.ts'
-import { AdminClient } from '../../kong/admin/client.ts'
-import { describeSubject, subjectToJson } from '../../plugins/qos/describe.ts'
-import {
-  type Change,
-  changeSubject,
-  findSubjects,
-  KEY_PREFIX,
-  showSubject,
-} from '../../plugins/qos/operate.ts'
+import { type Change, changeSubject } from '../../plugins/qos/limit-admin.ts'
 import type { Store } from '../../sdk/store.ts'
 import { parseDuration } from '../format/duration.ts'
+import { toJsonText } from '../format/json.ts'
+import { describeStandings } from '../format/limits.ts'
+import { findTargets, standingsOf, type TargetFlags, withLimit } from '../wiring/limit-targets.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
-interface SubjectFlags {
-  readonly consumer?: string
-  readonly subject?: string
-  readonly scope?: string
-  readonly adminUrl: string
+interface SubjectFlags extends TargetFlags {
   readonly json?: true
 }
 
 interface ChangeFlags extends SubjectFlags {
   readonly limit?: string
-  readonly requests?: string
-  readonly burst?: string
-  readonly for?: string
   readonly actor: string
   readonly reason: string
 }
 
+interface SetFlags extends ChangeFlags {
+  readonly requests: string
+  readonly burst?: string
+  readonly for: string
+}
+
+const HELP = `
+A subject is whose requests are counted together: a consumer, or what else limit_by of the
+plugin says. It is counted apart at each place in Kong where the plugin is configured: that is
+the scope. Changes reach every plugin server at once, and each is an event with who and why.
+Needs SLUICE_REDIS_URL, as the plugin servers have it.
+
+Examples:
+  sluice limits show  --consumer alice
+  sluice limits show  --subject ip:192.0.2.1 --json
+  sluice limits reset --consumer alice --reason goodwill
+  sluice limits set   --consumer alice --limit minute --requests 5000 --for 2h --reason "launch day"
+  sluice limits unset --consumer alice --limit minute --reason "launch is over"
+`
+
 export const command = new Command()
+  .addHelpText('after', HELP)
   .addCommand(
-    subjectCommand('show', 'shows how the limits of a consumer stand').action(async (flags: SubjectFlags) => {
-      await withSharedStore('limits', async store => print(flags, store, await keysOf(store, flags)))
-    }),
+    subjectCommand('show', 'show what is used and left of the limits of a subject').action(
+      async (flags: SubjectFlags) => {
+        await withSharedStore('limits', async store => print(flags, store, await findTargets(store, flags)))
+      },
+    ),
   )
   .addCommand(
-    changeCommand('reset', 'lets a consumer begin anew')
-      .option('--limit <name>', 'only this limit')
+    changeCommand('reset', 'set what a subject has used to zero')
+      .option('--limit <name>', 'only this limit; all of them by default')
       .action((flags: ChangeFlags) => change(flags, { action: 'reset', limit: flags.limit })),
   )
   .addCommand(
-    changeCommand('set', 'changes a limit of a consumer for a while')
+    changeCommand('set', 'change a limit of a subject for a while; what it has used stays used')
       .requiredOption('--limit <name>', 'name of the limit')
       .requiredOption('--requests <n>', 'how much each window admits')
-      .option('--burst <n>', 'how much may come at once; as much as --requests where it is left out')
-      .option('--for <time>', 'when the change ends by itself: 90s, 15m, 2h, 7d', '1h')
-      .action((flags: ChangeFlags) => {
-        const requests = positive('--requests', flags.requests!)
+      .option('--burst <n>', 'how much may come at once (gcra); --requests by default')
+      .option('--for <duration>', 'how long the change lasts, at most 30d: 90s, 15m, 2h, 7d', '1h')
+      .action((flags: SetFlags) => {
+        const requests = positive('--requests', flags.requests)
         return change(flags, {
           action: 'set',
           limit: flags.limit,
           requests,
           burst: flags.burst === undefined ? requests : positive('--burst', flags.burst),
-          lastsMs: parseDuration(flags.for!),
+          lastsMs: parseDuration(flags.for),
         })
       }),
   )
   .addCommand(
-    changeCommand('unset', 'ends such a change before its time')
+    changeCommand('unset', 'end such a change before its time')
       .requiredOption('--limit <name>', 'name of the limit')
       .action((flags: ChangeFlags) => change(flags, { action: 'unset', limit: flags.limit })),
   )
@@ -69,11 +79,14 @@ export const command = new Command()
 function subjectCommand(name: string, does: string): Command {
   return new Command(name)
     .description(does)
-    .option('--consumer <name>', 'username or id of the consumer')
+    .option('--consumer <name>', 'username or id of a consumer')
     .option('--subject <subject>', 'instead of a consumer: ip:192.0.2.1, route:<id>, credential:<id>, …')
-    .option('--scope <scope>', 'only where the plugin is bound to: all, route=<id>, service=<id>')
+    .option('--scope <scope>', 'only at one place: all, route=<id> or service=<id>; every place by default')
     .addOption(
-      new Option('--admin-url <url>', "Kong's Admin API, to find a consumer by its username")
+      new Option(
+        '--admin-url <url>',
+        "Kong's Admin API, which knows consumers by name, and the configured limits",
+      )
         .env('SLUICE_ADMIN_URL')
         .default('http://127.0.0.1:8001'),
     )
@@ -82,8 +95,8 @@ function subjectCommand(name: string, does: string): Command {
 
 function changeCommand(name: string, does: string): Command {
   return subjectCommand(name, does)
-    .requiredOption('--reason <text>', 'why; stands in the event')
-    .option('--actor <name>', 'who does it', userInfo().username)
+    .requiredOption('--reason <text>', 'why; part of the event')
+    .option('--actor <name>', 'who; part of the event', userInfo().username)
 }
 
 type Wish = Omit<Change, 'key' | 'actor' | 'reason'>
@@ -91,52 +104,43 @@ type Wish = Omit<Change, 'key' | 'actor' | 'reason'>
 async function change(flags: ChangeFlags, wish: Wish): Promise<void> {
   const { actor, reason } = flags
   await withSharedStore('limits', async store => {
-    const keys = await keysOf(store, flags)
+    const keys = await keysToChange(store, flags, wish)
     for (const key of keys) await changeSubject(store, { ...wish, key, actor, reason }, Date.now())
     await print(flags, store, keys)
   })
 }
 
-/** A subject that has had no request yet can be named by its whole scope. */
-async function keysOf(store: Store, flags: SubjectFlags): Promise<string[]> {
-  const subject = await subjectOf(flags)
-  const found = (await findSubjects(store, subject)).filter(
-    key => flags.scope === undefined || key.startsWith(`${KEY_PREFIX}${flags.scope}:`),
+/** @throws SluiceError SLUICE_CLI_USAGE where the change would do nothing. */
+async function keysToChange(store: Store, flags: ChangeFlags, wish: Wish): Promise<readonly string[]> {
+  const { action, limit } = wish
+  const keys = await findTargets(store, flags)
+  if (action === 'set' && limit !== undefined) return withLimit(store, keys, limit, flags.adminUrl)
+  const standings = await standingsOf(store, keys)
+  const affected = standings.filter(({ limits, changes }) =>
+    action === 'unset'
+      ? changes.some(change => change.limit === limit)
+      : limits.some(({ name }) => limit === undefined || name === limit),
   )
-  if (found.length > 0) return found
-  if (flags.scope !== undefined) return [`${KEY_PREFIX}${flags.scope}:${subject}}`]
-  throw new SluiceError(
-    'SLUICE_CLI_USAGE',
-    `no limit is in use for ${subject}; it is counted from its first request on, or with --scope before it`,
-  )
+  if (affected.length > 0) return affected.map(({ key }) => key)
+  if (action === 'unset') throw nothingToDo(`no change of limit ${JSON.stringify(limit)} is in force`)
+  const used = new Set(standings.flatMap(({ limits }) => limits.map(({ name }) => name)))
+  if (used.size === 0) throw nothingToDo('nothing is used of any limit')
+  throw nothingToDo(`--limit ${JSON.stringify(limit)}: in use are ${[...used].join(', ')}`)
 }
 
-async function subjectOf({ consumer, subject, adminUrl }: SubjectFlags): Promise<string> {
-  if ((consumer === undefined) === (subject === undefined))
-    throw new SluiceError('SLUICE_CLI_USAGE', 'give either --consumer or --subject')
-  if (subject !== undefined) return subject
-  if (isUuid(consumer)) return `consumer:${consumer.toLowerCase()}`
-  const client = new AdminClient({ url: adminUrl })
-  try {
-    const found = await client.find(`/consumers/${encodeURIComponent(consumer!)}`)
-    if (!found) throw new SluiceError('SLUICE_CLI_USAGE', `Kong has no consumer ${JSON.stringify(consumer)}`)
-    return `consumer:${String(found.id)}`
-  } finally {
-    await client.close()
-  }
-}
+const nothingToDo = (message: string) => new SluiceError('SLUICE_CLI_USAGE', message)
 
 async function print({ json }: SubjectFlags, store: Store, keys: readonly string[]): Promise<void> {
-  const subjects = await Promise.all(keys.map(async key => ({ key, state: await showSubject(store, key) })))
-  const text = json
-    ? JSON.stringify(subjects.map(subjectToJson), null, 2)
-    : subjects.map(describeSubject).join('\n')
-  process.stdout.write(`${text}\n`)
+  const standings = await standingsOf(store, keys)
+  process.stdout.write(json ? toJsonText(standings, 2) : describeStandings(standings))
 }
 
 function positive(flag: string, text: string): number {
   const number = Number(text)
   if (!/^\d+$/.test(text) || number < 1 || number > 1_000_000_000)
-    throw new SluiceError('SLUICE_CLI_USAGE', `${flag}: ${JSON.stringify(text)} is no whole number from 1 on`)
+    throw new SluiceError(
+      'SLUICE_CLI_USAGE',
+      `${flag}: ${JSON.stringify(text)} is not an integer from 1 to 1000000000`,
+    )
   return number
 }

@@ -1,5 +1,5 @@
 import { isObject } from '../schema/spec.ts'
-import type { Change } from './change.ts'
+import { type Change, irreversibleReason } from './change.ts'
 import type { Mask } from './mask.ts'
 import { isSame } from './normalise.ts'
 import type { Plan } from './plan.ts'
@@ -21,7 +21,11 @@ export function renderHead(change: Change, { isColoured }: RenderOptions): strin
 /** One change with its fields, secrets masked. What a new entity takes from defaults is not shown. */
 export function renderChange(change: Change, mask: Mask, options: RenderOptions): string {
   const { action, kind, before, after, body, fields } = change
-  const lines = [renderHead(change, options)]
+  const reason = irreversibleReason(change)
+  const lines = [
+    renderHead(change, options),
+    ...(reason === undefined ? [] : [`    cannot be undone: ${reason}`]),
+  ]
   if (action === 'create') {
     const shown = mask.row(kind, body)
     for (const name of fields)
@@ -94,6 +98,7 @@ export function planToJson(plan: Plan): Record<string, unknown> {
       id: change.id,
       label: change.label,
       fields: change.fields,
+      ...irreversibleJson(change),
       ...(change.before && { before: plan.mask.row(change.kind, change.before) }),
       ...(change.after && { after: plan.mask.row(change.kind, change.after) }),
     })),
@@ -101,6 +106,11 @@ export function planToJson(plan: Plan): Record<string, unknown> {
     warnings: plan.warnings,
     summary: { ...countActions(plan.changes), unchanged: plan.unchanged },
   }
+}
+
+function irreversibleJson(change: Change): { readonly irreversible?: string } {
+  const irreversible = irreversibleReason(change)
+  return irreversible === undefined ? {} : { irreversible }
 }
 
 interface Leaf {

@@ -1,9 +1,5 @@
 /** The real services that Sluice works with, as this machine can offer them. */
-export type ServiceKind = StoreKind | 'consul'
-
-/** Those that `make up` starts. */
-export const STORES = ['redis', 'postgres', 'rabbit'] as const
-export type StoreKind = (typeof STORES)[number]
+export type ServiceKind = 'redis' | 'postgres' | 'rabbit' | 'consul'
 
 /** How a service was had, in the order of preference. */
 export type Way = 'environment' | 'docker' | 'program' | 'package'

@@ -24,6 +24,8 @@ export interface CallMetrics {
   readonly seconds: BoundHistogram
 }
 
+const PROBE = "return redis.call('SET', KEYS[1], '1', 'PX', 10000)"
+
 /** Calls to Redis that have one deadline, and the servers that are known not to keep it. */
 export class Calls {
   readonly #options: CallsOptions
@@ -31,6 +33,7 @@ export class Calls {
   readonly #servers = new Map<string, Availability>()
   readonly #listeners = new Set<(available: boolean) => void>()
   #down = 0
+  #reason: string | undefined
   #wasAvailable = false
 
   constructor(options: CallsOptions) {
@@ -47,9 +50,14 @@ export class Calls {
     return this.#options.link.isConnected && this.#down === 0
   }
 
+  /** Why not all of Redis can be used, in one sentence. */
+  get problem(): string | undefined {
+    if (this.available) return undefined
+    return this.#options.link.problem ?? this.#reason ?? 'no connection to Redis yet'
+  }
+
   canReach(key: string): boolean {
-    const { link, awaitsConnection } = this.#options
-    return (link.isConnected || (awaitsConnection && link.isTrying)) && this.#serverOf(key).up
+    return this.#isLinked && this.#serverOf(key).up
   }
 
   onAvailability(hear: (available: boolean) => void): () => void {
@@ -70,7 +78,7 @@ export class Calls {
   ): Promise<Reply> {
     const { clock, metrics, link, deadlineMs } = this.#options
     const server = this.#serverOf(key)
-    if (!this.canReach(key)) {
+    if (!this.#isLinked || !server.up) {
       metrics.outcomes.not_tried.add()
       return Promise.reject(
         unavailable(what, link.isConnected ? 'it did not answer the last probe' : 'no connection'),
@@ -119,6 +127,12 @@ export class Calls {
     this.#patience.close()
   }
 
+  /** There is a connection, or one to wait for. */
+  get #isLinked(): boolean {
+    const { link, awaitsConnection } = this.#options
+    return link.isConnected || (awaitsConnection && link.isTrying)
+  }
+
   /** The breaker of the server that holds the key. */
   #serverOf(key: string): Availability {
     const name = this.#options.link.serverOf(key)
@@ -134,10 +148,10 @@ export class Calls {
     return server
   }
 
-  /** A write, since a server that is full, read-only or still loading answers PING all the same. */
+  /** A script that writes: a server that is full, read-only or still loading answers PING all the same. */
   #probe(key: string): Promise<unknown> {
     const probeKey = `{${key.match(/\{(.+?)\}/)?.[1] ?? key}}:probe`
-    const answer = this.#options.link.connection.set(probeKey, '1', 'PX', 10_000)
+    const answer = this.#options.link.evaluate(PROBE, probeKey, [])
     return new Promise((resolve, reject) => {
       const waiter = this.#patience.wait(() =>
         reject(new SluiceError('SLUICE_STORE_TIMEOUT', 'Redis did not answer a probe in time')),
@@ -156,6 +170,7 @@ export class Calls {
   #whenChanged(server: string, available: boolean, reason: string): void {
     const { log, deadlineMs } = this.#options
     this.#down += available ? -1 : 1
+    this.#reason = this.#down > 0 ? `Redis does not serve: ${reason}` : undefined
     if (available) log.info({ server, deadlineMs }, 'Redis answers again')
     else log.warn({ server, deadlineMs, reason }, 'Redis unavailable: plugins decide without it')
     this.#announce()

@@ -2,23 +2,22 @@ import { readFileSync } from 'node:fs'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { doublingMs } from '../../foundation/backoff.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { type RedisTarget, readRedisUrls } from './redis-url.ts'
 
 export type Connection = Redis | Cluster
 
 /**
- * Connects to one Redis, with several URLs to a Redis Cluster, with `redis+sentinel://` to the master that sentinels
- * name: `redis+sentinel://a:26379/mymaster,redis+sentinel://b:26379`. `rediss` means TLS with the system's authorities,
- * or with those of a file (`?ca=/etc/redis-ca.pem`).
+ * Connects to what the URLs name; see `readRedisUrls`.
  *
  * Nothing waits in a queue for a connection, and nothing is sent again after one: whether a script ran twice must be
  * for the caller to decide.
  *
  * @param role stands in `CLIENT LIST`, beside the product's name.
- * @throws SluiceError SLUICE_CONFIG_INVALID when a file of authorities can't be read, or no master is named.
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a wrong URL, and when a file of authorities can't be read.
  */
 export function connect(urls: readonly string[], deadlineMs: number, role: string): Connection {
-  const parsed = urls.map(text => new URL(text))
-  const first = parsed[0]!
+  const target = readRedisUrls(urls)
+  const { username, password, db } = target
   const common = {
     // A socket that owes an answer for this long is given up: after a network partition TCP alone would wait minutes.
     socketTimeout: Math.max(2000, deadlineMs * 20),
@@ -29,18 +28,15 @@ export function connect(urls: readonly string[], deadlineMs: number, role: strin
     connectionName: `sluice-${role}`,
     // The server's answers are read the same in both versions; version 2 is spoken by every proxy, too.
     protocol: 2,
-    ...credentials(first),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
   } satisfies RedisOptions
-  const tls = tlsOf(first)
-  if (isSentinel(first)) return new Redis({ ...common, ...SINGLE, ...sentinelOptions(parsed, tls) })
-  if (urls.length > 1) return keepFresh(new Cluster(parsed.map(addressOf), clusterOptions(common, tls)))
-  return new Redis({
-    ...common,
-    ...SINGLE,
-    ...addressOf(first),
-    db: Number(first.pathname.slice(1)) || 0,
-    ...(tls && { tls }),
-  })
+  const tls = tlsOf(target)
+  if (target.kind === 'cluster') return keepFresh(new Cluster([...target.nodes], clusterOptions(common, tls)))
+  const single = { ...common, ...SINGLE, db, ...(tls && { tls }) } satisfies RedisOptions
+  if (target.kind === 'sentinel') return new Redis({ ...single, ...sentinelOptions(target, tls) })
+  if (target.socket !== undefined) return new Redis({ ...single, path: target.socket })
+  return new Redis({ ...single, ...target.nodes[0]! })
 }
 
 const SINGLE = {
@@ -50,21 +46,13 @@ const SINGLE = {
   reconnectOnError: error => error.message.startsWith('READONLY'),
 } satisfies RedisOptions
 
-const isSentinel = (url: URL) => url.protocol.endsWith('+sentinel:')
-
-function sentinelOptions(urls: readonly URL[], tls: Tls | undefined) {
-  const name = urls.map(url => url.pathname.split('/')[1]).find(part => part)
-  if (!name)
-    throw new SluiceError(
-      'SLUICE_CONFIG_INVALID',
-      'SLUICE_REDIS_URL: sentinels need the name of their master: redis+sentinel://host:26379/mymaster',
-    )
+function sentinelOptions({ nodes, master = '' }: RedisTarget, tls: Tls | undefined) {
   return {
-    sentinels: urls.map(url => ({ ...addressOf(url), port: Number(url.port) || 26_379 })),
-    name,
+    sentinels: [...nodes],
+    name: master,
     // No failoverDetector: when the old master's connection breaks while it acts, ioredis 6.0.0 never connects again.
     sentinelRetryStrategy: reconnectDelayMs,
-    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
+    ...(tls && { sentinelTLS: tls, enableTLSForSentinelMode: true }),
   } satisfies RedisOptions
 }
 
@@ -72,12 +60,11 @@ interface Tls {
   readonly ca?: Buffer
 }
 
-function tlsOf(url: URL): Tls | undefined {
-  if (!url.protocol.startsWith('rediss')) return undefined
-  const file = url.searchParams.get('ca')
-  if (file === null) return {}
+function tlsOf({ tls }: RedisTarget): Tls | undefined {
+  if (!tls) return undefined
+  if (tls.ca === undefined) return {}
   try {
-    return { ca: readFileSync(file) }
+    return { ca: readFileSync(tls.ca) }
   } catch (error) {
     throw new SluiceError(
       'SLUICE_CONFIG_INVALID',
@@ -127,15 +114,4 @@ export function keepConnecting(connection: Connection, isClosed: () => boolean):
 
 function reconnectDelayMs(attempt: number): number {
   return doublingMs(attempt, 25, 1000)
-}
-
-function addressOf(url: URL): { host: string; port: number } {
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 6379 }
-}
-
-function credentials(url: URL): { username?: string; password?: string } {
-  return {
-    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-  }
 }

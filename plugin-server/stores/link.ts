@@ -5,6 +5,8 @@ import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { StoredValue } from '../../sdk/store.ts'
 import { type Connection, connect, keepConnecting } from './connection.ts'
+import { problemOf } from './problem.ts'
+import { readRedisUrls } from './redis-url.ts'
 
 /** What happened to the link: it can be used, it was lost, it could not be made. */
 export type LinkChange = 'connected' | 'lost' | 'refused'
@@ -15,16 +17,19 @@ export class Link {
   readonly #log: Logger
   readonly #digests = new Map<string, string>()
   readonly #listeners = new Set<(change: LinkChange) => void>()
+  readonly #db: number
   #isConnected = false
   #isTrying = true
+  #problem: string | undefined
   #closed = false
 
   /** @param deadlineMs the longest that a call waits. */
   constructor(urls: readonly string[], deadlineMs: number, log: Logger) {
     this.#log = log
+    this.#db = readRedisUrls(urls).db
     this.connection = connect(urls, deadlineMs, 'state')
-    this.connection.on('error', error => log.debug({ reason: messageOf(error) }, 'redis connection'))
-    this.connection.on('ready', () => this.#whenReady())
+    this.connection.on('error', error => this.#whenFailed(error))
+    this.connection.on('ready', () => void this.#whenReady())
     this.connection.on('close', () => this.#whenClosed())
     keepConnecting(this.connection, () => this.#closed)
   }
@@ -36,6 +41,11 @@ export class Link {
   /** There is no connection, and the first attempt to make one has not failed yet: at a start, and after a loss. */
   get isTrying(): boolean {
     return this.#isTrying
+  }
+
+  /** Why there is no connection, in one sentence; undefined while there is one, and while nothing is known yet. */
+  get problem(): string | undefined {
+    return this.#isConnected ? undefined : this.#problem
   }
 
   onChange(hear: (change: LinkChange) => void): () => void {
@@ -99,11 +109,35 @@ export class Link {
     setImmediate(() => stream.uncork())
   }
 
-  #whenReady(): void {
-    if (this.#closed) return
+  async #whenReady(): Promise<void> {
+    if (!(await this.#isRightDatabase()) || this.#closed) return
     this.#isConnected = true
     this.#isTrying = false
+    if (this.#problem !== undefined) this.#log.info('connected to Redis')
+    this.#problem = undefined
     this.#announce('connected')
+  }
+
+  /** ioredis swallows a refused SELECT, and goes on in database 0. */
+  async #isRightDatabase(): Promise<boolean> {
+    const { connection } = this
+    if (this.#db === 0 || connection instanceof Cluster) return true
+    try {
+      await connection.select(this.#db)
+      return true
+    } catch (error) {
+      this.#whenFailed(error)
+      connection.disconnect(true)
+      return false
+    }
+  }
+
+  /** Each reason is told once, however often it is tried again. */
+  #whenFailed(error: unknown): void {
+    const problem = problemOf(error, this.#db)
+    if (this.#closed || this.#isConnected || problem === this.#problem) return
+    this.#problem = problem
+    this.#log.error({ reason: problem }, 'Redis unavailable')
   }
 
   #whenClosed(): void {

@@ -56,6 +56,10 @@ class RedisView implements Store {
     return this.#calls.available
   }
 
+  get problem(): string | undefined {
+    return this.#calls.problem
+  }
+
   get peers(): Peers {
     return this.#shared.peers
   }

@@ -1,5 +1,5 @@
-import { type Account, createAccount, usePlan } from './account.ts'
-import type { Plan } from './plan.ts'
+import { type Account, createAccount, useLimitSet } from './account.ts'
+import type { LimitSet } from './limit-set.ts'
 
 export interface AccountBookOptions {
   readonly maxAccounts: number
@@ -32,15 +32,15 @@ export class AccountBook {
   }
 
   /** The account of a subject under these limits; a new one where there is none. */
-  of(key: string, plan: Plan): Account {
+  of(key: string, limitSet: LimitSet): Account {
     const known = this.#accounts.get(key)
     if (known) {
-      usePlan(known, plan)
+      useLimitSet(known, limitSet)
       known.isRecent = true
       return known
     }
     if (this.#accounts.size >= this.#options.maxAccounts) this.#dropOne()
-    const account = createAccount(key, plan)
+    const account = createAccount(key, limitSet)
     account.outages = this.#options.outages()
     this.#accounts.set(key, account)
     return account

@@ -1,6 +1,7 @@
+import { figuresOf, withFigures } from './figures.ts'
 import type { Limit, Stored } from './limit.ts'
+import { type LimitSet, overridden } from './limit-set.ts'
 import { type Demand, REFUSED, take } from './limiter.ts'
-import { overridden, type Plan } from './plan.ts'
 import type { Request } from './request.ts'
 import { NOTHING_REMEMBERED, type Remembered, type Taken } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
@@ -16,7 +17,7 @@ export interface Account {
   readonly key: string
   /** Used since it was last considered for dropping. */
   isRecent: boolean
-  plan: Plan
+  limitSet: LimitSet
   /** The limits in force, overrides applied. */
   limits: readonly Limit[]
   overrides: string
@@ -40,15 +41,15 @@ export interface Account {
   /** Tokens that calls asked for whose answers are late: they may be debited in the store. */
   inDoubt: number
   /** While the store is away: states of this node's share, and the cost it has admitted. */
-  local: { states: readonly (Stored | undefined)[]; used: number } | undefined
+  local: { states: States; used: number } | undefined
 }
 
-export function createAccount(key: string, plan: Plan): Account {
+export function createAccount(key: string, limitSet: LimitSet): Account {
   return {
     key,
     isRecent: false,
-    plan,
-    limits: plan.limits,
+    limitSet,
+    limits: limitSet.limits,
     overrides: '',
     remembered: NOTHING_REMEMBERED,
     outages: 0,
@@ -65,17 +66,27 @@ export function createAccount(key: string, plan: Plan): Account {
   }
 }
 
+type States = readonly (Stored | undefined)[]
+
+const withTheirFigures = (limits: readonly Limit[], states: States): States =>
+  limits.map((limit, i) => {
+    const state = states[i]
+    return state === undefined ? undefined : withFigures(limit, state, figuresOf(limit))
+  })
+
 /** Follows a change of the limits: another tier, another configuration, a new calendar period. */
-export function usePlan(account: Account, plan: Plan): void {
-  const { plan: before, remembered, local } = account
-  if (before === plan) return
-  account.plan = plan
-  if (before.text === plan.text) return
-  const follow = (states: readonly (Stored | undefined)[]) =>
-    plan.fields.map(field => states[before.fields.indexOf(field)])
+export function useLimitSet(account: Account, limitSet: LimitSet): void {
+  const { limitSet: before, limits, remembered, local } = account
+  if (before === limitSet) return
+  account.limitSet = limitSet
+  if (before.text === limitSet.text) return
+  const follow = (states: States) => {
+    const counted = withTheirFigures(limits, states)
+    return limitSet.fields.map(field => counted[before.fields.indexOf(field)])
+  }
   account.remembered = { generation: remembered.generation, states: follow(remembered.states) }
   if (local) account.local = { states: follow(local.states), used: local.used }
-  account.limits = plan.limits
+  account.limits = limitSet.limits
   account.overrides = ''
   account.refusedUntilMicros = 0
   // They were debited from other limits; what is lost admits less, never more.
@@ -93,13 +104,16 @@ export function noteDemand({ demand }: Account, cost: number, nowMicros: number)
 }
 
 /** Takes in what the store answered. */
-export function learn(account: Account, taken: Taken, plan: Plan, outages: number): void {
-  if (plan !== account.plan) return
+export function learn(account: Account, taken: Taken, limitSet: LimitSet, outages: number): void {
+  if (limitSet !== account.limitSet) return
   account.remembered = taken
   account.outages = outages
   if (taken.overrides !== account.overrides || taken.overrides !== '') {
     account.overrides = taken.overrides
-    account.limits = overridden(plan.limits, taken.overrides, taken.nowMicros)
+    account.limits = overridden(limitSet.limits, taken.overrides, taken.nowMicros)
+    // An override may end before the next call.
+    const states = withTheirFigures(account.limits, taken.states)
+    account.remembered = { generation: taken.generation, states }
   }
 }
 

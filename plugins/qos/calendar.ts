@@ -15,13 +15,13 @@ export function readCalendar(limit: CalendarLimit, stored: Stored | undefined, n
   const [before, present, next] = limit.bounds
   const start = now >= next ? next : now >= present ? present : before
   if (stored === undefined) return { start, count: 0 }
-  const storedStart = stored[0]!
-  if (storedStart >= start) return { start: storedStart, count: stored[1]! }
-  return { start, count: stored[2]! > now ? stored[1]! : 0 }
+  const [storedStart = 0, count = 0, end = 0] = stored as readonly number[]
+  if (storedStart >= start) return { start: storedStart, count }
+  return { start, count: end > now ? count : 0 }
 }
 
 export function storeCalendar(limit: CalendarLimit, { start, count }: CalendarState): Stored {
-  return [start, count, endOf(limit, start), limit.requests]
+  return [start, count, endOf(limit, start)]
 }
 
 export function calendarAvailable(limit: CalendarLimit, state: CalendarState): number {

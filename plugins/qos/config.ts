@@ -137,8 +137,9 @@ export const configSchema = Type.Object({
   shadow: Type.Boolean({ default: false, description: 'decide, count and publish, but never reject' }),
   hide_client_headers: Type.Boolean({ default: false, description: 'no fields on admitted answers' }),
   kong_headers: Type.Boolean({
-    default: true,
-    description: "Kong's own X-RateLimit-* and RateLimit-* fields beside those of the IETF",
+    default: false,
+    description:
+      "Kong's own X-RateLimit-* and RateLimit-* fields beside those of the IETF, which have all windows in two fields",
   }),
   error_format: Type.Enum(['problem', 'kong'], {
     default: 'problem',

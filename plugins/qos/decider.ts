@@ -3,9 +3,9 @@ import { type Account, decideLocally, rememberRefusal } from './account.ts'
 import { AccountBook } from './account-book.ts'
 import { Leases, limitsOf } from './leases.ts'
 import { Ledger } from './ledger.ts'
+import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './limit-admin.ts'
+import type { LimitSet } from './limit-set.ts'
 import { REFUSED } from './limiter.ts'
-import { type AnnouncedChange, CHANGES_CHANNEL, parseChange } from './operate.ts'
-import type { Plan } from './plan.ts'
 import { capacityOfAll } from './policy.ts'
 import type { Request } from './request.ts'
 import { NOTHING_REMEMBERED, type Taken } from './script.ts'
@@ -60,8 +60,8 @@ export class Decider {
 
   /** Decides at once where it can, so that most requests need not wait for a turn of the event loop. */
   decide(request: Request): Verdict | Promise<Verdict> {
-    const { plan, cost } = request
-    const account = this.#accounts.of(request.key, plan)
+    const { limitSet, cost } = request
+    const account = this.#accounts.of(request.key, limitSet)
     const now = this.#ledger.nowMicros()
     const { limits } = account
     if (account.remembered.generation !== '' && cost > capacityOfAll(limits))
@@ -74,13 +74,13 @@ export class Decider {
     if (spent) return spent
     if (!this.#storeOf(request).canReach(account.key))
       return this.#decideAlone(account, request, 'Redis unavailable')
-    const isShared = kind === 'redis' && !plan.hasShadow && !this.#leases.isLate(account, now)
+    const isShared = kind === 'redis' && !limitSet.hasShadow && !this.#leases.isLate(account, now)
     return isLeased || isShared ? this.#leases.wait(account, request) : this.#decideByStore(account, request)
   }
 
   /** Takes a debit back: the request was not served after all. */
   giveBack(request: Request): void {
-    const account = this.#accounts.of(request.key, request.plan)
+    const account = this.#accounts.of(request.key, request.limitSet)
     const { local } = account
     const owed = Math.min(request.cost, local?.used ?? 0)
     const debited = request.cost - owed
@@ -104,17 +104,17 @@ export class Decider {
   // --- by the store ---
 
   #decideByStore(account: Account, request: Request): Verdict | Promise<Verdict> {
-    const { cost, plan } = request
-    const answer = this.#ledger.take(account, plan, { cost, wanted: cost, ahead: 0, reserve: 0 }, true)
-    if (!(answer instanceof Promise)) return this.#conclude(account, plan, cost, answer)
+    const { cost, limitSet } = request
+    const answer = this.#ledger.take(account, limitSet, { cost, wanted: cost, ahead: 0, reserve: 0 }, true)
+    if (!(answer instanceof Promise)) return this.#conclude(account, limitSet, cost, answer)
     return answer.then(
-      taken => this.#conclude(account, plan, cost, taken),
+      taken => this.#conclude(account, limitSet, cost, taken),
       (error: unknown) => this.#decideAlone(account, request, messageOf(error)),
     )
   }
 
-  #conclude(account: Account, plan: Plan, cost: number, taken: Taken): Verdict {
-    const limits = limitsOf(account, plan)
+  #conclude(account: Account, limitSet: LimitSet, cost: number, taken: Taken): Verdict {
+    const limits = limitsOf(account, limitSet)
     if (taken.granted !== REFUSED)
       return admit('store', limits, taken.states, taken.nowMicros, { overrun: taken.overrun })
     const verdict = refuse('store', limits, taken.states, cost, taken.nowMicros)

@@ -25,17 +25,17 @@ export function intervalMicros(limit: GcraLimit): number {
  * quarter of a microsecond: who had used 3 of 3 has 7 left of 10.
  */
 export function readGcra(limit: GcraLimit, stored: Stored | undefined, now: number): number {
-  const tat = stored === undefined ? now : stored[0]!
+  if (stored === undefined) return now
+  const tat = typeof stored === 'number' ? stored : stored[0]!
   if (tat <= now) return now
   const interval = intervalMicros(limit)
-  const storedInterval = stored![1]!
-  const ahead = tat - now
-  const own = storedInterval === interval ? ahead : Math.ceil(4 * ((ahead / storedInterval) * interval)) / 4
-  return Math.min(now + own, now + interval * limit.burst)
+  const ahead = typeof stored === 'number' ? tat - now : carryOver(tat - now, stored[1]!, interval)
+  return Math.min(now + ahead, now + interval * limit.burst)
 }
 
-export function storeGcra(limit: GcraLimit, tat: number): Stored {
-  return [tat, intervalMicros(limit), limit.burst]
+/** The same number of tokens, fractions included, at another rate. */
+function carryOver(aheadMicros: number, before: number, interval: number): number {
+  return before === interval ? aheadMicros : Math.ceil(4 * ((aheadMicros / before) * interval)) / 4
 }
 
 /** The highest cost that would be admitted now: ⌊(now + τ − tat) / T⌋. */

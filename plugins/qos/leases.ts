@@ -2,8 +2,8 @@ import { messageOf, type Peers } from '../../sdk/sdk.ts'
 import { type Account, noteDemand, rememberRefusal } from './account.ts'
 import type { Ledger } from './ledger.ts'
 import type { Limit } from './limit.ts'
+import type { LimitSet } from './limit-set.ts'
 import { type Demand, REFUSED } from './limiter.ts'
-import type { Plan } from './plan.ts'
 import type { Request } from './request.ts'
 import type { Taken } from './script.ts'
 import { admit, refuse, type Verdict } from './verdict.ts'
@@ -17,6 +17,8 @@ export interface LeasesOptions {
 
 /** Tokens that lie unused for this long go back. */
 const LEASE_MICROS = 1_000_000
+
+const NOTHING_AHEAD = { ahead: 0, reserve: 0 }
 
 /** A strict request waits for another one's call to end only where that began less than this ago. */
 const LATE_MICROS = 5_000
@@ -82,16 +84,16 @@ export class Leases {
     account.isAsking = true
     while (waiters.length > 0) {
       const { request } = waiters[0]!
-      const { plan, cost } = request
+      const { limitSet, cost } = request
       const isStrict = request.leaseTolerance === undefined
       account.askedAtMicros = ledger.nowMicros()
       let wanted = 0
       // What a strict call debits must serve somebody: what went back was refused to others meanwhile.
       for (const { request: other } of waiters)
-        if (other.plan === plan && (!isStrict || other.cost === cost)) wanted += other.cost
+        if (other.limitSet === limitSet && (!isStrict || other.cost === cost)) wanted += other.cost
       try {
-        const demand = { cost, wanted, ...this.#ahead(account, request) }
-        const taken = await ledger.take(account, plan, demand, isStrict)
+        const { ahead, reserve } = this.#ahead(account, request)
+        const taken = await ledger.take(account, limitSet, { cost, wanted, ahead, reserve }, isStrict)
         if (taken.granted === REFUSED) this.#refuse(account, request, taken)
         else this.#serve(account, request, taken)
       } catch (error) {
@@ -107,31 +109,31 @@ export class Leases {
    * ⌊ε·L/N⌋ for the smallest limit, as long as ε·L stay behind for the other nodes, and no more than were asked for
    * within a second.
    */
-  #ahead(account: Account, { plan, leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
+  #ahead(account: Account, { limitSet, leaseTolerance = 0 }: Request): Pick<Demand, 'ahead' | 'reserve'> {
     const { peers } = this.#options
-    if (!peers.isSettled) return { ahead: 0, reserve: 0 }
-    const held = Math.floor(leaseTolerance * smallest(limitsOf(account, plan)))
+    if (leaseTolerance === 0 || !peers.isSettled) return NOTHING_AHEAD
+    const held = Math.floor(leaseTolerance * smallest(limitsOf(account, limitSet)))
     const { present, before } = account.demand
     const useful = Math.min(Math.floor(held / peers.processes), Math.max(present, before) - 1)
     return { ahead: Math.max(0, useful - account.tokens), reserve: held }
   }
 
   #serve(account: Account, asked: Request, taken: Taken): void {
-    const { plan } = asked
+    const { limitSet } = asked
     const isLeased = asked.leaseTolerance !== undefined
     const { waiters } = account
-    const limits = limitsOf(account, plan)
+    const limits = limitsOf(account, limitSet)
     let tokens = taken.granted
     // Tokens of other limits stay with these.
-    if (isLeased && account.plan === plan) tokens += account.tokens
+    if (isLeased && account.limitSet === limitSet) tokens += account.tokens
     for (const waiter of waiters.splice(0)) {
       const { request, settle } = waiter
-      if (request.plan === plan && request.cost <= tokens) {
+      if (request.limitSet === limitSet && request.cost <= tokens) {
         tokens -= request.cost
         settle(admit('store', limits, taken.states, taken.nowMicros, { tokens, overrun: taken.overrun }))
       } else waiters.push(waiter)
     }
-    if (account.plan !== plan) return
+    if (account.limitSet !== limitSet) return
     if (isLeased) {
       account.tokens = tokens
       account.tokensUntilMicros = taken.nowMicros + LEASE_MICROS
@@ -143,21 +145,21 @@ export class Leases {
   }
 
   #refuse(account: Account, refused: Request, taken: Taken): void {
-    const { plan, cost } = refused
-    const limits = limitsOf(account, plan)
+    const { limitSet, cost } = refused
+    const limits = limitsOf(account, limitSet)
     const verdict = (own: number) => refuse('store', limits, taken.states, own, taken.nowMicros)
-    if (account.plan === plan) rememberRefusal(account, verdict(cost), cost)
+    if (account.limitSet === limitSet) rememberRefusal(account, verdict(cost), cost)
     for (const waiter of account.waiters.splice(0)) {
       const { request } = waiter
-      if (request.plan === plan && request.cost >= cost) waiter.settle(verdict(request.cost))
+      if (request.limitSet === limitSet && request.cost >= cost) waiter.settle(verdict(request.cost))
       else account.waiters.push(waiter)
     }
   }
 }
 
-/** The limits in force of a plan: those of the account know the overrides. */
-export function limitsOf(account: Account, plan: Plan): readonly Limit[] {
-  return account.plan === plan ? account.limits : plan.limits
+/** The limits in force of a set: those of the account know the overrides. */
+export function limitsOf(account: Account, limitSet: LimitSet): readonly Limit[] {
+  return account.limitSet === limitSet ? account.limits : limitSet.limits
 }
 
 /** The smallest of all that the limits admit at once or in a window. */

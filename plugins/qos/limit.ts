@@ -1,14 +1,14 @@
 /**
- * The state of a limit as a store keeps it, with the figures that it was stored under, so that a limit whose figures
- * have changed since can be told and its state be carried over. Times are microseconds.
+ * The state of a limit as stores keep it. Times are microseconds.
  *
- *     gcra      theoretical arrival time, interval, burst
- *     sliding   number of the window, its count, the count of the one before, length of a window, requests
- *     calendar  beginning of the period, its count, its end, requests
+ *     gcra      theoretical arrival time
+ *     sliding   [number of the window, its count, the count of the one before]
+ *     calendar  [beginning of the period, its count, its end]
  *
- * Memory keeps the list, Redis its numbers separated by commas. What only operators read may be missing.
+ * It is counted by the figures of its limit. One that was counted by others has the first of them behind it (gcra: the
+ * interval, sliding: the length of a window), and is carried over when it is read; see figures.ts.
  */
-export type Stored = readonly number[]
+export type Stored = number | readonly number[]
 
 /** The largest cost that one request may have. */
 export const MAX_COST = 1_000_000

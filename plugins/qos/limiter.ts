@@ -9,7 +9,7 @@ import {
   readCalendar,
   storeCalendar,
 } from './calendar.ts'
-import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra, storeGcra } from './gcra.ts'
+import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra } from './gcra.ts'
 import { capacityOf, type Limit, type Stored } from './limit.ts'
 import {
   addSliding,
@@ -77,9 +77,9 @@ function grant(available: number, { cost, wanted, ahead, reserve }: Demand): num
 export function add(limit: Limit, stored: Stored | undefined, amount: number, now: number): Stored {
   switch (limit.kind) {
     case 'gcra':
-      return storeGcra(limit, addGcra(limit, readGcra(limit, stored, now), amount, now))
+      return addGcra(limit, readGcra(limit, stored, now), amount, now)
     case 'sliding':
-      return storeSliding(limit, addSliding(limit, readSliding(limit, stored, now), amount))
+      return storeSliding(addSliding(limit, readSliding(limit, stored, now), amount))
     case 'calendar':
       return storeCalendar(limit, addCalendar(limit, readCalendar(limit, stored, now), amount))
   }

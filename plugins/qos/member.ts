@@ -17,8 +17,8 @@ import { type ComposedConfig, composedSchema } from './config.ts'
 import { longestLifeMs } from './in-flight.ts'
 import type { UpstreamAnswer } from './overload.ts'
 import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
+import { withRollback } from './rollback.ts'
 import { Shedding } from './shedding.ts'
-import { givingBack } from './taken.ts'
 
 /** Joins the log event to the access event: where the slot stands in `log.serialize`. */
 const MARK = 'sluice.qos'
@@ -65,9 +65,9 @@ export const member = definePlugin({
   needs: { ...plugin.needs, log: ['log.serialize'] },
   phases: {
     access: (kong, context: Context) =>
-      givingBack(async taken => {
-        const caller = await limit(kong, context, taken)
-        if (context.instance.watches) await enter(kong, context, caller, taken)
+      withRollback(async undos => {
+        const caller = await limit(kong, context, undos)
+        if (context.instance.watches) await enter(kong, context, caller, undos)
       }),
     async log(kong, { memory, instance }: Context) {
       if (!instance.watches) return
@@ -84,7 +84,7 @@ async function enter(
   kong: AccessKong,
   { config, scope, memory }: Context,
   caller: Caller,
-  taken: Undo[],
+  undos: Undo[],
 ): Promise<void> {
   const service = scope.serviceId ?? (await kong.router.getService())?.id
   // A route without a service has no upstream to protect.
@@ -92,11 +92,13 @@ async function enter(
   const { tier, subject } = caller
   const { shedding } = memory
   const lifeMs = tier.concurrency === undefined ? undefined : await lifeOf(kong, service, shedding)
-  const entry = shedding.enter(service, config.overload, { tier, subject, ...(lifeMs && { lifeMs }) })
-  if (entry.outcome === 'shed')
-    return reject(kong, SHED[entry.reason], config.error_format, { 'Retry-After': entry.retryAfterSeconds })
-  const { slot } = entry
-  taken.push(() => shedding.leave(service, slot, undefined))
+  const admission = shedding.enter(service, config.overload, { tier, subject, ...(lifeMs && { lifeMs }) })
+  if (admission.outcome === 'shed')
+    return reject(kong, SHED[admission.reason], config.error_format, {
+      'Retry-After': admission.retryAfterSeconds,
+    })
+  const { slot } = admission
+  undos.push(() => shedding.leave(service, slot, undefined))
   const mark: Mark = { slot, boot: shedding.boot, service }
   kong.log.setSerializeValue(MARK, { ...mark })
 }

@@ -39,7 +39,7 @@ export interface Entrant {
   readonly lifeMs?: number
 }
 
-export type Entry =
+export type Admission =
   | { readonly outcome: 'admitted'; readonly slot: number }
   | {
       readonly outcome: 'shed'
@@ -54,7 +54,7 @@ export type Entry =
 export type UpstreamAnswer = number | 'refused' | undefined
 
 export interface Overload {
-  enter(entrant: Entrant, nowMs: number): Entry
+  enter(entrant: Entrant, nowMs: number): Admission
   /** Gives the slot back; false when it had expired, or was never given. */
   leave(slot: number, answer: UpstreamAnswer, nowMs: number): boolean
   /** Takes new bounds over; what was learnt stays, where it lies within them. */

@@ -13,10 +13,11 @@ import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
 import { type Fields, limitFields, retryAfterSeconds } from './fields.ts'
+import { keyOf } from './limit-admin.ts'
 import { createPolicy, type Policy } from './policy.ts'
 import { Reporter } from './reporter.ts'
 import type { Request } from './request.ts'
-import { givingBack } from './taken.ts'
+import { withRollback } from './rollback.ts'
 import { remainingOf, type Verdict } from './verdict.ts'
 
 /** What the plugin remembers in a process: accounts, tokens, refusals; never bound to an instance. */
@@ -80,7 +81,7 @@ export const plugin = definePlugin({
   memory: createMemory,
   instance: createInstance,
   phases: {
-    access: (kong, context) => givingBack(taken => limit(kong, context, taken)),
+    access: (kong, context) => withRollback(undos => limit(kong, context, undos)),
   },
 })
 
@@ -90,23 +91,23 @@ type Context = PhaseContext<Config, QosMemory, QosInstance>
 export async function limit(
   kong: AccessKong,
   { config, scope, memory, instance }: Context,
-  taken: Undo[],
+  undos: Undo[],
 ): Promise<Caller> {
   const { policy } = instance
   const { clock, random } = memory.host
   const caller = await readCaller(kong, policy, scope)
-  const plan = caller.tier.plan(clock.now())
-  const key = `{sluice:qos:${instance.scope}:${caller.subject}}`
+  const limitSet = caller.tier.limitSet(clock.now())
+  const key = keyOf(instance.scope, caller.subject)
   const request: Request = {
     key,
-    plan,
+    limitSet,
     cost: caller.cost,
     onStoreError: caller.tier.onStoreError,
     leaseTolerance: config.sync === 'leased' ? config.lease_tolerance : undefined,
   }
   const decided = memory.decider.decide(request)
   const verdict = decided instanceof Promise ? await decided : decided
-  if (verdict.outcome === 'admitted') taken.push(() => memory.decider.giveBack(request))
+  if (verdict.outcome === 'admitted') undos.push(() => memory.decider.giveBack(request))
   const isKnown = verdict.states.length > 0
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config

@@ -1,8 +1,8 @@
 import { SluiceError } from '../../sdk/sdk.ts'
 import { type ComposedConfig, type Config, type LimitConfig, MAX_PER_SECONDS } from './config.ts'
 import { capacityOf, type Limit } from './limit.ts'
+import { createLimitSet, type LimitSet } from './limit-set.ts'
 import { isTimeZone, type PeriodUnit, periodBounds } from './periods.ts'
-import { createPlan, type Plan } from './plan.ts'
 import { createNetworks, type Networks } from './sources.ts'
 import { parseSubject, type SubjectPart } from './subject.ts'
 
@@ -14,7 +14,7 @@ export interface Tier {
   readonly concurrency: number | undefined
   readonly onStoreError: OnStoreError
   /** The limits as they stand now: those of the calendar change with the periods. */
-  plan(nowMs: number): Plan
+  limitSet(nowMs: number): LimitSet
 }
 
 /** A configuration that has been checked and made ready for requests. */
@@ -52,7 +52,7 @@ export function createPolicy(config: Config | ComposedConfig): Policy {
       )
     const { priority, on_store_error: onStoreError } = tier
     const { concurrency } = tier as { concurrency?: number }
-    tiers.set(name, { name, priority, concurrency, onStoreError, plan: createPlanner(tier.limits) })
+    tiers.set(name, { name, priority, concurrency, onStoreError, limitSet: followPeriods(tier.limits) })
   }
   const defaultTier = tiers.get(config.default_tier)
   if (!defaultTier)
@@ -153,13 +153,13 @@ function duplicates(names: readonly string[]): string[] {
   return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
 }
 
-/** Makes plans; a new one only when a calendar period has ended. */
-function createPlanner(limits: readonly LimitConfig[]): (nowMs: number) => Plan {
-  let plan: Plan | undefined
+/** Makes limit sets; a new one only when a calendar period has ended. */
+function followPeriods(limits: readonly LimitConfig[]): (nowMs: number) => LimitSet {
+  let limitSet: LimitSet | undefined
   let untilMs = Number.NEGATIVE_INFINITY
   let sinceMs = Number.POSITIVE_INFINITY
   return nowMs => {
-    if (plan && nowMs < untilMs && nowMs >= sinceMs) return plan
+    if (limitSet && nowMs < untilMs && nowMs >= sinceMs) return limitSet
     const made = limits.map(limit => createLimit(limit, nowMs))
     sinceMs = Math.max(
       Number.NEGATIVE_INFINITY,
@@ -169,8 +169,8 @@ function createPlanner(limits: readonly LimitConfig[]): (nowMs: number) => Plan 
       Number.POSITIVE_INFINITY,
       ...made.map(l => (l.kind === 'calendar' ? l.bounds[2] / 1000 : Number.POSITIVE_INFINITY)),
     )
-    plan = createPlan(made)
-    return plan
+    limitSet = createLimitSet(made)
+    return limitSet
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Host, Timers } from '../../sdk/sdk.ts'
 import type { Caller } from './caller.ts'
 import { capacityOf } from './limit.ts'
+import { type AnnouncedChange, partsOf } from './limit-admin.ts'
 import { resetMicros } from './limiter.ts'
-import { type AnnouncedChange, partsOf } from './operate.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What a verdict is reported with. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { StoreScript } from '../../sdk/sdk.ts'
-import type { Stored } from './limit.ts'
+import { formatFigures, parseFigures, withFigures } from './figures.ts'
+import type { Limit, Stored } from './limit.ts'
+import { type LimitSet, overridden, parseOverrides } from './limit-set.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
-import { overridden, type Plan, parseOverrides } from './plan.ts'
 
 /** What a node remembers of a subject's hash: enough to bring it back when the store loses it. */
 export interface Remembered {
@@ -14,7 +15,7 @@ export interface Remembered {
 export const NOTHING_REMEMBERED: Remembered = { generation: '', states: [] }
 
 export interface TakeArguments extends Demand {
-  readonly plan: Plan
+  readonly limitSet: LimitSet
   /** `add` debits the cost without asking; a negative cost gives back. */
   readonly operation: 'take' | 'add'
   readonly remembered: Remembered
@@ -52,26 +53,31 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
   name: 'qos-take',
   lua: readFileSync(new URL('./take.lua', import.meta.url), 'utf8'),
 
-  encode({ plan, operation, cost, wanted, ahead, reserve, remembered, forced }) {
+  encode({ limitSet, operation, cost, wanted, ahead, reserve, remembered, forced }) {
     let states = ''
-    for (let i = 0; i < plan.limits.length; i++) {
+    for (let i = 0; i < limitSet.limits.length; i++) {
       const state = remembered.states[i]
-      states += state === undefined ? ',""' : `,[${state}]`
+      states += typeof state === 'number' ? `,${state}` : state === undefined ? ',""' : `,[${state}]`
     }
-    const head = `"${operation}",${cost},${wanted},${ahead},${reserve}`
-    return [`[${head},"${remembered.generation}",${forced ? 1 : 0}${states},${plan.text}]`]
+    const head = `"${operation}",${cost},${wanted},${ahead},${reserve},"${remembered.generation}",${forced ? 1 : 0}`
+    return [`[${head},"${limitSet.print}"${states},${limitSet.text}]`]
   },
 
   apply(hash, args, now) {
-    const { plan, operation, cost, remembered } = args
+    const { limitSet, operation, cost, remembered } = args
     let generation = String(hash.get('b') ?? '')
     const overrides = String(hash.get('o') ?? '')
-    const limits = overridden(plan.limits, overrides, now)
+    const figures = String(hash.get('f') ?? '')
+    const { limits, print } = inForce(limitSet, overrides, now)
+    const before = figures.endsWith(print) ? undefined : parseFigures(figures)
     const reseeds = isLost(generation, args)
     const known: (Stored | undefined)[] = []
     for (let i = 0; i < limits.length; i++) {
-      const stored = hash.get(plan.fields[i]!) as Stored | undefined
-      known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
+      const field = limitSet.fields[i]!
+      let state = hash.get(field) as Stored | undefined
+      const counted = before?.get(field)
+      if (counted && state !== undefined) state = withFigures(limits[i]!, state, counted)
+      known.push(reseeds ? stricter(limits[i]!, state, remembered.states[i], now) : state)
     }
     let granted: number
     let states: readonly Stored[]
@@ -87,7 +93,8 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
         generation = String(now)
         hash.set('b', generation)
       }
-      for (let i = 0; i < states.length; i++) hash.set(plan.fields[i]!, states[i]!)
+      if (before) hash.set('f', formatFigures(limits, print, figures))
+      for (let i = 0; i < states.length; i++) hash.set(limitSet.fields[i]!, states[i]!)
     }
     return {
       result: { granted, nowMicros: now, generation, overrides, overrun, states },
@@ -101,6 +108,21 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
   },
 }
 
+/** The limits with the overrides that are in force, and what stands for them together. */
+function inForce(
+  limitSet: LimitSet,
+  overrides: string,
+  now: number,
+): { limits: readonly Limit[]; print: string } {
+  const print = ` ${limitSet.print}`
+  if (overrides === '') return { limits: limitSet.limits, print }
+  const active = parseOverrides(overrides).filter(({ untilMicros }) => untilMicros > now)
+  return {
+    limits: overridden(limitSet.limits, overrides, now),
+    print: print + active.map(({ field, requests, burst }) => `;${field},${requests},${burst}`).join(''),
+  }
+}
+
 /**
  * A hash that is not the one this node last saw was lost: flushed, failed over, or expired after its last use. One
  * that an operator reset (`r…`) stays reset.
@@ -111,7 +133,7 @@ function isLost(generation: string, { remembered, forced }: TakeArguments): bool
 }
 
 function livesForMs(
-  limits: TakeArguments['plan']['limits'],
+  limits: TakeArguments['limitSet']['limits'],
   states: readonly Stored[],
   overrides: string,
   now: number,

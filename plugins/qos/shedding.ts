@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Host } from '../../sdk/sdk.ts'
 import type { ComposedConfig } from './config.ts'
 import type { TryBounds } from './in-flight.ts'
-import { type Bounds, createOverload, type Entry, type Overload, type UpstreamAnswer } from './overload.ts'
+import {
+  type Admission,
+  type Bounds,
+  createOverload,
+  type Overload,
+  type UpstreamAnswer,
+} from './overload.ts'
 import type { Tier } from './policy.ts'
 
 /** One event a service, tier and reason in this time. */
@@ -43,15 +49,15 @@ export class Shedding {
     service: string,
     options: Options,
     { tier, subject, lifeMs }: { readonly tier: Tier; readonly subject: string; readonly lifeMs?: number },
-  ): Entry {
+  ): Admission {
     const overload = this.#of(service, options)
     const { priority, concurrency } = tier
-    const entry = overload.enter(
+    const admission = overload.enter(
       { priority, subject, concurrency, ...(lifeMs !== undefined && { lifeMs }) },
       this.#host.clock.monotonic(),
     )
-    if (entry.outcome === 'shed') this.#report(service, tier.name, entry.reason, overload)
-    return entry
+    if (admission.outcome === 'shed') this.#report(service, tier.name, admission.reason, overload)
+    return admission
   }
 
   /** The service's time-outs, asked for once a minute. */

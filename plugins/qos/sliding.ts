@@ -25,23 +25,22 @@ export function readSliding(limit: SlidingLimit, stored: Stored | undefined, now
   const { perMicros } = limit
   const index = Math.floor(now / perMicros)
   if (stored === undefined) return { index, current: 0, previous: 0 }
-  const storedPer = stored[3]!
-  if (storedPer === perMicros) return follow(stored, index)
-  const { current, previous } = follow(stored, Math.floor(now / storedPer))
+  const counts = stored as readonly number[]
+  const storedPer = counts[3] ?? perMicros
+  if (storedPer === perMicros) return follow(counts, index)
+  const { current, previous } = follow(counts, Math.floor(now / storedPer))
   return { index, current: current + previous, previous: 0 }
 }
 
 /** The stored counts, seen from a window. */
-function follow(stored: Stored, index: number): SlidingState {
-  const at = stored[0]!
-  const current = stored[1]!
-  if (at >= index) return { index: at, current, previous: stored[2]! }
+function follow(counts: readonly number[], index: number): SlidingState {
+  const at = counts[0]!
+  const current = counts[1]!
+  if (at >= index) return { index: at, current, previous: counts[2]! }
   return { index, current: 0, previous: at === index - 1 ? current : 0 }
 }
 
-export function storeSliding(limit: SlidingLimit, { index, current, previous }: SlidingState): Stored {
-  return [index, current, previous, limit.perMicros, limit.requests]
-}
+export const storeSliding = ({ index, current, previous }: SlidingState): Stored => [index, current, previous]
 
 /** How much of the previous window still counts at `now`, in microseconds of it. */
 function remainderMicros(limit: SlidingLimit, state: SlidingState, now: number): number {

@@ -1,43 +1,47 @@
 -- Decides over all limits of one subject and debits all of them or none. The same as limiter.ts, number for number.
 --
--- KEYS[1]  the subject's hash: b = generation, o = overrides, one field a limit
+-- KEYS[1]  the subject's hash: b = generation, o = overrides, f = figures, one field a limit
 -- ARGV[1]  the request and its limits, one flat list in JSON:
---            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced,
---            what the node knew last of each limit: the numbers of its state, or "" for nothing,
+--            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced, print,
+--            what the node knew last of each limit: its state, or "" for nothing,
 --            six places a limit: kind, field, shadow, requests, burst, per
 --          per is a time, of a calendar limit the list of its four bounds; times are in microseconds. burst is of
---          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted
+--          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted.
+--          print stands for all figures of the limits together
 -- Answers  a list in JSON: granted (-1: refused), now in seconds and microseconds, generation, overrides, the shadow
---          limits that would have refused (their places from 0 on), the numbers of the state of each limit
+--          limits that would have refused (their places from 0 on), the state of each limit
 --
--- The state of a limit is its numbers, separated by commas. Those behind the first ones are the figures that it was
--- stored under: where they differ from the limit's, it is carried over (see gcra.ts, sliding.ts, calendar.ts).
---   gcra      theoretical arrival time | interval, burst
---   sliding   number of the window, its count, the count before | length of a window, requests
---   calendar  beginning of the period, its count | its end, requests
+-- The state of a limit is a number (gcra: the theoretical arrival time) or numbers separated by commas (sliding: number
+-- of the window, its count, the count before; calendar: beginning of the period, its count, its end).
+--
+-- The figures are those that the states were stored under, field,figure,…; for each limit (gcra: interval, burst,
+-- requests; sliding: window, requests; calendar: requests), and behind a space the print that stood for them. Where
+-- that is not the print of the request, states are carried over (see gcra.ts, sliding.ts). A state that the node knew
+-- under other figures is a list with the first of them behind it.
 --
 -- Written for speed, since it runs for every request: one flat list is read faster than lists in a list, one text is
--- answered faster than a list, and a table is filled faster where it was made with room.
+-- answered faster than a list, a table is filled faster where it was made with room, and figures are seldom read.
 local ask = cjson.decode(ARGV[1])
 local known = ask[6]
-local count = (#ask - 7) / 7
+local count = (#ask - 8) / 7
 local unpack, floor, ceil, min, max, format = unpack, math.floor, math.ceil, math.min, math.max, string.format
 
 -- The places of limit i stand behind base + 6 * i.
-local base = 1 + count
+local base = 2 + count
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local fields = {'b', 'o', 0, 0, 0}
-for i = 1, count do fields[i + 2] = ask[base + 6 * i + 2] end
-local stored = redis.call('HMGET', KEYS[1], unpack(fields, 1, count + 2))
-local generation, overrides = stored[1] or '', stored[2] or ''
+local fields = {'b', 'o', 'f', 0, 0, 0}
+for i = 1, count do fields[i + 3] = ask[base + 6 * i + 2] end
+local stored = redis.call('HMGET', KEYS[1], unpack(fields, 1, count + 3))
+local generation, overrides, figures = stored[1] or '', stored[2] or '', stored[3] or ''
 
-local overridden_until = 0
+local print, overridden_until = ' ' .. ask[8], 0
 if overrides ~= '' then
   for field, requests, burst, ends in string.gmatch(overrides, '(%S+) (%d+) (%d+) (%d+);') do
     if tonumber(ends) > now then
+      print = print .. ';' .. field .. ',' .. requests .. ',' .. burst
       overridden_until = max(overridden_until, tonumber(ends))
       for i = 1, count do
         local at = base + 6 * i
@@ -47,10 +51,13 @@ if overrides ~= '' then
   end
 end
 
-local function numbers(state)
-  if type(state) == 'table' then return unpack(state, 1, 4) end
-  local a, b, c, d = string.match(state, '([^,]+),([^,]+),([^,]+),?([^,]*)')
-  return tonumber(a), tonumber(b), tonumber(c), tonumber(d)
+-- The first figure of each limit, where it may be another one now.
+local before = {}
+local is_same = string.sub(figures, -#print) == print
+if not is_same then
+  for field, first in string.gmatch(string.match(figures, '^%S*'), '([^,;]+),([%d.]+)[^;]*;') do
+    before[field] = tonumber(first)
+  end
 end
 
 -- The counts of a sliding limit as its window `index` sees them.
@@ -59,26 +66,38 @@ local function follow(index, at, current, previous)
   return index, 0, at == index - 1 and current or 0
 end
 
--- per: of a gcra limit its interval. stored: text, a list, or nil.
-local function read(kind, burst, per, stored)
-  local a, b, c, d
-  if stored then a, b, c, d = numbers(stored) end
+-- per: of a gcra limit its interval. was: the first figure that the state was stored under, where it may differ.
+local function read(kind, burst, per, was, a, b, c)
   if kind == 'gcra' then
     if not a or a <= now then return now end
     local ahead = a - now
-    if b ~= per then ahead = ceil(4 * (ahead / b * per)) / 4 end
+    if was and was ~= per then ahead = ceil(4 * (ahead / was * per)) / 4 end
     return min(now + ahead, now + per * burst)
   elseif kind == 'sliding' then
     local index = floor(now / per)
     if not a then return {index, 0, 0} end
-    if d == per then return {follow(index, a, b, c)} end
-    local _, current, previous = follow(floor(now / d), a, b, c)
+    if not was or was == per then return {follow(index, a, b, c)} end
+    local _, current, previous = follow(floor(now / was), a, b, c)
     return {index, current + previous, 0}
   end
   local start = now >= per[3] and per[3] or now >= per[2] and per[2] or per[1]
   if not a then return {start, 0} end
   if a >= start then return {a, b} end
   return {start, c > now and b or 0}
+end
+
+local function stored_state(kind, field, burst, per, text)
+  if not text then return read(kind, burst, per) end
+  if kind == 'gcra' then return read(kind, burst, per, before[field], tonumber(text)) end
+  local a, b, c = string.match(text, '([^,]+),([^,]+),([^,]+)')
+  return read(kind, burst, per, before[field], tonumber(a), tonumber(b), tonumber(c))
+end
+
+local function known_state(kind, burst, per, state)
+  if type(state) == 'number' then return read(kind, burst, per, nil, state) end
+  if kind == 'gcra' then return read(kind, burst, per, state[2], state[1]) end
+  if kind == 'sliding' then return read(kind, burst, per, state[4], state[1], state[2], state[3]) end
+  return read(kind, burst, per, nil, state[1], state[2], state[3])
 end
 
 local function available(kind, requests, burst, per, state)
@@ -98,15 +117,15 @@ local reseed = known ~= '' and
 local states, least = {0, 0, 0}, math.huge
 for i = 1, count do
   local at = base + 6 * i
-  local kind, _, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
+  local kind, field, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
   if kind == 'gcra' then
     per = ceil(4 * per / requests) / 4
     ask[at + 6] = per
   end
-  local state = read(kind, burst, per, stored[i + 2])
+  local state = stored_state(kind, field, burst, per, stored[i + 3])
   local left = available(kind, requests, burst, per, state)
-  if reseed and ask[7 + i] ~= '' then
-    local remembered = read(kind, burst, per, ask[7 + i])
+  if reseed and ask[8 + i] ~= '' then
+    local remembered = known_state(kind, burst, per, ask[8 + i])
     local remaining = available(kind, requests, burst, per, remembered)
     if remaining < left then state, left = remembered, remaining end
   end
@@ -127,37 +146,66 @@ elseif least >= cost then
   amount = granted
 end
 
+-- Where the period of a calendar limit ends that began there.
+local function end_of(bounds, start)
+  for bound = 1, 4 do
+    if bounds[bound] > start then return bounds[bound] end
+  end
+  return bounds[4]
+end
+
 local overrun, after = '', ''
-local write, lives = {0, 0, 0, 0, 0, 0, 0, 0}, max(0, overridden_until - now)
+local write, lives = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, max(0, overridden_until - now)
 for i = 1, count do
   local at = base + 6 * i
   local kind, field, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
-  local state, debit, reset, text = states[i], amount, 0, nil
+  local state, debit, reset, text, told = states[i], amount, 0, nil, nil
   if takes and shadow == 1 and available(kind, requests, burst, per, state) < granted then
     overrun = (overrun == '' and '' or overrun .. ',') .. i - 1
     debit = 0
   end
   if kind == 'gcra' then
     local tat = max(now, min(state + debit * per, now + per * burst))
-    text = format(tat % 1 == 0 and per % 1 == 0 and '%.0f,%.0f,%.0f' or '%.2f,%.2f,%.0f', tat, per, burst)
+    text = format(tat % 1 == 0 and '%.0f' or '%.2f', tat)
+    told = text
     reset = tat - now
   else
     local used = max(0, min(state[2] + debit, max(requests, state[2])))
     if kind == 'sliding' then
-      text = format('%.0f,%.0f,%.0f,%.0f,%.0f', state[1], used, state[3], per, requests)
+      text = format('%.0f,%.0f,%.0f', state[1], used, state[3])
       if used > 0 or state[3] > 0 then reset = (state[1] + (used > 0 and 2 or 1)) * per - now end
     else
-      local ends = per[4]
-      for bound = 3, 1, -1 do
-        if per[bound] > state[1] then ends = per[bound] end
-      end
-      text = format('%.0f,%.0f,%.0f,%.0f', state[1], used, ends, requests)
+      local ends = end_of(per, state[1])
+      text = format('%.0f,%.0f,%.0f', state[1], used, ends)
       if used > 0 then reset = max(0, ends - now) end
     end
+    told = '[' .. text .. ']'
   end
-  after = after .. (i == 1 and '[' or ',[') .. text .. ']'
+  after = i == 1 and told or after .. ',' .. told
   write[2 * i - 1], write[2 * i] = field, text
   if reset > lives then lives = reset end
+end
+
+-- The figures of these limits, and those of others that the hash holds.
+local function figures_now()
+  local own, all = {}, ''
+  for i = 1, count do
+    local at = base + 6 * i
+    local kind, field, _, requests, burst, per = unpack(ask, at + 1, at + 6)
+    own[field] = true
+    if kind == 'gcra' then
+      local form = per % 1 == 0 and '%s%s,%.0f,%.0f,%.0f;' or '%s%s,%.2f,%.0f,%.0f;'
+      all = format(form, all, field, per, burst, requests)
+    elseif kind == 'sliding' then
+      all = format('%s%s,%.0f,%.0f;', all, field, per, requests)
+    else
+      all = format('%s%s,%.0f;', all, field, requests)
+    end
+  end
+  for one, field in string.gmatch(string.match(figures, '^%S*'), '(([^,;]+),[^;]+;)') do
+    if not own[field] then all = all .. one end
+  end
+  return all .. print
 end
 
 if amount ~= 0 or reseed then
@@ -165,6 +213,10 @@ if amount ~= 0 or reseed then
   if generation == '' then
     generation = format('%.0f', now)
     write[length + 1], write[length + 2] = 'b', generation
+    length = length + 2
+  end
+  if not is_same then
+    write[length + 1], write[length + 2] = 'f', figures_now()
     length = length + 2
   end
   redis.call('HSET', KEYS[1], unpack(write, 1, length))

@@ -95,7 +95,7 @@ describe("other people's plugins", () => {
     const dump = await runSluice(['dump', '--plugins', name])
     assert.match(
       dump.stderr,
-      /left out .*talker\.js: Kong would not start with its schema: config\.word: the type "text"/,
+      /skipped the plugin .*talker\.js: Kong would not start with its schema: config\.word: the type "text"/,
     )
     assert.deepEqual(
       JSON.parse(dump.stdout).Plugins.filter((plugin: { Name: string }) => /talker|fine/.test(plugin.Name))

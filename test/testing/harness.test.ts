@@ -93,7 +93,7 @@ describe('the harness for plugins', () => {
     assert.equal((await kong.request('/')).status, 200)
     const refused = await kong.request('/')
     assert.equal(refused.status, 429)
-    assert.equal(refused.headers['ratelimit-remaining'], '0')
+    assert.match(String(refused.headers.ratelimit), /"minute";r=0;/)
     await kong.close()
   })
 })

@@ -10,7 +10,7 @@ import { refuse } from '../confirm.ts'
 import { findService } from '../find.ts'
 import { projectFolder } from '../folders.ts'
 import { startSample } from '../sample.ts'
-import { NAMES, type Service, type ServiceKind, STORES, type StoreKind } from '../service.ts'
+import { NAMES, type Service, type ServiceKind } from '../service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
 import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
@@ -21,11 +21,15 @@ const run = promisify(execFile)
 const ROUTED_MS = 60_000
 
 /** What goes on without a store that can't be had. */
-const FALLBACKS: Readonly<Record<StoreKind, string>> = {
+const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
+  consul: 'the targets of upstreams are those that are declared',
 }
+
+/** What `make up` starts; the tests know more kinds. */
+export const STORE_KINDS: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
@@ -39,7 +43,7 @@ export interface StoreSearch {
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
   const degraded: string[] = []
   const found = await Promise.all(
-    STORES.map(async kind => {
+    STORE_KINDS.map(async kind => {
       try {
         const service = await findService(kind, {
           variables: 'SLUICE_',

@@ -70,6 +70,21 @@ describe('a change, shown', () => {
   })
 })
 
+describe('a change that cannot be undone', () => {
+  it('is shown with the reason', () => {
+    const deletion: Change = {
+      ...change({}, {}),
+      action: 'delete',
+      kind: 'basicauth_credentials',
+      label: 'x',
+    }
+    assert.equal(
+      renderChange(deletion, mask, { isColoured: false }),
+      '- x\n    cannot be undone: Kong keeps a hash of the password only',
+    )
+  })
+})
+
 describe('a text that Kong wrote', () => {
   it('shows no credential that it quotes', () => {
     assert.equal(

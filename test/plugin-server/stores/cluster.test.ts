@@ -3,7 +3,7 @@ import { systemClock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
-import { createPlan } from '../../../plugins/qos/plan.ts'
+import { createLimitSet } from '../../../plugins/qos/limit-set.ts'
 import { NOTHING_REMEMBERED, takeScript } from '../../../plugins/qos/script.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { calendar, gcra, sliding } from '../../plugins/qos/limits.ts'
@@ -30,9 +30,9 @@ describe('the Redis store on a Redis Cluster of three masters', () => {
   })
 
   it('decides over several limits in one slot, whichever master holds it', async () => {
-    const plan = createPlan([gcra(5, 60), sliding(50, 3600), calendar(500, 'day', Date.now() * 1000)])
+    const limitSet = createLimitSet([gcra(5, 60), sliding(50, 3600), calendar(500, 'day', Date.now() * 1000)])
     const ask = {
-      plan,
+      limitSet,
       cost: 1,
       wanted: 1,
       ahead: 0,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { Decider } from '../../../plugins/qos/decider.ts'
 import type { Limit } from '../../../plugins/qos/limit.ts'
-import { changeSubject } from '../../../plugins/qos/operate.ts'
-import { createPlan } from '../../../plugins/qos/plan.ts'
+import { changeSubject } from '../../../plugins/qos/limit-admin.ts'
+import { createLimitSet } from '../../../plugins/qos/limit-set.ts'
 import type { Request } from '../../../plugins/qos/request.ts'
 import { remainingOf, type Verdict } from '../../../plugins/qos/verdict.ts'
 import { createTestClock } from '../../support/test-clock.ts'
@@ -160,8 +160,14 @@ describe('the decider of qos', () => {
 
   it('keeps requests of two tiers apart that wait for one subject', async () => {
     const { ask, store } = await createSetting([gcra(10, 60, 10, 'minute')], { holds: true })
-    const other = createPlan([gcra(2, 60, 2, 'other')])
-    const verdicts = [ask(), ask({ plan: other }), ask(), ask({ plan: other }), ask({ plan: other })]
+    const other = createLimitSet([gcra(2, 60, 2, 'other')])
+    const verdicts = [
+      ask(),
+      ask({ limitSet: other }),
+      ask(),
+      ask({ limitSet: other }),
+      ask({ limitSet: other }),
+    ]
     for (let i = 0; i < 6; i++) await store.answer()
     const all = await Promise.all(verdicts)
     assert.deepEqual(
@@ -317,8 +323,8 @@ describe('the decider of qos', () => {
   it('keeps the counts of limits that a change of tier leaves as they are', async () => {
     const { ask } = await createSetting([gcra(10, 3600, 10, 'hour')], { strict: true })
     await ask({ cost: 4 })
-    const plan = createPlan([gcra(10, 3600, 10, 'hour'), gcra(5, 60, 5, 'minute')])
-    const verdict = await ask({ plan })
+    const limitSet = createLimitSet([gcra(10, 3600, 10, 'hour'), gcra(5, 60, 5, 'minute')])
+    const verdict = await ask({ limitSet })
     assert.deepEqual([remainingOf(verdict, 0), remainingOf(verdict, 1)], [5, 4])
   })
 
@@ -390,7 +396,7 @@ async function createSetting(limits: readonly Limit[], options: SettingOptions =
 }
 
 function requestOf(limits: readonly Limit[]): Omit<Request, 'leaseTolerance'> {
-  return { key: KEY, plan: createPlan(limits), cost: 1, onStoreError: 'local' }
+  return { key: KEY, limitSet: createLimitSet(limits), cost: 1, onStoreError: 'local' }
 }
 
 const brief = ({ outcome, by }: Verdict) => [outcome, by]

@@ -5,7 +5,7 @@ import { systemTimers, type Timers } from '../../../foundation/timers.ts'
 import { createStore } from '../../../plugin-server/stores/create.ts'
 import { Decider } from '../../../plugins/qos/decider.ts'
 import type { Limit } from '../../../plugins/qos/limit.ts'
-import { createPlan } from '../../../plugins/qos/plan.ts'
+import { createLimitSet } from '../../../plugins/qos/limit-set.ts'
 import type { Request } from '../../../plugins/qos/request.ts'
 import type { Verdict } from '../../../plugins/qos/verdict.ts'
 import type { Store } from '../../../sdk/store.ts'
@@ -30,7 +30,7 @@ export interface FleetOptions {
 
 /** Deciders of several nodes in one process, each with a connection of its own; timers go off when told. */
 export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500 }: FleetOptions) {
-  const plan = createPlan(limits)
+  const limitSet = createLimitSet(limits)
   const nodes = Array.from({ length: count }, (_, i): Node => {
     const metrics = createMetrics()
     const ticks = new Set<() => void>()
@@ -60,7 +60,7 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
       metrics,
       degraded,
       decide: async (key, more) =>
-        decider.decide({ key, plan, cost: 1, onStoreError: 'local', leaseTolerance: undefined, ...more }),
+        decider.decide({ key, limitSet, cost: 1, onStoreError: 'local', leaseTolerance: undefined, ...more }),
       async tick() {
         for (const callback of ticks) callback()
         await new Promise(resolve => setTimeout(resolve, 20))
@@ -75,7 +75,7 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
   for (let i = 0; i < 4; i++) await Promise.all(nodes.map(node => node.tick()))
   return {
     nodes,
-    plan,
+    limitSet,
     close: async () => void (await Promise.all(nodes.map(node => node.close()))),
   }
 }

@@ -30,6 +30,9 @@ export interface Answered {
   readonly status: number
   readonly body: Record<string, unknown> | undefined
   readonly headers: Readonly<Record<string, string | number>>
+  /** What the field RateLimit says is left, and RateLimit-Policy is admitted, by the names of the limits. */
+  readonly left: Readonly<Record<string, number>>
+  readonly quota: Readonly<Record<string, number>>
   /** PDK calls, in order. */
   readonly calls: readonly string[]
 }
@@ -76,10 +79,10 @@ export function createNode(
             instance,
             log: host.log,
           })
-          return { status: 200, body: undefined, headers: seen.headers, calls: seen.calls }
+          return { status: 200, body: undefined, calls: seen.calls, ...read(seen.headers) }
         } catch (error) {
           if (!(error instanceof Exited)) throw error
-          return { ...error.answer, calls: seen.calls }
+          return { ...error.answer, calls: seen.calls, ...read(error.answer.headers) }
         }
       }
     },
@@ -87,9 +90,22 @@ export function createNode(
   }
 }
 
+/** Reads the two fields of the IETF: `"minute";r=12;t=30, "hour";r=4;t=7200`. */
+function read(headers: Answered['headers']) {
+  const numbers = (field: string, parameter: string) =>
+    Object.fromEntries(
+      [...String(headers[field]).matchAll(new RegExp(`"([^"]+)"[^,]*?;${parameter}=(\\d+)`, 'g'))].map(
+        ([, name, number]) => [name, Number(number)],
+      ),
+    )
+  return { headers, left: numbers('RateLimit', 'r'), quota: numbers('RateLimit-Policy', 'q') }
+}
+
+type Exit = Pick<Answered, 'status' | 'body' | 'headers'>
+
 class Exited extends Error {
-  readonly answer: Omit<Answered, 'calls'>
-  constructor(answer: Omit<Answered, 'calls'>) {
+  readonly answer: Exit
+  constructor(answer: Exit) {
     super('exit')
     this.answer = answer
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createRandom, VirtualTime } from '../../../bench/virtual-time.ts'
-import { createOverload, type Entry, type Overload } from '../../../plugins/qos/overload.ts'
+import { type Admission, createOverload, type Overload } from '../../../plugins/qos/overload.ts'
 
 const GOLD = { priority: 9 }
 const BRONZE = { priority: 1 }
@@ -115,8 +115,8 @@ describe('adaptive concurrency', () => {
         for (const { enters, priority, which, tookMs, gapMs } of steps) {
           nowMs += gapMs
           if (enters) {
-            const entry = overload.enter({ priority }, nowMs)
-            if (entry.outcome === 'admitted') open.push(entry.slot)
+            const admission = overload.enter({ priority }, nowMs)
+            if (admission.outcome === 'admitted') open.push(admission.slot)
           } else if (open.length > 0) overload.leave(open.splice(which % open.length, 1)[0]!, tookMs, nowMs)
           assert.ok(overload.limit >= 4 && overload.limit <= 50)
           assert.ok(overload.inFlight >= 0 && overload.inFlight <= Math.max(50, open.length))
@@ -145,9 +145,9 @@ describe('adaptive concurrency', () => {
   })
 })
 
-function slotOf(entry: Entry): number {
-  assert.equal(entry.outcome, 'admitted')
-  return (entry as { slot: number }).slot
+function slotOf(admission: Admission): number {
+  assert.equal(admission.outcome, 'admitted')
+  return (admission as { slot: number }).slot
 }
 
 /** Fills the upstream to its limit again and again. */
@@ -156,9 +156,9 @@ function run(overload: Overload, from: number, to: number, tookMs: number): void
     const nowMs = round * 1000
     const slots: number[] = []
     for (;;) {
-      const entry = overload.enter(BRONZE, nowMs)
-      if (entry.outcome === 'shed') break
-      slots.push(entry.slot)
+      const admission = overload.enter(BRONZE, nowMs)
+      if (admission.outcome === 'shed') break
+      slots.push(admission.slot)
     }
     for (const slot of slots) overload.leave(slot, tookMs, nowMs + 400)
   }
@@ -193,15 +193,15 @@ async function saturate(overload: Overload | undefined, queue: number) {
     const count = counts[name]
     const isCounted = sentMs > 5000
     if (isCounted) count.sent++
-    const entry = overload?.enter({ priority }, sentMs)
-    if (entry?.outcome === 'shed') return
+    const admission = overload?.enter({ priority }, sentMs)
+    if (admission?.outcome === 'shed') return
     if (busy >= 20 && waiting.length >= queue) {
-      if (entry) time.at(sentMs + 1, () => overload!.leave(entry.slot, 'refused', time.nowMs))
+      if (admission) time.at(sentMs + 1, () => overload!.leave(admission.slot, 'refused', time.nowMs))
       return
     }
     waiting.push(() => {
       const tookMs = time.nowMs - sentMs
-      if (entry) overload!.leave(entry.slot, tookMs, time.nowMs)
+      if (admission) overload!.leave(admission.slot, tookMs, time.nowMs)
       if (isCounted && tookMs <= 1000) count.ok++
     })
     begin()

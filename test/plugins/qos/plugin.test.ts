@@ -32,14 +32,29 @@ describe('the plugin qos', () => {
       },
       default_tier: 'free',
     })
-    const { headers } = await ask(ALICE)
-    assert.equal(headers['RateLimit-Policy'], '"minute";q=100;w=60, "hour";q=5;w=3600')
-    assert.equal(headers.RateLimit, '"minute";r=99;t=1, "hour";r=4;t=7200')
-    assert.equal(headers['X-RateLimit-Limit-Minute'], 100)
-    assert.equal(headers['X-RateLimit-Remaining-Minute'], 99)
-    assert.equal(headers['X-RateLimit-Remaining-Hour'], 4)
-    assert.equal(headers['RateLimit-Limit'], 5)
-    assert.equal(headers['RateLimit-Remaining'], 4)
+    assert.deepEqual((await ask(ALICE)).headers, {
+      'RateLimit-Policy': '"minute";q=100;w=60, "hour";q=5;w=3600',
+      RateLimit: '"minute";r=99;t=1, "hour";r=4;t=7200',
+    })
+  })
+
+  it("adds Kong's own fields on request: each window, and the tightest of them", async () => {
+    const limits = [
+      { name: 'minute', requests: 100, per: 60 },
+      { name: 'hour', requests: 5, per: 3600, algorithm: 'sliding' },
+    ]
+    const ask = node.configure({ tiers: { free: { limits } }, default_tier: 'free', kong_headers: true })
+    assert.deepEqual((await ask(ALICE)).headers, {
+      'RateLimit-Policy': '"minute";q=100;w=60, "hour";q=5;w=3600',
+      RateLimit: '"minute";r=99;t=1, "hour";r=4;t=7200',
+      'X-RateLimit-Limit-Minute': 100,
+      'X-RateLimit-Remaining-Minute': 99,
+      'X-RateLimit-Limit-Hour': 5,
+      'X-RateLimit-Remaining-Hour': 4,
+      'RateLimit-Limit': 5,
+      'RateLimit-Remaining': 4,
+      'RateLimit-Reset': 7200,
+    })
   })
 
   it('answers 429 with Retry-After and problem details, and admits again after that time', async () => {
@@ -94,7 +109,7 @@ describe('the plugin qos', () => {
     })
     for (let i = 0; i < 5; i++) await ask(ALICE)
     node.clock.advance(60_000)
-    assert.equal((await ask(ALICE)).headers['X-RateLimit-Remaining-Day'], 7)
+    assert.equal((await ask(ALICE)).left.day, 7)
   })
 
   it('gives back what it took where the event is over meanwhile', async () => {
@@ -124,7 +139,7 @@ describe('the plugin qos', () => {
       default_tier: 'free',
       tier_by: { source: 'username', map: { alice: 'silver', goldie: 'silver' } },
     })
-    const limitOf = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Limit-Minute']
+    const limitOf = async (asked: Asked) => (await ask(asked)).quota.minute
     assert.equal(await limitOf(GOLDIE), 1000)
     assert.equal(await limitOf(ALICE), 100)
     assert.equal(await limitOf({ consumer: { id: 'c', username: 'carl', tags: ['tier:platinum'] } }), 10)
@@ -143,9 +158,7 @@ describe('the plugin qos', () => {
       trusted_sources: ['10.0.0.0/8', '2001:db8::/32'],
     })
     const from = async (ip: string, cost = '1') =>
-      (await ask({ ip, headers: { 'x-plan': 'premium', 'x-cost': cost } })).headers[
-        'X-RateLimit-Remaining-Minute'
-      ]
+      (await ask({ ip, headers: { 'x-plan': 'premium', 'x-cost': cost } })).left.minute
     assert.equal(await from('10.1.2.3', '7'), 993)
     assert.equal(await from('2001:db8::7', '7'), 993)
     assert.equal(await from('192.0.2.7', '7'), 9)
@@ -158,8 +171,8 @@ describe('the plugin qos', () => {
     )
     let left = 100
     for (const cost of ['-5', '1e9', '0x10', '', 'many', '3.5', '99999999', '5, 1', 'NaN']) {
-      const { headers } = await ask({ ...ALICE, headers: { 'x-cost': cost } })
-      assert.equal(headers['X-RateLimit-Remaining-Minute'], --left, `cost ${JSON.stringify(cost)}`)
+      const answer = await ask({ ...ALICE, headers: { 'x-cost': cost } })
+      assert.equal(answer.left.minute, --left, `cost ${JSON.stringify(cost)}`)
     }
   })
 
@@ -167,8 +180,7 @@ describe('the plugin qos', () => {
     const ask = node.configure(
       oneLimit({ requests: 10, per: 60 }, { cost: { methods: { post: 4, HEAD: 0 } } }),
     )
-    const left = async (method: string) =>
-      (await ask({ ...ALICE, method })).headers['X-RateLimit-Remaining-Minute']
+    const left = async (method: string) => (await ask({ ...ALICE, method })).left.minute
     assert.equal(await left('POST'), 6)
     assert.equal(await left('HEAD'), 6)
     assert.equal(await left('GET'), 5)
@@ -180,7 +192,7 @@ describe('the plugin qos', () => {
     assert.equal(status, 429)
     assert.equal(headers['Retry-After'], undefined)
     assert.match(String(body?.detail), /more than its limit can ever admit/)
-    assert.equal((await ask(ALICE)).headers['X-RateLimit-Remaining-Minute'], 9)
+    assert.equal((await ask(ALICE)).left.minute, 9)
   })
 
   it('counts by each kind of subject, alone and together', async () => {
@@ -217,7 +229,7 @@ describe('the plugin qos', () => {
     for (const [limit_by, [first, second], other] of cases) {
       const fresh = createNode()
       const ask = fresh.configure(oneLimit({ requests: 10, per: 60 }, { limit_by }))
-      const left = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Remaining-Minute']
+      const left = async (asked: Asked) => (await ask(asked)).left.minute
       assert.deepEqual([await left(first), await left(second), await left(other)], [9, 8, 9], limit_by.join())
       await fresh.close()
     }
@@ -227,7 +239,7 @@ describe('the plugin qos', () => {
     for (const limit_by of [['consumer'], ['credential'], ['header:x-tenant'], ['service'], ['route']]) {
       const fresh = createNode()
       const ask = fresh.configure(oneLimit({ requests: 10, per: 60 }, { limit_by }))
-      const left = async (ip: string) => (await ask({ ip })).headers['X-RateLimit-Remaining-Minute']
+      const left = async (ip: string) => (await ask({ ip })).left.minute
       assert.deepEqual([await left('192.0.2.1'), await left('192.0.2.2')], [9, 9], limit_by.join())
       await fresh.close()
     }
@@ -238,7 +250,7 @@ describe('the plugin qos', () => {
       oneLimit({ requests: 10, per: 60 }, { anonymous_consumers: ['guest', 'c-id'] }),
     )
     const guest = { id: 'c-guest', username: 'guest', tags: ['tier:free'] }
-    const left = async (asked: Asked) => (await ask(asked)).headers['X-RateLimit-Remaining-Minute']
+    const left = async (asked: Asked) => (await ask(asked)).left.minute
     assert.equal(await left({ consumer: guest, ip: '192.0.2.1' }), 9)
     assert.equal(await left({ consumer: guest, ip: '192.0.2.2' }), 9)
     assert.equal(await left({ consumer: { id: 'c-id' }, ip: '192.0.2.2' }), 8)
@@ -257,8 +269,7 @@ describe('the plugin qos', () => {
 
   it('keeps its counts when Kong replaces the instance, and apart for each place it is bound to', async () => {
     const sent = oneLimit({ requests: 10, per: 60 })
-    const left = async (more: object) =>
-      (await node.configure({ ...sent, ...more })(ALICE)).headers['X-RateLimit-Remaining-Minute']
+    const left = async (more: object) => (await node.configure({ ...sent, ...more })(ALICE)).left.minute
     assert.equal(await left({ route_id: 'r1', __seq__: 1, __plugin_id: 'p1' }), 9)
     assert.equal(await left({ route_id: 'r1', __seq__: 2, __plugin_id: 'p2' }), 8)
     assert.equal(await left({ route_id: 'r2' }), 9)

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
+import { figuresOf, withFigures } from '../../../plugins/qos/figures.ts'
 import { fieldOf, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
+import { createLimitSet, formatOverrides, type LimitSet } from '../../../plugins/qos/limit-set.ts'
 import { add, take } from '../../../plugins/qos/limiter.ts'
-import { createPlan, formatOverrides, type Plan } from '../../../plugins/qos/plan.ts'
 import {
   NOTHING_REMEMBERED,
+  type Remembered,
   type TakeArguments,
   type Taken,
   takeScript,
@@ -76,7 +78,7 @@ describe('the script of the limiter', function () {
     const steps = fc.array(step, { minLength: 1, maxLength: 25 })
     await fc.assert(
       fc.asyncProperty(someLimits, steps, async (limits, list) => {
-        const plan = createPlan(limits)
+        const limitSet = createLimitSet(limits)
         const key = freshKey()
         const hash: StoredHash = new Map()
         let states: readonly (Stored | undefined)[] = []
@@ -88,7 +90,7 @@ describe('the script of the limiter', function () {
             operation === 'take'
               ? { cost, wanted: cost + more, ahead, reserve }
               : once(back ? 0 - cost : cost)
-          const args = { ...demand, plan, operation, remembered, forced: false } as TakeArguments
+          const args = { ...demand, limitSet, operation, remembered, forced: false } as TakeArguments
           const { expireInMs, ...memory } = inMemory(hash, args, now)
           const lua = await inRedis(key, args, now)
           assert.deepEqual(lua, memory)
@@ -129,10 +131,10 @@ describe('the script of the limiter', function () {
     const steps = fc.array(step, { minLength: 2, maxLength: 20 })
     await fc.assert(
       fc.asyncProperty(variants, steps, async (limits, list) => {
-        const plans = limits.map(limit => createPlan([{ ...limit, name: 'one' }]))
+        const limitSets = limits.map(limit => createLimitSet([{ ...limit, name: 'one' }]))
         const key = freshKey()
         const hash: StoredHash = new Map()
-        let remembered = NOTHING_REMEMBERED
+        let remembered: Remembered = NOTHING_REMEMBERED
         let now = START
         for (const { gap, cost, variant, isLost } of list) {
           now += gap
@@ -140,12 +142,22 @@ describe('the script of the limiter', function () {
             await redis.del(key)
             hash.clear()
           }
-          const plan = plans[variant % plans.length]!
-          const args: TakeArguments = { ...once(cost), plan, operation: 'take', remembered, forced: false }
+          const limitSet = limitSets[variant % limitSets.length]!
+          const args: TakeArguments = {
+            ...once(cost),
+            limitSet,
+            operation: 'take',
+            remembered,
+            forced: false,
+          }
           const { expireInMs, ...memory } = inMemory(hash, args, now)
           const lua = await inRedis(key, args, now)
           assert.deepEqual(lua, memory)
-          remembered = lua
+          assert.deepEqual(plain(await redis.hgetall(key)), plain(Object.fromEntries(hash)))
+          // A node that follows a change of its limits notes by what the states were counted.
+          const [limit] = limitSet.limits as [Limit]
+          const states = lua.states.map(state => withFigures(limit, state!, figuresOf(limit)))
+          remembered = { generation: lua.generation, states }
         }
         await redis.del(key)
       }),
@@ -154,10 +166,10 @@ describe('the script of the limiter', function () {
   })
 
   it('takes its time from Redis, and has it in every answer', async () => {
-    const plan = createPlan([gcra(10, 60)])
+    const limitSet = createLimitSet([gcra(10, 60)])
     const args = {
       ...once(1),
-      plan,
+      limitSet,
       operation: 'take',
       remembered: NOTHING_REMEMBERED,
       forced: false,
@@ -168,10 +180,10 @@ describe('the script of the limiter', function () {
     assert.ok(nowMicros / 1000 >= before - 5 && nowMicros / 1000 <= Date.now() + 5)
   })
 
-  const plan = createPlan([gcra(10, 60), sliding(20, 3600), calendar(50)])
+  const limitSet = createLimitSet([gcra(10, 60), sliding(20, 3600), calendar(50)])
   const ask = (more: Partial<TakeArguments> = {}): TakeArguments => ({
     ...once(1),
-    plan,
+    limitSet,
     operation: 'take',
     remembered: NOTHING_REMEMBERED,
     forced: false,
@@ -207,12 +219,12 @@ describe('the script of the limiter', function () {
     const later = await run(ask({ ...once(4), remembered: earlier }), START + 2000)
     await lose()
     const stranger = await run(ask(), START + 3000)
-    assert.equal(left(stranger, plan, 0), 9)
+    assert.equal(left(stranger, limitSet, 0), 9)
     const first = await run(ask({ remembered: earlier }), START + 4000)
-    assert.equal(left(first, plan, 0), 4)
+    assert.equal(left(first, limitSet, 0), 4)
     const second = await run(ask({ remembered: later }), START + 5000)
-    assert.equal(left(second, plan, 0), 0)
-    assert.equal(left(second, plan, 2), 40)
+    assert.equal(left(second, limitSet, 0), 0)
+    assert.equal(left(second, limitSet, 2), 40)
   })
 
   it('lets the stored counts stand while the hash is the same', async () => {
@@ -220,7 +232,7 @@ describe('the script of the limiter', function () {
     const before = await run(ask({ ...once(8) }), START)
     await run(ask({ ...once(-6), operation: 'add', remembered: before }), START)
     const after = await run(ask({ remembered: before }), START)
-    assert.equal(left(after, plan, 0), 7)
+    assert.equal(left(after, limitSet, 0), 7)
   })
 
   it('raises the stored counts where the node was told that writes may be lost', async () => {
@@ -228,7 +240,7 @@ describe('the script of the limiter', function () {
     const before = await run(ask({ ...once(8) }), START)
     await run(ask({ ...once(-6), operation: 'add', remembered: before }), START)
     const after = await run(ask({ remembered: before, forced: true }), START)
-    assert.equal(left(after, plan, 0), 1)
+    assert.equal(left(after, limitSet, 0), 1)
   })
 
   it('gives nothing back to a hash that is not the one it was taken from', async () => {
@@ -241,7 +253,7 @@ describe('the script of the limiter', function () {
       START + 1000,
     )
     assert.equal(after.granted, 0)
-    assert.equal(left(after, plan, 0), 6)
+    assert.equal(left(after, limitSet, 0), 6)
   })
 
   it('lets a reset stand against every memory of before', async () => {
@@ -251,7 +263,7 @@ describe('the script of the limiter', function () {
     await set('b', 'r123')
     for (const forced of [false, true]) {
       const after = await run(ask({ cost: 0, wanted: 0, remembered: before, forced }), START)
-      assert.equal(left(after, plan, 0), 10)
+      assert.equal(left(after, limitSet, 0), 10)
       assert.equal(after.generation, 'r123')
     }
   })
@@ -259,7 +271,7 @@ describe('the script of the limiter', function () {
   it('follows an override until its time is over', async () => {
     const { run, set } = both()
     const until = START + 100 * SECOND
-    const change = [{ field: fieldOf(plan.limits[0]!), requests: 100, burst: 15, untilMicros: until }]
+    const change = [{ field: fieldOf(limitSet.limits[0]!), requests: 100, burst: 15, untilMicros: until }]
     await set('o', formatOverrides(change))
     assert.equal((await run(ask({ ...once(15) }), START)).granted, 15)
     assert.equal((await run(ask(), START)).granted, -1)
@@ -277,7 +289,16 @@ describe('the script of the limiter', function () {
   })
 })
 
-function left(taken: Taken, plan: Plan, place: number): number {
+/** A hash of either store: text, and fractions of numbers as JavaScript writes them. */
+const plain = (hash: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(hash).map(([field, value]) => [
+      field,
+      String(value).replace(/\d+\.\d+/g, number => String(Number(number))),
+    ]),
+  )
+
+function left(taken: Taken, limitSet: LimitSet, place: number): number {
   const probe = { cost: 0, wanted: Number.POSITIVE_INFINITY, ahead: 0, reserve: 0 }
-  return take([plan.limits[place]!], [taken.states[place]], probe, taken.nowMicros).granted
+  return take([limitSet.limits[place]!], [taken.states[place]], probe, taken.nowMicros).granted
 }

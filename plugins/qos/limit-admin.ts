@@ -1,10 +1,10 @@
 /** What operators do with the limits of a subject: look, reset, change for a while. */
 import { type ScriptList, SluiceError, type Store, type StoreScript } from '../../sdk/sdk.ts'
-import { formatOverrides, type Override, parseOverrides } from './plan.ts'
+import { formatOverrides, type Override, parseOverrides } from './limit-set.ts'
 
 /** Operators announce here that a subject was changed; the message is a `Change` in JSON. */
 export const CHANGES_CHANNEL = 'sluice:qos:changed'
-export const KEY_PREFIX = '{sluice:qos:'
+const KEY_PREFIX = '{sluice:qos:'
 /** The longest time for which a limit can be changed. */
 export const MAX_CHANGE_MS = 30 * 86_400_000
 
@@ -44,8 +44,8 @@ type Operation =
       readonly lastsMicros: number
     }
 
-const operateScript: StoreScript<SubjectState, Operation> = {
-  name: 'qos-operate',
+const adminScript: StoreScript<SubjectState, Operation> = {
+  name: 'qos-limit-admin',
   lua: `
     local key, operation, limit = KEYS[1], ARGV[1], ARGV[2]
     local time = redis.call('TIME')
@@ -119,15 +119,26 @@ const operateScript: StoreScript<SubjectState, Operation> = {
   },
 }
 
-/** Every subject whose name holds these words, such as `consumer:4f…`; with the scope it is counted in. */
-export async function findSubjects(store: Store, subject: string): Promise<string[]> {
-  const found: string[] = []
+/**
+ * Walks over all that is counted: the keys of a subject, such as `consumer:4f…`, alone or together with others, and
+ * the scopes in which anything is counted.
+ */
+export async function findSubjects(
+  store: Store,
+  subject: string,
+): Promise<{ keys: readonly string[]; scopes: readonly string[] }> {
+  const keys: string[] = []
+  const scopes = new Set<string>()
   for await (const key of store.keys(KEY_PREFIX)) {
     const parts = partsOf(key)
-    if (parts?.subject.split(',').includes(subject)) found.push(key)
+    if (!parts) continue
+    scopes.add(parts.scope)
+    if (parts.subject === subject || parts.subject.split(',').includes(subject)) keys.push(key)
   }
-  return found.sort()
+  return { keys: keys.sort(), scopes: [...scopes].sort() }
 }
+
+export const keyOf = (scope: string, subject: string): string => `${KEY_PREFIX}${scope}:${subject}}`
 
 /** Splits `{sluice:qos:<scope>:<subject>}`; undefined for what is no subject, such as the list of nodes. */
 export function partsOf(key: string): { scope: string; subject: string } | undefined {
@@ -136,7 +147,7 @@ export function partsOf(key: string): { scope: string; subject: string } | undef
 }
 
 export async function showSubject(store: Store, key: string): Promise<SubjectState> {
-  return store.run(operateScript, key, { operation: 'show' })
+  return store.run(adminScript, key, { operation: 'show' })
 }
 
 /**
@@ -151,7 +162,7 @@ export async function changeSubject(store: Store, change: Change, nowMs: number)
       'a limit is changed to at least 1 request, for 30 days at the most',
     )
   const state = await store.run(
-    operateScript,
+    adminScript,
     key,
     action === 'reset'
       ? { operation: 'reset', limit }

@@ -1,20 +1,25 @@
+import { createHash } from 'node:crypto'
 import { fieldOf, type Limit } from './limit.ts'
 
 /** The limits of a tier as the script takes them: made once, since their text is the larger part of a call. */
-export interface Plan {
+export interface LimitSet {
   readonly limits: readonly Limit[]
   readonly fields: readonly string[]
   /** The limits as ARGV[1] of take.lua has them. */
   readonly text: string
+  /** Stands for all figures of the limits together; see figures.ts. */
+  readonly print: string
   /** Whether a limit refuses nothing: it tells request by request who would have been refused. */
   readonly hasShadow: boolean
 }
 
-export function createPlan(limits: readonly Limit[]): Plan {
+export function createLimitSet(limits: readonly Limit[]): LimitSet {
+  const text = JSON.stringify(limits.flatMap(placesOf)).slice(1, -1)
   return {
     limits,
     fields: limits.map(fieldOf),
-    text: JSON.stringify(limits.flatMap(placesOf)).slice(1, -1),
+    text,
+    print: createHash('sha1').update(text).digest('base64url').slice(0, 8),
     hasShadow: limits.some(limit => limit.shadow),
   }
 }
