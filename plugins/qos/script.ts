@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { StoreScript } from '../../sdk/sdk.ts'
+import type { StoredHash, StoreScript } from '../../sdk/sdk.ts'
 import { withFigures } from './figures.ts'
-import type { Stored } from './limit.ts'
+import { intervalMicros } from './gcra.ts'
+import type { Limit, Stored } from './limit.ts'
 import { type LimitSet, overridden, parseOverrides } from './limit-set.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
 
@@ -88,8 +89,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
         generation = String(now)
         hash.set('b', generation)
       }
-      for (let i = 0; i < states.length; i++)
-        hash.set(limitSet.fields[i]!, withFigures(limits[i]!, states[i]!))
+      for (let i = 0; i < states.length; i++) keep(hash, limitSet.fields[i]!, limits[i]!, states[i]!)
     }
     return {
       result: { granted, nowMicros: now, generation, overrides, overrun, states },
@@ -101,6 +101,19 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
     const [granted, seconds, micros, generation, overrides, overrun, states] = JSON.parse(reply) as Reply
     return { granted, nowMicros: seconds * 1_000_000 + micros, generation, overrides, overrun, states }
   },
+}
+
+/** Puts a state into memory, in the place of the one there where its figures are the same. */
+function keep(hash: StoredHash, field: string, limit: Limit, state: Stored): void {
+  const kept = hash.get(field)
+  if (limit.kind === 'gcra' && typeof state === 'number' && Array.isArray(kept)) {
+    const isSame = kept[1] === intervalMicros(limit) && kept[2] === limit.burst
+    if (isSame && (kept[3] ?? limit.burst) === limit.requests) {
+      kept[0] = state
+      return
+    }
+  }
+  hash.set(field, withFigures(limit, state))
 }
 
 /**

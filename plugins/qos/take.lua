@@ -146,7 +146,7 @@ if not takes then
   amount = granted
 elseif least >= cost then
   granted = min(ask[3], least)
-  if cost > 0 then granted = granted - granted % cost end
+  if cost > 1 then granted = granted - granted % cost end
   granted = granted + max(0, min(ask[4], least - ask[5] - granted))
   amount = granted
 end
