@@ -27,7 +27,11 @@ lint: install ## checks style and common mistakes
 .PHONY: test
 test: build lint ## installs what is missing and runs every test
 	@node dist/ops/local/obtain.js
-	@npx mocha 'dist/test/**/*.test.js'
+	@node dist/test/run.js
+
+.PHONY: test-unit
+test-unit: build ## the tests that start no other program: quick, and without Redis, PostgreSQL and RabbitMQ
+	@node dist/test/run.js --unit
 
 .PHONY: contract
 contract: build ## the contract suite: the local gateway, and the real Kong in Docker or at SLUICE_TEST_KONG_ADMIN_URL

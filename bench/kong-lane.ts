@@ -47,14 +47,15 @@ function dial(path: string): Promise<Socket> {
   })
 }
 
-function frame(write: (writer: WireWriter) => void): Buffer {
+export function frame(write: (writer: WireWriter) => void): Buffer {
   const writer = new WireWriter()
   const mark = writer.openFrame()
   write(writer)
   writer.closeFrame(mark)
   return writer.take()
 }
-const replyOf = (type: TypeName, value: unknown) => frame(writer => TYPES[type].write(writer, [value]))
+export const replyOf = (type: TypeName, value: unknown): Buffer =>
+  frame(writer => TYPES[type].write(writer, [value]))
 
 /** By the method's name in latin1, which is how it is compared. */
 const PROTOBUF_REPLIES: Readonly<Record<string, Buffer>> = {
@@ -70,7 +71,11 @@ const PROTOBUF_REPLIES: Readonly<Record<string, Buffer>> = {
 const EXIT = 'kong.response.exit'
 const NOTHING = frame(() => {})
 
-export async function openProtobufLane(path: string): Promise<KongLane> {
+/** @param answer makes the reply to a call; undefined for what it does not know */
+export async function openProtobufLane(
+  path: string,
+  answer: (method: string) => Buffer | undefined = () => undefined,
+): Promise<KongLane> {
   const socket = await dial(path)
   let sequence = 1
   let rest: Buffer = Buffer.alloc(0)
@@ -103,7 +108,7 @@ export async function openProtobufLane(path: string): Promise<KongLane> {
           socket.destroy()
           return ended('rejected')
         }
-        socket.write(PROTOBUF_REPLIES[method] ?? NOTHING)
+        socket.write(answer(method) ?? PROTOBUF_REPLIES[method] ?? NOTHING)
       } else if (length === 0) state = 'return'
       else {
         method = bytes.toString('latin1', start, at)

@@ -19,6 +19,7 @@ interface Benchmark {
 const BENCHMARKS: readonly Benchmark[] = [
   { name: 'events', claim: "CPU an event, against Kong's JavaScript plugin server" },
   { name: 'storm', claim: "every event rejected, against Kong's JavaScript plugin server" },
+  { name: 'large-exit', claim: 'CPU an exit with a large body' },
   { name: 'start', claim: "start to the first answered event, against Kong's JavaScript plugin server" },
   { name: 'memory', claim: 'memory over ten million events', nodeArgs: ['--expose-gc'] },
   { name: 'fuzz', claim: 'one million mutated frames' },

@@ -75,7 +75,8 @@ export class UpstreamTargets {
   }
 
   async #read(): Promise<Map<string, TargetRow>> {
-    const rows = (await this.#parts.kong.list(`/upstreams/${this.upstream.id}/targets`)) as
+    // `/targets` leaves out those of weight 0.
+    const rows = (await this.#parts.kong.list(`/upstreams/${this.upstream.id}/targets/all`)) as
       | readonly TargetRow[]
       | undefined
     const own = new Map((rows ?? []).filter(isOwnTarget).map(row => [row.target, row]))

@@ -71,27 +71,27 @@ export class Adoption {
       }
       for (const spool of await adoptSpools(spoolDir, writer))
         await this.#adopt(spool).catch(error =>
-          log.error({ folder: spool.folder, reason: messageOf(error) }, 'a spool could not be taken over'),
+          log.error({ folder: spool.folder, reason: messageOf(error) }, 'cannot adopt a spool'),
         )
     } catch (error) {
-      log.error({ reason: messageOf(error) }, 'the spools of ended processes could not be looked for')
+      log.error({ reason: messageOf(error) }, 'cannot look for spools of ended processes')
     }
   }
 
   async #adopt({ folder, writer }: AdoptedSpool): Promise<void> {
     const { relays, log, publish } = this.#options
     const { sequence, chain, tornBytes } = await cutTornTail(folder)
-    const cursors = new Map<string, Cursor>()
-    for (const relay of relays) cursors.set(relay.sink, await Cursor.open(folder, relay.sink))
+    const outlets: (readonly [Relay, Cursor])[] = []
+    for (const relay of relays) outlets.push([relay, await Cursor.open(folder, relay.sink)])
+    const cursors = new Map(outlets.map(([relay, cursor]) => [relay.sink, cursor]))
     this.#adopted.set(folder, { bytes: await sizeOf(folder), records: sequence, cursors })
-    log.info({ writer, records: sequence, tornBytes }, 'took over the spool of an ended process')
+    log.info({ writer, records: sequence, tornBytes }, 'adopted the spool of an ended process')
     publish({
       type: 'events.spool-adopted.v1',
       subject: writer,
       data: { writer, sequence, chain: chain ?? genesis(writer), torn_bytes: tornBytes },
     })
-    for (const relay of relays) {
-      const cursor = cursors.get(relay.sink)!
+    for (const [relay, cursor] of outlets) {
       relay.add({
         reader: new SpoolReader({ folder, from: cursor.position }),
         cursor,

@@ -21,16 +21,16 @@ export class EventMetrics {
     this.#appended = metrics.counter('sluice_events_appended_total', 'events written to the spool', ['type'])
     this.#undeclared = metrics.counter(
       'sluice_events_undeclared_total',
-      'events of a type that no one declared, or with data that its schema refuses; stored all the same',
+      'events of an undeclared type, or whose data does not match its schema; stored nevertheless',
       ['type'],
     )
     this.#lost = metrics.counter('sluice_events_lost_total', 'events that were dropped', ['reason'])
     for (const reason of LOSS_REASONS) this.#lost.with({ reason })
     this.#repeated = metrics
-      .counter('sluice_events_repeated_total', 'events that were published again and written once')
+      .counter('sluice_events_repeated_total', 'events published again and written once')
       .with({})
     this.#late = metrics
-      .counter('sluice_events_late_total', 'events whose publisher was answered before they were on disk')
+      .counter('sluice_events_late_total', 'events acknowledged before they were on disk')
       .with({})
     this.#fsync = metrics
       .histogram(
@@ -95,14 +95,11 @@ export class SinkMetrics {
     this.#retried = counter('sluice_events_retried_total', 'events that were sent to a sink again')
     this.#refused = counter(
       'sluice_events_refused_total',
-      'events that a sink refused for their content; PostgreSQL keeps them in gateway_events_rejected',
+      'events that a sink rejected for their content; PostgreSQL keeps them in gateway_events_rejected',
     )
     this.#records = gauge('sluice_events_backlog_records', 'events that wait for a sink')
     this.#bytes = gauge('sluice_events_backlog_bytes', 'bytes that wait for a sink')
-    this.#lag = gauge(
-      'sluice_events_lag_seconds',
-      'age of the events that wait for a sink; 0 while none does',
-    )
+    this.#lag = gauge('sluice_events_lag_seconds', 'age of the oldest event waiting for a sink; 0 if none is')
   }
 
   confirmed(records: number): void {

@@ -94,7 +94,7 @@ class StartedLater implements EventPipeline {
       watcher: {
         synced: (_records, _bytes, seconds) => metrics.synced(seconds),
         late: records => metrics.late(records),
-        failed: error => log.error({ reason: messageOf(error) }, 'the spool cannot be written; trying again'),
+        failed: error => log.error({ reason: messageOf(error) }, 'cannot write the event spool; retrying'),
       },
     })
     this.#running = await RunningPipeline.start({

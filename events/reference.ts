@@ -36,7 +36,7 @@ export function updateReference(page: string, types: readonly EventType[]): stri
 
 function describeSection(types: readonly EventType[]): string {
   const heads = types.length > 4 ? familyOf(types) : types.map(describeType).join('\n')
-  const { properties = {}, required = [] } = types[0]!.data as unknown as Schema
+  const { properties = {}, required = [] }: Schema = types[0]?.data ?? {}
   const rows = Object.entries(properties).map(
     ([name, schema]) =>
       `| \`${name}\` | ${typeOf(schema)}${required.includes(name) ? '' : ', optional'} | ${schema.description ?? ''} |\n`,
@@ -50,12 +50,13 @@ const describeType = ({ type, doc }: EventType) => `### \`${type}\`\n\n${doc}\n`
 function familyOf(types: readonly EventType[]): string {
   const happened = new Map<string, string[]>()
   for (const { type } of types) {
-    const [area, entity, what, version] = type.split('.')
+    const [area, entity, what = '', version] = type.split('.')
     const form = `${area}.${entity}.….${version}`
-    happened.set(form, [...(happened.get(form) ?? []), what!])
+    happened.set(form, [...(happened.get(form) ?? []), what])
   }
   const rows = [...happened].map(([form, whats]) => `| \`${form}\` | ${whats.join(', ')} |\n`)
-  return `### \`${types[0]!.type.split('.')[0]}.…\`\n\n${types[0]!.doc}\n\n| type | … |\n| --- | --- |\n${rows.join('')}`
+  const [first] = types
+  return `### \`${first?.type.split('.')[0]}.…\`\n\n${first?.doc}\n\n| type | … |\n| --- | --- |\n${rows.join('')}`
 }
 
 function typeOf(schema: Schema): string {

@@ -34,7 +34,7 @@ export interface RelayOptions {
   readonly log: Logger
   readonly timers: Timers
   readonly metrics: Pick<SinkMetrics, 'confirmed' | 'retried' | 'refused'>
-  /** Stretches of damaged bytes were passed over. */
+  /** Stretches of corrupt bytes were skipped. */
   readonly onCorrupt: (regions: number, bytes: number) => void
 }
 
@@ -130,7 +130,7 @@ export class Relay {
       } catch (error) {
         // Of the spool, not of the sink: a file that can't be read.
         this.#failing = messageOf(error)
-        this.#options.log.error({ sink: this.sink, reason: this.#failing }, 'the spool cannot be read')
+        this.#options.log.error({ sink: this.sink, reason: this.#failing }, 'cannot read the event spool')
         await this.#pause(LONGEST_PAUSE_MS)
         continue
       }
@@ -196,19 +196,17 @@ export class Relay {
         const { refused } = await sink.store(records, this.#stop.signal)
         metrics.confirmed(records.length - refused)
         if (refused > 0) metrics.refused(refused)
-        this.#lagMs = Math.max(0, clock.now() - Date.parse(records.at(-1)!.time))
+        const newest = Date.parse(String(records.at(-1)?.time))
+        this.#lagMs = Math.max(0, clock.now() - newest)
         this.#progressMs = clock.monotonic()
-        if (this.#failing !== undefined) log.info({ sink: sink.name }, 'the event sink takes events again')
+        if (this.#failing !== undefined) log.info({ sink: sink.name }, 'event sink available again')
         this.#failing = undefined
         return true
       } catch (error) {
         if (this.#stop.signal.aborted) return false
         const reason = messageOf(error)
         if (this.#failing !== reason)
-          log.warn(
-            { sink: sink.name, reason, waiting: records.length },
-            'the event sink does not take events',
-          )
+          log.warn({ sink: sink.name, reason, waiting: records.length }, 'event sink unavailable; retrying')
         this.#failing = reason
         await this.#pause(doublingMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) * random())
       }

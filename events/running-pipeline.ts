@@ -48,7 +48,7 @@ export class RunningPipeline {
   #lastAdoptionMs = Number.NEGATIVE_INFINITY
   #isClosed = false
 
-  private constructor(options: RunningOptions, cursors: readonly Cursor[]) {
+  private constructor(options: RunningOptions, ways: readonly (readonly [Sink, Cursor])[]) {
     this.#options = options
     const { node, spool, writer, registry, clock, log, timers, metrics, spoolMaxBytes } = options
     this.writer = new EventWriter(spool, {
@@ -62,7 +62,7 @@ export class RunningPipeline {
       maxBytes: spoolMaxBytes,
       otherBytes: () => this.#adoption.bytes,
     })
-    this.#outlets = options.sinks.map((sink, i) => this.#outletFor(sink, cursors[i]!))
+    this.#outlets = ways.map(([sink, cursor]) => this.#outletFor(sink, cursor))
     this.#adoption = new Adoption({
       spoolDir: options.spoolDir,
       writer,
@@ -74,9 +74,9 @@ export class RunningPipeline {
 
   static async start(options: RunningOptions): Promise<RunningPipeline> {
     const { folder } = options.spool
-    const cursors: Cursor[] = []
-    for (const { name } of options.sinks) cursors.push(await Cursor.open(folder, name))
-    const pipeline = new RunningPipeline(options, cursors)
+    const ways: (readonly [Sink, Cursor])[] = []
+    for (const sink of options.sinks) ways.push([sink, await Cursor.open(folder, sink.name)])
+    const pipeline = new RunningPipeline(options, ways)
     pipeline.#start()
     return pipeline
   }
@@ -89,7 +89,7 @@ export class RunningPipeline {
       ...(failing === undefined ? [] : [`the event spool cannot be written: ${failing}`]),
       ...stalled.map(({ relay }) => {
         const seconds = Math.round(relay.stalledMs / 1000)
-        return `${relay.sink} has taken no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
+        return `${relay.sink} has accepted no event for ${seconds} s while events wait: ${relay.failing ?? 'no answer'}`
       }),
     ]
   }
@@ -136,7 +136,7 @@ export class RunningPipeline {
     const { clock, random, log, timers } = this.#options
     const metrics = this.#options.metrics.sink(sink.name)
     const onCorrupt = (regions: number, bytes: number) => {
-      log.error({ sink: sink.name, regions, bytes }, 'damaged bytes in the spool were skipped')
+      log.error({ sink: sink.name, regions, bytes }, 'skipped corrupt bytes in the event spool')
       // Each sink finds the same damage; it is one loss.
       if (sink.name === this.#outlets[0]?.relay.sink) this.writer.countLost('corrupt', regions)
     }

@@ -21,7 +21,7 @@ export interface Sink {
   /** `postgres`, `rabbitmq`: names its cursor and its metrics. */
   readonly name: string
   /**
-   * Stores a batch. Kept when every record is safe there; a record that comes again is no second one.
+   * Stores a batch. Resolves once every record is durable there. Idempotent.
    *
    * @throws when any record may not be safe; the same array then comes again.
    */

@@ -5,7 +5,7 @@ import type { Sink } from './sink.ts'
 export interface SinkSettings {
   readonly postgresUrl: string | undefined
   readonly amqpUrl: string | undefined
-  /** Days that PostgreSQL keeps events; undefined: for ever. */
+  /** Days that PostgreSQL keeps events; undefined: forever. */
   readonly eventRetentionDays?: number | undefined
 }
 

@@ -133,7 +133,7 @@ export class EventWriter implements EventPublisher {
       return this.#isWellFormed(draft) ? this.#append(published, false) : undefined
     } catch {
       // A draft that can't even be read, such as one with a getter that throws.
-      this.#options.log.error({ type: String(draft?.type) }, 'an event could not be read, and was dropped')
+      this.#options.log.error({ type: String(draft?.type) }, 'dropped an unreadable event')
       this.countLost('malformed', 1)
       return undefined
     }
@@ -145,7 +145,7 @@ export class EventWriter implements EventPublisher {
     if (!problem) return true
     if (!this.#complained.has(problem.message) && this.#complained.size < 100) {
       this.#complained.add(problem.message)
-      this.#options.log.warn({ problem: problem.message }, 'an event is not as its type wants it')
+      this.#options.log.warn({ problem: problem.message }, 'an event does not match its declared type')
     }
     if (problem.kind === 'malformed') {
       this.countLost('malformed', 1)
@@ -214,7 +214,7 @@ export class EventWriter implements EventPublisher {
   #reportLosses(): void {
     for (const [reason, { count, firstMs, lastMs }] of this.#losses) {
       this.#losses.delete(reason)
-      this.#options.log.error({ reason, count }, 'events were lost')
+      this.#options.log.error({ reason, count }, 'events lost')
       this.publishOwn({
         type: 'events.lost.v1',
         subject: this.#options.writer,

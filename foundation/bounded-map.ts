@@ -17,6 +17,6 @@ export class BoundedMap<V> {
   set(name: string, value: V): void {
     this.#entries.delete(name)
     this.#entries.set(name, value)
-    if (this.#entries.size > this.#limit) this.#entries.delete(this.#oldest.next().value!)
+    if (this.#entries.size > this.#limit) this.#entries.delete(String(this.#oldest.next().value))
   }
 }

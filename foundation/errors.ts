@@ -12,19 +12,21 @@ export const ERRORS = {
   // plugins
   SLUICE_PLUGIN_INVALID: 'Correct the plugin definition; CONTRIBUTING.md shows a complete one.',
   SLUICE_PLUGIN_UNKNOWN: 'Name a plugin that `sluice dump` lists, or load its folder with --plugins.',
-  SLUICE_PLUGIN_LOAD: 'Correct the module, or leave it out of the --plugins folder.',
+  SLUICE_PLUGIN_LOAD: 'Correct the module, or remove it from the --plugins folder.',
   SLUICE_PLUGIN_CONFIG: 'Correct the named fields of the plugin configuration in Kong.',
   // the PDK
-  SLUICE_PDK_PHASE: 'Make the call in a phase that allows it; the documentation of the PDK lists them.',
-  SLUICE_PDK_UNKNOWN: 'Name a call that the documentation of the PDK lists.',
+  SLUICE_PDK_PHASE: 'Make the call in a phase that allows it; docs/pdk.md lists them.',
+  SLUICE_PDK_UNKNOWN: 'Use a call that docs/pdk.md lists.',
   SLUICE_PDK_ARGUMENT: 'Pass arguments of the documented types.',
-  SLUICE_PDK_PROTOCOL: 'Let Kong speak the protocol that has the call: `sluice dump --protocol`.',
+  SLUICE_PDK_PROTOCOL: 'Use the protocol that has the call: `sluice dump --protocol`.',
   SLUICE_PDK_BODY:
     "Share nginx's temporary folder with the plugin server, or raise nginx's client_body_buffer_size.",
   SLUICE_PDK_CLOSED: 'Await every PDK call before the phase handler returns.',
   // calls to other services
   SLUICE_FETCH_TIMEOUT: 'Check the service, or raise `timeoutMs` of the call and the deadline of the phase.',
   SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
+  SLUICE_LOOPBACK_REFUSED:
+    "Set SLUICE_PROXY_URL and SLUICE_LOOPBACK_SECRET, and name a path of Kong's proxy.",
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:
@@ -67,7 +69,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** A failure that its reader can mend: what went wrong, where, and (from the table) what to do. */
+/** A failure that its reader can fix: what went wrong, where, and (from the table) what to do. */
 export class SluiceError extends Error {
   readonly code: ErrorCode
   /** Facts for programs, such as `{field, value}`; never a secret. */

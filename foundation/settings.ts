@@ -16,6 +16,8 @@ interface SettingSpec {
   readonly max?: number
   /** For `url` and `urls`: the schemes that are accepted. */
   readonly schemes?: readonly string[]
+  /** For `text`. */
+  readonly minLength?: number
   /** For `choice`. */
   readonly choices?: readonly string[]
 }
@@ -67,7 +69,7 @@ export const SETTINGS = {
     default: 4,
     min: 1,
     max: 10_000,
-    doc: 'how many plugin server processes share Redis at most, workers included; a process whose Redis is away counts with them until it has heard how many live',
+    doc: 'how many plugin server processes share Redis at most, workers included; a process that cannot reach Redis assumes this number until it knows how many are alive',
   },
   postgresUrl: {
     env: 'SLUICE_POSTGRES_URL',
@@ -119,6 +121,21 @@ export const SETTINGS = {
     default: undefined,
     secret: true,
     doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
+  },
+  proxyUrl: {
+    env: 'SLUICE_PROXY_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: "Kong's own proxy, for plugins that call through it (cache, aggregate)",
+  },
+  loopbackSecret: {
+    env: 'SLUICE_LOOPBACK_SECRET',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    minLength: 32,
+    doc: 'signs such calls, so that plugins recognise them; at least 32 characters, the same on all nodes',
   },
   pluginsOnError: {
     env: 'SLUICE_PLUGINS_ON_ERROR',
@@ -175,6 +192,8 @@ export interface Settings {
   readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
   readonly fingerprintOldSecrets: string | undefined
+  readonly proxyUrl: string | undefined
+  readonly loopbackSecret: string | undefined
   readonly pluginsOnError: 'closed' | 'open'
   readonly pluginsDeadlineMs: number
   /** Undefined when switched off. */
@@ -252,12 +271,13 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
   const shown = spec.secret ? '(hidden)' : JSON.stringify(text)
   switch (spec.kind) {
     case 'text':
+      if (text.length < (spec.minLength ?? 0)) throw new Error(`has fewer than ${spec.minLength} characters`)
       return text
     case 'path':
       return path.resolve(text)
     case 'flag':
       if (!['true', 'false', '1', '0', 'on', 'off'].includes(text))
-        throw new Error(`${shown} is neither true nor false`)
+        throw new Error(`${shown} is not a boolean (true, false, on, off, 1, 0)`)
       return ['true', '1', 'on'].includes(text)
     case 'choice':
       if (!spec.choices?.includes(text)) throw new Error(`${shown} is not one of ${spec.choices?.join(', ')}`)
@@ -267,8 +287,7 @@ function parse(spec: SettingSpec, value: string | number | boolean | undefined):
       return text
     case 'integer': {
       const number = Number(text)
-      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
-        throw new Error(`${shown} is not a whole number`)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new Error(`${shown} is not an integer`)
       if (number < (spec.min ?? 0)) throw new Error(`${shown} is below ${spec.min ?? 0}`)
       if (spec.max !== undefined && number > spec.max) throw new Error(`${shown} is above ${spec.max}`)
       return number
@@ -300,7 +319,7 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (!match || port > 65_535) throw new Error(`${JSON.stringify(text)} is not HOST:PORT`)
-  return { host: match[1] ?? match[2]!, port }
+  return { host: match[1] ?? match[2] ?? '', port }
 }
 
 /**

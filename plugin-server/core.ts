@@ -1,16 +1,17 @@
 /** What every form of the plugin server is made of, without its way to Kong: store, events, plugins, runtime. */
 import { createEventPipeline, type EventPipeline } from '../events/pipeline.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { messageOf } from '../foundation/errors.ts'
 import type { Health } from '../foundation/health.ts'
 import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Store } from '../sdk/store.ts'
+import { createEndings } from './lifecycle.ts'
+import { Loopback, type LoopbackParts } from './loopback/loopback.ts'
 import { createFetcher } from './runtime/fetcher.ts'
 import { createHosts } from './runtime/host.ts'
+import type { InstanceCoordinator } from './runtime/instance-coordinator.ts'
 import type { Instances } from './runtime/instances.ts'
-import type { Office } from './runtime/office.ts'
 import { readPluginSettings } from './runtime/plugin-settings.ts'
 import { type AnyPlugin, createRegistry, eventTypesOf, type Registry } from './runtime/registry.ts'
 import { createRuntime, type Runtime } from './runtime/runtime.ts'
@@ -21,8 +22,8 @@ export interface CoreParts {
   readonly random: () => number
   readonly log: Logger
   readonly metrics: Metrics
-  /** Who gives instances their ids; the process itself where it is left out. */
-  readonly office?: (instances: Instances) => Office
+  /** Gives instances their ids; by default the process itself. */
+  readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
 
 export interface Core {
@@ -36,10 +37,10 @@ export interface Core {
 }
 
 const WITHOUT_STORE = 'each tier decides by its on_store_error, and each breaker for this node'
-/** A start waits no longer for Redis, which may be away for hours. */
+/** A start waits no longer for Redis, which may be unavailable for hours. */
 const STORE_WITHIN_MS = 500
 
-/** @throws SluiceError for a plugin or a spool that can't be used; what had been started is ended again. */
+/** @throws SluiceError for a plugin or a spool that can't be used; what was started is closed again. */
 export async function startCore(
   settings: Settings,
   definitions: readonly AnyPlugin[],
@@ -54,8 +55,9 @@ export async function startCore(
     const events = createEventPipeline(settings, { ...parts, types: eventTypesOf(definitions) })
     await events.start()
     endings.add(() => events.close())
-    const { fetch, close } = createFetcher()
-    endings.add(close)
+    const fetcher = createFetcher()
+    endings.add(fetcher.close)
+    const { fetch } = fetcher
     const shared = {
       node: settings.node,
       clock,
@@ -68,20 +70,20 @@ export async function startCore(
     }
     const registry = createRegistry(definitions, createHosts(shared, ownSettings))
     endings.add(() => registry.close())
+    const loopback = loopbackOf(settings, { store, clock, call: fetcher.call })
+    const { coordinator } = parts
     const runtime = createRuntime({
       registry,
       clock,
       log,
       metrics,
-      ...(parts.office && { office: parts.office }),
+      loopback,
+      ...(coordinator && { coordinator }),
     })
     endings.add(() => runtime.close())
-    // It has been connecting all the while. Else the first requests would be decided without it.
+    // It has been connecting meanwhile; without this the first requests would be decided without it.
     if (!(await store.ready(STORE_WITHIN_MS)))
-      log.warn(
-        { reason: store.problem },
-        'starting without Redis: plugins decide without it until it answers',
-      )
+      log.warn({ reason: store.problem }, 'Redis unavailable: plugins decide locally until it can be reached')
     const health = () => ({
       problems: [...(store.problem ? [`${store.problem}: ${WITHOUT_STORE}`] : []), ...runtime.problems()],
       warnings: events.problems(),
@@ -93,31 +95,16 @@ export async function startCore(
   }
 }
 
+function loopbackOf(
+  { proxyUrl, loopbackSecret: secret }: Settings,
+  parts: Omit<LoopbackParts, 'proxyUrl' | 'secret'>,
+): Loopback | undefined {
+  return proxyUrl && secret ? new Loopback({ proxyUrl, secret, ...parts }) : undefined
+}
+
 /** A server without Redis does not load its client. */
 async function openStore(settings: Settings, parts: Omit<CoreParts, 'random'>): Promise<Store> {
   if (settings.redisUrl !== undefined)
     return (await import('./stores/create.ts')).createStore(settings, { ...parts, node: settings.node })
   return new (await import('./stores/memory.ts')).MemoryStore(parts)
-}
-
-export interface Endings {
-  add(end: () => Promise<void> | void): void
-  /** Ends what was added, the last first; one that fails is logged and stops no other. */
-  run(): Promise<void>
-}
-
-export function createEndings(log: Logger): Endings {
-  const endings: (() => Promise<void> | void)[] = []
-  return {
-    add: end => endings.push(end),
-    async run() {
-      for (const end of endings.splice(0).reverse()) {
-        try {
-          await end()
-        } catch (error) {
-          log.error({ reason: messageOf(error) }, 'a part did not end well')
-        }
-      }
-    },
-  }
 }

@@ -18,7 +18,7 @@ export interface LoadedPlugin {
 
 export interface LoadedFolder {
   readonly plugins: readonly LoadedPlugin[]
-  /** What could not be loaded, and why; the others are served all the same. */
+  /** What could not be loaded, and why. The others are served. */
   readonly broken: readonly BrokenPlugin[]
 }
 
@@ -26,7 +26,7 @@ const MODULE = /\.(js|mjs|cjs)$/
 
 /**
  * Loads every module of a folder: a file, or a folder with `package.json` (`exports` or `main`) or an `index` file. A
- * folder that is itself such a package is one plugin. Names that begin with a dot, `node_modules`, tests and declarations are passed over.
+ * folder that is itself such a package is one plugin. Names that begin with a dot, `node_modules`, tests and declarations are skipped.
  *
  * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
  */
@@ -96,7 +96,10 @@ function entryOf(folder: string): string {
   const names = readdirSync(folder)
   for (const index of ['index.js', 'index.mjs', 'index.cjs', 'plugin.js'])
     if (names.includes(index)) return path.join(folder, index)
-  throw new SluiceError('SLUICE_PLUGIN_LOAD', 'the folder has no package.json with `main`, and no index.js')
+  throw new SluiceError(
+    'SLUICE_PLUGIN_LOAD',
+    'the folder has neither a package.json with `main` nor an index.js',
+  )
 }
 
 function pluginOf(module: Record<string, unknown>, fileName: string, kongJs?: KongJsOptions): AnyPlugin {

@@ -29,7 +29,7 @@ export interface PluginFolders {
   readonly kongJs?: KongJsOptions
   /** What Kong would refuse in the schema of a plugin's dump, which keeps Kong from starting; undefined for nothing. */
   readonly findSchemaFault?: (schema: unknown) => string | undefined
-  /** Told of each plugin that is left out. */
+  /** Called for each plugin that is not loaded. */
   readonly onBroken: (broken: BrokenPlugin) => void
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a connection asks of the server, in words that both protocols share: the codecs and connections of this
- * folder turn bytes into these calls, and the runtime answers them.
+ * What a connection asks of the server, the same for both protocols: codecs and connections turn bytes into these
+ * calls, and the runtime answers them.
  */
 import type { Method } from './pdk/table.ts'
 
@@ -41,7 +41,7 @@ export interface CallHandler {
   /**
    * Begins an event. The handler speaks through the exchange until it has called `end`.
    *
-   * @returns what the exchange tells when Kong goes away; undefined where the instance is unknown or the server
+   * @returns what the exchange calls when Kong goes away; undefined where the instance is unknown or the server
    * drains: nothing has been done then, and Kong repeats the event elsewhere.
    */
   handleEvent(instanceId: number, phase: string, exchange: Exchange): EventListener | undefined
@@ -53,7 +53,7 @@ export interface Exchange {
   /**
    * Adds a PDK call to what is to be written; `flush` or `end` sends it. Replies come in the order of the calls.
    *
-   * @param reply is left out where the answer is of no interest.
+   * @param reply absent if the answer is of no interest.
    */
   call(method: Method, args: readonly unknown[], reply?: ReplySink): void
   /** Sends the calls that were added. */

@@ -27,7 +27,7 @@ const TEMPLATES: Readonly<Record<Kind, (message: string, requestId: string) => s
   text: (message, id) => `${message}\nrequest_id: ${id}\n`,
 }
 
-/** What nginx answers by itself becomes this text. */
+/** The message of an answer that nginx makes by itself. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad request',
   401: 'Unauthorized',

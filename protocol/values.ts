@@ -92,7 +92,7 @@ export function readList(reader: WireReader, depth = 0): JsonValue[] {
 }
 
 /**
- * `undefined` and null are written as a value of no kind, which Kong reads as nil: of a `null_value` it makes the text
+ * `undefined` and null are written as a value of no kind, which Kong reads as nil: of a `null_value` it makes the string
  * "NULL_VALUE" (seen in 3.9.3). It reads a `false` as nil, too.
  */
 export function writeValue(writer: WireWriter, value: JsonValue | undefined): void {
@@ -123,7 +123,7 @@ export function writeValue(writer: WireWriter, value: JsonValue | undefined): vo
 
 /** How long a name may be that is kept: the names of header fields are, and most others. */
 const SHORT_NAME = 64
-/** By name. Events write the same names over and over, and bytes are copied faster than a text is spelled. */
+/** By name. Events write the same names over and over, and copying bytes is faster than encoding a string. */
 const heads = new BoundedMap<Buffer>(1000)
 
 /** What stands before the value of an entry: its name, and the tag of the value. */

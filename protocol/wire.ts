@@ -143,10 +143,22 @@ export class WireReader {
   }
 }
 
-/** Appends fields, frames and messages to one growing buffer. */
+/** Longer values are not copied into the writer's buffer: they go out as chunks of their own. */
+const OWN_CHUNK_BYTES = 16_384
+/** A buffer that has grown beyond this is not kept. */
+const MAX_KEPT_BYTES = 65_536
+
+/** A value that stands between the bytes of the buffer, in front of position `at`. */
+interface Inserted {
+  at: number
+  readonly bytes: Uint8Array
+}
+
+/** Appends fields, frames and messages to one growing buffer; long values stay where they are. */
 export class WireWriter {
   bytes: Buffer
   length = 0
+  #inserted: Inserted[] = []
 
   constructor(capacity = 1024) {
     this.bytes = Buffer.allocUnsafe(capacity)
@@ -194,16 +206,22 @@ export class WireWriter {
   }
 
   stringField(tag: number, value: string): void {
+    if (value.length > OWN_CHUNK_BYTES) {
+      this.bytesField(tag, Buffer.from(value))
+      return
+    }
     this.uint32(tag)
     const mark = this.open()
     this.text(value)
     this.close(mark)
   }
 
+  /** A long value is not copied: it must not change until it is written. */
   bytesField(tag: number, value: Uint8Array): void {
     this.uint32(tag)
     this.uint32(value.length)
-    this.raw(value)
+    if (value.length > OWN_CHUNK_BYTES) this.#inserted.push({ at: this.length, bytes: value })
+    else this.raw(value)
   }
 
   raw(value: Uint8Array): void {
@@ -236,7 +254,7 @@ export class WireWriter {
   }
 
   close(mark: number): void {
-    const size = this.length - mark - 1
+    const size = this.length - mark - 1 + this.#insertedSince(mark + 1)
     if (size < 0x80) {
       this.bytes[mark] = size
       return
@@ -245,6 +263,7 @@ export class WireWriter {
     for (let rest = size >>> 14; rest > 0; rest >>>= 7) extra++
     this.reserve(extra)
     this.bytes.copyWithin(mark + 1 + extra, mark + 1, this.length)
+    for (const inserted of this.#inserted) if (inserted.at > mark) inserted.at += extra
     const end = this.length + extra
     this.length = mark
     this.uint32(size)
@@ -259,16 +278,54 @@ export class WireWriter {
   }
 
   closeFrame(mark: number): void {
-    this.bytes.writeUInt32LE(this.length - mark, mark - 4)
+    this.bytes.writeUInt32LE(this.length - mark + this.#insertedSince(mark), mark - 4)
   }
 
-  /** What was written so far, as a copy; the writer is empty again. */
+  /** What was written so far, as one copy; the writer is empty again. */
   take(): Buffer {
+    if (this.#inserted.length > 0) return Buffer.concat(this.takeChunks())
     const taken = Buffer.allocUnsafe(this.length)
     this.bytes.copy(taken, 0, 0, this.length)
-    this.length = 0
-    if (this.bytes.length > 65_536) this.bytes = Buffer.allocUnsafeSlow(1024)
+    this.#clear()
     return taken
+  }
+
+  /** The same in chunks; long values are chunks of their own, uncopied. */
+  takeChunks(): Uint8Array[] {
+    const chunks: Uint8Array[] = []
+    let from = 0
+    for (const { at, bytes } of this.#inserted) {
+      if (at > from) chunks.push(Buffer.from(this.bytes.subarray(from, at)))
+      chunks.push(bytes)
+      from = at
+    }
+    if (this.length > from) chunks.push(Buffer.from(this.bytes.subarray(from, this.length)))
+    this.#clear()
+    return chunks
+  }
+
+  /** True where a long value was written, so that `takeChunks` spares copies. */
+  get hasLongValues(): boolean {
+    return this.#inserted.length > 0
+  }
+
+  /** Forgets what was written from this length on. */
+  truncate(length: number): void {
+    this.length = length
+    if (this.#inserted.length > 0) this.#inserted = this.#inserted.filter(({ at }) => at <= length)
+  }
+
+  #clear(): void {
+    this.length = 0
+    if (this.#inserted.length > 0) this.#inserted = []
+    if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(1024)
+  }
+
+  #insertedSince(position: number): number {
+    if (this.#inserted.length === 0) return 0
+    let count = 0
+    for (const { at, bytes } of this.#inserted) if (at >= position) count += bytes.length
+    return count
   }
 
   /** Two's complement over ten bytes for a negative number. */

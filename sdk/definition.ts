@@ -108,7 +108,7 @@ export interface PluginDefinition<
   readonly noScope?: readonly ('consumer' | 'route' | 'service')[]
   /** Default of the failure policy; a field `on_error` of the configuration overrides it. */
   readonly onError?: FailurePolicy
-  /** How long a phase may take, milliseconds; 1,000 where left out, 100 for `log`. */
+  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. */
   readonly deadlineMs?: Readonly<Partial<Record<Phase, number>>>
   /** The types of the events that the plugin publishes, with the schemas of their data. */
   readonly events?: readonly EventType[]

@@ -1,16 +1,16 @@
 import type { TObject } from 'typebox'
 
-/** What has happened, in the words of the one who saw it. */
+/** An event as a plugin publishes it. */
 export interface EventDraft {
   /** Past tense, dotted, versioned: `key-auth.denied.v1`. */
   readonly type: string
   /** What it is about: a consumer, a service, a breaker. */
   readonly subject: string
-  /** When it happened, milliseconds since the epoch; the present where it is left out. */
+  /** When it happened, milliseconds since the epoch; now by default. */
   readonly timeMs?: number
   /**
    * What makes it the same event when it is seen again (Kong can deliver a log event twice): the id derives from
-   * this, from the type and from `timeMs`, which must then be the same each time. A random id where it is left out.
+   * this, from the type and from `timeMs`, which must then be the same each time. A random id by default.
    */
   readonly identity?: string
   /** Checked by the schema of its type. Holds no secret. */

@@ -6,6 +6,7 @@
  */
 import type { Phase } from '../protocol/pdk/phases.ts'
 import type { Namespace, Pdk, PhasesOf, SignatureOf } from '../protocol/pdk/table.ts'
+import type { LoopbackAnswer, LoopbackOrigin, LoopbackRequest } from './loopback.ts'
 
 /** The calls of a namespace that a phase allows. */
 type CallsOf<P extends Phase, N extends Namespace> = {
@@ -42,9 +43,21 @@ interface RequestKong {
   requestId(): Promise<string | undefined>
 }
 
+/** Present in the access phase. */
+interface LoopbackKong {
+  /**
+   * Calls a path of Kong's own proxy on behalf of the client, with its credentials and its Host.
+   *
+   * @throws SluiceError SLUICE_LOOPBACK_REFUSED, SLUICE_FETCH_TIMEOUT, SLUICE_FETCH_FAILED
+   */
+  loopback(request: LoopbackRequest): Promise<LoopbackAnswer>
+  /** Where the request comes from, if it is such a call; one that pretends to be is none. */
+  loopbackOrigin(): Promise<LoopbackOrigin | undefined>
+}
+
 export interface CertificateKong extends KongIn<'certificate'> {}
 export interface RewriteKong extends KongIn<'rewrite'>, RequestKong {}
-export interface AccessKong extends KongIn<'access'>, RequestKong {}
+export interface AccessKong extends KongIn<'access'>, RequestKong, LoopbackKong {}
 export interface ResponseKong extends KongIn<'response'>, RequestKong {}
 export interface PrereadKong extends KongIn<'preread'> {}
 /** The request is over: nothing can be changed. */
@@ -63,7 +76,7 @@ interface Kongs {
 export type PhaseKong<P extends Phase> = Kongs[P]
 
 /** Everything, whatever the phase: what the runtime gives, and refuses call by call. */
-export interface FullKong extends KongIn<Phase>, RequestKong {}
+export interface FullKong extends KongIn<Phase>, RequestKong, LoopbackKong {}
 
 /** A PDK read without arguments, by its namespace and name. */
 export type Need =

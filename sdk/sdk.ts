@@ -64,6 +64,12 @@ export type {
 } from './kong.ts'
 export { createLogEventCounter } from './log-events.ts'
 export type {
+  LoopbackAnswer,
+  LoopbackOrigin,
+  LoopbackPurpose,
+  LoopbackRequest,
+} from './loopback.ts'
+export type {
   Peers,
   ScriptList,
   ScriptOutcome,

@@ -9,7 +9,7 @@ export interface StoreScript<Result, Args = readonly StoredValue[]> {
   readonly name: string
   /** KEYS[1] is the key, ARGV the arguments. Takes its time from Redis (`TIME`), not from a node. */
   readonly lua: string
-  /** Turns arguments that are not a list of texts and numbers into ARGV. */
+  /** Turns arguments that are not an array of strings and numbers into ARGV. */
   encode?(args: Args): readonly StoredValue[]
   /** The same in memory. `nowMicros` is in microseconds since the epoch, as the Lua form has it. */
   apply(hash: StoredHash, args: Args, nowMicros: number): ScriptOutcome<Result>
@@ -77,11 +77,11 @@ export interface Store {
     args: Args,
     onLate?: (answer: Promise<Result>) => void,
   ): Result | Promise<Result>
-  /** Sends a message to every node that watches the channel, this one too; lost where nobody listens. */
+  /** Sends a message to every node that watches the channel, this one too; lost if nobody listens. */
   publish(channel: string, message: string): Promise<void>
-  /** Hears a channel until the returned function is called. */
+  /** Subscribes to a channel until the returned function is called. */
   watch(channel: string, hear: (message: string) => void): () => void
-  /** Is told when the store goes away and when it is back. Returns the end of the subscription. */
+  /** Called when the store becomes unavailable and when it is back. Returns the end of the subscription. */
   onAvailability(hear: (available: boolean) => void): () => void
   /** Waits until the store can be used; false when it can't within that time. */
   ready(withinMs: number): Promise<boolean>

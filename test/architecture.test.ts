@@ -62,7 +62,7 @@ describe('the picture of the parts', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('names a place for every source file', () => {
+  it('names a place forevery source file', () => {
     const homeless = ROOMS.flatMap(sources).filter(f => !ruleOf(f))
     assert.deepEqual(homeless, [])
   })

@@ -11,6 +11,7 @@
  * Phases run in Kong's order, an exit ends the request, calls that Kong refuses in a phase are refused, and the log
  * phase runs after the response, as there.
  */
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
@@ -23,6 +24,7 @@ import { createMetrics } from '../foundation/metrics.ts'
 import { readSettings, type Settings } from '../foundation/settings.ts'
 import { startGateway } from '../kong/gateway/gateway.ts'
 import { readGatewaySettings } from '../kong/gateway/settings.ts'
+import { Loopback } from '../plugin-server/loopback/loopback.ts'
 import { createFetcher } from '../plugin-server/runtime/fetcher.ts'
 import { createHosts, type HostParts } from '../plugin-server/runtime/host.ts'
 import { createDump } from '../plugin-server/runtime/info.ts'
@@ -40,15 +42,15 @@ import { type SeenRequest, startUpstream, type UpstreamHandler } from './upstrea
 export interface HarnessOptions {
   /** The plugin's configuration in Kong; defaults are filled in. */
   readonly config?: Readonly<Record<string, unknown>>
-  /** With it the route wants a key; `Harness.apikey` is the consumer's. */
+  /** With it the route requires a key; `Harness.apikey` is the consumer's. */
   readonly consumer?: {
     readonly username: string
     readonly custom_id?: string
     readonly tags?: readonly string[]
   }
-  /** What the service behind the gateway answers; 200 with `{"ok":true}` where it is left out. */
+  /** What the service behind the gateway answers; 200 with `{"ok":true}` by default. */
   readonly upstream?: UpstreamHandler
-  /** ProtoBuf:1 where it is left out. */
+  /** ProtoBuf:1 by default. */
   readonly protocol?: Protocol
   /** Variables of the plugin server, such as `SLUICE_FINGERPRINT_SECRET`. */
   readonly env?: Readonly<Record<string, string>>
@@ -89,7 +91,7 @@ const APIKEY = 'harness-key'
 const LOG_PHASE_WITHIN_MS = 2000
 
 /**
- * @throws SluiceError SLUICE_PLUGIN_CONFIG with Kong's own words where it refuses the configuration, and whatever
+ * @throws SluiceError SLUICE_PLUGIN_CONFIG with Kong's own message if it refuses the configuration, and whatever
  * refuses the definition.
  */
 export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = {}): Promise<Harness> {
@@ -108,7 +110,17 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
   const fetcher = createFetcher()
   const hosting = createHosting(plugin, settings, events, { log, metrics, fetch: fetcher.fetch })
   const registry = createRegistry([plugin], hosting)
-  const runtime = createRuntime({ registry, clock: systemClock, log, metrics })
+  let proxyPort = 0
+  const loopback = new Loopback({
+    get proxyUrl() {
+      return `http://127.0.0.1:${proxyPort}`
+    },
+    secret: randomUUID(),
+    store: new MemoryStore({ clock: systemClock, metrics }),
+    clock: systemClock,
+    call: fetcher.call,
+  })
+  const runtime = createRuntime({ registry, clock: systemClock, log, metrics, loopback })
   const hasLogPhase = createDump([plugin], 'ProtoBuf:1', socket).Plugins[0]!.Phases.includes('log')
   let logEvents = 0
   const handler: CallHandler = {
@@ -145,7 +157,7 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
     await endBackground()
     throw asConfigError(plugin.name, error)
   })
-  const proxyPort = gateway.proxyAddresses[0]!.port
+  proxyPort = gateway.proxyAddresses[0]!.port
 
   return {
     apikey: APIKEY,

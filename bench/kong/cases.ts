@@ -79,6 +79,9 @@ export function casesOf({ redis, log }: Ports): Case[] {
     one('qos-leased-100', 'qos, leased, 100 a minute', qos(qosConfig(100, 'leased'))),
     one('qos-leased-100k', 'qos, leased, 100,000 a minute', qos(qosConfig(100_000, 'leased'))),
     one('breaker', 'circuit-breaker, closed', { name: 'circuit-breaker', config: {} }),
+    one('log-0', 'a log phase without a PDK call', { name: 'log-0' }),
+    one('log-few', 'a log phase with six PDK calls', { name: 'log-few' }),
+    one('log-serialize', 'a log phase with log.serialize', { name: 'log-serialize' }),
     one('rl-and-log', "Kong's rate-limiting (redis) and http-log", rateLimiting('redis', 1, redis), {
       name: 'http-log',
       config: { http_endpoint: `http://127.0.0.1:${log}/`, queue: { max_batch_size: 200 } },

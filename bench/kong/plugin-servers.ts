@@ -6,7 +6,17 @@ import { dumpOfKongPdk, PDK_ACCESS, pdkModule, startKongPdk, writeModules } from
 
 const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
 const BENCH_PLUGINS = path.resolve(import.meta.dirname, 'plugins')
-const OURS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice', 'calls-0', 'calls-2']
+const OURS = [
+  'qos',
+  'circuit-breaker',
+  'key-auth-audit',
+  'sluice',
+  'calls-0',
+  'calls-2',
+  'log-0',
+  'log-few',
+  'log-serialize',
+]
 
 /** By their names in Kong, which must differ from those of ours. */
 const PDK_MODULES = {

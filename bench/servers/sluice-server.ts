@@ -24,6 +24,16 @@ const plugins = [
     kong.log.notice('seen')
     kong.response.setHeaders({ 'x-consumer': consumer?.username ?? 'none', 'x-limit': '100' })
   }),
+  definePlugin({
+    name: 'exit',
+    version: '1.0.0',
+    priority: 1,
+    config: Type.Object({ kind: Type.String(), size: Type.Integer() }),
+    instance: ({ kind, size }) => (kind === 'bytes' ? Buffer.alloc(size, 'x') : 'x'.repeat(size)),
+    phases: {
+      access: (kong, { instance }) => kong.response.exit(200, instance, { 'content-type': 'text/plain' }),
+    },
+  }),
   plugin('reject', kong => kong.response.exit(429, 'too many requests', { 'Retry-After': ['13'] })),
 ]
 

@@ -24,7 +24,7 @@ interface ApplyFlags extends StateFlags {
 }
 
 export const command = stateCommand()
-  .option('--actor <name>', 'who stands in the events; the user of the process where left out')
+  .option('--actor <name>', 'the actor in events (default: the user of the process)')
   .option(
     '--retry-for <seconds>',
     'how long a step is tried again while Kong is unavailable',

@@ -53,7 +53,10 @@ async function questionOf(flags: AuditFlags): Promise<AuditQuestion> {
   const now = Date.now()
   const limit = Number(flags.limit)
   if (!Number.isInteger(limit) || limit < 1)
-    throw new SluiceError('SLUICE_CLI_USAGE', `--limit: ${JSON.stringify(flags.limit)} is no count`)
+    throw new SluiceError(
+      'SLUICE_CLI_USAGE',
+      `--limit: ${JSON.stringify(flags.limit)} is not a positive integer`,
+    )
   const fingerprints = [...(flags.keyFingerprint ?? [])]
   if (flags.keyStdin)
     for (const { fingerprint } of fingerprintsOf(readSettings(), await readKey(process.stdin)))

@@ -20,7 +20,7 @@ export const command = withTagOptions(withAdminOptions(new Command()))
       withSecrets: flags.withSecrets ?? false,
     })
     if (flags.output === undefined) process.stdout.write(yaml)
-    // Even without secrets it tells who may do what.
+    // Even without secrets it shows who may do what.
     else await writeFile(flags.output, yaml, { mode: 0o600 })
     if (variables.length > 0)
       process.stderr.write(`Secrets are left out: set ${variables.join(', ')} before you apply the file.\n`)

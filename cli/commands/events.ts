@@ -37,7 +37,10 @@ command
     const wanted = (event: SluiceEvent) => flags.type === undefined || event.type === flags.type
     const count = Number(flags.lines)
     if (!Number.isInteger(count) || count < 0)
-      throw new SluiceError('SLUICE_CLI_USAGE', `--lines: ${JSON.stringify(flags.lines)} is no count`)
+      throw new SluiceError(
+        'SLUICE_CLI_USAGE',
+        `--lines: ${JSON.stringify(flags.lines)} is not a positive integer`,
+      )
     const spools = await spoolsIn(spoolDirOf(flags))
     let newest: SluiceEvent[] = []
     if (count > 0)
@@ -174,7 +177,7 @@ function sinkNamed(name: string): Sink {
     : new SluiceError('SLUICE_CLI_USAGE', `--sink: ${JSON.stringify(name)} is neither postgres nor rabbitmq`)
 }
 
-/** Lines that hold something else, as a log does, are passed over. */
+/** Other lines, such as those of a log, are skipped. */
 function readCheckpoints(file: string): Checkpoint[] {
   const found: Checkpoint[] = []
   for (const line of readFileSync(file, 'utf8').split('\n')) {
@@ -185,6 +188,6 @@ function readCheckpoints(file: string): Checkpoint[] {
     } catch {}
   }
   if (found.length === 0)
-    throw new SluiceError('SLUICE_CLI_USAGE', `--checkpoints: ${file} holds no checkpoint`)
+    throw new SluiceError('SLUICE_CLI_USAGE', `--checkpoints: ${file} contains no checkpoint`)
   return found
 }

@@ -17,9 +17,10 @@ export const command = new Command()
   .addHelpText(
     'after',
     `
-It reads Kong's own variables: KONG_PROXY_LISTEN, KONG_ADMIN_LISTEN, KONG_PLUGINS, KONG_PLUGINSERVER_NAMES,
-KONG_PLUGINSERVER_<NAME>_SOCKET, _QUERY_CMD and _START_CMD, KONG_DATABASE=off with KONG_DECLARATIVE_CONFIG,
-KONG_TRUSTED_IPS, KONG_LOG_LEVEL.`,
+It reads Kong's own variables: KONG_PROXY_LISTEN (with ssl and http2), KONG_SSL_CERT, KONG_SSL_CERT_KEY,
+KONG_ADMIN_LISTEN, KONG_STATUS_LISTEN, KONG_PLUGINS, KONG_PLUGINSERVER_NAMES, KONG_PLUGINSERVER_<NAME>_SOCKET,
+_QUERY_CMD and _START_CMD, KONG_DATABASE=off with KONG_DECLARATIVE_CONFIG, KONG_ROUTER_FLAVOR, KONG_TRUSTED_IPS,
+KONG_REAL_IP_HEADER, KONG_REAL_IP_RECURSIVE, KONG_NGINX_WORKER_PROCESSES, KONG_LOG_LEVEL.`,
   )
   .action(async (flags: GatewayFlags) => {
     const logger = createLogger(settingsOf(process.env).logLevel)
@@ -45,9 +46,14 @@ async function start(environment: Environment, logger: Logger): Promise<WatchedG
   const settings = settingsOf(environment)
   for (const notice of settings.notices) logger.warn(notice)
   const gateway = await startGateway({ settings, logger, environment })
-  const { proxyAddresses, adminAddresses } = gateway
+  const { proxyAddresses, adminAddresses, statusAddresses } = gateway
   logger.info(
-    { proxy: proxyAddresses.map(url), admin: adminAddresses.map(url), pid: process.pid },
+    {
+      proxy: proxyAddresses.map(address => url(address, address.ssl)),
+      admin: adminAddresses.map(address => url(address)),
+      ...(statusAddresses.length > 0 && { status: statusAddresses.map(address => url(address)) }),
+      pid: process.pid,
+    },
     'the gateway listens',
   )
   return { close: () => gateway.close(GRACE_MS) }
@@ -72,4 +78,5 @@ function closeOnSignal(gateway: WatchedGateway, logger: Logger): void {
   process.on('SIGINT', close)
 }
 
-const url = ({ host, port }: Address) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+const url = ({ host, port }: Address, ssl = false) =>
+  `${ssl ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -12,7 +12,7 @@ interface NewFlags {
 
 export const command = new Command()
   .argument('<name>', 'name of the plugin in Kong: lower case, digits, dashes')
-  .option('--folder <folder>', 'where to put it; a folder with its name where left out')
+  .option('--folder <folder>', 'where to put it (default: a folder with its name)')
   .action((name: string, flags: NewFlags) => {
     if (!/^[a-z][a-z0-9-]*$/.test(name))
       throw new SluiceError(

@@ -5,7 +5,7 @@ import { type Environment, inspectSettings } from '../../foundation/settings.ts'
 import { kongJsOptions } from '../../plugin-server/kong-js/module.ts'
 import { readServerSettings } from '../../plugin-server/runtime/plugin-settings.ts'
 import { outliveStrayErrors } from '../../plugin-server/stray-errors.ts'
-import { createKeeper, fingerprintOf } from '../../plugin-server/successor.ts'
+import { fingerprintOf, SuccessorSupervisor } from '../../plugin-server/successor-supervisor.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface ServeFlags extends PluginFlags {
@@ -32,7 +32,7 @@ export const command = withPluginOptions(new Command())
     // The plugins declare settings, too: all are checked together once they are known.
     const { settings: early } = inspectSettings(env)
     const log = createLogger(early.logLevel ?? 'info')
-    const keeper = createKeeper(log)
+    const supervisor = new SuccessorSupervisor(log)
     outliveStrayErrors(log)
     const plugins = await loadAskedPlugins(flags, kongJsOptions(early))
     const settings = readServerSettings(env, plugins)
@@ -52,7 +52,7 @@ export const command = withPluginOptions(new Command())
             plugins,
             takeOver,
           })
-    process.exit(await keeper.keep(server, fingerprintOf(plugins)))
+    process.exit(await supervisor.supervise(server, fingerprintOf(plugins)))
   })
 
 /** An option stands for its variable. */
@@ -68,5 +68,5 @@ function withFlags(env: Environment, { socket, http, pluginsOnError }: ServeFlag
 function workerCount(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number >= 1 && number <= 64) return number
-  throw new InvalidArgumentError('it must be an integer from 1 to 64')
+  throw new InvalidArgumentError('it must be an integer from 1 to 64.')
 }

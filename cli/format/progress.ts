@@ -6,7 +6,7 @@ export interface Progress {
   end(): void
 }
 
-/** How often a terminal's line is drawn anew at most, milliseconds. */
+/** Least time between two redraws of a terminal's line, milliseconds. */
 const REDRAW_MS = 50
 
 /** One moving line on a terminal, one line a step elsewhere; silent where the output is JSON. */

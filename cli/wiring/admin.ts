@@ -52,7 +52,7 @@ export function withAdminOptions(command: Command): Command {
 export interface WaitOptions {
   /** Ends the waiting for Kong. */
   readonly signal?: AbortSignal
-  /** How long to wait, seconds; that of the flags where left out. */
+  /** How long to wait, seconds; default: that of the flags. */
   readonly waitSeconds?: number
 }
 

@@ -57,7 +57,7 @@ export async function withPlan<T>(
     )
   try {
     const isFaulty = declared.problems.length > 0
-    // Kong is asked for further mistakes, but not waited for.
+    // Kong is asked about further mistakes, without waiting for it.
     return await withKong(flags, async client => work(await plan(client), client), {
       ...options,
       ...(isFaulty && { waitSeconds: 0 }),

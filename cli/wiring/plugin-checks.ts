@@ -8,6 +8,7 @@ import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
 import { createInstances } from '../../plugin-server/runtime/instances.ts'
 import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
 import { createStore } from '../../plugin-server/stores/create.ts'
+import { membersOf } from '../../sdk/compose.ts'
 import type { Host } from '../../sdk/definition.ts'
 
 /**
@@ -20,10 +21,8 @@ export async function withPluginChecks<T>(
 ): Promise<T> {
   const log = createLogger('silent', 2)
   const metrics = createMetrics()
-  const host: Host = {
+  const host: Omit<Host, 'settings'> = {
     node: 'check',
-    // The secrets that the server has are not asked for here: what is missing there, doctor tells.
-    settings: { fingerprintSecret: randomUUID().repeat(2) },
     clock: systemClock,
     random: Math.random,
     log,
@@ -32,7 +31,12 @@ export async function withPluginChecks<T>(
     events: { publish: async () => {} },
     fetch: () => Promise.reject(new Error('a check calls nobody')),
   }
-  const registry = createRegistry(plugins, () => host)
+  const definitions = plugins.flatMap(plugin => [
+    plugin,
+    ...membersOf(plugin).map(member => member.definition),
+  ])
+  const settingsOf = new Map(definitions.map(plugin => [plugin.name, placeholders(plugin)]))
+  const registry = createRegistry(plugins, name => ({ ...host, settings: settingsOf.get(name) ?? {} }))
   const instances = createInstances(registry, systemClock)
   let id = 0
   try {
@@ -52,6 +56,29 @@ export async function withPluginChecks<T>(
     await registry.close()
     await host.store.close()
   }
+}
+
+interface SettingSchema {
+  readonly type?: string
+  readonly default?: unknown
+  readonly minimum?: number
+}
+
+/**
+ * Values for the settings that a plugin declares: those of the server, its secrets above all, are not known here.
+ * Doctor reports missing ones.
+ */
+function placeholders({ settings }: AnyPlugin): Readonly<Record<string, unknown>> {
+  const schemas = (settings?.properties ?? {}) as Readonly<Record<string, SettingSchema>>
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, schema.default ?? placeholder(schema)]),
+  )
+}
+
+function placeholder({ type, minimum = 1 }: SettingSchema): unknown {
+  if (type === 'integer' || type === 'number') return minimum
+  if (type === 'boolean') return false
+  return type === 'array' ? [] : randomUUID().repeat(2)
 }
 
 /** The configuration with what Kong adds to it. */

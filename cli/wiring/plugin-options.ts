@@ -14,14 +14,14 @@ export interface PluginFlags {
 export function withPluginOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--plugins <folder>', 'more plugins; may be given several times')
+      new Option('--plugins <folder>', 'load the plugins of this folder, too; repeatable')
         .argParser((folder: string, before: readonly string[]) => [...before, folder])
         .default([] as string[], 'none'),
     )
-    .option('--strict', 'refuse to go on with a plugin that cannot be loaded')
+    .option('--strict', 'fail when a plugin cannot be loaded')
 }
 
-/** Loads them; those left out are named on stderr, so that stdout stays what it is for. */
+/** Loads the plugins; those that cannot be loaded are named on stderr: stdout belongs to the command. */
 export function loadAskedPlugins(flags: PluginFlags, kongJs?: KongJsOptions): Promise<AnyPlugin[]> {
   return loadPlugins({
     folders: flags.plugins,
@@ -33,5 +33,5 @@ export function loadAskedPlugins(flags: PluginFlags, kongJs?: KongJsOptions): Pr
 }
 
 function warn({ file, reason }: BrokenPlugin): void {
-  process.stderr.write(`sluice: left out ${file}: ${reason}\n`)
+  process.stderr.write(`sluice: skipped the plugin ${file}: ${reason}\n`)
 }

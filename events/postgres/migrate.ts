@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import { SluiceError } from '../../foundation/errors.ts'
 import { sha256 } from '../chain.ts'
 
-/** One lock for everything that changes the schema: migrations and partitions. */
+/** One lock foreverything that changes the schema: migrations and partitions. */
 export const SCHEMA_LOCK = 0x51c1ce01
 
 const FOLDER = new URL('./migrations/', import.meta.url)

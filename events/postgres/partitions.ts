@@ -45,7 +45,7 @@ async function makePartition(client: Client, day: string): Promise<void> {
   const { rows } = await client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [
     name,
   ])
-  if (rows[0]!.exists) return
+  if (rows[0]?.exists) return
   const next = dayOf(Date.parse(day) + DAY_MS)
   await client.query(`create table ${name} (like gateway_events including all)`)
   await client.query(
@@ -77,7 +77,7 @@ export async function dropOldPartitions(
     const { rows: lock } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [
       SCHEMA_LOCK,
     ])
-    if (!lock[0]!.mine) return dropped
+    if (!lock[0]?.mine) return dropped
     try {
       await client.query(
         `insert into gateway_event_checkpoints (writer, sequence, chain)

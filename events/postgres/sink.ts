@@ -13,7 +13,7 @@ export interface PostgresSinkOptions {
   readonly url: string
   readonly clock: Clock
   readonly log: Logger
-  /** Undefined: events are kept for ever. */
+  /** Undefined: events are kept forever. */
   readonly retentionDays?: number | undefined
   /** For one statement, in the server; 10,000 where left out. */
   readonly statementTimeoutMs?: number

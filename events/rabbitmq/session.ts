@@ -36,11 +36,11 @@ export class RabbitSession {
     this.#options = options
     connection.on('blocked', (reason: string) => {
       this.#blocked = true
-      options.log.warn({ reason }, 'RabbitMQ takes no messages for now')
+      options.log.warn({ reason }, 'RabbitMQ blocks publishers')
     })
     connection.on('unblocked', () => {
       this.#blocked = false
-      options.log.info('RabbitMQ takes messages again')
+      options.log.info('RabbitMQ accepts messages again')
     })
     const end = (error: Error) => {
       this.#ended ??= error

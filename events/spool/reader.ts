@@ -6,7 +6,7 @@ import { listSegments, SEGMENT_HEADER, type SpoolPosition, segmentPath } from '.
 export interface SpoolBatch {
   readonly payloads: readonly Buffer[]
   readonly end: SpoolPosition
-  /** Stretches of damaged bytes that were passed over, and their length. */
+  /** Stretches of corrupt bytes that were skipped, and their length. */
   readonly badRegions: number
   readonly badBytes: number
 }

@@ -22,7 +22,7 @@ export interface SpoolOptions {
   readonly watcher?: SpoolWatcher
 }
 
-/** Is told what happens, for metrics and logs. */
+/** Notified of what happens, for metrics and logs. */
 export interface SpoolWatcher {
   synced?(records: number, bytes: number, seconds: number): void
   late?(records: number): void
@@ -117,7 +117,7 @@ export class Spool {
   /**
    * Takes an encoded record.
    *
-   * @returns a promise that is kept when the record is durable or late; undefined when too much waits for the disk.
+   * @returns a promise that resolves once the record is durable or late; undefined when too much waits for the disk.
    */
   append(record: Buffer): Promise<void> | undefined {
     if (this.#pendingBytes + record.length > this.#options.maxPendingBytes) return undefined
@@ -246,12 +246,7 @@ export class Spool {
       await this.#file.close()
       this.#file = undefined
     }
-    if (!this.#file) {
-      const file = await createSegment(this.folder, this.#segment + 1)
-      this.#segment++
-      this.#adopt(file)
-    }
-    const file = this.#file!
+    const file = this.#file ?? (await this.#nextSegment())
     let written = 0
     while (written < bytes.length) {
       const { bytesWritten } = await file.write(
@@ -263,6 +258,13 @@ export class Spool {
       written += bytesWritten
     }
     await this.#options.sync(file)
+  }
+
+  async #nextSegment(): Promise<FileHandle> {
+    const file = await createSegment(this.folder, this.#segment + 1)
+    this.#segment++
+    this.#adopt(file)
+    return file
   }
 
   async #leaveSegment(): Promise<void> {

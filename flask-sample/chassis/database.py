@@ -64,7 +64,9 @@ def run_migrations() -> None:
         # Waits for another migrator: then there is nothing left to do. Freed with the transaction, however it ends.
         with connection.begin():
             connection.execute(text("set local statement_timeout = '5min'"))
-            connection.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"migrate {metadata.schema}"})
+            connection.execute(
+                text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"migrate {metadata.schema}"}
+            )
             connection.execute(text(f'create schema if not exists "{metadata.schema}"'))
             _configure(connection, metadata)
             context.run_migrations()

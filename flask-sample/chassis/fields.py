@@ -10,6 +10,7 @@ import marshmallow as ma
 
 _LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"
 _ONE_LINE = r"^[^\u0000-\u001f\u007f]*$"
+_MESSAGES: dict[str, Any] = {"required": "Is missing.", "null": "Must not be null.", "invalid": "Must be a text."}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -21,7 +22,9 @@ class Text(ma.fields.String):
         # Python's `$` also matches before a last line end.
         self._allowed = re.compile(pattern[:-1] + r"\Z")
         metadata = {"pattern": pattern, **kwargs.pop("metadata", {})}
-        super().__init__(validate=ma.validate.Length(min=least, max=most), metadata=metadata, **kwargs)
+        error = f"Must be {least} to {most} characters long." if least else f"Must be at most {most} characters long."
+        length = ma.validate.Length(min=least, max=most, error=error)
+        super().__init__(validate=length, metadata=metadata, error_messages=_MESSAGES, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -34,7 +37,9 @@ class Whole(ma.fields.Integer):
     """An integer within bounds: no text, no flag, no fraction. 5.0 is an integer to JSON Schema, and so to us."""
 
     def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=ma.validate.Range(min=least, max=most), **kwargs)
+        bounds = ma.validate.Range(min=least, max=most, error=f"Must be from {least} to {most}.")
+        messages = {**_MESSAGES, "invalid": "Must be an integer."}
+        super().__init__(strict=True, validate=bounds, error_messages=messages, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if isinstance(value, float) and value.is_integer():

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import marshmallow as ma
 from flask import request
 from sqlalchemy import Select, tuple_
-from sqlalchemy.orm import Session
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -31,7 +30,7 @@ class PageQuery(ma.Schema):
 
 
 def read_page(
-    session: Session, model: Any, statement: Select[Any], limit: int, cursor: str | None
+    session: Any, model: Any, statement: Select[Any], limit: int, cursor: str | None
 ) -> tuple[list[Any], str | None]:
     """The newest rows first. Returns the rows and the cursor of the next page, None behind the last."""
     key = tuple_(model.created_at, model.id)

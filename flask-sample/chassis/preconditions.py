@@ -34,4 +34,6 @@ def hashed(body: Any) -> Response:
 def _conditional(body: Any, etag: str, status: int) -> Response:
     response = make_response(json.jsonify(body), status)
     response.set_etag(etag)
-    return response.make_conditional(request) if status == 200 and request.method in ("GET", "HEAD") else response
+    if status == 200 and request.method in ("GET", "HEAD"):
+        response.make_conditional(request)
+    return response

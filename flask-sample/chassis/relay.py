@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pika
@@ -22,7 +22,7 @@ QUEUE = "sample.events.all"
 
 BATCH = 100
 LOOK_EVERY_S = 1.0
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 
 _log = logging.getLogger("relay")
 _published = Counter("sample_events_published_total", "Events that the broker has confirmed", ["type"])
@@ -50,10 +50,9 @@ class Relay(threading.Thread):
         """There is something to send. Any thread may call it."""
         broker = self._broker
         if broker is not None:
-            try:
+            # One that has just closed is opened again by `run`.
+            with suppress(AMQPError):
                 broker.add_callback_threadsafe(lambda: None)
-            except AMQPError:
-                pass
 
     def close(self) -> None:
         self._ending.set()
@@ -83,7 +82,9 @@ class Relay(threading.Thread):
             self._database_url, connect_timeout=3, application_name=f"{self._service} relay", options=options
         )
 
-    def _send(self, database: psycopg.Connection[Any], broker: pika.BlockingConnection, channel: BlockingChannel) -> None:
+    def _send(
+        self, database: psycopg.Connection[Any], broker: pika.BlockingConnection, channel: BlockingChannel
+    ) -> None:
         while not self._ending.is_set():
             if self._send_batch(database, channel) < BATCH:
                 # Also answers the broker's heartbeats; `wake` ends it early.

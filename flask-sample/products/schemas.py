@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 
 from chassis.fields import Text, Whole
@@ -11,15 +13,15 @@ MOST_CENTS = 100_000_000
 MOST_STOCK = 1_000_000
 
 
-def _name(**kwargs: object) -> Text:
+def _name(**kwargs: Any) -> Text:
     return Text(least=1, most=200, **kwargs)
 
 
-def _price(**kwargs: object) -> Whole:
+def _price(**kwargs: Any) -> Whole:
     return Whole(least=0, most=MOST_CENTS, metadata={"description": "Price in cents"}, **kwargs)
 
 
-def _currency(**kwargs: object) -> ma.fields.String:
+def _currency(**kwargs: Any) -> ma.fields.String:
     return ma.fields.String(
         validate=ma.validate.Regexp(r"^[A-Z]{3}\Z", error="Must be three capital letters (ISO 4217)."),
         metadata={"pattern": "^[A-Z]{3}$", "example": "EUR"},

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from flask import Response, url_for
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.api import Blueprint
@@ -141,10 +141,10 @@ def _authorise(who: User, user: User, fields: dict[str, Any]) -> None:
     if "role" in fields and (who.role != "admin" or who.id == user.id):
         detail = "Only admins may change roles, and nobody their own."
         raise Problem(403, detail, [field_error("role", detail)])
-    if who.id == user.id and {"email", "password"} & set(fields):
-        if not is_password(user.password_hash, fields.get("current_password", "")):
-            detail = "Must be the present password, to change the email or the password."
-            raise Problem(403, detail, [field_error("current_password", detail)])
+    needs_password = who.id == user.id and {"email", "password"} & set(fields)
+    if needs_password and not is_password(user.password_hash, fields.get("current_password", "")):
+        detail = "Must be the present password, to change the email or the password."
+        raise Problem(403, detail, [field_error("current_password", detail)])
 
 
 def _flush_email(email: str) -> None:

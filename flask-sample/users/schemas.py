@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import marshmallow as ma
 
 from chassis.fields import Text
 from chassis.paging import PageQuery
 
 
-def _password(**kwargs: object) -> Text:
+def _password(**kwargs: Any) -> Text:
     return Text(least=10, most=200, load_only=True, metadata={"format": "password"}, **kwargs)
 
 
@@ -18,12 +20,12 @@ _ADDRESS = r"^[^\u0000-\u0020\u007f@]+@[^\u0000-\u0020\u007f@]+$"
 class Email(Text):
     """In lower case. Whether it exists only a message to it could tell, so little is asked of its form."""
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(most=254, metadata={"pattern": _ADDRESS, "example": "ada@example.org"}, **kwargs)
         self.validators.append(ma.validate.Regexp(_ADDRESS[:-1] + r"\Z", error="Is not an email address."))
 
-    def _deserialize(self, *args: object, **kwargs: object) -> str:
-        return super()._deserialize(*args, **kwargs).lower()  # type: ignore[arg-type]
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return super()._deserialize(*args, **kwargs).lower()
 
 
 class UserSchema(ma.Schema):

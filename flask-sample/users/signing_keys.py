@@ -13,6 +13,7 @@ import os
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,8 @@ def _create(folder: Path, signs_from: int) -> str:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(file.name, folder / f"{signs_from}.pem")
-        except FileExistsError:
-            pass
     return f"{signs_from}.pem"
 
 

@@ -18,13 +18,13 @@ export interface AdminClientOptions {
   readonly url: string
   /** Sent with each request, for instance a token that a proxy in front of Kong asks for. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Connections at once; 10 where left out. */
+  /** Concurrent connections; default: 10. */
   readonly connections?: number
   /** Of an `https:` URL. */
   readonly tls?: TlsOptions
-  /** How long one request may take, milliseconds; 15,000 where left out. */
+  /** Timeout of one request, milliseconds; default: 15,000. */
   readonly timeoutMs?: number
-  /** This machine's clock, milliseconds since the epoch; the system's where left out. */
+  /** This machine's clock, milliseconds since the epoch; default: the system's. */
   readonly clock?: () => number
 }
 
@@ -51,7 +51,7 @@ export class AdminClient {
   #reads = 0
   #writes = 0
 
-  /** @throws SluiceError SLUICE_CLI_USAGE when the URL is none. */
+  /** @throws SluiceError SLUICE_CLI_USAGE when it is not a URL. */
   constructor(options: AdminClientOptions) {
     const url = parseUrl(options.url)
     const timeoutMs = options.timeoutMs ?? 15_000
@@ -80,7 +80,7 @@ export class AdminClient {
   /**
    * Sends one request.
    *
-   * @returns the parsed body; undefined where there is none.
+   * @returns the parsed body; undefined for an empty one.
    * @throws AdminRefused for a status from 400 on; AdminUnreachable when no answer came.
    */
   async request(method: Method, path: string, body?: unknown): Promise<unknown> {
@@ -155,7 +155,7 @@ function parseUrl(text: string): URL {
     const url = new URL(text)
     if (url.protocol === 'http:' || url.protocol === 'https:') return url
   } catch {
-    // Told below, together with a wrong scheme.
+    // Reported below, together with a wrong scheme.
   }
   throw new SluiceError('SLUICE_CLI_USAGE', `${JSON.stringify(text)} is not the URL of an Admin API`)
 }

@@ -1,7 +1,7 @@
 import { isTransient } from './answer.ts'
 
 export interface RetryOptions {
-  /** How long to go on trying, milliseconds from the first failure; asked at each failure where it is a function. */
+  /** How long to retry, milliseconds from the first failure; a function is called at each failure. */
   readonly forMs: number | (() => number)
   /** The first pause; it doubles up to `maxPauseMs`. Milliseconds. */
   readonly pauseMs?: number

@@ -15,12 +15,12 @@ import { createResolver } from './proxy/balancer.ts'
 import { Certificates } from './proxy/certificates.ts'
 import { ConfigurationKeeper } from './proxy/configuration.ts'
 import type { NodeFacts } from './proxy/exchange.ts'
-import { bind, Listener } from './proxy/listener.ts'
+import { bind, type ListenAddress, Listener } from './proxy/listener.ts'
 import type { RunnablePlugin } from './proxy/plugin.ts'
 import { ProxyServer } from './proxy/proxy.ts'
 import { refusal } from './proxy/refusal.ts'
 import { selfSigned } from './proxy/self-signed.ts'
-import { createUpstreamPools } from './proxy/upstream-pool.ts'
+import { UpstreamPools } from './proxy/upstream-pool.ts'
 import type { GatewaySettings } from './settings.ts'
 
 /** The Kong whose behaviour is followed. */
@@ -28,8 +28,9 @@ const VERSION = '3.9.3'
 const SWEEP_MS = 30_000
 
 export interface Gateway {
-  readonly proxyAddresses: readonly Address[]
+  readonly proxyAddresses: readonly ListenAddress[]
   readonly adminAddresses: readonly Address[]
+  readonly statusAddresses: readonly Address[]
   /** Lets requests under way end, at most `graceMs`; then ends what is left, and the plugin servers it started. */
   close(graceMs: number): Promise<void>
 }
@@ -84,10 +85,11 @@ class LocalGateway implements Gateway {
   readonly #control: Control
   readonly #builtin: ReadonlyMap<string, BuiltinPlugin>
   readonly #proxy: ProxyServer
-  readonly #pools = createUpstreamPools(Date.now)
+  readonly #pools = new UpstreamPools(Date.now)
   readonly #sweeper = setInterval(() => this.#pools.sweep(Date.now()), SWEEP_MS).unref()
   readonly #admins: Server[] = []
   readonly #adminAddresses: Address[] = []
+  readonly #statusAddresses: Address[] = []
 
   /** @throws SluiceError SLUICE_GATEWAY_CONFIG */
   constructor({ settings, logger }: GatewayOptions, servers: PluginServers, traffic: Traffic) {
@@ -113,12 +115,22 @@ class LocalGateway implements Gateway {
     })
     const idle = Object.entries(installed).filter(([, { runs }]) => runs === false)
     new IdleNotice(state, new Set(idle.map(([name]) => name)), logger)
-    const configuration = new ConfigurationKeeper(state, {
+    const configuration = this.#configuration(node, servers, logger)
+    this.#proxy = new ProxyServer({
+      configuration: () => configuration.upToDate(),
+      ...{ node, pools: this.#pools, now: Date.now, logger },
+      newRequestId: () => randomUUID().replaceAll('-', ''),
+    })
+    traffic.proxy = this.#proxy
+  }
+
+  #configuration(node: NodeFacts, servers: PluginServers, logger: Logger): ConfigurationKeeper {
+    return new ConfigurationKeeper(this.#control.state, {
       plugins: new Map<string, RunnablePlugin>([...this.#builtin, ...byName(servers.plugins)]),
       workspaceId: node.workspaceId,
       resolver: createResolver(Date.now),
       health: this.#control.health,
-      routerFlavor: settings.routerFlavor,
+      routerFlavor: this.#settings.routerFlavor,
       nextSequence: counter(),
       onFault: ({ entity }, error) =>
         logger.error(
@@ -128,20 +140,18 @@ class LocalGateway implements Gateway {
       onRouteFault: (route, error) =>
         logger.error({ route: route.id, err: messageOf(error) }, 'could not add route'),
     })
-    this.#proxy = new ProxyServer({
-      configuration: () => configuration.upToDate(),
-      ...{ node, pools: this.#pools, now: Date.now, logger },
-      newRequestId: () => randomUUID().replaceAll('-', ''),
-    })
-    traffic.proxy = this.#proxy
   }
 
-  get proxyAddresses(): readonly Address[] {
+  get proxyAddresses(): readonly ListenAddress[] {
     return this.#traffic.listeners.map(({ address }) => address)
   }
 
   get adminAddresses(): readonly Address[] {
     return this.#adminAddresses
+  }
+
+  get statusAddresses(): readonly Address[] {
+    return this.#statusAddresses
   }
 
   /** @throws SluiceError SLUICE_PORT_IN_USE */
@@ -150,7 +160,8 @@ class LocalGateway implements Gateway {
     const admin = withPluginApis(this.#control.admin, [...this.#builtin.values()], VERSION)
     for (const address of this.#settings.adminListen)
       this.#adminAddresses.push(await this.#listen(admin, address))
-    for (const address of this.#settings.statusListen) await this.#listen(statusOnly(admin), address)
+    for (const address of this.#settings.statusListen)
+      this.#statusAddresses.push(await this.#listen(statusOnly(admin), address))
     const { proxyListen, defaultCertificate } = this.#settings
     const certificates = proxyListen.some(({ ssl }) => ssl)
       ? new Certificates(this.#control.state, defaultCertificate ?? selfSigned('localhost', Date.now()))

@@ -15,9 +15,9 @@ export interface ApplyOptions {
   readonly concurrency: number
   /** How long a step is tried again while Kong is away or failing, milliseconds. */
   readonly retryForMs: number
-  /** How long undoing waits for Kong to come back, milliseconds; like `retryForMs` where left out. */
+  /** How long undoing waits for Kong to come back, milliseconds; default: `retryForMs`. */
   readonly undoForMs?: number
-  /** When and how long late writes are looked for after an unknown step; 5 s and 10 s where left out. */
+  /** How often and how long late writes are looked for after an unknown step; default: every 5 s for 10 s. */
   readonly settle?: SettleOptions
   /** Stops the apply: nothing more is started, and what was done is undone. */
   readonly signal?: AbortSignal
@@ -81,9 +81,9 @@ export async function applyChanges(
   throw failure(run.failure, journal.undone, leftovers)
 }
 
-/** Keeps nothing: when this process dies, nobody undoes. */
+/** In memory only: when this process dies, nothing is undone. */
 function createJournal(watcher: ApplyWatcher): Journal & { readonly undone: number } {
-  // Steps that are written again are told once.
+  // A step that is written again is reported once.
   const applied = new Set<number>()
   const undone = new Set<number>()
   const isNew = (set: Set<number>, { seq }: Step) => !set.has(seq) && set.add(seq)

@@ -19,7 +19,7 @@ export interface Change {
   readonly body: Row
   /** As Kong reported it before: undoing restores from it. */
   readonly row: Row | undefined
-  /** What Kong deletes along and cannot be put back: runtime data that nobody declares. */
+  /** What Kong deletes with the entity and nothing can restore: runtime data, such as tokens. */
   readonly loses?: string
   /** When Kong will drop the entity by itself, seconds since the epoch by Kong's clock. */
   readonly expiresAt?: number

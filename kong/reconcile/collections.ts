@@ -21,7 +21,7 @@ export async function listKind(
 async function listPath(client: AdminClient, kind: KindName, path: string): Promise<readonly Row[]> {
   try {
     const rows = await client.list(path)
-    // Some other server's 404 must not be taken for a Kong that holds nothing.
+    // A 404 of another server does not mean that Kong is empty.
     if (!rows && EVERYWHERE.includes(kind)) throw noAdminApi(client.url, path)
     return rows ?? []
   } catch (error) {

@@ -56,7 +56,6 @@ function toDeclarative({ kind, id, fields, body }: Desired): Row {
   const row: Record<string, unknown> = { ...fields, id }
   // Kong hashes passwords itself (`_transform`), so they are sent as they were declared.
   for (const name of KINDS[kind].secrets) if (body[name] !== undefined) row[name] = body[name]
-  if (typeof body.ttl === 'number') row.ttl = body.ttl
   for (const field of PARENTS_OF.keys()) {
     const reference = row[field] as { id?: string } | null | undefined
     if (reference?.id !== undefined) row[field] = reference.id

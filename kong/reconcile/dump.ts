@@ -10,7 +10,7 @@ import { type Current, type CurrentState, isOurs } from './read.ts'
 export interface DumpOptions {
   /** Only entities with these tags; all where there are none. */
   readonly selectTags: readonly string[]
-  /** Writes secrets as they are. Where Kong keeps a hash only, a reference stands in any case. */
+  /** Writes secrets as they are; hashed ones remain references. */
   readonly withSecrets: boolean
 }
 

@@ -63,12 +63,12 @@ export function mistakesOf(
   { given, sent, filled }: Completed,
 ): readonly Mistake[] {
   const shorthands = schema.checkShorthands(given)
-  // Kong does not say where a shorthand stands; only the configuration of a plugin has some beneath the top.
+  // Kong reports shorthands without their path; only plugin configurations have nested ones.
   const prefix = kind.name === 'plugins' ? ['config'] : []
   if (shorthands) return flattenViolations(shorthands, prefix)
   const check = (row: Row) => schema.check(without(row, kind.writeOnly))
   if (!check(filled)) return []
-  // What Kong generates is no mistake when it is left out.
+  // Generated fields may be left out.
   const violations = check({ ...filled, ...withGenerated(schema, sent), id: filled.id })
   return flattenViolations(violations ?? null).map(({ path, text }) => ({
     path: path.filter(part => part !== '@entity'),

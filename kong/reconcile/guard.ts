@@ -6,7 +6,7 @@ import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
 import { isOurs } from './read.ts'
 
 /**
- * Looks again, right before deletions, whether others' entities hang on what is to be deleted: Kong would delete
+ * Looks again, right before deletions, whether others' entities belong to what is to be deleted: Kong would delete
  * plugins, credentials and targets together with it.
  *
  * @throws SluiceError SLUICE_APPLY_REFUSED that names them.
@@ -31,7 +31,7 @@ export async function refuseCascades(
       const parent = parentsOf(row).find(key => doomed.has(key))
       if (parent === undefined || isOurs({ tags }, selectTags)) return []
       return [
-        `${KINDS[kind].noun} ${String(row.id)} of somebody else belongs to ${doomed.get(parent)!.label}`,
+        `${KINDS[kind].noun} ${String(row.id)} belongs to ${doomed.get(parent)?.label}, and is not ours`,
       ]
     }),
   )

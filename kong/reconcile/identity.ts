@@ -10,7 +10,7 @@ export interface Identities<T> {
   /**
    * By the first identity of the row that is filled in and known.
    *
-   * @param isClaimed items that only their main identity finds: somebody else means them by it.
+   * @param isClaimed items that only their main identity finds: another declared entity means them by it.
    */
   find(kind: Kind, row: Row, isClaimed?: (item: T) => boolean): T | undefined
   /** By id, or by a name. */

@@ -1,6 +1,6 @@
 import { COLLECTIONS, type Collection, ENTITIES, type EntityDefinition } from '../entities/entities.ts'
 
-/** What requests leave behind: nobody declares it. */
+/** Runtime data, which is not declared. */
 type RuntimeData = 'oauth2_tokens' | 'sessions' | 'acme_storage'
 
 const RUNTIME_DATA: ReadonlySet<Collection> = new Set<RuntimeData>([
@@ -29,7 +29,7 @@ export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map(
   KIND_NAMES.flatMap(kind => KINDS[kind].references.map(({ field, to }) => [field, to as KindName] as const)),
 )
 
-/** The field by which an entity refers to the one beneath which it stands in a file; undefined where it cannot. */
+/** The field by which an entity refers to the one that it is nested in; undefined where it cannot be nested. */
 export const nestingField = (outer: KindName, inner: KindName): string | undefined =>
   KINDS[inner].references.find(({ field, to }) => to === outer && field !== 'client_certificate')?.field
 

@@ -3,8 +3,8 @@ import type { Change } from './change.ts'
 import type { Current } from './read.ts'
 
 /**
- * Finds deletions with which Kong deletes what nobody declares and nothing can put back: OAuth 2 tokens hang on an
- * application, and on a service where the plugin has no `global_credentials`.
+ * Finds deletions with which Kong deletes what nothing can restore: OAuth 2 tokens belong to an application, and to a
+ * service where the plugin has no `global_credentials`.
  */
 export async function noteLosses(
   client: AdminClient,

@@ -57,7 +57,7 @@ export function normaliseDeclared(
     }),
   )
   const prepared = KINDS[kind].prepare?.(given) ?? given
-  // What cannot be prepared is told by the check.
+  // The check reports what cannot be prepared.
   const sent = expand('refused' in prepared ? given : prepared, schema)
   // Kong reads defaults like given values: without anything to hash on, the algorithm is round-robin.
   return { given, sent, filled: schema.fill(schema.fill(sent, 'insert'), 'insert') }

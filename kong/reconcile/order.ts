@@ -12,12 +12,12 @@ import type { Step } from './steps/steps.ts'
  *
  * - An entity is created before those that refer to it, and deleted after those that referred to it.
  * - Who takes a unique value waits for who gives it up: a rename deletes first.
- * - Deletions that nothing waits for come in a later stage, so that a failure before them costs nobody a service;
- *   in the last stage stands what could not be undone.
- * - Where changes wait for each other in a circle (two entities swap their names), one is deleted and created anew,
+ * - Deletions that nothing waits for come in a later stage, so that an earlier failure deletes nothing; the last stage
+ *   holds what cannot be undone.
+ * - Where changes wait for each other in a circle (two entities swap their names), one is deleted and created again,
  *   with everything that Kong would delete together with it.
  *
- * @throws SluiceError SLUICE_APPLY_REFUSED when such a circle holds an entity of somebody else.
+ * @throws SluiceError SLUICE_APPLY_REFUSED when such a circle contains an entity that is not ours.
  */
 export function orderChanges(
   changes: readonly Change[],
@@ -59,7 +59,7 @@ function connect(changes: readonly Change[]): readonly Node[] {
   }
   for (const step of steps) {
     const { change } = step
-    // The same entity, made anew with the same id.
+    // The same entity, created again with the same id.
     if (change.action === 'create') link(step, deleters.get(keyOf(change)))
     for (const parent of parentsOf(change.after)) {
       const writer = writers.get(parent)
@@ -128,13 +128,13 @@ function replaceEntity(
   for (const entity of current) {
     const key = keyOf(entity)
     if (!doomed.has(key) || handled.has(key)) continue
-    const anew = wanted.get(key)
-    if (!anew)
+    const again = wanted.get(key)
+    if (!again)
       throw new SluiceError(
         'SLUICE_APPLY_REFUSED',
-        `${update.label} must be deleted and created anew, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
+        `${update.label} must be deleted and created again, but a ${KINDS[entity.kind].noun} that is not ours (${entity.id}) belongs to it`,
       )
-    out.push(deletionOf(entity, anew.label), creationOf(anew, Object.keys(anew.body)))
+    out.push(deletionOf(entity, again.label), creationOf(again, Object.keys(again.body)))
   }
   return out
 }

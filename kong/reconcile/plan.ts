@@ -4,6 +4,7 @@ import type { Change } from './change.ts'
 import { type Blocked, diff } from './diff.ts'
 import { namelessIn, namesOf } from './files/choosers.ts'
 import type { DeclaredState } from './files/declared.ts'
+import { type Problem, problemAt } from './files/problem.ts'
 import { chooseSelectTags } from './files/select-tags.ts'
 import { refuseForeign } from './foreign.ts'
 import { KINDS } from './kinds.ts'
@@ -52,7 +53,9 @@ export async function planState(
     plugins: namesOf(known, 'plugins'),
     vaults: namesOf(known, 'vaults'),
   })
-  const desired = resolveMasked(known, current, { ...options, selectTags })
+  const dbLess = current.isDbLess ? expiringIn(declared) : []
+  const state = { ...known, problems: [...known.problems, ...dbLess] }
+  const desired = resolveMasked(state, current, { ...options, selectTags })
   if (current.isDbLess) refuseForeign(current, selectTags)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   refuseBlocked(blocked)
@@ -73,6 +76,14 @@ export async function planState(
     mask,
   }
 }
+
+/** A real Kong 3.9.3 without a database takes `ttl` for a time, so that such a key is gone at once. */
+const expiringIn = ({ entities }: DeclaredState): readonly Problem[] =>
+  entities
+    .filter(({ fields }) => fields.ttl !== undefined)
+    .map(({ source, path }) =>
+      problemAt(source, [...path, 'ttl'], 'ttl: a Kong without a database drops a key with a ttl at once'),
+    )
 
 /** Kong would delete others' entities together with ours. */
 function refuseBlocked(blocked: readonly Blocked[]): void {

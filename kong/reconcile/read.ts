@@ -37,7 +37,7 @@ export interface WantedSchemas {
 }
 
 /**
- * Reads everything that Kong holds, others' entities included: a name that somebody else has taken is told before
+ * Reads everything that Kong holds, others' entities included: a name that is taken already is reported before
  * anything is written, and a reference may point to what is not ours.
  */
 export async function readState(client: AdminClient, wanted: WantedSchemas): Promise<CurrentState> {

@@ -33,7 +33,7 @@ export interface ResolveOptions {
   readonly newId: () => string
   /** The plugins' own checks, beyond Kong's schemas. */
   readonly checkPlugin?: PluginCheck
-  /** No Kong was asked: what only Kong could tell is a warning. */
+  /** Without a Kong: what only Kong knows is a warning. */
   readonly isOffline?: boolean
 }
 
@@ -240,7 +240,7 @@ class Resolver {
     this.warnings.push(problemAt(source, [...outer, ...path], text))
   }
 
-  /** Nothing is said about what depends on a variable that is not set. */
+  /** Values that depend on an unset variable are not judged. */
   #wrong({ source, path: outer }: Declared, path: Path, text: string): undefined {
     const whole = [...outer, ...path]
     if (!source.isUnresolved(whole)) this.problems.push(problemAt(source, whole, text))

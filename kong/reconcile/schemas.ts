@@ -72,7 +72,7 @@ const hasExpressions = (kind: KindName, { fields }: SchemaSpec): boolean =>
 
 /**
  * The rules that Kong's published schema cannot hold, since they are functions: shorthands such as `url`, names, paths,
- * certificates that fit their keys. Those of fields that this Kong does not have are left out.
+ * certificates that fit their keys. Rules for fields that this Kong does not have are skipped.
  */
 function withKnownRules(kind: KindName, spec: SchemaSpec): SchemaSpec {
   let ruled = spec

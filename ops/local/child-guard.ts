@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -44,29 +44,8 @@ export function guardChild(
   folder: string,
   { graceMs = 3_000, keepFolder = false }: { graceMs?: number; keepFolder?: boolean } = {},
 ): ChildGuard {
-  const script = readFileSync(new URL('./child-guard.sh', import.meta.url), 'utf8')
-  // Passed as text, because the service's user may not be able to read the project.
-  const guard = spawn(
-    'sh',
-    [
-      '-c',
-      script,
-      'child-guard',
-      folder,
-      launch.endSignal,
-      String(Math.ceil(graceMs / 100)),
-      keepFolder ? 'keep' : 'remove',
-      launch.command,
-      ...launch.args,
-    ],
-    {
-      cwd: folder,
-      env: { ...inheritedMark(), ...launch.env },
-      detached: true,
-      stdio: ['pipe', 'pipe', 'ignore'],
-      ...(launch.asCurrentUser ? {} : serviceUser()),
-    },
-  )
+  const after = keepFolder ? 'keep' : 'remove'
+  const guard = spawnGuard(launch, folder, [String(Math.ceil(graceMs / 100)), after])
   const ended = once(guard, 'exit')
   ended.catch(() => {})
   const pids = createInterface({ input: guard.stdout })
@@ -101,12 +80,25 @@ export function guardChild(
   }
 }
 
+function spawnGuard(launch: Launch, folder: string, [grace, after]: readonly [string, string]) {
+  // Passed as text, because the service's user may not be able to read the project.
+  const script = readFileSync(new URL('./child-guard.sh', import.meta.url), 'utf8')
+  const command = [folder, launch.endSignal, grace, after, launch.command, ...launch.args]
+  return spawn('sh', ['-c', script, 'child-guard', ...command], {
+    cwd: folder,
+    env: { ...inheritedMark(), ...launch.env },
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    ...(launch.asCurrentUser ? {} : serviceUser()),
+  })
+}
+
 function inheritedMark(): Record<string, string> {
   const mark = process.env[MARK]
   return mark === undefined ? {} : { [MARK]: mark }
 }
 
-async function failure(guard: ReturnType<typeof spawn>): Promise<never> {
+async function failure(guard: ChildProcess): Promise<never> {
   const [error] = (await once(guard, 'error')) as [Error]
   throw error
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { programOf } from './installation.ts'
 import type { Recipe } from './recipe.ts'
 
 const urlOf = (port: number) => `http://127.0.0.1:${port}`
@@ -20,19 +21,19 @@ export const consul: Recipe = {
     command: () => ['agent', '-dev', '-client=0.0.0.0'],
     url: urlOf,
   },
-  ports: 3,
+  morePorts: 2,
 
-  async prepare({ programs, env }, { ports: [http, server, serf] }) {
+  async prepare(installation, { port, morePorts: [server, serf] }) {
     return {
-      command: programs.consul!,
+      command: programOf(installation, 'consul'),
       args: [
         ...['agent', '-dev', '-bind=127.0.0.1', '-client=127.0.0.1', '-node=sluice', '-log-level=warn'],
-        ...[`-http-port=${http}`, `-server-port=${server}`, `-serf-lan-port=${serf}`],
+        ...[`-http-port=${port}`, `-server-port=${server}`, `-serf-lan-port=${serf}`],
         ...['-serf-wan-port=-1', '-dns-port=-1', '-grpc-port=-1', '-hcl=disable_update_check=true'],
       ],
-      env,
+      env: installation.env,
       endSignal: 'KILL',
-      url: urlOf(http!),
+      url: urlOf(port),
     }
   },
 

@@ -52,7 +52,7 @@ export async function findService(kind: ServiceKind, options: FindOptions): Prom
   }
   throw new SluiceError(
     'SLUICE_SERVICE_UNAVAILABLE',
-    `${NAMES[kind]} can be had in no way:\n  ${reasons.join('\n  ')}`,
+    `${NAMES[kind]} is unavailable:\n  ${reasons.join('\n  ')}`,
   )
 }
 
@@ -74,15 +74,16 @@ const WAYS: Readonly<
     const name = `${variables}${VARIABLES[kind]}`
     const url = process.env[name]
     if (!url) throw new Error(`${name} is not set`)
-    if (alone) throw new Error(`the one at ${name} must not be paused or killed`)
+    if (alone)
+      throw new Error(`the server at ${name} belongs to somebody else: it may not be paused or killed`)
     try {
       // Several URLs are the nodes of a Redis Cluster; one of them tells enough.
-      await recipe.probe(url.split(',')[0]!.trim())
+      await recipe.probe(url.replace(/,.*/s, '').trim())
     } catch (error) {
       throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} at ${name}: ${messageOf(error)}`)
     }
     const refuse = async () => {
-      throw new Error(`${NAMES[kind]} at ${name} is not ours to stop`)
+      throw new Error(`${NAMES[kind]} at ${name} belongs to somebody else: it is not stopped from here`)
     }
     return {
       kind,
@@ -98,7 +99,7 @@ const WAYS: Readonly<
   },
 
   async docker(kind, recipe) {
-    if (!(await hasDocker())) throw new Error('no Docker engine answers')
+    if (!(await hasDocker())) throw new Error('no Docker engine responds')
     const service = await startContainer(kind, recipe)
     await untilReady(kind, recipe, service.url)
     return {

@@ -9,6 +9,13 @@ export interface Installation {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** The path of a program that `findPrograms` looked for. */
+export function programOf({ programs }: Pick<Installation, 'programs'>, name: string): string {
+  const file = programs[name]
+  if (file === undefined) throw new Error(`${name} is not one of the service's programs`)
+  return file
+}
+
 /** Where a service's programs may stand, and the Debian packages that bring them. */
 export interface Source {
   /** All of them are needed; the first names the service. */

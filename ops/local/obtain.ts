@@ -1,9 +1,11 @@
 /** `node dist/ops/local/obtain.js`: has the programs of all services at hand, so that no test waits for a download. */
 import { messageOf } from '../../foundation/errors.ts'
+import { obtainChromium } from './chromium.ts'
 import { obtain } from './find.ts'
 import { obtainPrometheus } from './prometheus.ts'
 import { obtainPythonService, PYTHON_SERVICES } from './python-service.ts'
 import { obtainSample } from './sample.ts'
+import { obtainSchemathesis } from './schemathesis.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
 for (const kind of Object.keys(NAMES) as ServiceKind[]) {
@@ -19,3 +21,7 @@ for (const name of PYTHON_SERVICES) {
   const say = (line: string) => process.stderr.write(`${name} service: ${line}\n`)
   await obtainPythonService(name, { say }).catch((error: unknown) => say(messageOf(error)))
 }
+const sayChromium = (line: string) => process.stderr.write(`Chromium: ${line}\n`)
+await obtainChromium(sayChromium).catch((error: unknown) => sayChromium(messageOf(error)))
+const saySchemathesis = (line: string) => process.stderr.write(`schemathesis: ${line}\n`)
+await obtainSchemathesis(saySchemathesis).catch((error: unknown) => saySchemathesis(messageOf(error)))

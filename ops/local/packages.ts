@@ -24,8 +24,10 @@ const NOT_NEEDED =
  */
 export function packagesToUnpack(simulation: string, wanted: readonly string[]): string[] {
   const names = [...simulation.matchAll(/^Inst (\S+) (\[)?/gm)]
-    .filter(([, name, isUpgrade]) => !isUpgrade || /^(postgresql|libpq|redis|rabbitmq|erlang)/.test(name!))
-    .map(([, name]) => name!)
+    .filter(
+      ([, name = '', isUpgrade]) => !isUpgrade || /^(postgresql|libpq|redis|rabbitmq|erlang)/.test(name),
+    )
+    .map(([, name = '']) => name)
   return [...new Set([...wanted, ...names])].filter(name => !NOT_NEEDED.test(name))
 }
 
@@ -203,5 +205,5 @@ function libraryFolders(root: string): string[] {
 }
 
 function lastLine(error: { stderr?: string; message: string }): string {
-  return (error.stderr || error.message).trim().split('\n').at(-1)!
+  return (error.stderr || error.message).trim().replace(/.*\n/s, '')
 }

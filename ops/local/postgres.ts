@@ -5,7 +5,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { giveToService, writePrivate } from './folders.ts'
-import type { Installation } from './installation.ts'
+import { type Installation, programOf } from './installation.ts'
 import type { Recipe } from './recipe.ts'
 import { serviceUser } from './user.ts'
 
@@ -24,9 +24,9 @@ export const postgres: Recipe = {
     env: password => ({ POSTGRES_USER: 'sluice', POSTGRES_DB: 'sluice', POSTGRES_PASSWORD: password }),
     url: urlOf,
   },
-  ports: 1,
+  morePorts: 0,
 
-  async prepare(installation, { folder, ports, password, lasting, cache }) {
+  async prepare(installation, { folder, port, password, lasting, cache }) {
     const data = path.join(folder, 'data')
     if (lasting) {
       if (!existsSync(path.join(data, 'PG_VERSION'))) await createCluster(installation, data, password)
@@ -37,7 +37,7 @@ export const postgres: Recipe = {
     }
     const settings = {
       listen_addresses: '127.0.0.1',
-      port: ports[0],
+      port,
       unix_socket_directories: '',
       max_connections: 200,
       jit: 'off',
@@ -45,12 +45,12 @@ export const postgres: Recipe = {
       dynamic_shared_memory_type: 'mmap',
     }
     return {
-      command: installation.programs.postgres!,
+      command: programOf(installation, 'postgres'),
       args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       env: installation.env,
       // Fast shutdown: ends the sessions and writes a checkpoint. Immediate shutdown, where nothing is kept.
       endSignal: lasting ? 'INT' : 'QUIT',
-      url: urlOf(ports[0]!, password),
+      url: urlOf(port, password),
     }
   },
 
@@ -65,7 +65,7 @@ export const postgres: Recipe = {
 
 /** Making a cluster takes a second or two, copying one a tenth of that: so one of each version is kept. */
 async function clusterTemplate(installation: Installation, cache: string): Promise<string> {
-  const { stdout } = await run(installation.programs.postgres!, ['--version'], {
+  const { stdout } = await run(programOf(installation, 'postgres'), ['--version'], {
     env: { ...installation.env },
   })
   const folder = path.join(cache, `cluster-${/\d[\w.]*/.exec(stdout)?.[0] ?? 'unknown'}`)
@@ -86,7 +86,7 @@ async function createCluster(installation: Installation, data: string, password:
   writePrivate(passwordFile, password)
   const options = { env: { LC_ALL: 'C', ...installation.env }, cwd: path.dirname(data), ...serviceUser() }
   await run(
-    installation.programs.initdb!,
+    programOf(installation, 'initdb'),
     [
       ...['--pgdata', data, '--username', 'sluice', '--pwfile', passwordFile],
       ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C.UTF-8', '--no-sync'],
@@ -94,7 +94,7 @@ async function createCluster(installation: Installation, data: string, password:
     options,
   )
   await rm(passwordFile)
-  const single = run(installation.programs.postgres!, ['--single', '-D', data, 'postgres'], options)
+  const single = run(programOf(installation, 'postgres'), ['--single', '-D', data, 'postgres'], options)
   single.child.stdin?.end('CREATE DATABASE sluice\n')
   await single
 }

@@ -27,9 +27,11 @@ async function tryProgram(
 ): Promise<Service> {
   const folder = lasting === undefined ? temporaryFolder(kind) : ownFolder(lasting)
   const removeFolder = () => (lasting === undefined ? rm(folder, { recursive: true }) : undefined)
+  const [port = 0, ...morePorts] = await freePorts(1 + recipe.morePorts)
   const setup = {
     folder,
-    ports: await freePorts(recipe.ports),
+    port,
+    morePorts,
     password: lasting === undefined ? newPassword() : keptPassword(folder),
     lasting: lasting !== undefined,
     cache: cacheFolder(),
@@ -87,7 +89,7 @@ export async function untilReady(
     } catch (error) {
       const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
       if (guard && !guard.isRunning())
-        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} ended while it started:\n${log}`)
+        throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} exited at startup:\n${log}`)
       if (performance.now() > deadline)
         throw new SluiceError(
           'SLUICE_SERVICE_UNAVAILABLE',

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { writePrivate } from './folders.ts'
+import { programOf } from './installation.ts'
 import type { Recipe } from './recipe.ts'
 
 const urlOf = (port: number, password: string) => `amqp://sluice:${password}@127.0.0.1:${port}`
@@ -17,9 +18,12 @@ export const rabbit: Recipe = {
     env: password => ({ RABBITMQ_DEFAULT_USER: 'sluice', RABBITMQ_DEFAULT_PASS: password }),
     url: urlOf,
   },
-  ports: 3,
+  morePorts: 2,
 
-  async prepare({ programs, env }, { folder, ports: [port, distributionPort, epmdPort], password, lasting }) {
+  async prepare(installation, { folder, port, morePorts, password, lasting }) {
+    const { env } = installation
+    const [distributionPort, epmdPort] = morePorts
+    const program = (name: string) => programOf(installation, name)
     const inFolder = (name: string) => path.join(folder, name)
     writePrivate(
       inFolder('rabbitmq.conf'),
@@ -37,10 +41,10 @@ export const rabbit: Recipe = {
     return {
       // An epmd that RabbitMQ starts would be a daemon beyond our reach; one that runs already is used.
       command: 'sh',
-      args: ['-c', '"$0" -port "$ERL_EPMD_PORT" & exec "$1"', programs.epmd!, programs['rabbitmq-server']!],
+      args: ['-c', '"$0" -port "$ERL_EPMD_PORT" & exec "$1"', program('epmd'), program('rabbitmq-server')],
       env: {
         ...env,
-        PATH: `${path.dirname(programs.erl!)}:${env.PATH ?? process.env.PATH}`,
+        PATH: `${path.dirname(program('erl'))}:${env.PATH ?? process.env.PATH}`,
         // Erlang keeps its cookie there.
         HOME: folder,
         LC_ALL: 'C.UTF-8',
@@ -60,7 +64,7 @@ export const rabbit: Recipe = {
       },
       // An orderly end takes RabbitMQ some seconds, which only lasting messages are worth.
       endSignal: lasting ? 'TERM' : 'KILL',
-      url: urlOf(port!, password),
+      url: urlOf(port, password),
     }
   },
 

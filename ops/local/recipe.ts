@@ -12,8 +12,8 @@ export interface Recipe {
     command?(password: string): string[]
     url(port: number, password: string): string
   }
-  /** How many free ports it takes; the first is the one in its URL. */
-  readonly ports: number
+  /** How many free ports it takes besides the one in its URL. */
+  readonly morePorts: number
   /** Writes what the service needs into the folder, which the service's user owns. */
   prepare(installation: Installation, setup: Setup): Promise<Launch & { readonly url: string }>
   /** Resolves once the service answers at the URL, rejects when it does not yet. */
@@ -22,7 +22,9 @@ export interface Recipe {
 
 export interface Setup {
   readonly folder: string
-  readonly ports: readonly number[]
+  /** The port in its URL. */
+  readonly port: number
+  readonly morePorts: readonly number[]
   readonly password: string
   /** Whether the files are to outlive the run: then writes must reach the disk. */
   readonly lasting: boolean

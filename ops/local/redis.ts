@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { writePrivate } from './folders.ts'
+import { programOf } from './installation.ts'
 import type { Recipe } from './recipe.ts'
 
 const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`
@@ -18,11 +19,11 @@ export const redis: Recipe = {
     command: password => ['redis-server', '--requirepass', password, '--save', ''],
     url: urlOf,
   },
-  ports: 1,
+  morePorts: 0,
 
-  async prepare(installation, { folder, ports, password, lasting }) {
+  async prepare(installation, { folder, port, password, lasting }) {
     const settings = [
-      `port ${ports[0]}`,
+      `port ${port}`,
       'bind 127.0.0.1',
       `dir ${folder}`,
       'save ""',
@@ -32,11 +33,11 @@ export const redis: Recipe = {
     const file = path.join(folder, 'redis.conf')
     writePrivate(file, `${settings.join('\n')}\n`)
     return {
-      command: installation.programs['redis-server']!,
+      command: programOf(installation, 'redis-server'),
       args: [file],
       env: installation.env,
       endSignal: 'TERM',
-      url: urlOf(ports[0]!, password),
+      url: urlOf(port, password),
     }
   },
 

@@ -7,6 +7,8 @@ import type { Exchange, Method, Protocol, ReplySink } from '../../protocol/calls
 import { statusText } from '../../protocol/error-answers.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 import { callsOf, phasesOf, rowOf } from '../../protocol/pdk/table.ts'
+import type { LoopbackOrigin } from '../../sdk/loopback.ts'
+import type { Loopback } from '../loopback/loopback.ts'
 import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
@@ -23,6 +25,8 @@ export interface ExitAnswer {
 
 /** Whose conversation it is. */
 export interface ConversationOwner {
+  /** Undefined where calls through Kong's proxy are not set up. */
+  readonly loopback: Loopback | undefined
   /** The handler goes on with an answer of Kong's. */
   resumed(): void
   /** The request is to end, wherever that was asked for: the answer is complete now. */
@@ -93,6 +97,8 @@ export class Conversation {
   fault: unknown
   /** What the client gets when a call was refused; the owner's own answer where there is none. */
   refusalAnswer: ExitAnswer | undefined
+  /** Where the request comes from, once that was asked: a stamp is accepted once. */
+  origin: Promise<LoopbackOrigin | undefined> | undefined
   readonly #exchange: Exchange
   readonly #phase: Phase
   readonly #allowed: ReadonlySet<Method>
@@ -130,9 +136,13 @@ export class Conversation {
     return this.#exit !== undefined
   }
 
-  /** The exit's answer is not complete yet; `exited` of the owner tells when it is. */
+  /** The exit's answer is not complete yet; `exited` of the owner is called when it is. */
   get refining(): boolean {
     return this.#refining
+  }
+
+  get loopback(): Loopback | undefined {
+    return this.#owner.loopback
   }
 
   /** Whether the phase can still answer the client. */
@@ -307,6 +317,7 @@ export class Conversation {
     const next = new Conversation(this.#exchange, this.#phase, this.#owner)
     next.roundTrips = this.roundTrips
     next.fault = this.fault
+    next.origin = this.origin
     next.#remembered = this.#remembered
     next.#asked = this.#asked
     next.#writes = this.#writes

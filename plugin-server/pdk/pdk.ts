@@ -1,8 +1,10 @@
 /** The PDK object that a handler gets: one object a namespace, made when it is first used. */
 import { CALLS, type Call } from '../../protocol/pdk/table.ts'
 import type { FullKong, Need } from '../../sdk/kong.ts'
+import type { LoopbackRequest } from '../../sdk/loopback.ts'
 import { CALL_KINDS } from './call-kinds.ts'
 import type { Conversation } from './conversation.ts'
+import { callLoopback, loopbackOrigin } from './loopback-calls.ts'
 import { CONVERSATION, type PdkNamespace } from './namespace.ts'
 
 type NamespaceClass = new (conversation: Conversation) => PdkNamespace
@@ -47,6 +49,16 @@ const Root = createNamespace('')
 Object.defineProperty(Root.prototype, 'requestId', {
   value(this: PdkNamespace) {
     return this[CONVERSATION].requestId()
+  },
+})
+Object.defineProperty(Root.prototype, 'loopback', {
+  value(this: PdkNamespace, request: LoopbackRequest) {
+    return callLoopback(this[CONVERSATION], request)
+  },
+})
+Object.defineProperty(Root.prototype, 'loopbackOrigin', {
+  value(this: PdkNamespace) {
+    return loopbackOrigin(this[CONVERSATION])
   },
 })
 

@@ -1,5 +1,5 @@
 /**
- * Reads a plugin's configuration as Kong sends it: fills in defaults, mends what Lua can't express, and checks every
+ * Reads a plugin's configuration as Kong sends it: fills in defaults, repairs what Lua can't express, and checks every
  * value against the declaration. Kong has checked it already; a foreign gateway, or an older schema, may not have.
  */
 
@@ -77,7 +77,7 @@ function readObject(
     if (value !== undefined && value !== null)
       read[name] = readValue(property, value, `${path}.${name}`, problems)
     else if (schema.required?.includes(name)) {
-      // A record whose fields all have defaults may be left out.
+      // A record whose fields all have defaults may be absent.
       if (property.type === 'object' && property.properties)
         read[name] = readObject(property, {}, `${path}.${name}`, problems)
       else problems.push(`${path}.${name} is required`)
@@ -99,22 +99,22 @@ export function readValue(schema: Schema, value: unknown, path: string, problems
   }
   switch (schema.type) {
     case 'string':
-      if (typeof value !== 'string') return wrong('must be a text')
+      if (typeof value !== 'string') return wrong('must be a string')
       checkLength(schema.minLength, schema.maxLength, value.length, wrong)
       if (typeof schema.pattern === 'string' && !new RegExp(schema.pattern, 'u').test(value))
         return wrong(`must match ${schema.pattern}`)
       return value
     case 'boolean':
-      return typeof value === 'boolean' ? value : wrong('must be true or false')
+      return typeof value === 'boolean' ? value : wrong('must be a boolean')
     case 'integer':
     case 'number':
       if (typeof value !== 'number' || !Number.isFinite(value)) return wrong('must be a number')
-      if (schema.type === 'integer' && !Number.isInteger(value)) return wrong('must be a whole number')
+      if (schema.type === 'integer' && !Number.isInteger(value)) return wrong('must be an integer')
       checkRange(schema, value, wrong)
       return value
     case 'array': {
       const items = asList(value)
-      if (!items) return wrong('must be a list')
+      if (!items) return wrong('must be an array')
       checkLength(schema.minItems, schema.maxItems, items.length, wrong)
       return items.map((item, index) => readValue(schema.items ?? {}, item, `${path}[${index}]`, problems))
     }

@@ -2,6 +2,9 @@
  * Deadlines of many short events, with one timer for each distinct duration: events of one duration end in the order
  * in which they began, so a linked list holds them, and starting or ending one costs no timer.
  */
+import type { Clock } from '../../foundation/clock.ts'
+import type { Timers } from '../../foundation/timers.ts'
+
 export interface Expiring {
   expired(): void
 }
@@ -20,26 +23,28 @@ export interface Deadline {
 class Line {
   #first: Entry | undefined
   #last: Entry | undefined
-  #timer: NodeJS.Timeout | undefined
+  #isArmed = false
   readonly #durationMs: number
-  readonly #now: () => number
+  readonly #clock: Clock
+  readonly #timers: Timers
 
-  constructor(durationMs: number, now: () => number) {
+  constructor(durationMs: number, clock: Clock, timers: Timers) {
     this.#durationMs = durationMs
-    this.#now = now
+    this.#clock = clock
+    this.#timers = timers
   }
 
   add(owner: Expiring): Deadline {
     const entry: Entry = {
       owner,
-      dueMs: this.#now() + this.#durationMs,
+      dueMs: this.#clock.monotonic() + this.#durationMs,
       previous: this.#last,
       next: undefined,
     }
     if (this.#last) this.#last.next = entry
     else this.#first = entry
     this.#last = entry
-    if (!this.#timer) this.#arm(this.#durationMs)
+    if (!this.#isArmed) this.#arm(this.#durationMs)
     return { cancel: () => this.#remove(entry) }
   }
 
@@ -56,13 +61,13 @@ class Line {
   }
 
   #arm(afterMs: number): void {
-    this.#timer = setTimeout(this.#expire, Math.max(1, afterMs))
-    this.#timer.unref()
+    this.#isArmed = true
+    this.#timers.after(Math.max(1, afterMs), this.#expire)
   }
 
   readonly #expire = () => {
-    this.#timer = undefined
-    const now = this.#now()
+    this.#isArmed = false
+    const now = this.#clock.monotonic()
     while (this.#first && this.#first.dueMs <= now) {
       const { owner } = this.#first
       this.#remove(this.#first)
@@ -74,18 +79,19 @@ class Line {
 
 export class Deadlines {
   readonly #lines = new Map<number, Line>()
-  readonly #now: () => number
+  readonly #clock: Clock
+  readonly #timers: Timers
 
-  /** @param now monotonic milliseconds. */
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(clock: Clock, timers: Timers) {
+    this.#clock = clock
+    this.#timers = timers
   }
 
   /** Tells `owner` when `durationMs` have passed, unless it is cancelled before. */
   start(durationMs: number, owner: Expiring): Deadline {
     let line = this.#lines.get(durationMs)
     if (!line) {
-      line = new Line(durationMs, this.#now)
+      line = new Line(durationMs, this.#clock, this.#timers)
       this.#lines.set(durationMs, line)
     }
     return line.add(owner)

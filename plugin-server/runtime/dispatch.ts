@@ -8,6 +8,7 @@ import type { EventListener, Exchange } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { InstanceScope, PhaseContext, Undo } from '../../sdk/definition.ts'
 import type { FullKong } from '../../sdk/kong.ts'
+import type { Loopback } from '../loopback/loopback.ts'
 import {
   Conversation,
   type ConversationOwner,
@@ -17,8 +18,9 @@ import {
 } from '../pdk/conversation.ts'
 import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
+import type { Outcome } from './event-counts.ts'
 import type { Instance, Member, SharedContext } from './instances.ts'
-import type { EventMeter, Outcome } from './meter.ts'
+import type { EventMeter } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
 const DEFAULT_DEADLINE_MS = 1000
@@ -40,6 +42,7 @@ const UNAVAILABLE: ExitAnswer = {
 }
 
 export interface DispatchParts {
+  readonly loopback: Loopback | undefined
   readonly deadlines: Deadlines
   readonly meter: EventMeter
   /** Monotonic milliseconds. */
@@ -109,7 +112,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     const handler = member.plugin.definition.phases[this.#phase]
     if (!handler) return true
     this.#mark = this.#conversation.mark()
-    this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+    this.#runs(member)
     let result: unknown
     this.#inHandler = true
     try {
@@ -149,7 +152,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
           if (error !== EXIT)
             member.plugin.host.log.debug(
               { phase: this.#phase, reason: messageOf(error) },
-              'a handler failed after its event or its time had ended',
+              'handler failed after its event had ended',
             )
         } else if (this.#failed(member, error)) {
           this.#index++
@@ -157,6 +160,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
         }
       },
     )
+  }
+
+  #runs(member: Member): void {
+    this.#parts.meter.loop.running(member.plugin.definition.name, this.#phase, this.#parts.now())
   }
 
   #keepUndo(value: unknown): void {
@@ -207,6 +214,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     else if (!this.#deadline) this.#watchTime(member)
   }
 
+  get loopback(): Loopback | undefined {
+    return this.#parts.loopback
+  }
+
   exited(): void {
     if (!this.#inHandler) this.#finish('exit')
   }
@@ -247,7 +258,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   /** Kong's id of the request is asked for only where a line is going to be written. */
   #report(plugin: RegisteredPlugin, kind: 'error' | 'late', error: unknown): void {
-    const line = this.#parts.meter.failure(plugin.host.log, plugin.definition.name, this.#phase, kind, error)
+    const failure = { log: plugin.host.log, plugin: plugin.definition.name, phase: this.#phase, kind, error }
+    const line = this.#parts.meter.failures.add(failure, this.#parts.now())
     if (line) this.#conversation.tellRequestId(id => line.write(id))
   }
 
@@ -283,8 +295,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   resumed(): void {
     const member = this.#instance.members[this.#index]
-    if (member && !this.#over)
-      this.#parts.meter.running(member.plugin.definition.name, this.#phase, this.#parts.now())
+    if (member && !this.#over) this.#runs(member)
   }
 
   #undo(isMeant: (one: { readonly index: number }) => boolean): void {
@@ -314,13 +325,9 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     if (fault !== undefined) this.#report(this.#instance.plugin, 'error', fault)
     // After the answer has left.
     if (this.#wentNoFurther) this.#undo(() => true)
-    this.#parts.meter.event(
-      this.#instance.plugin.definition.name,
-      this.#phase,
-      outcome,
-      this.#parts.now() - this.#startedAt,
-      this.#conversation.roundTrips,
-    )
+    this.#parts.meter.counts
+      .of(this.#instance.plugin.definition.name, this.#phase)
+      .ended(outcome, this.#parts.now() - this.#startedAt, this.#conversation.roundTrips)
     this.#parts.ended()
   }
 }

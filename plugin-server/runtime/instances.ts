@@ -1,6 +1,6 @@
 /**
  * The instances of this process: each of Kong's workers starts its own, and those of one plugin entity with the same
- * configuration are one here. Which id an instance has, and how long it is kept, stands in the book.
+ * configuration are one here. Which id an instance has, and how long it is kept, stands in the table.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../foundation/clock.ts'
@@ -184,6 +184,6 @@ function closeInstance(member: Member): void {
   try {
     void instance.close()
   } catch (error) {
-    member.plugin.host.log.warn({ reason: messageOf(error) }, 'an instance did not close')
+    member.plugin.host.log.warn({ reason: messageOf(error) }, 'closing an instance failed')
   }
 }

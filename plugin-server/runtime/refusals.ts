@@ -32,7 +32,7 @@ export class Refusals {
     this.#last.set(known, { atMs: this.#now(), reason })
   }
 
-  /** One sentence for each plugin of which Kong has lately tried to start an instance in vain. */
+  /** One sentence for each plugin whose instance was refused lately. */
   problems(): string[] {
     const now = this.#now()
     return [...this.#last]

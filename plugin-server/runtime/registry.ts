@@ -49,7 +49,7 @@ export function createRegistry(
     if (known) return known
     checkDefinition(definition)
     const host = hostFor(definition.name)
-    // Made when the first instance wants it: a plugin that nobody uses takes no part in anything.
+    // Made when the first instance needs it: a plugin that nobody uses costs nothing.
     let made: { readonly memory: unknown } | undefined
     const plugin: Registered = {
       definition,
@@ -86,7 +86,7 @@ export function createRegistry(
         try {
           await closeMemory()
         } catch (error) {
-          host.log.error({ reason: messageOf(error) }, 'the memory of a plugin did not close')
+          host.log.error({ reason: messageOf(error) }, 'closing the memory of a plugin failed')
         }
       }
     },
@@ -98,12 +98,12 @@ export function checkDefinition(definition: AnyPlugin): void {
   const wrong = (what: string) =>
     new SluiceError('SLUICE_PLUGIN_INVALID', `plugin ${JSON.stringify(definition.name)}: ${what}`)
   if (typeof definition.name !== 'string' || !/^[a-z0-9][a-z0-9-]*$/.test(definition.name))
-    throw wrong('the name must be of lower-case letters, digits and dashes')
+    throw wrong('the name may hold lower-case letters, digits and dashes only')
   if (typeof definition.version !== 'string' || !/^\d+\.\d+\.\d+/.test(definition.version))
     throw wrong('the version must be like 1.2.3')
-  if (!Number.isInteger(definition.priority)) throw wrong('the priority must be a whole number')
+  if (!Number.isInteger(definition.priority)) throw wrong('the priority must be an integer')
   const phases = Object.entries(definition.phases ?? {})
-  if (phases.length === 0) throw wrong('it has no phase')
+  if (phases.length === 0) throw wrong('it has no phases')
   for (const [phase, handler] of phases) {
     if (!isPhase(phase)) throw wrong(`${phase} is not a phase of Kong`)
     if (typeof handler !== 'function') throw wrong(`the phase ${phase} is not a function`)

@@ -2,14 +2,22 @@
 import type { Clock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
-import type { Metrics } from '../../foundation/metrics.ts'
-import type { CallHandler } from '../../protocol/calls.ts'
+import type { BoundCounter, BoundGauge, Metrics } from '../../foundation/metrics.ts'
+import { systemTimers, type Timers } from '../../foundation/timers.ts'
+import type {
+  CallHandler,
+  EventListener,
+  Exchange,
+  InstanceStatus,
+  PluginInfo,
+} from '../../protocol/calls.ts'
 import { isPhase } from '../../protocol/pdk/phases.ts'
+import type { Loopback } from '../loopback/loopback.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DispatchParts, dispatch } from './dispatch.ts'
+import { createOwnCoordinator, type InstanceCoordinator } from './instance-coordinator.ts'
 import { createInstances, type Instances } from './instances.ts'
-import { createEventMeter } from './meter.ts'
-import { createOwnOffice, type Office } from './office.ts'
+import { EventMeter } from './meter.ts'
 import { Refusals } from './refusals.ts'
 import type { Registry } from './registry.ts'
 
@@ -20,8 +28,10 @@ export interface RuntimeParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
-  /** Who gives instances their ids; this process itself where it is left out. */
-  readonly office?: (instances: Instances) => Office
+  readonly timers?: Timers
+  readonly loopback?: Loopback | undefined
+  /** Gives instances their ids; by default this process itself. */
+  readonly coordinator?: (instances: Instances) => InstanceCoordinator
 }
 
 export interface Runtime {
@@ -37,109 +47,128 @@ export interface Runtime {
 }
 
 export function createRuntime(parts: RuntimeParts): Runtime {
-  const { registry, clock, log, metrics } = parts
-  const instances = createInstances(registry, clock)
-  const office = parts.office?.(instances) ?? createOwnOffice(instances, clock)
-  const now = () => clock.monotonic()
-  const meter = createEventMeter(metrics, log, now, registry.plugins.keys())
-  const instanceGauge = metrics.gauge('sluice_instances', 'Instances that are kept.').with({})
-  const refusals = new Refusals(metrics, registry.plugins.keys(), now)
-  const unknown = metrics.counter(
-    'sluice_events_unknown_instance_total',
-    'Events for an instance that is not known.',
-  )
-  const unknownInstance = unknown.with({})
-  const loadedAt = Math.floor(clock.now() / 1000)
+  return new PluginRuntime(parts)
+}
 
-  let running = 0
-  let drained: (() => void) | undefined
-  let draining = false
-  const dispatchParts: DispatchParts = {
-    deadlines: new Deadlines(now),
-    meter,
-    now,
-    ended: () => {
-      running--
-      if (running === 0) drained?.()
-    },
-  }
-  const collecting = setInterval(() => {
-    office.collect()
-    instanceGauge.set(instances.size)
-  }, COLLECT_EVERY_MS)
-  collecting.unref()
+class PluginRuntime implements Runtime, CallHandler {
+  readonly instances: Instances
+  readonly handler: CallHandler = this
+  readonly #parts: RuntimeParts
+  readonly #coordinator: InstanceCoordinator
+  readonly #meter: EventMeter
+  readonly #refusals: Refusals
+  readonly #instanceGauge: BoundGauge
+  readonly #unknownInstance: BoundCounter
+  readonly #loadedAt: number
+  readonly #dispatchParts: DispatchParts
+  readonly #stopCollecting: () => void
+  #running = 0
+  #drained: (() => void) | undefined
+  #draining = false
 
-  const handler: CallHandler = {
-    get draining() {
-      return draining
-    },
-    pluginNames: () => [...registry.plugins.keys()],
-    pluginInfo(name) {
-      const plugin = registry.plugins.get(name)
-      if (!plugin) return undefined
-      const { dump } = plugin
-      return {
-        name,
-        version: dump.Version,
-        priority: dump.Priority,
-        phases: dump.Phases,
-        schema: JSON.stringify(dump.Schema),
-        loadedAt,
-      }
-    },
-    async startInstance(name, config) {
-      try {
-        const status = await office.start(name, config)
-        instanceGauge.set(instances.size)
-        log.debug({ plugin: name, instance: status.id }, 'an instance started')
-        return status
-      } catch (error) {
-        refusals.add(name, messageOf(error))
-        const code = error instanceof SluiceError ? error.code : undefined
-        log.error({ plugin: name, code, reason: messageOf(error) }, 'an instance was refused')
-        throw error
-      }
-    },
-    instanceStatus: id => instances.status(id),
-    closeInstance(id) {
-      office.close(id)
-      return instances.status(id)
-    },
-    handleEvent(instanceId, phase, exchange) {
-      if (draining) return undefined
-      if (!isPhase(phase)) {
-        log.warn({ phase: phase.slice(0, 40) }, 'an event of a phase that Kong does not have')
-        // Not as for an unknown instance, or it would be repeated for ever.
-        exchange.end()
-        return { abandoned: () => {} }
-      }
-      const instance = instances.find(instanceId)
-      if (!instance) {
-        unknownInstance.add()
-        return undefined
-      }
-      running++
-      return dispatch(instance, phase, exchange, dispatchParts)
-    },
+  constructor(parts: RuntimeParts) {
+    const { registry, clock, log, metrics, timers = systemTimers } = parts
+    const plugins = [...registry.plugins.keys()]
+    const now = () => clock.monotonic()
+    this.#parts = parts
+    this.instances = createInstances(registry, clock)
+    this.#coordinator = parts.coordinator?.(this.instances) ?? createOwnCoordinator(this.instances, clock)
+    this.#meter = new EventMeter({ metrics, log, clock, timers, plugins })
+    this.#refusals = new Refusals(metrics, plugins, now)
+    this.#instanceGauge = metrics.gauge('sluice_instances', 'Instances that are kept.').with({})
+    this.#unknownInstance = metrics
+      .counter('sluice_events_unknown_instance_total', 'Events for an instance that is not known.')
+      .with({})
+    this.#loadedAt = Math.floor(clock.now() / 1000)
+    this.#dispatchParts = {
+      loopback: parts.loopback,
+      deadlines: new Deadlines(clock, timers),
+      meter: this.#meter,
+      now,
+      ended: this.#ended,
+    }
+    this.#stopCollecting = timers.every(COLLECT_EVERY_MS, () => {
+      this.#coordinator.collect()
+      this.#instanceGauge.set(this.instances.size)
+    })
   }
 
-  return {
-    handler,
-    instances,
-    get running() {
-      return running
-    },
-    problems: () => refusals.problems(),
-    drain() {
-      draining = true
-      if (running === 0) return Promise.resolve()
-      return new Promise(resolve => {
-        drained = resolve
-      })
-    },
-    close() {
-      clearInterval(collecting)
-      meter.close()
-    },
+  get running(): number {
+    return this.#running
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  problems(): readonly string[] {
+    return this.#refusals.problems()
+  }
+
+  drain(): Promise<void> {
+    this.#draining = true
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#drained = resolve
+    })
+  }
+
+  close(): void {
+    this.#stopCollecting()
+    this.#meter.close()
+  }
+
+  // Properties of its own, so that who wraps the handler can spread it.
+  readonly pluginNames = () => [...this.#parts.registry.plugins.keys()]
+
+  readonly pluginInfo = (name: string): PluginInfo | undefined => {
+    const plugin = this.#parts.registry.plugins.get(name)
+    if (!plugin) return undefined
+    const { Version: version, Priority: priority, Phases: phases, Schema } = plugin.dump
+    return { name, version, priority, phases, schema: JSON.stringify(Schema), loadedAt: this.#loadedAt }
+  }
+
+  readonly startInstance = async (name: string, config: string): Promise<InstanceStatus> => {
+    const { log } = this.#parts
+    try {
+      const status = await this.#coordinator.start(name, config)
+      this.#instanceGauge.set(this.instances.size)
+      log.debug({ plugin: name, instance: status.id }, 'instance started')
+      return status
+    } catch (error) {
+      this.#refusals.add(name, messageOf(error))
+      const code = error instanceof SluiceError ? error.code : undefined
+      log.error({ plugin: name, code, reason: messageOf(error) }, 'instance refused')
+      throw error
+    }
+  }
+
+  readonly instanceStatus = (id: number) => this.instances.status(id)
+
+  readonly closeInstance = (id: number) => {
+    this.#coordinator.close(id)
+    return this.instances.status(id)
+  }
+
+  readonly handleEvent = (id: number, phase: string, exchange: Exchange): EventListener | undefined => {
+    if (this.#draining) return undefined
+    if (!isPhase(phase)) {
+      this.#parts.log.warn({ phase: phase.slice(0, 40) }, 'event of an unknown phase')
+      // Not as for an unknown instance, or it would be repeated for ever.
+      exchange.end()
+      return { abandoned: () => {} }
+    }
+    const instance = this.instances.find(id)
+    if (!instance) {
+      this.#unknownInstance.add()
+      return undefined
+    }
+    this.#running++
+    return dispatch(instance, phase, exchange, this.#dispatchParts)
+  }
+
+  readonly #ended = () => {
+    this.#running--
+    if (this.#running === 0) this.#drained?.()
   }
 }

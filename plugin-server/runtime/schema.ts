@@ -1,4 +1,4 @@
-/** TypeBox → Kong's schema, for the dump. Kong checks configurations by it and fills in the defaults. */
+/** TypeBox → Kong's schema, for the dump. Kong validates configurations by it and fills in the defaults. */
 import type { TObject, TSchema } from 'typebox'
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Schema } from './json-schema.ts'
@@ -94,7 +94,7 @@ function choiceField(choices: readonly unknown[], where: string): KongField {
   const [first] = choices
   const type = typeof first
   if (!choices.every(choice => typeof choice === type) || (type !== 'string' && type !== 'number'))
-    throw cannot(where, 'a choice that is not only of texts, or only of numbers')
+    throw cannot(where, 'a choice that mixes types; use only strings or only numbers')
   return { type, one_of: choices }
 }
 

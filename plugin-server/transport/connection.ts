@@ -1,4 +1,4 @@
-/** One of Kong's connections: its first bytes tell which protocol it speaks, and who serves it from then on. */
+/** One of Kong's connections. Its first bytes decide which protocol it speaks. */
 import type { Socket } from 'node:net'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
@@ -39,11 +39,11 @@ export class Connection implements Link, Listed {
   #early: Buffer | undefined
   #awaitsMsgpack = false
 
-  /** @param gone told when it is closed; the accepted socket itself may be replaced by another one. */
+  /** @param gone called when it is closed; the accepted socket itself may be replaced by another one. */
   constructor(accepted: Socket | Handle, parts: ConnectionParts, gone: (connection: Connection) => void) {
     this.#parts = parts
     this.#socket = readInto(parts.buffer, accepted, chunk => this.#take(chunk))
-      .on('error', error => parts.log.debug({ reason: error.message }, 'a connection broke'))
+      .on('error', error => parts.log.debug({ reason: error.message }, 'connection failed'))
       // Kong never closes one direction only: nobody would read what could still be written.
       .on('end', () => this.destroy())
       .on('close', () => {
@@ -54,6 +54,12 @@ export class Connection implements Link, Listed {
 
   write(bytes: Buffer): void {
     this.#socket.write(bytes)
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): void {
+    this.#socket.cork()
+    for (const chunk of chunks) this.#socket.write(chunk)
+    this.#socket.uncork()
   }
 
   destroy(): void {
@@ -81,10 +87,7 @@ export class Connection implements Link, Listed {
     try {
       speaker.push(chunk)
     } catch (error) {
-      this.#parts.log.warn(
-        { reason: messageOf(error) },
-        'closed a connection that does not speak the protocol',
-      )
+      this.#parts.log.warn({ reason: messageOf(error) }, 'closed a connection: protocol error')
       this.destroy()
     }
   }
@@ -108,9 +111,7 @@ export class Connection implements Link, Listed {
   #beginMsgpack(): void {
     const { msgpack, log, handler, maxFrameBytes } = this.#parts
     if (!msgpack) {
-      log.error(
-        'a connection speaks MsgPack:1, which needs a server without --workers; let Kong use ProtoBuf:1',
-      )
+      log.error('MsgPack:1 is not supported with --workers: dump with --protocol ProtoBuf:1')
       this.destroy()
       return
     }

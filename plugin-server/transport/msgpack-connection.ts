@@ -8,6 +8,7 @@ import { Packr, Unpackr } from 'msgpackr'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { CallHandler, EventListener, Exchange, Method, ReplySink } from '../../protocol/calls.ts'
 import { MsgpackStream } from '../../protocol/msgpack-stream.ts'
+import { hasLongArgument, packCall } from './msgpack-pack.ts'
 import type { Link } from './protobuf-connection.ts'
 
 /** Answers one request of Kong's. */
@@ -33,7 +34,7 @@ export class MsgpackEvents {
     return this.#events.size
   }
 
-  /** Forgets events whose coroutine in Kong is gone without a word; called once a minute. */
+  /** Forgets events whose coroutine in Kong ended silently; called once a minute. */
   sweep(): void {
     for (const [id, exchange] of this.#events) {
       if (!exchange.silent) continue
@@ -55,7 +56,7 @@ export class MsgpackEvents {
   }
 }
 
-/** Kong's coroutine may be gone without a word (a call that raised): then nothing is owed, and nothing can be said. */
+/** Kong's coroutine may have ended silently (a call that raised): then no answer is owed, and none can be sent. */
 class MsgpackExchange implements Exchange {
   readonly protocol = 'MsgPack:1'
   readonly id: number
@@ -197,10 +198,17 @@ export class MsgpackConnection {
       )
     const [, id, method, args] = message as [0, unknown, string, unknown]
     const answer: Answer = (error, result) => {
-      if (!this.#closed) this.#link.write(this.#codec.packr.pack([1, id, error, result]))
+      this.#write(id, error, result)
     }
     this.#serve(method, Array.isArray(args) ? args[0] : undefined, answer)
     return !this.#closed
+  }
+
+  #write(id: unknown, error: string | null, result: unknown): void {
+    if (this.#closed) return
+    const { packr } = this.#codec
+    if (hasLongArgument(result)) this.#link.writeAll(packCall(packr, id, result))
+    else this.#link.write(packr.pack([1, id, error, result]))
   }
 
   #serve(method: string, argument: unknown, answer: Answer): void {

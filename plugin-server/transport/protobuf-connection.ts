@@ -17,6 +17,8 @@ import { WireReader, WireWriter } from '../../protocol/wire.ts'
 
 export interface Link {
   write(bytes: Buffer): void
+  /** Writes all in one go; none of them may change until it is written. */
+  writeAll(chunks: readonly Uint8Array[]): void
   /** Closes at once; Kong reads "closed" and repeats an event elsewhere. */
   destroy(): void
   /** Closes behind what was written. */
@@ -102,14 +104,17 @@ export class ProtobufConnection implements Exchange {
       encoding.input.write(writer, args)
       writer.closeFrame(mark)
     } catch (error) {
-      writer.length = before
+      writer.truncate(before)
       throw new SluiceError('SLUICE_PDK_ARGUMENT', `${method}: ${messageOf(error)}`, { cause: error })
     }
     this.#owed.push({ codec: encoding.output, sink, optional: method === 'kong.response.exit' })
   }
 
   flush(): void {
-    if (this.#writer.length > 0 && !this.#closed) this.#link.write(this.#writer.take())
+    const writer = this.#writer
+    if (writer.length === 0 || this.#closed) return
+    if (writer.hasLongValues) this.#link.writeAll(writer.takeChunks())
+    else this.#link.write(writer.take())
   }
 
   end(): void {

@@ -11,7 +11,7 @@ import type { Handle } from './shared-read.ts'
 export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 const READ_BYTES = 65_536
-/** Far more than Kong's workers keep; a peer that opens more has lost its way. */
+/** Far more than Kong's workers keep; a peer that opens more is broken. */
 const MAX_CONNECTIONS = 32_768
 /** Longer than Kong waits for anything. */
 const SWEEP_EVERY_MS = 60_000
@@ -30,7 +30,7 @@ export interface AcceptorOptions {
 export interface Acceptor {
   /** Open connections. */
   readonly connections: number
-  /** @param closed told when the connection is gone; the socket itself may be replaced by another one. */
+  /** @param closed called when the connection is closed; the socket itself may be replaced by another one. */
   accept(connection: Socket | Handle, closed?: () => void): void
   /** Ends every connection, and resolves when they are gone. */
   close(): Promise<void>
@@ -88,7 +88,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     accept(accepted, closed) {
       // Not the server's own maxConnections: it does not see all that are accepted, and counts others for ever.
       if (connections.size >= MAX_CONNECTIONS) {
-        log.error({ connections: connections.size }, 'too many connections; the newest is closed')
+        log.error({ connections: connections.size }, 'too many connections: closed the newest')
         if (accepted instanceof Socket) accepted.destroy()
         else accepted.close()
         closed?.()

@@ -1,5 +1,5 @@
 import type { Clock } from '../../foundation/clock.ts'
-import { type Book, createBook } from '../runtime/book.ts'
+import { createInstanceTable, type InstanceTable } from '../runtime/instance-table.ts'
 import type { FromWorker, KnownInstance, ToWorker } from './messages.ts'
 
 type Start = Extract<FromWorker, { kind: 'start' }>
@@ -16,7 +16,7 @@ interface Pending {
 
 /** Agrees with all workers on every instance: one has an id for Kong once all have it. */
 export class Directory {
-  readonly #book: Book
+  readonly #table: InstanceTable
   readonly #send: (worker: number, message: ToWorker) => void
   readonly #workers = new Set<number>()
   readonly #known = new Map<number, KnownInstance>()
@@ -24,7 +24,7 @@ export class Directory {
   readonly #usedAtMs = new Map<number, number>()
 
   constructor(clock: Clock, firstId: number, send: (worker: number, message: ToWorker) => void) {
-    this.#book = createBook(clock, firstId)
+    this.#table = createInstanceTable(clock, firstId)
     this.#send = send
   }
 
@@ -44,7 +44,7 @@ export class Directory {
   }
 
   start(worker: number, { call, name, config, key, entity }: Start): void {
-    const { id, isNew } = this.#book.start(key, entity)
+    const { id, isNew } = this.#table.start(key, entity)
     const asker = { worker, call }
     const pending = this.#pending.get(id)
     if (pending) pending.askers.push(asker)
@@ -70,7 +70,7 @@ export class Directory {
   }
 
   close(id: number): void {
-    this.#book.close(id)
+    this.#table.close(id)
   }
 
   used(times: readonly (readonly [id: number, atMs: number])[]): void {
@@ -79,7 +79,7 @@ export class Directory {
 
   /** Forgets, with all workers, what none of them has used for long. */
   collect(): void {
-    const ids = this.#book.collect(id => this.#usedAtMs.get(id) ?? 0)
+    const ids = this.#table.collect(id => this.#usedAtMs.get(id) ?? 0)
     if (ids.length === 0) return
     for (const id of ids) {
       this.#known.delete(id)
@@ -95,7 +95,7 @@ export class Directory {
     const { refusal, askers } = pending
     if (refusal === undefined) this.#known.set(id, pending.instance)
     else {
-      this.#book.forget(id)
+      this.#table.forget(id)
       this.#tellAll({ kind: 'forget', ids: [id] })
     }
     for (const { worker: to, call } of askers)

@@ -1,4 +1,4 @@
-/** What the parent and its workers tell each other. Kong's connections travel beside `connection`, as handles. */
+/** Messages between the parent and its workers. Kong's connections travel beside `connection`, as handles. */
 import type { Settings } from '../../foundation/settings.ts'
 
 export interface KnownInstance {

@@ -1,6 +1,6 @@
 /**
  * One worker: a plugin server without a socket of its own. Kong's connections come from the parent, and the parent
- * gives instances their ids, so that an instance is known to all workers before Kong hears of it.
+ * gives instances their ids, so that an instance exists in all workers before Kong knows its id.
  */
 import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -11,9 +11,10 @@ import { createMetrics, type Metrics } from '../../foundation/metrics.ts'
 import type { InstanceStatus } from '../../protocol/calls.ts'
 import { type Core, startCore } from '../core.ts'
 import { kongJsOptions } from '../kong-js/module.ts'
+import { drainEvents } from '../lifecycle.ts'
 import { loadPlugins } from '../plugins.ts'
+import type { InstanceCoordinator } from '../runtime/instance-coordinator.ts'
 import type { Instances } from '../runtime/instances.ts'
-import type { Office } from '../runtime/office.ts'
 import { outliveStrayErrors } from '../stray-errors.ts'
 import { type Acceptor, createAcceptor } from '../transport/server.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
@@ -25,23 +26,21 @@ interface Waiting {
   readonly refuse: (error: Error) => void
 }
 
-const LEAVE_AFTER_MS = 65_000
-
 const tell = (message: FromWorker) => void process.send?.(message)
 
-class Worker {
-  readonly #core: Core
-  readonly #acceptor: Acceptor
-  readonly #log: Logger
-  readonly #metrics: Metrics
-  readonly #office: RemoteOffice
+interface WorkerParts {
+  readonly core: Core
+  readonly acceptor: Acceptor
+  readonly coordinator: RemoteCoordinator
+  readonly log: Logger
+  readonly metrics: Metrics
+}
 
-  constructor(core: Core, acceptor: Acceptor, office: RemoteOffice, log: Logger, metrics: Metrics) {
-    this.#core = core
-    this.#acceptor = acceptor
-    this.#office = office
-    this.#log = log
-    this.#metrics = metrics
+class Worker {
+  readonly #parts: WorkerParts
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts
   }
 
   hear(message: ToWorker, socket: Socket | undefined): void {
@@ -52,18 +51,18 @@ class Worker {
           tell({ kind: 'closed' })
           return
         }
-        this.#acceptor.accept(socket, () => tell({ kind: 'closed' }))
+        this.#parts.acceptor.accept(socket, () => tell({ kind: 'closed' }))
         socket.resume()
         return
       case 'adopt':
-        tell({ kind: 'adopted', call: message.call, refusal: this.#office.adopt(message) })
+        tell({ kind: 'adopted', call: message.call, refusal: this.#parts.coordinator.adopt(message) })
         return
       case 'forget':
-        for (const id of message.ids) this.#core.runtime.instances.forget(id)
+        for (const id of message.ids) this.#parts.core.runtime.instances.forget(id)
         return
       case 'started':
       case 'refused':
-        this.#office.answered(message)
+        this.#parts.coordinator.answered(message)
         return
       case 'report':
         void this.#report(message.call)
@@ -74,24 +73,24 @@ class Worker {
   }
 
   async #report(call: number): Promise<void> {
-    const metrics = await this.#metrics.snapshot()
-    tell({ kind: 'reported', call, metrics, ...this.#core.health() })
+    const metrics = await this.#parts.metrics.snapshot()
+    tell({ kind: 'reported', call, metrics, ...this.#parts.core.health() })
   }
 
   /** @param succeeded another server has taken the path over: Kong moves each connection there with its next event. */
   async drain(succeeded: boolean): Promise<void> {
-    const deadline = Date.now() + LEAVE_AFTER_MS
-    await Promise.race([this.#core.runtime.drain(), pause(LEAVE_AFTER_MS)])
-    while (succeeded && this.#acceptor.connections > 0 && Date.now() < deadline) await pause(50)
-    await this.#acceptor.close()
-    await this.#core.close()
-    this.#log.info('a worker ended')
+    const { runtime } = this.#parts.core
+    const connections = () => this.#parts.acceptor.connections
+    await drainEvents(succeeded, { runtime, connections, clock: systemClock, log: this.#parts.log })
+    await this.#parts.acceptor.close()
+    await this.#parts.core.close()
+    this.#parts.log.info('worker ended')
     process.exit(0)
   }
 }
 
 /** Asks the parent, who asks all workers. */
-class RemoteOffice implements Office {
+class RemoteCoordinator implements InstanceCoordinator {
   readonly #instances: Instances
   readonly #waiting = new Map<number, Waiting>()
   #calls = 0
@@ -145,20 +144,20 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
     kongJs: kongJsOptions(settings),
     onBroken: () => {},
   })
-  let office: RemoteOffice | undefined
+  let coordinator: RemoteCoordinator | undefined
   const core = await startCore(settings, plugins, {
     clock: systemClock,
     random: Math.random,
     log,
     metrics,
-    office: made => {
-      office = new RemoteOffice(made)
-      return office
+    coordinator: made => {
+      coordinator = new RemoteCoordinator(made)
+      return coordinator
     },
   })
   for (const known of instances) {
-    const refusal = office!.adopt(known)
-    if (refusal !== undefined) log.error({ plugin: known.name, reason: refusal }, 'an instance is missing')
+    const refusal = coordinator!.adopt(known)
+    if (refusal !== undefined) log.error({ plugin: known.name, reason: refusal }, 'instance refused')
   }
   const acceptor = createAcceptor({
     handler: core.runtime.handler,
@@ -168,10 +167,8 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
   })
   outliveStrayErrors(log)
   tell({ kind: 'ready', plugins: [...core.registry.plugins.keys()], store: core.store.kind })
-  return new Worker(core, acceptor, office!, log, metrics)
+  return new Worker({ core, acceptor, coordinator: coordinator!, log, metrics })
 }
-
-const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 
 let running: Worker | undefined
 process.on('message', (message: ToWorker, socket: Socket | undefined) => {
@@ -198,6 +195,6 @@ process.on('disconnect', () => {
   if (running) void running.drain(false)
   else process.exit(1)
 })
-// The parent tells when to leave; a signal to the whole group must not come first.
+// The parent decides when to drain; a signal to the whole process group must not come first.
 process.on('SIGTERM', () => {})
 process.on('SIGINT', () => {})

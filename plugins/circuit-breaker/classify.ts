@@ -59,8 +59,8 @@ const CLIENT_LEFT = 499
 function lastStatus(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
-  const last = value.split(/[,:]/).at(-1)!.trim()
-  return /^\d{3}$/.test(last) ? Number(last) : undefined
+  const last = /(?:^|[,:])\s*(\d{3})\s*$/.exec(value)?.[1]
+  return last === undefined ? undefined : Number(last)
 }
 
 function markIn(log: Log): string | undefined {

@@ -8,24 +8,24 @@ const milliseconds = (description: string, standard: number, minimum: number, ma
   Type.Integer({ minimum, maximum, default: standard, description })
 
 const staticAnswer = Type.Object({
-  status: Type.Integer({ minimum: 200, maximum: 599, default: 200, description: 'status of the answer' }),
+  status: Type.Integer({ minimum: 200, maximum: 599, default: 200, description: 'status of the response' }),
   content_type: Type.String({
     minLength: 1,
     default: 'application/json',
     description: 'its Content-Type',
   }),
-  body: Type.String({ description: 'its body, as it is' }),
+  body: Type.String({ description: 'its body, sent unchanged' }),
 })
 
 const otherUpstream = Type.Object({
   scheme: Type.Union([Type.Literal('http'), Type.Literal('https')], {
     default: 'http',
-    description: 'how it is spoken to',
+    description: 'protocol of the other upstream',
   }),
-  host: Type.String({ minLength: 1, description: 'host name, address, or name of an upstream in Kong' }),
-  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'port of that upstream' }),
+  host: Type.String({ minLength: 1, description: 'host name, IP address, or name of a Kong upstream' }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'port of the other upstream' }),
   path: Type.Optional(
-    Type.String({ pattern: '^/', starts_with: '/', description: "path there; unset: the request's own" }),
+    Type.String({ pattern: '^/', starts_with: '/', description: "path; default: the request's own" }),
   ),
 })
 
@@ -33,84 +33,84 @@ const otherUpstream = Type.Object({
 export const configSchema = Type.Object({
   scope: Type.Union([Type.Literal('service'), Type.Literal('route')], {
     default: 'service',
-    description: 'one breaker for each service, or for each route',
+    description: 'one breaker per service or per route',
   }),
   window_type: Type.Union([Type.Literal('time'), Type.Literal('count')], {
     default: 'time',
-    description: 'whether a node looks at the calls of the last `window_ms` or at the last `window_calls`',
+    description: 'evaluate the calls of the last `window_ms`, or the last `window_calls` calls',
   }),
-  window_ms: milliseconds('length of a time window', 10_000, 1000, 3_600_000),
+  window_ms: milliseconds('length of the time window', 10_000, 1000, 3_600_000),
   window_buckets: Type.Integer({
     minimum: 1,
     maximum: 100,
     default: 10,
-    description: 'steps in which a time window moves on',
+    description: 'number of buckets in the time window',
   }),
   window_calls: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 100,
-    description: 'length of a count window; one below `minimum_calls` stands for it, too',
+    description: 'length of the count window; if below `minimum_calls`, it replaces that',
   }),
   minimum_calls: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,
     default: 20,
-    description: 'no rate is looked at below this many calls in the window',
+    description: 'rates are evaluated from this many calls in the window on',
   }),
-  failure_rate: percent('percentage of failed calls at which it opens', 50),
+  failure_rate: percent('percentage of failed calls that opens the breaker', 50),
   slow_call_ms: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 3_600_000,
-      description: 'a call slower than this is slow; unset: none',
+      description: 'a call that takes longer is slow; default: none is',
     }),
   ),
-  slow_call_rate: percent('percentage of slow calls at which it opens', 80),
+  slow_call_rate: percent('percentage of slow calls that opens the breaker', 80),
   connection_failures: Type.Integer({
     minimum: 0,
     maximum: 10_000,
     default: 5,
-    description: 'calls in a row without an answer (refused, reset, timed out) that open it; 0: never',
+    description: 'consecutive calls without a response (refused, reset, timed out) that open it; 0: never',
   }),
   failure_statuses: Type.Array(Type.Integer({ minimum: 400, maximum: 599 }), {
     default: [500, 502, 503, 504],
-    description: "statuses of the upstream's answer that are failures",
+    description: 'upstream statuses that count as failures',
   }),
   quorum_nodes: Type.Integer({
     minimum: 1,
     maximum: 1000,
     default: 3,
     description:
-      'the cluster opens when more than half of the nodes that live see the trouble, or this many of them',
+      'the cluster opens when more than half of the live nodes see the failures, or this many of them',
   }),
   open_ms: milliseconds(
-    'how long it stays open the first time; doubles with each failed recovery',
+    'how long it stays open at first; doubles with each failed recovery',
     5000,
     1,
     3_600_000,
   ),
-  max_open_ms: milliseconds('the longest open time', 300_000, 1, 86_400_000),
+  max_open_ms: milliseconds('maximum open time', 300_000, 1, 86_400_000),
   open_jitter: Type.Number({
     minimum: 0,
     maximum: 1,
     default: 0.2,
-    description: 'the open time is stretched by a random share of itself, up to this one',
+    description: 'the open time is extended by a random share of up to this',
   }),
   half_open_permits: Type.Integer({
     minimum: 1,
     maximum: 10_000,
     default: 3,
-    description: 'probes over all nodes that decide whether it recovers',
+    description: 'number of probes, over all nodes, that decide about the recovery',
   }),
   probe_timeout_ms: milliseconds(
-    'how long a probe holds its permit without a result; a stream that has not failed by then counts as a success',
+    'how long a probe holds its permit; a stream that has not failed by then counts as a success',
     60_000,
     1,
     3_600_000,
   ),
   recovery_ms: milliseconds(
-    'time over which the admitted share grows from 10 to 100 %; 0: none',
+    'duration of the ramp from 10 to 100 % of the requests; 0: no ramp',
     10_000,
     0,
     3_600_000,
@@ -120,14 +120,14 @@ export const configSchema = Type.Object({
     Type.Object(
       { static: Type.Optional(staticAnswer), upstream: Type.Optional(otherUpstream) },
       {
-        description: 'what a rejected request gets instead of 503: a static answer or another upstream',
+        description: 'what a rejected request gets instead of 503: a static response or another upstream',
         kong: { entity_checks: [{ only_one_of: ['static', 'upstream'] }] },
       },
     ),
   ),
   on_error: Type.Union([Type.Literal('open'), Type.Literal('closed')], {
     default: 'open',
-    description: 'what happens to a request when the plugin fails: open, it passes; closed, 503',
+    description: 'when the plugin itself fails: open lets the request pass, closed answers 503',
   }),
 })
 

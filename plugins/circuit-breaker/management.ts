@@ -80,7 +80,8 @@ export async function findBreaker(store: Store, name: string): Promise<ManagedBr
     exact.length > 0
       ? exact
       : all.filter(breaker => breaker.snapshot.name === name && !all.some(other => replaces(other, breaker)))
-  if (found.length === 1) return found[0]!
+  const [first] = found
+  if (first && found.length === 1) return first
   if (found.length > 1)
     throw new SluiceError(
       'SLUICE_CLI_USAGE',
@@ -101,7 +102,7 @@ export async function orderMode(store: Store, key: string, order: Order): Promis
   } catch (error) {
     throw new SluiceError(
       'SLUICE_STORE_UNAVAILABLE',
-      `the order is stored, but the nodes could not be told at once: ${messageOf(error)}`,
+      `the order is stored, but could not be pushed to the nodes immediately: ${messageOf(error)}`,
       { cause: error },
     )
   }

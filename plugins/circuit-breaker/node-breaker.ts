@@ -53,7 +53,7 @@ export interface NodeBreaker {
   sinceWallMs: number
   /** Calls in a row that got no answer. */
   connectionFailures: number
-  /** What made `own` open, told to the cluster while it is. */
+  /** What made `own` open; reported to the cluster while it is. */
   evidence: Report | undefined
   /** Part of an admission that the ramp has saved up. */
   credit: number
@@ -315,7 +315,7 @@ export function adopt(breaker: NodeBreaker, snapshot: Snapshot, nowMs: number, w
 
 const isTimed = ({ phase }: Snapshot): boolean => phase === 'open' || phase === 'recovering'
 
-/** What the store is told about this node's copy. */
+/** This node's copy of the shared state, as it is reported to the store. */
 export function knownBy(breaker: NodeBreaker, nowMs: number): Known {
   const { phase, generation, attempt, untilMs, cause } = breaker.shared
   return { phase, generation, attempt, remainingMs: Math.max(0, untilMs - nowMs), cause }

@@ -13,7 +13,7 @@ export interface RegistryEntry {
   readonly tally: Tally
   /** Number of the configuration in force: a later instance's replaces an earlier one's. */
   configured: number
-  /** Kept until the store has been asked for the state for the first time. */
+  /** Set until the state has been read from the store for the first time. */
   loading: Promise<void> | undefined
   isSyncing: boolean
   /** Requests have come since the last report. */
@@ -21,7 +21,7 @@ export interface RegistryEntry {
   isActive: boolean
   usedAtMs: number
   syncedAtMs: number
-  /** Permits that are asked for; kept until the answer is known, so that asking again finds them. */
+  /** Tokens of permits that were requested; kept until the answer is known, so that a retry finds the same permit. */
   readonly tokens: Record<ProbeKind, string | undefined>
   isAsking: boolean
   /** Results that the store has not taken yet. */

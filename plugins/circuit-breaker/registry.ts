@@ -224,7 +224,7 @@ export class BreakerRegistry {
     if (entry.unsettled.length > 0 || breaker.alone) return true
     const isQuiet = nowMs - entry.syncedAtMs < QUIET_SYNC_MS
     if (deciding(breaker).phase !== 'closed') return entry.isDirty || !isQuiet
-    // With nobody to agree with, trouble is told when it comes.
+    // Without peers failures are reported when they happen.
     if (!this.#sharing.hasPeers) return false
     breaker.window.expire(nowMs)
     if (breaker.window.calls === 0) return entry.isDirty

@@ -8,7 +8,7 @@ import { breakerScript, type Operation, type Snapshot, storeKey } from './script
 
 export type SharingHost = Pick<Host, 'clock' | 'random' | 'log' | 'store'>
 
-/** An order that is older was told by those who heard it then. */
+/** Older orders were announced by the processes that were running then. */
 const NEWS_MS = 600_000
 
 /** How long after the start of the process its first requests wait for the connection to Redis. */
@@ -22,7 +22,7 @@ export class Sharing {
   readonly #reporter: Reporter
   readonly #heartbeat: Heartbeat
   readonly #stops: readonly (() => void)[]
-  /** Kept once the store can be used, or after CONNECT_MS without it. */
+  /** Resolves once the store can be used, or after CONNECT_MS without it. */
   readonly #connected: Promise<unknown>
 
   /** @param id `<node>/<process>` */
@@ -38,7 +38,7 @@ export class Sharing {
     this.#reporter = reporter
     const { store, log } = host
     this.#connected = store.ready(CONNECT_MS)
-    this.#heartbeat = new Heartbeat(store, id, reason => log.debug({ reason }, 'no heartbeat'))
+    this.#heartbeat = new Heartbeat(store, id, reason => log.debug({ reason }, 'heartbeat failed'))
     this.#stops = [
       store.watch(CHANNEL, message => this.#hear(message)),
       store.onAvailability(available => {
@@ -100,7 +100,10 @@ export class Sharing {
       return snapshot
     } catch (error) {
       if (!breaker.alone)
-        log.debug({ breaker: breaker.key, reason: messageOf(error) }, 'breaker goes on alone')
+        log.debug(
+          { breaker: breaker.key, reason: messageOf(error) },
+          'Redis unavailable: the breaker decides locally',
+        )
       goAlone(breaker)
       return undefined
     }
@@ -113,10 +116,9 @@ export class Sharing {
 
   async #exchange(entry: RegistryEntry): Promise<void> {
     const { breaker, unsettled } = entry
-    while (unsettled.length > 0) {
-      const [next] = unsettled
-      const isStale = next!.generation < breaker.shared.generation
-      if (!isStale && (await this.run(entry, { op: 'settle', ...next! })) === undefined) return
+    for (let [next] = unsettled; next !== undefined; [next] = unsettled) {
+      const isStale = next.generation < breaker.shared.generation
+      if (!isStale && (await this.run(entry, { op: 'settle', ...next })) === undefined) return
       unsettled.shift()
     }
     entry.isDirty = false
@@ -136,7 +138,7 @@ export class Sharing {
     this.#reporter.announceShared(entry, snapshot)
     store
       .publish(CHANNEL, toMessage(key, snapshot))
-      .catch(error => log.debug({ breaker: key, reason: messageOf(error) }, 'breaker change not pushed'))
+      .catch(error => log.debug({ breaker: key, reason: messageOf(error) }, 'cannot push a breaker change'))
   }
 
   #hear(message: string): void {
@@ -145,7 +147,7 @@ export class Sharing {
       const entry = this.#entries.get(breaker)
       if (entry && !entry.breaker.alone) this.#adopt(entry, snapshot)
     } catch (error) {
-      this.#host.log.warn({ reason: messageOf(error) }, 'breaker message not understood')
+      this.#host.log.warn({ reason: messageOf(error) }, 'unreadable breaker message')
     }
   }
 

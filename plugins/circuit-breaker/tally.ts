@@ -48,7 +48,7 @@ export class BreakerMetrics {
   constructor(metrics: Metrics) {
     this.calls = metrics.counter(
       'sluice_breaker_calls_total',
-      'finished calls by outcome: success, failure, unreachable, none (says nothing about the upstream), slow',
+      'finished calls by outcome: success, failure, unreachable, none (not about the upstream), slow',
       ['service', 'route', 'outcome'],
     )
     this.heldBack = metrics.counter(

@@ -25,8 +25,8 @@ export function findKey(log: Serialized, keyNames: readonly string[]): KeySight 
       .concat(name.includes('_') ? values(record(request.headers)[name.toLowerCase()]) : [])
       .filter(value => value !== '')
     if (inHeader.length > 1) return { kind: 'several', location: 'header', name }
-    if (inHeader.length === 1) {
-      const value = inHeader[0]!
+    const [value] = inHeader
+    if (value !== undefined) {
       return {
         kind: 'one',
         location: 'header',
@@ -36,7 +36,8 @@ export function findKey(log: Serialized, keyNames: readonly string[]): KeySight 
     }
     const inQuery = query.filter(pair => pair.name === name && pair.value.length > 0)
     if (inQuery.length > 1) return { kind: 'several', location: 'query', name }
-    if (inQuery.length === 1) return { kind: 'one', location: 'query', name, bytes: inQuery[0]!.value }
+    const [pair] = inQuery
+    if (pair) return { kind: 'one', location: 'query', name, bytes: pair.value }
   }
   return { kind: 'none' }
 }

@@ -29,7 +29,7 @@ interface Instance {
 }
 
 /**
- * Records who used which credential, when, on what and with what outcome, for every request that was authenticated
+ * Records who used which credential, when, on what and with what outcome, forevery request that was authenticated
  * or refused. It runs in the log phase, asks Kong one question, and never changes a request.
  */
 export const plugin = definePlugin({
@@ -106,47 +106,60 @@ function detected(
   record: AuditRecord,
   config: AuditConfig,
   limits: DetectionLimits,
+  memory: Memory,
+): EventDraft[] {
+  const drafts = isAttempt(record) ? bruteForce(record, limits, memory) : []
+  const seen = config.first_seen ? firstSeen(record, memory) : undefined
+  return seen ? [...drafts, seen] : drafts
+}
+
+function bruteForce(
+  { address, fingerprint, credentialId, draft }: AuditRecord,
+  limits: DetectionLimits,
   { host, detection }: Memory,
 ): EventDraft[] {
-  const { address, fingerprint, credentialId, classification, draft } = record
-  const timeMs = draft.timeMs === undefined ? {} : { timeMs: draft.timeMs }
   const clientIp = draft.data.client_ip ?? null
-  const drafts: EventDraft[] = []
-  if (isAttempt(record)) {
-    // A fingerprint that belongs to a credential is known; only unknown ones are tried from many places.
-    const unknown = credentialId === undefined ? fingerprint : undefined
-    for (const found of detection.failed(address, unknown, limits, host.clock.monotonic()))
-      drafts.push({
-        type: 'key-auth.brute-force.v1',
-        subject: found.pattern === 'address' ? `address/${clientIp}` : `key/${fingerprint}`,
-        ...timeMs,
-        data: {
-          pattern: found.pattern,
-          client_ip: found.pattern === 'address' ? clientIp : null,
-          key_fingerprint: found.pattern === 'fingerprint' ? (fingerprint ?? null) : null,
-          failures: found.failures,
-          addresses: found.addresses,
-          window_seconds: limits.windowMs / 1000,
-        },
-      })
-  }
-  if (!config.first_seen || credentialId === undefined || classification.outcome !== 'granted') return drafts
+  // A fingerprint that belongs to a credential is known; only unknown ones are tried from many places.
+  const unknown = credentialId === undefined ? fingerprint : undefined
+  return detection.failed(address, unknown, limits, host.clock.monotonic()).map(found => ({
+    type: 'key-auth.brute-force.v1',
+    subject: found.pattern === 'address' ? `address/${clientIp}` : `key/${fingerprint}`,
+    ...timeOf(draft),
+    data: {
+      pattern: found.pattern,
+      client_ip: found.pattern === 'address' ? clientIp : null,
+      key_fingerprint: found.pattern === 'fingerprint' ? (fingerprint ?? null) : null,
+      failures: found.failures,
+      addresses: found.addresses,
+      window_seconds: limits.windowMs / 1000,
+    },
+  }))
+}
+
+function firstSeen(
+  { address, credentialId, classification, consumerId, consumerUsername, draft }: AuditRecord,
+  { detection }: Memory,
+): EventDraft | undefined {
+  if (credentialId === undefined || classification.outcome !== 'granted') return undefined
   const seen = detection.used(credentialId, address)
-  if (seen)
-    drafts.push({
+  return (
+    seen && {
       type: 'key-auth.first-seen.v1',
       subject: `credential/${credentialId}`,
-      ...timeMs,
+      ...timeOf(draft),
       data: {
         credential_id: credentialId,
-        consumer_id: record.consumerId ?? null,
-        consumer_username: record.consumerUsername ?? null,
+        consumer_id: consumerId ?? null,
+        consumer_username: consumerUsername ?? null,
         network: seen.network,
         known_networks: seen.knownNetworks,
       },
-    })
-  return drafts
+    }
+  )
 }
+
+const timeOf = ({ timeMs }: EventDraft): Pick<EventDraft, 'timeMs'> =>
+  timeMs === undefined ? {} : { timeMs }
 
 /** Whether someone tried a credential in vain. A request refused for another reason is no attempt on a key. */
 function isAttempt({ classification: { outcome, reason } }: AuditRecord): boolean {

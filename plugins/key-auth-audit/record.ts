@@ -26,6 +26,14 @@ export interface RecordOptions {
   readonly pluginId: string
 }
 
+/** What the parts of a record are made from. */
+interface Source extends RecordOptions {
+  readonly log: Serialized
+  readonly key: KeySight
+  readonly classification: Classification
+  readonly fingerprint: string | undefined
+}
+
 /**
  * Makes the audit record of a request from its log data; undefined for a request that has nothing to do with
  * authentication. Every field is picked one by one: what is not named here can't leak.
@@ -35,38 +43,65 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
   const key = findKey(log, config.key_names)
   const classification = classify(log, key, { hideCredentials: config.hide_credentials })
   if (!classification) return undefined
+  const fingerprint = key.kind === 'one' && key.bytes ? fingerprinter.of(key.bytes) : undefined
+  const source: Source = { ...options, log, key, classification, fingerprint }
+  const consumerId = text(record(log.consumer).id)
+  const requestId = text(record(log.request).id)
+  const startedAtMs = number(log.started_at)
+  const isDenied = classification.outcome === 'denied'
+  return {
+    draft: {
+      type: isDenied ? 'key-auth.denied.v1' : 'key-auth.granted.v1',
+      subject: consumerId === undefined ? 'nobody' : `consumer/${consumerId}`,
+      ...(startedAtMs === undefined ? {} : { timeMs: startedAtMs }),
+      ...(requestId === undefined || startedAtMs === undefined
+        ? {}
+        : { identity: `${requestId}:${pluginId}` }),
+      data: {
+        request_id: requestId ?? null,
+        trace_id: traceId(log),
+        ...whoAsked(source),
+        ...whatWasAsked(source),
+        ...whatWasAnswered(source),
+        sample_rate: isDenied ? 1 : config.sample,
+      },
+    },
+    classification,
+    address: text(log.client_ip),
+    credentialId: text(record(log.authenticated_entity).id),
+    consumerId,
+    consumerUsername: text(record(log.consumer).username),
+    fingerprint,
+  }
+}
 
-  const request = record(log.request)
+/** The verdict, and who is behind it. */
+function whoAsked({ log, key, config, classification, fingerprinter, fingerprint }: Source) {
   const consumer = record(log.consumer)
-  const credentialId = text(record(log.authenticated_entity).id)
-  const consumerId = text(consumer.id)
-  const address = text(log.client_ip)
   const shown = (ip: string | undefined) =>
     (ip !== undefined && config.anonymize_ip ? networkOf(ip) : ip) ?? null
-  const fingerprint = key.kind === 'one' && key.bytes ? fingerprinter.of(key.bytes) : undefined
-  const secrets = keyTexts(log, config.key_names)
-  const requestId = text(request.id)
-  const startedAtMs = number(log.started_at)
-  const tries = Array.isArray(log.tries) ? log.tries : []
-  const denied = classification.outcome === 'denied'
-
-  const data = {
-    request_id: requestId ?? null,
-    trace_id: traceId(log),
+  return {
     outcome: classification.outcome,
     reason: classification.reason,
     scheme: classification.scheme,
-    consumer_id: consumerId ?? null,
+    consumer_id: text(consumer.id) ?? null,
     consumer_username: text(consumer.username) ?? null,
     consumer_custom_id: text(consumer.custom_id) ?? null,
-    credential_id: credentialId ?? null,
+    credential_id: text(record(log.authenticated_entity).id) ?? null,
     key_fingerprint: fingerprint ?? null,
     key_secret_id: fingerprint === undefined ? null : fingerprinter.secretId,
     key_visibility: visibility(key, classification, config.hide_credentials),
     key_location: key.kind === 'none' ? null : key.location,
     key_name: key.kind === 'none' ? null : key.name,
-    client_ip: shown(address),
-    forwarded_ip: shown(forwardedAddress(header(request.headers, 'x-forwarded-for'))),
+    client_ip: shown(text(log.client_ip)),
+    forwarded_ip: shown(forwardedAddress(header(record(log.request).headers, 'x-forwarded-for'))),
+  }
+}
+
+function whatWasAsked({ log, config }: Source) {
+  const request = record(log.request)
+  const secrets = keyTexts(log, config.key_names)
+  return {
     method: concealed(text(request.method), secrets),
     host: concealed(header(request.headers, 'host'), secrets),
     path: shownPath(text(request.uri), secrets, config.path),
@@ -74,31 +109,20 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
     route_name: text(record(log.route).name) ?? null,
     service_id: text(record(log.service).id) ?? null,
     service_name: text(record(log.service).name) ?? null,
+  }
+}
+
+function whatWasAnswered({ log, classification }: Source) {
+  const tries = Array.isArray(log.tries) ? log.tries : []
+  const latencies = record(log.latencies)
+  return {
     status: whole(record(log.response).status),
     answered_by: classification.answeredBy,
     upstream: addressOf(record(tries.at(-1))),
     upstream_tries: tries.length,
-    latency_ms: whole(record(log.latencies).request),
-    latency_kong_ms: whole(record(log.latencies).kong),
-    latency_upstream_ms: whole(record(log.latencies).proxy),
-    sample_rate: denied ? 1 : config.sample,
-  }
-  return {
-    draft: {
-      type: denied ? 'key-auth.denied.v1' : 'key-auth.granted.v1',
-      subject: consumerId === undefined ? 'nobody' : `consumer/${consumerId}`,
-      ...(startedAtMs === undefined ? {} : { timeMs: startedAtMs }),
-      ...(requestId === undefined || startedAtMs === undefined
-        ? {}
-        : { identity: `${requestId}:${pluginId}` }),
-      data,
-    },
-    classification,
-    address,
-    credentialId,
-    consumerId,
-    consumerUsername: text(consumer.username),
-    fingerprint,
+    latency_ms: whole(latencies.request),
+    latency_kong_ms: whole(latencies.kong),
+    latency_upstream_ms: whole(latencies.proxy),
   }
 }
 

@@ -84,7 +84,7 @@ const escapeUnsafe: HeaderText = value =>
 const percentEncoded = (character: string) =>
   `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
-/** Kong wants strings in a list, and writes a number as Lua does (1e+15), so all become strings here. */
+/** Kong accepts only strings in a list, and writes a number as Lua does (1e+15), so all become strings here. */
 const headerValueBy =
   (finish: HeaderText): Check =>
   (value, what) => {

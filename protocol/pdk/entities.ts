@@ -6,7 +6,7 @@ export type HeaderMap = Readonly<Record<string, string | readonly string[]>>
 
 /** Numbers and booleans are sent as strings. */
 export type HeaderValue = string | number | boolean | readonly (string | number | boolean)[]
-/** A header without a value is left out. */
+/** A header whose value is undefined or null is not set. */
 export type HeaderWrites = Readonly<Record<string, HeaderValue | undefined | null>>
 
 /** An argument without a value is true. */

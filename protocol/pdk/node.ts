@@ -40,7 +40,7 @@ export const ip = {
   }),
 }
 
-/** Over MsgPack names are in snake_case, and sizes may come as texts. */
+/** Over MsgPack names are in snake_case, and sizes may come as strings. */
 function memoryStats(value: unknown): MemoryStats {
   const fields = object(value) ?? {}
   const dicts = object(fields.luaSharedDicts ?? fields.lua_shared_dicts) ?? {}

@@ -7,7 +7,7 @@ import { type CheckArguments, call } from './row.ts'
 
 const readText = () => call<() => Promise<string>>()({ phases: REQUEST, wire: ['Empty', 'String'] })
 const checkMax = integer(1, 1000)
-/** Kong wants a positive maximum over ProtoBuf:1. */
+/** Kong requires a positive maximum over ProtoBuf:1. */
 export const upTo: CheckArguments = ([max = 100], name) => [checkMax(max, `${name}: max`)]
 
 export const request = {

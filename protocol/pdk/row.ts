@@ -56,7 +56,7 @@ export interface Row {
   readonly wire: Wire
   readonly step: Step
   readonly check: CheckArguments
-  /** Arguments as MsgPack:1 wants them, where that differs. */
+  /** Arguments in the shape of MsgPack:1, where that differs. */
   readonly toMsgpack: ((args: readonly unknown[]) => readonly unknown[]) | undefined
   /** Turns the reply of either protocol into what the PDK promises: the same value from both. */
   readonly decode: (reply: unknown) => unknown
@@ -120,5 +120,5 @@ function checksByName(checks: Readonly<Record<string, Check>>): CheckArguments {
 const NONE: readonly unknown[] = []
 
 const decodeValue = (reply: unknown) => reply ?? undefined
-/** Over ProtoBuf:1 an absent string can't be told from an empty one. */
+/** Over ProtoBuf:1 an absent string looks like an empty one. */
 const decodeText = (reply: unknown) => (reply === '' || reply === null ? undefined : reply)

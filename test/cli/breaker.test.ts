@@ -8,6 +8,7 @@ import { createMetrics } from '../../foundation/metrics.ts'
 import { RedisStore } from '../../plugin-server/stores/redis.ts'
 import { createNode, type SimulatedNode } from '../plugins/circuit-breaker/simulated-node.ts'
 import { type Service, START_MS, useRedis } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 const CLI = path.resolve(import.meta.dirname, '..', '..', 'cli', 'sluice.js')
 const KEY = 'service:0c1b8f9e-5b0a-4c47-9d0e-1f2a3b4c5d6e'
@@ -54,8 +55,7 @@ describe('sluice breaker', function () {
   }
 
   const heard = async (holds: () => boolean) => {
-    for (let i = 0; i < 1000 && !holds(); i++) await new Promise(resolve => setTimeout(resolve, 2))
-    assert.ok(holds(), 'the order has not reached the node within two seconds')
+    await until('the order reaches the node', holds)
   }
 
   it('lists what has had requests, with its state and its window', async () => {

@@ -218,7 +218,7 @@ describe('sluice events, audit and fingerprint', () => {
   it('name what is wrong with a call', async () => {
     for (const [args, message] of [
       [['audit', '--since', 'yesterday'], /--since: "yesterday" is neither a span/],
-      [['audit', '--limit', '0'], /--limit: "0" is no count/],
+      [['audit', '--limit', '0'], /--limit: "0" is not a positive integer/],
       [['events', 'replay', '--sink', 'kafka'], /--sink: "kafka" is neither/],
       [['events', 'check', '--spool-dir', '/no/such'], /cannot read the spool \/no\/such/],
       [['fingerprint'], /there is no key on standard input/],

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '../../ops/local/ports.ts'
 import { makeFolder } from '../support/folder.ts'
+import { until } from '../support/until.ts'
 
 const SLUICE = fileURLToPath(new URL('../../cli/sluice.js', import.meta.url))
 
@@ -33,15 +34,13 @@ describe('sluice gateway --watch', function () {
       return 'no answer'
     }
   }
-  const until = async (wanted: (answer: string) => boolean) => {
-    const deadline = Date.now() + 15_000
+  const answerThat = async (wanted: (answer: string) => boolean) => {
     let answer = ''
-    while (Date.now() < deadline) {
+    await until(async () => {
       answer = await ask()
-      if (wanted(answer)) return answer
-      await new Promise(resolve => setTimeout(resolve, 20))
-    }
-    throw new Error(`the last answer was ${JSON.stringify(answer)}:\n${output}`)
+      return wanted(answer)
+    })
+    return answer
   }
 
   before(async () => {
@@ -81,19 +80,17 @@ describe('sluice gateway --watch', function () {
   })
 
   it('serves a changed plugin, and its changed schema', async () => {
-    assert.equal(await until(answer => answer.startsWith('one')), 'one{}')
+    assert.equal(await answerThat(answer => answer.startsWith('one')), 'one{}')
     write(pluginSaying('two', {}))
-    assert.equal(await until(answer => answer.startsWith('two')), 'two{}')
+    assert.equal(await answerThat(answer => answer.startsWith('two')), 'two{}')
     write(pluginSaying('three', { size: { type: 'integer', default: 7 } }))
-    assert.equal(await until(answer => answer.includes('size')), 'three{"size":7}')
+    assert.equal(await answerThat(answer => answer.includes('size')), 'three{"size":7}')
   })
 
   it('keeps the old plugins while the new ones are broken, and says why', async () => {
     write('this is not JavaScript')
-    const deadline = Date.now() + 10_000
-    while (!output.includes('the old ones are still served') && Date.now() < deadline)
-      await new Promise(resolve => setTimeout(resolve, 20))
+    await until(() => output.includes('the old ones are still served'))
     assert.match(output, /says\.mjs/)
-    assert.equal(await until(answer => answer !== 'no answer'), 'three{"size":7}')
+    assert.equal(await answerThat(answer => answer !== 'no answer'), 'three{"size":7}')
   })
 })

@@ -102,22 +102,22 @@ describe('sluice serve --workers', function () {
         }),
       ),
     )
-    const until = async (done: () => boolean | Promise<boolean>) => {
+    const servesOn = async (done: () => boolean | Promise<boolean>) => {
       while (!(await done())) {
         assert.equal(server.exitCode, null, output)
         await Promise.race([load, pause(10)])
       }
     }
-    await until(() => served.get('one')?.size === 2)
+    await servesOn(() => served.get('one')?.size === 2)
     for (const word of ['two', 'three']) {
       writePlugin(word)
       server.kill('SIGHUP')
-      await until(() => served.get(word)?.size === 2)
+      await servesOn(() => served.get(word)?.size === 2)
       // The port is the successor's.
-      await until(isReady)
+      await servesOn(isReady)
     }
     const before = requests
-    await until(() => requests > before + 100)
+    await servesOn(() => requests > before + 100)
     stopped = true
     await load
     for (const { worker } of workers) {
@@ -128,8 +128,8 @@ describe('sluice serve --workers', function () {
     const pids = [...served.values()].flatMap(found => [...found])
     assert.equal(new Set(pids).size, 6, 'two workers of each server')
     // Its predecessors are gone, with their workers.
-    await until(() => pids.slice(0, 4).every(pid => !existsSync(`/proc/${pid}`)))
-    await until(isReady)
+    await servesOn(() => pids.slice(0, 4).every(pid => !existsSync(`/proc/${pid}`)))
+    await servesOn(isReady)
     server.kill('SIGTERM')
     assert.deepEqual(await once(server, 'exit'), [0, null])
     assert.equal(existsSync(socket), false)

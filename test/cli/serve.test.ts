@@ -141,7 +141,7 @@ describe('sluice serve', () => {
     this.timeout(15_000)
     rmSync(plugins, { recursive: true })
     server.kill('SIGHUP')
-    await said(/old plugins go on/)
+    await said(/still serving the old plugins/)
     const worker = createKongWorker('ProtoBuf:1', socket, 'changing', {})
     assert.equal((await worker.event('access')).outcome, 'ended')
     worker.close()

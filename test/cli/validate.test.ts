@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 
@@ -72,6 +72,31 @@ routes: [{ name: r, service: elsewhere, paths: [/a] }]
       'warning: kong.yaml:4:21: there is no service "elsewhere" here; Kong must hold it\n' +
         'warning: kong.yaml:3:13: the plugin "my-plugin" is not known here: it was not checked\n',
     )
+  })
+
+  it('runs the checks of other plugins, without the settings that they have on their server', () => {
+    const plugin = `export const plugin = {
+      name: 'mine',
+      version: '1.0.0',
+      priority: 1,
+      config: { type: 'object', properties: { x: { type: 'string' } }, required: ['x'] },
+      settings: { type: 'object', properties: { url: { type: 'string' } }, required: ['url'] },
+      instance(config, { host }) {
+        if (host.settings.url.length > 0 && config.x === 'bad') throw new Error('config.x: is bad')
+      },
+      phases: { access() {} },
+    }`
+    mkdirSync(path.join(folder.path, 'plugins'))
+    writeFileSync(path.join(folder.path, 'plugins', 'mine.mjs'), plugin)
+    const entry = (x: string) => `${head}plugins: [{ name: mine, config: { x: "${x}" } }]\n`
+    assert.deepEqual(validate(entry('a'), '--plugins', 'plugins'), {
+      status: 0,
+      out: 'Valid: 1 entity.\n',
+      err: '',
+    })
+    const { status, err } = validate(entry('bad'), '--plugins', 'plugins')
+    assert.equal(status, 1)
+    assert.match(err, /^sluice: kong\.yaml:2:\d+: the plugin mine refuses it: config\.x: is bad\n/)
   })
 
   it('checks the plugins of other plugin servers by their dumps', () => {

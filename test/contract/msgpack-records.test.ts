@@ -55,6 +55,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
     new MsgpackConnection(
       {
         write: bytes => written.push(bytes),
+        writeAll: chunks => written.push(Buffer.concat(chunks)),
         destroy: () => assert.fail('destroyed'),
         end: () => assert.fail('ended'),
       },

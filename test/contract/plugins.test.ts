@@ -6,10 +6,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { type AnyGateway, useGateway } from '../support/any-gateway.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+import { until } from '../support/until.ts'
 
 const KEYS = { gold: 'contract-key-of-gold', bronze: 'contract-key-of-bronze' }
 const WRONG_KEY = 'contract-key-of-nobody'
@@ -252,7 +252,7 @@ describe("Sluice's plugins in a gateway", function () {
     await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 500)
     await server.close()
     server = await startServerProcess({}, { socket: gateway.socket })
-    await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 200, 20_000)
+    await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 200)
     assert.deepEqual(await statuses(4, 'qos', KEYS.bronze), [200, 200, 200, 429])
   })
 
@@ -272,13 +272,5 @@ describe("Sluice's plugins in a gateway", function () {
       .split('\n')
       .filter(line => line !== '')
       .map(line => JSON.parse(line) as AuditEvent)
-  }
-
-  async function until(condition: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
-    for (let waited = 0; waited < patienceMs; waited += 50) {
-      if (await condition()) return
-      await pause(50)
-    }
-    assert.fail(`it did not come to that within ${patienceMs} ms`)
   }
 })

@@ -52,7 +52,7 @@ describe('sluice discover', () => {
     return { service, name, id: String(id) }
   }
   const targetsOf = async (upstream: { id: string }) => {
-    const { data } = await gateway.admin('GET', `/upstreams/${upstream.id}/targets`)
+    const { data } = await gateway.admin('GET', `/upstreams/${upstream.id}/targets/all`)
     return Object.fromEntries(
       (data as { target: string; weight: number }[]).map(({ target, weight }) => [target, weight]),
     )
@@ -121,6 +121,8 @@ describe('sluice discover', () => {
     const expected = { [address(a)]: 100, [address(b)]: 6, '10.9.9.9:80': 5 }
     await untilTargets(upstream, expected)
     await gateway.admin('DELETE', `${path}/${address(a)}`)
+    await untilTargets(upstream, expected)
+    await gateway.admin('PATCH', `${path}/${address(a)}`, { weight: 0 })
     await untilTargets(upstream, expected)
   })
 

@@ -39,7 +39,7 @@ describe('a spool on a full disk', function () {
 
   it('says what is wrong', () => {
     assert.match(found.problems.join(), /^the event spool cannot be written: ENOSPC/)
-    assert.match(found.log, /the spool cannot be written; trying again/)
+    assert.match(found.log, /cannot write the event spool; retrying/)
   })
 
   it('writes everything once there is room, in its order, and loses nothing', () => {

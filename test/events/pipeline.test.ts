@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { Type } from 'typebox'
 import { digestOf, genesis, link } from '../../events/chain.ts'
@@ -305,8 +307,34 @@ describe('the event pipeline', () => {
       assert.deepEqual(made.problems(), [])
       nowMs = 61_000
       const [problem, ...others] = made.problems()
-      assert.match(String(problem), /^postgres has taken no event for \d+ s while events wait: /)
+      assert.match(String(problem), /^postgres has accepted no event for \d+ s while events wait: /)
       assert.deepEqual(others, [])
     })
+  })
+})
+
+describe('a process that publishes and ends', () => {
+  it('lives until its events are on disk', async () => {
+    const folder = makeFolder()
+    const module = (file: string) => path.resolve(import.meta.dirname, '../..', file)
+    const script = `
+      const { createEventPipeline } = await import(${JSON.stringify(module('events/pipeline.js'))})
+      const { createMetrics } = await import(${JSON.stringify(module('foundation/metrics.js'))})
+      const { createLogger } = await import(${JSON.stringify(module('foundation/log.js'))})
+      const { systemClock } = await import(${JSON.stringify(module('foundation/clock.js'))})
+      const events = createEventPipeline(
+        { node: 'n', spoolDir: ${JSON.stringify(folder.path)}, spoolMaxBytes: 1e9 },
+        { clock: systemClock, log: createLogger('silent'), metrics: createMetrics(), random: Math.random },
+      )
+      await events.start()
+      const publish = n => events.publisher.publish({ type: 'test.happened.v1', subject: 's', data: { n } })
+      // The first is written at once, the others gather.
+      await Promise.all([publish(1), publish(2), publish(3)])
+      process.stdout.write('written')
+      await events.close()`
+    const run = promisify(execFile)
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script])
+    assert.equal(stdout, 'written')
+    folder.remove()
   })
 })

@@ -11,8 +11,10 @@ import { createLogger } from '../../foundation/log.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { makeFolder } from '../support/folder.ts'
 import { recordLogs } from '../support/logs.ts'
+import { drainQueue } from '../support/queue.ts'
 import { rabbitControl } from '../support/rabbit-control.ts'
-import { type Service, START_MS, useRabbit } from '../support/services.ts'
+import { borrowedRabbit, type Service, START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
 import { makeEvents, makeRecords, recordOf } from './records.ts'
 
 const log = createLogger('silent')
@@ -25,9 +27,8 @@ describe('the RabbitMQ sink', () => {
 
   before(async function () {
     this.timeout(START_MS)
-    rabbit = await useRabbit()
+    rabbit = await borrowedRabbit()
   })
-  after(() => rabbit.close())
 
   beforeEach(async () => {
     connection = await connect(rabbit.url)
@@ -39,14 +40,7 @@ describe('the RabbitMQ sink', () => {
     await connection.close().catch(() => {})
   })
 
-  async function drain(queue: string = QUEUE) {
-    const channel = await connection.createChannel()
-    const found = []
-    for (let m = await channel.get(queue, { noAck: true }); m; m = await channel.get(queue, { noAck: true }))
-      found.push(m)
-    await channel.close()
-    return found
-  }
+  const drain = (queue: string = QUEUE) => drainQueue(rabbit.url, queue)
 
   /** As the relay does it: a broker that has just started refuses messages until its queues have a leader. */
   async function storeAgain(records: readonly SinkRecord[]) {
@@ -107,9 +101,12 @@ describe('the RabbitMQ sink', () => {
     assert.ok(message)
     channel.reject(message, false)
     await channel.close()
-    let dead: unknown[] = []
     // The broker moves it in its own time.
-    for (let i = 0; i < 100 && dead.length === 0; i++) dead = await drain(DEAD_QUEUE)
+    let dead: unknown[] = []
+    await until('it is moved', async () => {
+      dead = await drain(DEAD_QUEUE)
+      return dead.length > 0
+    })
     assert.equal(dead.length, 1)
   })
 
@@ -161,8 +158,7 @@ describe('the RabbitMQ sink', () => {
       const storing = patient.store(records, forEver).then(() => {
         stored = true
       })
-      for (let i = 0; i < 100 && !logs.text().includes('takes no messages'); i++) await sleep(50)
-      assert.match(logs.text(), /RabbitMQ takes no messages for now/)
+      await until('the broker blocks', () => logs.text().includes('RabbitMQ blocks publishers'))
       await sleep(1_500) // three times what a broker may take that does not say so
       assert.equal(stored, false)
       await control('set_vm_memory_high_watermark', '0.4')
@@ -171,7 +167,7 @@ describe('the RabbitMQ sink', () => {
       await control('set_vm_memory_high_watermark', '0.4')
       await patient.close()
     }
-    assert.match(logs.text(), /RabbitMQ takes messages again/)
+    assert.match(logs.text(), /RabbitMQ accepts messages again/)
     assert.deepEqual(
       (await drain()).map(message => message.properties.messageId),
       records.map(record => record.id),

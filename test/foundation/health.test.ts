@@ -40,7 +40,7 @@ describe('the HTTP endpoints', () => {
   }
 
   it('are ready whatever is wrong with sinks', async () => {
-    health = { ...WELL, warnings: ['postgres has taken no event for 70 s'] }
+    health = { ...WELL, warnings: ['postgres has accepted no event for 70 s'] }
     assert.deepEqual(await read('/readyz'), [200, { status: 'ready', problems: [] }])
     assert.deepEqual(await read('/healthz'), [200, { status: 'ok' }])
     const { warnings } = health

@@ -32,7 +32,7 @@ describe('the start of a server with Redis', () => {
     })
     const { available } = core.store
     await core.close()
-    return { available, warned: /starting without Redis/.test(logs.text()) }
+    return { available, warned: /Redis unavailable/.test(logs.text()) }
   }
 
   it('ends without it where it is away, and says so', async () => {

@@ -114,7 +114,7 @@ describe('the plugin server', () => {
         const refused = kong.startInstance('greeter', { __plugin_id: 's', greeting: 5 })
         await assert.rejects(
           refused,
-          protocol === 'ProtoBuf:1' ? /closed/ : /config\.greeting must be a text/,
+          protocol === 'ProtoBuf:1' ? /closed/ : /config\.greeting must be a string/,
         )
       })
     })

@@ -106,6 +106,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
   let connectionGone = false
   const link = {
     write: () => {},
+    writeAll: () => {},
     destroy: () => {
       connectionGone = true
     },
@@ -122,6 +123,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
         // The end of an event: an empty frame, then the RpcReturn.
         if (bytes.includes(Buffer.of(0, 0, 0, 0, 2, 0, 0, 0))) answers++
       },
+      writeAll: () => {},
       destroy: () => crashes.push(new Error('the untouched connection was closed')),
       end: () => {},
     },

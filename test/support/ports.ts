@@ -1,10 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net'
+import { freePorts } from '../../ops/local/ports.ts'
 
 /** A TCP port of the loopback interface that nobody listens on at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
+export const freePort = async (): Promise<number> => Number((await freePorts(1))[0])

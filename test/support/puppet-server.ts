@@ -17,6 +17,8 @@ export interface PuppetServer {
   readonly events: readonly string[]
   /** Kong's replies to the calls of the last event, decoded; fewer than calls where Kong ended the event. */
   readonly replies: readonly unknown[]
+  /** The same by the phase of the event. */
+  readonly repliesByPhase: Readonly<Partial<Record<string, readonly unknown[]>>>
   close(): Promise<void>
 }
 
@@ -28,6 +30,7 @@ export async function startPuppetServer(socketPath: string): Promise<PuppetServe
     byPhase: {} as PuppetServer['byPhase'],
     events: [] as string[],
     replies: [] as unknown[],
+    repliesByPhase: {} as Record<string, readonly unknown[]>,
   }
 
   const server = createServer(socket => {
@@ -70,7 +73,7 @@ export async function startPuppetServer(socketPath: string): Promise<PuppetServe
         if (call.kind === 'handle_event') {
           puppet.events.push(call.phase)
           event = { sequence, calls: [...(puppet.byPhase[call.phase] ?? puppet.script)] }
-          puppet.replies = []
+          puppet.replies = puppet.repliesByPhase[call.phase] = []
           next()
         } else
           send(writer =>

@@ -5,7 +5,9 @@
  * A first start on a machine may fetch the program, so give the hook that calls it `START_MS`.
  */
 import { randomBytes } from 'node:crypto'
+import { connect as connectRabbit } from 'amqplib'
 import pg from 'pg'
+import { DEAD_EXCHANGE, DEAD_QUEUE, EXCHANGE, QUEUE } from '../../events/rabbitmq/topology.ts'
 import { findService } from '../../ops/local/find.ts'
 import { type Sample, startSample } from '../../ops/local/sample.ts'
 import type { Service, ServiceKind } from '../../ops/local/service.ts'
@@ -32,6 +34,13 @@ export interface SharedPostgres extends Service {
 }
 
 const shared = new Map<ServiceKind, Promise<Service>>()
+const tormented = new Map<ServiceKind, Promise<Service>>()
+
+function torment(kind: ServiceKind): Promise<Service> {
+  const found = tormented.get(kind) ?? use(kind)
+  tormented.set(kind, found)
+  return found
+}
 
 function share(kind: ServiceKind): Promise<Service> {
   const found = shared.get(kind) ?? findService(kind, { variables: 'SLUICE_TEST_' })
@@ -47,6 +56,27 @@ export const sharedRabbit = (): Promise<Service> => share('rabbit')
 export async function sharedPostgres(): Promise<SharedPostgres> {
   const service = await share('postgres')
   return { ...service, createDatabase: () => createDatabase(service.url) }
+}
+
+/**
+ * The one PostgreSQL of the mocha process that tests pause, kill and restart, with a new, empty database. Who borrows
+ * it leaves it running.
+ */
+export async function borrowedPostgres(): Promise<Service> {
+  const service = await torment('postgres')
+  const url = await createDatabase(service.url)
+  return Object.assign(Object.create(service) as Service, { url })
+}
+
+/** The same for RabbitMQ, without the exchanges and queues of who had it before. */
+export async function borrowedRabbit(): Promise<Service> {
+  const service = await torment('rabbit')
+  const connection = await connectRabbit(service.url)
+  const channel = await connection.createChannel()
+  for (const queue of [QUEUE, DEAD_QUEUE]) await channel.deleteQueue(queue)
+  for (const exchange of [EXCHANGE, DEAD_EXCHANGE]) await channel.deleteExchange(exchange)
+  await connection.close()
+  return service
 }
 
 async function createDatabase(server: string): Promise<string> {
@@ -66,7 +96,7 @@ async function createDatabase(server: string): Promise<string> {
 // A root hook of mocha: runs behind the last test, in whichever file that is.
 after('ends the shared services', async function () {
   this.timeout(30_000)
-  const services = await Promise.allSettled(shared.values())
+  const services = await Promise.allSettled([...shared.values(), ...tormented.values()])
   await Promise.all(
     services.map(result => (result.status === 'fulfilled' ? result.value.close() : undefined)),
   )

@@ -1,4 +1,4 @@
-/** What a PDK call meets in the gateway, and how it answers. */
+/** What a PDK call can use in the gateway, and how it answers. */
 import type { Exchange } from '../proxy/exchange.ts'
 
 export type Phase = 'rewrite' | 'access' | 'response' | 'log'

@@ -15,6 +15,8 @@ const VARIABLES: Readonly<Record<string, Read>> = {
   query_string: query,
   is_args: ({ rawQuery }) => (rawQuery === undefined ? '' : '?'),
   scheme: ({ scheme }) => scheme,
+  https: ({ tls }) => (tls ? 'on' : ''),
+  http2: ({ httpVersion }) => (httpVersion === 2 ? 'h2' : ''),
   host: ({ host }) => host,
   remote_addr: ({ clientIp }) => clientIp,
   remote_port: ({ clientPort }) => String(clientPort),
@@ -25,6 +27,9 @@ const VARIABLES: Readonly<Record<string, Read>> = {
   server_protocol: protocol,
   ssl_server_name: ({ serverName }) => serverName,
   ssl_protocol: ({ tls }) => tls?.version,
+  ssl_cipher: ({ tls }) => tls?.cipher,
+  // The gateway asks no client for a certificate.
+  ssl_client_verify: ({ tls }) => tls && 'NONE',
   request_id: id,
   kong_request_id: id,
   request_length: ({ headBytes, body }) => String(headBytes + body.bytesRead),

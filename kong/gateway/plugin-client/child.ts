@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import type { Logger } from '../../../foundation/log.ts'
 
 const RESPAWN_MS = 1_000
-/** Not Kong's: it leaves a child that ignores SIGTERM behind. */
+/** Not in Kong, which leaves a child that ignores SIGTERM running. */
 const KILL_AFTER_MS = 5_000
 const COMMAND_NOT_FOUND = 127
 

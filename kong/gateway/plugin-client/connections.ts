@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 /** How long Kong keeps an idle connection, and how long it waits for an answer. */
 export const PATIENCE_MS = 60_000
 
-/** What a connection is told of its socket. */
+/** Events of a connection's socket. */
 export interface SocketUser {
   data(chunk: Buffer): void
   /** The connection is of no use any more. `error` in the words of nginx: `closed`, `timeout`, `connection refused`. */
@@ -44,7 +44,7 @@ export class ConnectionPool<C extends SocketUser> {
     if (this.#sockets.has(connection)) this.#idle.push(connection)
   }
 
-  /** Kong lets go of it: what was said on it can't be gone on with. */
+  /** Kong drops the connection: its conversation can't be resumed. */
   drop(connection: C): void {
     this.#sockets.get(connection)?.destroy()
     this.#forget(connection)

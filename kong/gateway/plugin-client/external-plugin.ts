@@ -24,7 +24,7 @@ export interface ExternalPluginOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-/** As many log events as nginx runs timers in a worker; Kong drops what comes above. */
+/** As many log events as nginx runs timers in a worker; Kong drops the rest. */
 const MAX_RUNNING_LOG_EVENTS = 4_096
 const REQUEST_PHASES = ['rewrite', 'access', 'response'] as const
 

@@ -14,7 +14,7 @@ export interface InstanceRequest {
   readonly plugin: string
   /** Id of the plugin's entity. */
   readonly key: string
-  /** Another one, another configuration. */
+  /** Differs from one configuration to the next. */
   readonly sequence: number
   readonly start: () => Promise<number>
   readonly close: (instanceId: number) => Promise<void>
@@ -76,7 +76,7 @@ export class WorkerInstances {
     return id
   }
 
-  /** Forgets all instances of a plugin. The plugin server is told nothing. */
+  /** Forgets all instances of a plugin, without telling the plugin server. */
   reset(plugin: string): void {
     for (const [key, instance] of this.#running) if (instance.plugin === plugin) this.#running.delete(key)
   }

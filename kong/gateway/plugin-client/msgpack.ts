@@ -11,7 +11,7 @@ interface Step {
 }
 
 export interface MsgpackOptions extends ProtocolOptions {
-  /** The plugin server told another process id: its instances are gone. */
+  /** The plugin server reported another process id: its instances are gone. */
   readonly onServerChange: () => void
   readonly onUnknownMethod: (method: string) => void
 }

@@ -12,7 +12,7 @@ export interface PluginServersOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly host: PdkHost
   readonly log: Logger
-  /** Kong's minute, where it is not said. */
+  /** Default: one minute, as in Kong. */
   readonly patienceMs?: number
 }
 

@@ -3,7 +3,7 @@ import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import type { SchemaSpec } from '../../schema/spec.ts'
 import type { PluginServerSettings } from './settings.ts'
 
-/** What a plugin server tells of its plugin. */
+/** What a plugin server reports of its plugin. */
 export interface DumpedPlugin {
   readonly protocol: 'ProtoBuf:1' | 'MsgPack:1'
   readonly name: string
@@ -62,7 +62,7 @@ interface DumpEntry {
   readonly Schema: SchemaSpec
 }
 
-/** Kong does not look at the exit status, and leaves the error output alone. */
+/** Kong ignores the exit status, and does not capture the error output. */
 function run(command: string): Promise<string> {
   return new Promise(resolve => {
     const child = execFile('/bin/sh', ['-c', command], { maxBuffer: MAX_DUMP_BYTES }, (_, stdout) =>

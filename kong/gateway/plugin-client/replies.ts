@@ -106,7 +106,7 @@ function converted(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? camelCased(value as Fields) : value
 }
 
-/** What a message brought, in the names of Kong's tables; what it did not bring is left out. */
+/** The fields that a message has, by the names of Kong's tables. */
 function snakeCased(message: Fields): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(message)) {

@@ -3,7 +3,7 @@ import { SluiceError } from '../../../foundation/errors.ts'
 export interface PluginServerSettings {
   readonly name: string
   readonly socket: string
-  /** Left out: somebody else starts the server. */
+  /** Undefined when somebody else starts the server. */
   readonly startCommand?: string
   readonly queryCommand: string
 }

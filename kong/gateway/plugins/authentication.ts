@@ -2,7 +2,7 @@ import type { Consumer } from '../../entities/entities.ts'
 import { toBytes } from '../pdk/text.ts'
 import type { Credential, Exchange } from '../proxy/exchange.ts'
 
-/** Why a request is not let through. */
+/** Why a request is refused. */
 export interface Denial {
   readonly status: number
   readonly message: string

@@ -64,7 +64,7 @@ function parseMultipart(text: string, boundary: string): Record<string, unknown>
   return values
 }
 
-/** Sends other fields on in the place of those that came, in the same format. */
+/** Sends other fields instead of those that came, in the same format. */
 export function writeBodyFields(exchange: Exchange, { kind, values }: BodyFields): void {
   const text =
     kind === 'json'

@@ -9,7 +9,7 @@ import { recordedSchema, type SchemaRules } from './recorded-schema.ts'
 export interface BuiltinHost {
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** A UUID, another one each time. */
+  /** A UUID, new at each call. */
   readonly newId: () => string
   readonly logger: Logger
   readonly state: State
@@ -28,7 +28,7 @@ export interface ApiAnswer {
 export interface RunningPlugin<Config> {
   /** Called once for each entity, and again when that has changed. */
   configure(config: Config, entity: Plugin): Phases
-  /** The plugin's own part of the Admin API; undefined for what is none of its paths. */
+  /** The plugin's own part of the Admin API; undefined for other paths. */
   api?(method: string, path: string): ApiAnswer | undefined | Promise<ApiAnswer | undefined>
   close?(): Promise<void>
 }
@@ -83,7 +83,7 @@ export function definePlugin<Config>(definition: PluginDefinition<Config>): Bund
   }
 }
 
-/** Each answer that plugins would have touched which the gateway doesn't run says so. */
+/** Names the plugins that would have touched this response, but which the gateway does not run. */
 export const NOT_RUN_HEADER = 'X-Sluice-Not-Run'
 
 /** Defines a plugin whose configuration is accepted, but which the gateway doesn't run. */

@@ -82,7 +82,7 @@ function setOrigin(exchange: Exchange, config: Config, allowed: AllowOrigin, var
   if (value === undefined) responseHeaders.delete(ALLOW_ORIGIN)
   else responseHeaders.set(ALLOW_ORIGIN, value)
   if (!config.credentials) return
-  // Nobody in particular can't be sent credentials: the answer then names who asks.
+  // `*` does not go with credentials: the answer then names the origin that asks.
   if (value === '*') {
     if (origin === undefined) return
     vary()

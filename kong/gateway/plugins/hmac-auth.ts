@@ -51,7 +51,7 @@ export const hmacAuth = definePlugin<Config>({
   }),
 })
 
-/** @returns what is wrong with the request; undefined for one that is let through */
+/** @returns what is wrong with the request; undefined for one that may pass */
 function check(
   exchange: Exchange,
   config: Config,

@@ -16,7 +16,7 @@ export interface QueueConfig {
 
 export interface LogQueueOptions {
   readonly name: string
-  /** @throws whatever the batch is sent again for */
+  /** @throws an error for which the batch is sent again */
   readonly send: (batch: readonly string[]) => Promise<void>
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly now: () => number
@@ -38,7 +38,7 @@ export class LogQueue {
     this.#options = options
   }
 
-  /** The newest configuration counts. The oldest entries give way when the queue is full. */
+  /** The newest configuration counts. A full queue drops its oldest entries. */
   push(entry: string, config: QueueConfig): void {
     this.#config = config
     this.#entries.push(entry)
@@ -54,7 +54,7 @@ export class LogQueue {
     })
   }
 
-  /** Sends what is left, each batch once. */
+  /** Sends the remaining batches, each once. */
   async close(): Promise<void> {
     this.#closing.abort()
     this.#onFull?.()

@@ -17,7 +17,7 @@ export const readPairs = (entries: readonly string[]): readonly Pair[] =>
     return { name, value: value === '' ? undefined : value }
   })
 
-/** Another value behind those that are there; whatever is no text gives way, as in Kong. */
+/** Appends a value to those that are there; one that is not text is replaced, as in Kong. */
 export function appendValue(present: unknown, value: unknown): unknown[] {
   if (typeof present === 'string') return [present, value]
   return Array.isArray(present) ? [...present, value] : [value]

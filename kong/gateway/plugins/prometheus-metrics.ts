@@ -82,7 +82,7 @@ export class TrafficMetrics {
   }
 }
 
-/** How the gateway is, read when somebody asks. nginx's states and memory are those of this process. */
+/** The state of the gateway, read at each scrape. nginx's states and memory are those of this process. */
 export class NodeMetrics {
   readonly registry = new Registry()
   readonly #host: BuiltinHost

@@ -47,7 +47,7 @@ function entry(store: ResponseStore, method: 'GET' | 'DELETE', key: string): Api
   }
 }
 
-/** Kong has no words of its own here, so nginx's page stands in. */
+/** Kong writes no body here, so nginx sends its own page. */
 function notFound(): ApiAnswer {
   return {
     status: 404,

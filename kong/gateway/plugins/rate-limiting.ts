@@ -60,7 +60,7 @@ function limit(exchange: Exchange, { config, entity, counters, nowMs }: Limiting
   else for (const { period } of usages) counters.add(subject, period, nowMs, 1)
 }
 
-/** Whom the limit is for; the address where there is nobody of the wanted kind. */
+/** What the limit counts by; the client's address where the request has nothing of that kind. */
 function identifierOf(exchange: Exchange, { limit_by, header_name, path }: Config): string {
   const { consumer, credential, service, headers, clientIp } = exchange
   const credentialId = credential?.id as string | undefined

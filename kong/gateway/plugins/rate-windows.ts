@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../../foundation/bounded-map.ts'
 
-/** From the shortest to the longest; a month has 30 days and a year 365, but for where they begin. */
+/** From the shortest to the longest; a month counts as 30 days and a year as 365, except for where they begin. */
 export const PERIOD_SECONDS = {
   second: 1,
   minute: 60,
@@ -23,10 +23,10 @@ export function periodStart(period: Period, nowMs: number): number {
   return Math.floor(nowMs / lengthMs) * lengthMs
 }
 
-/** Some 20 MB; Kong's dictionary has 12 MB and forgets what was not used for longest. */
+/** About 20 MB; Kong's dictionary has 12 MB and evicts the least recently used. */
 const MAX_COUNTERS = 100_000
 
-/** The counters of the policy `local`, which fill up and start anew with each period. */
+/** The counters of the policy `local`, which start again with each period. */
 export class WindowCounters {
   readonly #counts = new BoundedMap<number>(MAX_COUNTERS)
 

@@ -16,7 +16,7 @@ const MAX_BYTES = 128 * 2 ** 20
 /** What an entry costs besides its body. */
 const ENTRY_BYTES = 1_024
 
-/** Responses in memory; the oldest give way when there is no more room. */
+/** Responses in memory; the oldest are evicted when there is no room left. */
 export class ResponseStore {
   readonly #now: () => number
   readonly #responses = new Map<string, StoredResponse>()

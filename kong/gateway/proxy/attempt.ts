@@ -118,7 +118,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     takeUpstreamHead(exchange, status, headers)
     onHead()
-    response.sendHead(exchange.status, exchange.responseHeaders)
+    response.sendHead(exchange.status, exchange.responseHeaders, 'passed')
     if (exchange.bodyFilters.length > 0) this.#chunks = []
     else response.onDrain(resume)
     return true
@@ -154,7 +154,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #breakOff(): void {
     const { exchange, response } = this.#options
     exchange.receiveMs = this.#receiveTime()
-    // Kong words an error of its own then, with the status that the upstream gave.
+    // Kong then writes its own error body, with the status of the upstream.
     if (this.#held && !this.#isCancelled)
       this.#finish({ kind: 'failed', status: this.#held.status, repeatable: false })
     else {
@@ -167,7 +167,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { exchange, body } = this.#options
     const { code, name } = error as NodeJS.ErrnoException
     const status = TIMEOUTS.has(code ?? '') ? 504 : 502
-    // A response that is no HTTP would not get better by asking again.
+    // Asking again does not help against a response that is not HTTP.
     const isMalformed = name === 'HTTPParserError' || code?.startsWith('HPE_') === true
     const isReplayable = body.kind !== 'stream' || !this.#isSent
     const isAllowed = !this.#isSent || !NOT_REPEATED.has(exchange.method)

@@ -9,9 +9,9 @@ import type { Exchange } from './exchange.ts'
 export interface Peer {
   readonly ip: string
   readonly port: number
-  /** What the Host header follows from. */
+  /** The name from which the Host header is made. */
   readonly hostname: string
-  /** Tells that the try is over. */
+  /** Reports that the try is over. */
   release(): void
 }
 
@@ -144,7 +144,7 @@ function byHash(slots: readonly Slot[], input: string): Slot {
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  // A last mixing, since names that differ in one letter only would lie close together.
+  // A final mixing step: names that differ in one letter would lie close together.
   hash = Math.imul(hash ^ (hash >>> 16), 0x45d9f3b)
   return (hash ^ (hash >>> 16)) >>> 1
 }

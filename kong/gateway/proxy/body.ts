@@ -5,7 +5,7 @@ export const PLUGIN_BODY_BYTES = 8 * 1024
 /** Bodies up to this size are read before the upstream is asked, so that a try can be repeated. */
 const REPLAY_BYTES = 64 * 1024
 
-/** nginx's `client_body_timeout`: a client that sends nothing for so long is let go. */
+/** nginx's `client_body_timeout`: a client that sends nothing for so long is disconnected. */
 const STALL_MS = 60_000
 
 /** What is sent to the upstream: all of it, or the start and then what still comes. */

@@ -6,7 +6,7 @@ import type { KeyPair } from './self-signed.ts'
 /** Kong's `ssl_cipher_suite = intermediate`. */
 export const MIN_TLS_VERSION = 'TLSv1.2'
 
-/** The certificates for the names that clients ask for when TLS begins (kong/runloop/certificate.lua of 3.9). */
+/** The certificate for each server name (SNI) that clients ask for (kong/runloop/certificate.lua of 3.9). */
 export class Certificates {
   readonly #lookup: Lookup
   readonly #contexts = new WeakMap<Certificate, SecureContext>()

@@ -10,11 +10,18 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** What the TLS handshake agreed on. */
+export interface TlsFacts {
+  readonly serverName: string | undefined
+  readonly version: string
+  readonly cipher: string
+}
+
 export interface ClientBody {
-  /** Undefined where only the end of the body tells it. */
+  /** Undefined when the client did not declare it. */
   readonly length: number | undefined
   readonly stream: Readable
-  /** Lets a client go that sends nothing for so long; 0: never. */
+  /** Closes the connection of a client that sends nothing for so long; 0 means never. */
   setStallTimeout(ms: number): void
 }
 
@@ -25,7 +32,7 @@ export interface ClientRequest {
   readonly target: string
   /** What the request line says, or 2. */
   readonly httpVersion: number
-  /** It came as HTTP/2 indeed, on one of the streams of its connection. */
+  /** Whether it came on a stream of an HTTP/2 connection. */
   readonly isHttp2: boolean
   /** Names and values by turns, in the order in which they came. HTTP/2's `:authority` is the Host header. */
   readonly rawHeaders: readonly string[]
@@ -33,7 +40,7 @@ export interface ClientRequest {
   readonly peer: Endpoint
   readonly server: Endpoint
   /** Undefined on a connection without TLS. */
-  readonly tls: { readonly serverName: string | undefined; readonly version: string } | undefined
+  readonly tls: TlsFacts | undefined
   /** Undefined where the client sent no body. */
   readonly body: ClientBody | undefined
 }
@@ -45,11 +52,23 @@ function connectionOf(socket: Socket | TLSSocket): Pick<ClientRequest, 'peer' | 
   return {
     peer: { ip: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 },
     server: { ip: plainAddress(socket.localAddress), port: socket.localPort ?? 0 },
-    tls:
-      socket instanceof TLSSocket
-        ? { serverName: socket.servername || undefined, version: socket.getProtocol() ?? '' }
-        : undefined,
+    tls: socket instanceof TLSSocket ? tlsFactsOf(socket) : undefined,
   }
+}
+
+const KNOWN = new WeakMap<TLSSocket, TlsFacts>()
+
+/** Asked once a connection, not once a request. */
+function tlsFactsOf(socket: TLSSocket): TlsFacts {
+  const known = KNOWN.get(socket)
+  if (known) return known
+  const facts = {
+    serverName: socket.servername || undefined,
+    version: socket.getProtocol() ?? '',
+    cipher: socket.getCipher()?.name ?? '',
+  }
+  KNOWN.set(socket, facts)
+  return facts
 }
 
 export function fromHttp1(request: IncomingMessage): ClientRequest {
@@ -84,10 +103,14 @@ export function fromHttp2(
   const authority = headers[':authority']
   const rawHeaders: string[] = []
   if (authority !== undefined && headers.host === undefined) rawHeaders.push('Host', String(authority))
+  const cookies: string[] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [name = '', value = ''] = [raw[i], raw[i + 1]]
-    if (!name.startsWith(':')) rawHeaders.push(name, value)
+    if (name === 'cookie') cookies.push(value)
+    else if (!name.startsWith(':')) rawHeaders.push(name, value)
   }
+  // RFC 9113 §8.2.3: what HTTP/2 may take apart is one field again.
+  if (cookies.length > 0) rawHeaders.push('cookie', cookies.join('; '))
   const length = headers['content-length']
   return {
     method: String(headers[':method'] ?? 'GET'),

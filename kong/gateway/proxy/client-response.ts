@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2'
 import type { HeaderMap } from './header-map.ts'
 import { rawHead } from './response-head.ts'
 
@@ -10,7 +10,8 @@ export interface ClientResponse {
   readonly isHeadSent: boolean
   /** Of this answer, head and body, as they went out. */
   readonly bytesWritten: number
-  sendHead(status: number, headers: HeaderMap): void
+  /** An answer of the gateway's `own` is dated; one that is `passed` on has the date of the upstream, or none. */
+  sendHead(status: number, headers: HeaderMap, from: 'own' | 'passed'): void
   /** @returns false when the client is slower: `resume` is called when it has caught up */
   write(chunk: Uint8Array): boolean
   onDrain(resume: () => void): void
@@ -49,7 +50,8 @@ export class Http1Response implements ClientResponse {
     return this.#response.req.socket.bytesWritten - this.#writtenBefore
   }
 
-  sendHead(status: number, headers: HeaderMap): void {
+  sendHead(status: number, headers: HeaderMap, from: 'own' | 'passed'): void {
+    this.#response.sendDate = from === 'own'
     const raw = rawHead(headers)
     if (!headers.has('connection')) raw.push('Connection', this.#isKept(headers) ? 'keep-alive' : 'close')
     this.#response.writeHead(status, raw)
@@ -98,6 +100,13 @@ export class Http1Response implements ClientResponse {
 /** Fields of a connection, which HTTP/2 does not have (RFC 9113 §8.2.2). */
 const NOT_IN_HTTP2 = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 
+/** Node.js takes this option, and its types do not know it. */
+interface DateOptions extends ServerStreamResponseOptions {
+  readonly sendDate: boolean
+}
+
+const WITHOUT_DATE: DateOptions = { sendDate: false }
+
 /** Answers on a stream of HTTP/2. */
 export class Http2Response implements ClientResponse {
   readonly #stream: ServerHttp2Stream
@@ -120,7 +129,7 @@ export class Http2Response implements ClientResponse {
     return this.#bytesWritten
   }
 
-  sendHead(status: number, headers: HeaderMap): void {
+  sendHead(status: number, headers: HeaderMap, from: 'own' | 'passed'): void {
     if (this.isGone) return
     const fields: OutgoingHttpHeaders = { ':status': status }
     headers.each((lower, _, value) => {
@@ -129,7 +138,8 @@ export class Http2Response implements ClientResponse {
       fields[lower] = before === undefined ? value : [before, value].flat().map(String)
       this.#bytesWritten += lower.length + value.length + 4
     })
-    this.#stream.respond(fields)
+    if (from === 'own') fields.date ??= new Date().toUTCString()
+    this.#stream.respond(fields, WITHOUT_DATE)
   }
 
   write(chunk: Uint8Array): boolean {

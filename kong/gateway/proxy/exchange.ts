@@ -9,7 +9,7 @@ import { HeaderMap, type HeaderValue } from './header-map.ts'
 import { formatQuery, parseQuery, type Query, withoutArgument } from './query.ts'
 import { clientAddress, type RealIpRule } from './real-ip.ts'
 
-/** What `kong.client.authenticate` was told: a stored credential, or whatever a plugin made up. */
+/** What a plugin passed to `kong.client.authenticate`: a stored credential, or any other table. */
 export type Credential = Readonly<Record<string, unknown>>
 
 /** An answer of the gateway's own, made by a plugin or by the gateway itself. */
@@ -87,8 +87,7 @@ export class Exchange implements RouteQuery {
   readonly startedAtMs: number
 
   method: string
-  /** The target of the request line, as it was sent. */
-  readonly requestUri: string
+  #requestUri: string
   readonly requestMethod: string
   readonly httpVersion: number
   readonly isHttp2: boolean
@@ -99,7 +98,7 @@ export class Exchange implements RouteQuery {
   readonly serverName: string | undefined
   /** Who connected: the client, or a proxy before us. */
   readonly peer: Endpoint
-  /** The peer may speak for others (`trusted_ips`). */
+  /** The peer is one of `trusted_ips`: its forwarding headers count. */
   readonly isPeerTrusted: boolean
   readonly clientIp: string
   readonly clientPort: number
@@ -107,7 +106,7 @@ export class Exchange implements RouteQuery {
   readonly serverPort: number
   /** Bytes of the head of the request. */
   readonly headBytes: number
-  readonly hostHeader: string
+  #hostHeader: string
   /** Host in lower case without its port. */
   readonly host: string
   /** The query behind the `?`; undefined without one. Plugins may change it. */
@@ -129,7 +128,7 @@ export class Exchange implements RouteQuery {
   readonly serializeValues: { readonly key: string; readonly value: unknown }[] = []
 
   exit: Exit | undefined
-  /** An error that nobody foresaw made the answer. */
+  /** The response is an unexpected error. */
   unexpected = false
   /** The request was handed to the upstream. */
   proxied = false
@@ -164,7 +163,7 @@ export class Exchange implements RouteQuery {
     this.method = method
     this.requestMethod = method
     const { target, authority } = splitTarget(request.target)
-    this.requestUri = target
+    this.#requestUri = target
     this.httpVersion = httpVersion
     this.isHttp2 = request.isHttp2
     this.headers = HeaderMap.fromRaw(request.rawHeaders)
@@ -180,10 +179,29 @@ export class Exchange implements RouteQuery {
     this.serverIp = server.ip
     this.serverPort = server.port
     this.headBytes = headBytes(request)
-    this.hostHeader = this.headers.get('host') ?? ''
+    this.#hostHeader = this.headers.get('host') ?? ''
     this.host = hostOf(authority ?? this.hostHeader) || NAMELESS_HOST
     const mark = this.requestUri.indexOf('?')
     this.rawQuery = mark < 0 ? undefined : this.requestUri.slice(mark + 1)
+  }
+
+  /** The target of the request line, as it was sent. */
+  get requestUri(): string {
+    return this.#requestUri
+  }
+
+  get hostHeader(): string {
+    return this.#hostHeader
+  }
+
+  /** Drops what nginx had not read yet when it refused the request. */
+  forget(unread: 'target' | 'headers'): void {
+    this.headers.clear()
+    this.#hostHeader = ''
+    if (unread === 'headers') return
+    this.#requestUri = ''
+    this.rawQuery = undefined
+    this.#query = undefined
   }
 
   header(name: string): HeaderValue | undefined {

@@ -120,7 +120,7 @@ export class Forwarding {
   }
 }
 
-/** Notes a try. @param nowMs milliseconds since the epoch */
+/** Records a try. @param nowMs milliseconds since the epoch */
 export function beginTry(exchange: Exchange, { ip, port }: Pick<Peer, 'ip' | 'port'>, nowMs: number): Try {
   const current: Try = {
     balancer_start: nowMs,

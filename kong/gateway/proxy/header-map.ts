@@ -43,6 +43,10 @@ export class HeaderMap {
     return this.#entries.size
   }
 
+  clear(): void {
+    this.#entries.clear()
+  }
+
   has(name: string): boolean {
     return this.#entries.has(name.toLowerCase())
   }

@@ -5,7 +5,12 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import {
+  type AddressInfo,
+  createServer as createNetServer,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { SluiceError } from '../../../foundation/errors.ts'
@@ -14,6 +19,7 @@ import { type Certificates, MIN_TLS_VERSION } from './certificates.ts'
 import { type ClientRequest, fromHttp1, fromHttp2 } from './client-request.ts'
 import { type ClientResponse, Http1Response, Http2Response } from './client-response.ts'
 import { OpenSockets } from './open-sockets.ts'
+import { PLAIN_HTTP } from './refusal.ts'
 import type { Upgrade } from './tunnel.ts'
 
 /** nginx's `large_client_header_buffers`: four of 8 KB. */
@@ -23,13 +29,15 @@ const HEADER_TIMEOUT_MS = 60_000
 /** nginx's `keepalive_timeout`. */
 const KEEP_ALIVE_MS = 75_000
 const BACKLOG = 4096
+/** The type of the first record of TLS (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 22
 
 export type Serve = (request: ClientRequest, response: ClientResponse, upgrade?: Upgrade) => Promise<void>
 
 /** An address of `KONG_PROXY_LISTEN`, with what is spoken there. */
 export interface ListenAddress extends Address {
   readonly ssl: boolean
-  /** Besides HTTP/1.1, by the choice of the client when TLS begins. */
+  /** Whether HTTP/2 is offered besides HTTP/1.1 (ALPN). */
   readonly http2: boolean
 }
 
@@ -53,14 +61,14 @@ export class Listener {
   /** Connections on which TLS has not begun yet, by their client. */
   readonly #handshakes = new Map<string, Socket>()
   readonly #http1: Server
-  /** What takes connections: the HTTP server itself, or TLS in front of it. */
+  /** Accepts the connections: the HTTP server itself, or TLS in front of it. */
   readonly #front: NetServer
-  #address: Address
+  #address: ListenAddress
 
   /** @throws SluiceError SLUICE_PORT_IN_USE */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options)
-    listener.#address = await bind(listener.#front, options.address)
+    listener.#address = { ...options.address, ...(await bind(listener.#front, options.address)) }
     return listener
   }
 
@@ -72,7 +80,7 @@ export class Listener {
     this.#front = address.ssl && certificates ? this.#createTls(address, certificates) : this.#http1
   }
 
-  get address(): Address {
+  get address(): ListenAddress {
     return this.#address
   }
 
@@ -80,7 +88,7 @@ export class Listener {
     return this.#sockets.size
   }
 
-  /** Ends idle connections, waits for requests under way up to `graceMs`, then ends those too. */
+  /** Closes idle connections, waits up to `graceMs` for requests in progress, then closes those too. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.#front.close(() => resolve()))
     for (const socket of this.#handshakes.values()) socket.destroy()
@@ -91,14 +99,13 @@ export class Listener {
     clearTimeout(timer)
   }
 
-  /** The name that the client asks for chooses the certificate, and the protocol that it offers what is spoken. */
+  /** Chooses the certificate by SNI and the protocol by ALPN. */
   #createTls(address: ListenAddress, certificates: Certificates): NetServer {
     const server = createTlsServer({
       ...certificates.default,
       minVersion: MIN_TLS_VERSION,
       ALPNProtocols: address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
       handshakeTimeout: HEADER_TIMEOUT_MS,
-      noDelay: true,
       SNICallback(serverName, done) {
         try {
           done(null, certificates.contextFor(serverName))
@@ -106,10 +113,6 @@ export class Listener {
           done(error as Error)
         }
       },
-    })
-    server.on('connection', (raw: Socket) => {
-      this.#handshakes.set(clientOf(raw), raw)
-      raw.once('close', () => this.#handshakes.delete(clientOf(raw)))
     })
     server.on('tlsClientError', (_, socket) => socket.destroy())
     server.on('secureConnection', socket => {
@@ -119,7 +122,25 @@ export class Listener {
       if (socket.alpnProtocol === 'h2') this.#beginHttp2(socket)
       else this.#http1.emit('connection', socket)
     })
-    return server
+    return createNetServer({ noDelay: true }, raw => this.#expectTls(raw, server))
+  }
+
+  /** A client that speaks plain HTTP here gets an error that says so; the TLS server never sees it. */
+  #expectTls(raw: Socket, server: NetServer): void {
+    const client = clientOf(raw)
+    this.#handshakes.set(client, raw)
+    raw.once('close', () => this.#handshakes.delete(client))
+    raw.on('error', () => raw.destroy())
+    raw.setTimeout(HEADER_TIMEOUT_MS, () => raw.destroy())
+    raw.once('readable', () => {
+      raw.setTimeout(0)
+      const first: Buffer | null = raw.read()
+      if (!first) return
+      if (first[0] === TLS_HANDSHAKE) {
+        raw.unshift(first)
+        server.emit('connection', raw)
+      } else this.#options.onBadRequest(PLAIN_HTTP, raw)
+    })
   }
 
   #beginHttp2(socket: TLSSocket): void {

@@ -1,3 +1,4 @@
+import type { TlsFacts } from './client-request.ts'
 import type { Exchange } from './exchange.ts'
 import type { HeaderValue } from './header-map.ts'
 
@@ -21,6 +22,7 @@ export function logEntry(exchange: Exchange, values = exchange.serializeValues):
       method: exchange.method,
       headers: redacted(exchange.headers.toRecord()),
       size: exchange.headBytes + exchange.body.bytesRead,
+      ...(exchange.tls && { tls: tlsEntry(exchange.tls) }),
     },
     upstream_uri: upstreamUri(exchange),
     upstream_status: exchange.upstreamStatus,
@@ -49,6 +51,9 @@ export function logEntry(exchange: Exchange, values = exchange.serializeValues):
   for (const { key, value } of values) edit(entry, key.split('.'), value)
   return entry
 }
+
+/** No client is asked for a certificate. */
+const tlsEntry = ({ version, cipher }: TlsFacts): Entry => ({ version, cipher, client_verify: 'NONE' })
 
 function upstreamUri({ destination, rawQuery }: Exchange): string {
   const path = destination?.path ?? ''

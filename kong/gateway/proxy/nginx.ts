@@ -5,30 +5,62 @@ import { isValidHost } from './log-entry.ts'
 /** One of `large_client_header_buffers`: a line of the head must fit. */
 const MAX_LINE_BYTES = 8_192
 const BROKEN_ESCAPE = /%(?![\dA-Fa-f]{2})|%00/
+const QUERY_OR_FRAGMENT = /[?#].*$/s
+const DOUBLE_DOTS = /(?:\.|%2e){2}/i
+const ESCAPED_DOT = /%2e/gi
+const ESCAPED_SLASH = /%2f/gi
 
-/**
- * The status with which nginx refuses a request, after which it closes the connection; undefined when it does not.
- * Checked against a Kong 3.9.3.
- */
-export function refusedStatus(exchange: Exchange): number | undefined {
-  const { headers, requestUri, requestMethod, httpVersion } = exchange
-  // nginx knows no other version on a request line.
-  if (httpVersion >= 2 && !exchange.isHttp2) return 505
-  const lineBytes = requestMethod.length + requestUri.length + ' HTTP/1.1\r\n'.length + 1
-  if (lineBytes > MAX_LINE_BYTES) return 414
-  // nginx decodes the path, and leaves the query alone.
-  if (!requestUri.startsWith('/') || BROKEN_ESCAPE.test(requestUri.split('?', 1)[0]!)) return 400
-  if (!hasOneValidHost(exchange)) return 400
-  if (requestMethod === 'TRACE') return 405
+/** How nginx refuses a request; it then closes the connection. */
+export interface HeadRefusal {
+  readonly status: number
+  /** What nginx had not read yet: its error page and the log know nothing of it. */
+  readonly unread?: 'target' | 'headers'
+}
+
+/** Undefined for a request that nginx takes. Checked against a Kong 3.9.3. */
+export function refusedHead(exchange: Exchange): HeadRefusal | undefined {
+  const { headers, requestMethod } = exchange
+  const status = refusedTarget(exchange)
+  if (status !== undefined) return { status, unread: 'target' }
+  if (!hasOneValidHost(exchange)) return { status: 400 }
+  if (requestMethod === 'TRACE') return { status: 405 }
   // Any other coding would leave open where the body ends.
   const coding = headers.value('transfer-encoding')
-  if (coding !== undefined && (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked')) return 501
+  if (coding !== undefined && (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked'))
+    return { status: 501 }
+  return hasLongLine(exchange) ? { status: 494, unread: 'headers' } : undefined
+}
+
+function refusedTarget({ requestUri, requestMethod, httpVersion, isHttp2 }: Exchange): number | undefined {
+  // nginx knows no other version on a request line.
+  if (httpVersion >= 2 && !isHttp2) return 505
+  const lineBytes = requestMethod.length + requestUri.length + ' HTTP/1.1\r\n'.length + 1
+  if (lineBytes > MAX_LINE_BYTES && !isHttp2) return 414
+  // nginx decodes the path, and leaves the query alone.
+  const path = requestUri.replace(QUERY_OR_FRAGMENT, '')
+  return !path.startsWith('/') || BROKEN_ESCAPE.test(path) || climbsOut(path) ? 400 : undefined
+}
+
+/** Whether dots lead out of the root anywhere on the way. */
+function climbsOut(path: string): boolean {
+  if (!DOUBLE_DOTS.test(path)) return false
+  let depth = 0
+  for (const segment of path.replace(ESCAPED_DOT, '.').replace(ESCAPED_SLASH, '/').split('/')) {
+    if (segment === '' || segment === '.') continue
+    depth += segment === '..' ? -1 : 1
+    if (depth < 0) return true
+  }
+  return false
+}
+
+/** HTTP/2 has no lines, only a length of the whole. */
+function hasLongLine({ headers, headBytes, isHttp2 }: Exchange): boolean {
+  if (isHttp2 || headBytes <= MAX_LINE_BYTES) return false
   let isTooLong = false
-  if (exchange.headBytes > MAX_LINE_BYTES)
-    headers.each((_, name, value) => {
-      if (name.length + value.length + 4 > MAX_LINE_BYTES) isTooLong = true
-    })
-  return isTooLong ? 494 : undefined
+  headers.each((_, name, value) => {
+    if (name.length + value.length + 4 > MAX_LINE_BYTES) isTooLong = true
+  })
+  return isTooLong
 }
 
 /** HTTP/1.0 knows no Host header. */
@@ -38,7 +70,7 @@ function hasOneValidHost({ headers, hostHeader, httpVersion }: Exchange): boolea
   return typeof host === 'string' && isValidHost(hostHeader)
 }
 
-/** Statuses that Kong's error handler words, when they come without a body (`error_page` in Kong's settings). */
+/** Statuses for which Kong's error handler writes a missing body (`error_page` in Kong's settings). */
 const ERROR_PAGES = new Set([400, 404, 405, 408, 411, 412, 413, 414, 417, 494, 500, 502, 503, 504])
 
 /** Answers without a body after which nginx closes the connection. */
@@ -71,14 +103,19 @@ export interface Page {
   readonly text: string
 }
 
-/** What stands in for a body that an answer does not have: Kong's error handler, a page of nginx, or nothing. */
+/** What replaces a missing body: Kong's error handler, a page of nginx, or nothing. */
 export function substituteFor(status: number): 'error handler' | Page | undefined {
   if (ERROR_PAGES.has(status)) return 'error handler'
   const title = TITLES[status]
-  if (title === undefined) return undefined
-  const heading = `${status} ${title}`
+  return title === undefined ? undefined : nginxPage(status, `${status} ${title}`)
+}
+
+/** A page of nginx's own, with a line of text below the heading where the title says more. */
+export function nginxPage(status: number, heading: string, line?: string): Page {
+  const text = line === undefined ? '' : `<center>${line}</center>\r\n`
+  const title = line === undefined ? heading : `${status} ${line}`
   return {
     type: status < 400 ? 'text/html' : 'text/html; charset=UTF-8',
-    text: `<html>\r\n<head><title>${heading}</title></head>\r\n<body>\r\n<center><h1>${heading}</h1></center>\r\n</body>\r\n</html>\r\n`,
+    text: `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<center><h1>${heading}</h1></center>\r\n${text}</body>\r\n</html>\r\n`,
   }
 }

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
 
-/** An answer under way, as far as the end of its connection is concerned. */
+/** A response in progress, as the end of its connection sees it. */
 export interface Underway {
   /** The connection closes after this answer. */
   closeAfter(): void
 }
 
 /**
- * Which connections are open, and which of them have a request under way. Node.js itself knows neither connections
+ * Which connections are open, and which of them have a request in progress. Node.js itself knows neither connections
  * that never sent a request nor those that were upgraded.
  */
 export class OpenSockets {
@@ -35,7 +35,7 @@ export class OpenSockets {
     if (this.#isClosing && answers?.size === 0) socket.end(() => socket.destroy())
   }
 
-  /** What is under way may end, but its connection then closes. */
+  /** Closes idle connections now, and every other one after its response. */
   closeIdle(): void {
     this.#isClosing = true
     for (const [socket, answers] of this.#open) {

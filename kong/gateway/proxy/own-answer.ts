@@ -2,7 +2,7 @@ import { errorBody, statusText } from '../../../protocol/error-answers.ts'
 import type { Exchange } from './exchange.ts'
 import { CLOSING_STATUSES, substituteFor } from './nginx.ts'
 
-/** nginx's own error, in the words of Kong's error handler: in plain text where the client asks for no type. */
+/** nginx's own error, with the body of Kong's error handler: in plain text where the client asks for no type. */
 export function respondNginxError(exchange: Exchange, status: number): void {
   const { headers } = exchange
   const accept = headers.joined('accept') ?? headers.joined('content-type') ?? 'text/plain'
@@ -20,8 +20,8 @@ export interface OwnAnswer {
 }
 
 /**
- * What an exit becomes: nginx sends no empty error, but Kong's error handler words one, or a page of nginx's own
- * stands in. Sets the fields that follow from the body.
+ * What an exit becomes. nginx sends no empty error: Kong's error handler writes a body, or nginx sends its own page.
+ * Sets the headers that follow from the body.
  */
 export function ownAnswer(exchange: Exchange): OwnAnswer {
   const isLast = exchange.exit?.body === undefined && CLOSING_STATUSES.has(exchange.exit?.status ?? 0)
@@ -31,7 +31,7 @@ export function ownAnswer(exchange: Exchange): OwnAnswer {
   exchange.status = status
   const { responseHeaders } = exchange
   if (status === 204) responseHeaders.delete('content-type')
-  // Whatever a plugin says of the length: a wrong one would let the next response be read wrongly.
+  // Whatever a plugin set as the length: with a wrong one the client would misread the next response.
   if (status === 204 && body === undefined) responseHeaders.delete('content-length')
   else responseHeaders.set('Content-Length', String(body?.length ?? 0))
   return { status, body, isLast }

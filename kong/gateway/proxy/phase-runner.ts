@@ -4,7 +4,7 @@ import type { ClientResponse } from './client-response.ts'
 import type { Configuration } from './configuration.ts'
 import type { Exchange } from './exchange.ts'
 import { Forwarding, type ForwardOptions } from './forward.ts'
-import { refusedStatus } from './nginx.ts'
+import { refusedHead } from './nginx.ts'
 import { ownAnswer, respondNginxError } from './own-answer.ts'
 import type { ConfiguredPlugin, PhaseHandler } from './plugin.ts'
 import { evaluatePreconditions } from './preconditions.ts'
@@ -40,10 +40,11 @@ export class PhaseRunner {
   async serve(upgrade: Upgrade | undefined): Promise<void> {
     const exchange = this.#exchange
     const { configuration } = this.#options
-    const refused = refusedStatus(exchange)
-    if (refused !== undefined) {
+    const refused = refusedHead(exchange)
+    if (refused) {
       this.#response.closeAfter()
-      exchange.exit = { status: refused, body: undefined }
+      if (refused.unread) exchange.forget(refused.unread)
+      exchange.exit = { status: refused.status, body: undefined }
       this.sendExit()
       return
     }
@@ -185,7 +186,7 @@ export class PhaseRunner {
     this.#finishHead()
     const sent = this.#exchange.bodyFilters.length > 0 ? this.#filterBody(body) : body
     if (this.#response.isGone) return
-    this.#response.sendHead(status, this.#exchange.responseHeaders)
+    this.#response.sendHead(status, this.#exchange.responseHeaders, 'own')
     this.#response.end(isBodyless || sent.length === 0 ? undefined : sent)
   }
 

@@ -27,7 +27,7 @@ export interface ChainOptions {
   readonly workspaceId: string
   /** Called for every configuration. */
   readonly nextSequence: () => number
-  /** Told of a configuration that can't be run: its requests are answered 500. */
+  /** Called for a configuration that can't be run: its requests get a 500. */
   readonly onFault: (configuration: PluginConfiguration, error: unknown) => void
 }
 

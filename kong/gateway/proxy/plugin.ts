@@ -10,7 +10,7 @@ export interface Phases {
   readonly access?: PhaseHandler
   /** Before the head of the response is sent. */
   readonly headerFilter?: (exchange: Exchange) => void
-  /** With the whole response of the upstream at hand; having it turns streaming off. */
+  /** With the whole response of the upstream; a plugin that has this phase turns streaming off. */
   readonly response?: PhaseHandler
   /** After the response; nobody waits for it. */
   readonly log?: PhaseHandler

@@ -8,13 +8,13 @@ import type { Upgrade } from './tunnel.ts'
 import type { UpstreamPools } from './upstream-pool.ts'
 
 export interface ProxyServerOptions {
-  /** Asked at the start of each request, which keeps it to its end. */
+  /** Called at the start of each request, which keeps that configuration to its end. */
   readonly configuration: () => Configuration
   readonly node: NodeFacts
   readonly pools: UpstreamPools
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** 32 hexadecimal digits, another one each time. */
+  /** 32 hexadecimal digits, new at each call. */
   readonly newRequestId: () => string
   readonly logger: Logger
 }

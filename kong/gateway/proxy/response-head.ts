@@ -26,7 +26,7 @@ const TEXT_TYPES = new Set([
   'application/rss+xml',
 ])
 
-/** Joins what the upstream sent to what plugins had set before. */
+/** Merges the upstream's headers into those that plugins had set before. */
 export function takeUpstreamHead(exchange: Exchange, status: number, upstream: HeaderMap): void {
   const { responseHeaders } = exchange
   const dropped = connectionHeaders(upstream.joined('connection'))

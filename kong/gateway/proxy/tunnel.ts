@@ -86,18 +86,18 @@ export class Tunnel {
     client.write(Buffer.from(`${text}\r\n`, 'latin1'))
     if (first.length > 0) client.write(first)
     if (head.length > 0) upstream.write(head)
-    // Idle sides are ended by the read timeout, as nginx does; both ways count as life.
+    // The read timeout closes an idle tunnel, as in nginx; traffic in either direction keeps it open.
     answer.socket.setTimeout(readTimeoutMs, () => upstream.destroy())
     join(client, upstream, () => this.#finish(true))
   }
 
-  /** The upstream does not upgrade. */
+  /** Passes on the answer of an upstream that does not upgrade. */
   #pass(answer: IncomingMessage): void {
     const exchange = this.#exchange
     const response = this.#response
     this.#answered(answer)
     this.#options.onHead()
-    response.sendHead(exchange.status, exchange.responseHeaders)
+    response.sendHead(exchange.status, exchange.responseHeaders, 'passed')
     response.onDrain(() => answer.resume())
     response.onClose(() => this.#finish(true))
     answer.on('data', chunk => {
@@ -118,7 +118,7 @@ export class Tunnel {
   }
 }
 
-/** Either side's end is the other's, once all was written; pipes hold back the faster one. */
+/** Closes each side when the other has ended and all is written; the pipes apply back-pressure. */
 function join(a: Duplex, b: Duplex, done: () => void): void {
   let open = 2
   const ended = () => {

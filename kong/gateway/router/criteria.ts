@@ -60,7 +60,7 @@ function compileHost(pattern: string): Test {
     : request => matches(request.host) && (request.hostPort ?? request.asked.serverPort) === port
 }
 
-/** Holds for requests without TLS, too: those are told to come back with it. `*` may stand at either end. */
+/** Also holds for requests without TLS, which are told to use TLS. `*` may stand at either end. */
 function compileServerNames(names: readonly string[]): Test {
   const tests = names.map(given => {
     const name = given.length > 1 ? given.replace(/\.$/, '') : given

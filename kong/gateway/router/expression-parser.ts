@@ -27,7 +27,7 @@ export interface Predicate {
   readonly kind: 'predicate'
   readonly field: string
   readonly lower: boolean
-  /** One of several values is enough; else all must do. */
+  /** One matching value is enough; otherwise all must match. */
   readonly any: boolean
   readonly operator: Operator
   readonly literal: Literal
@@ -38,7 +38,7 @@ export type Expression =
   | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'not'; readonly inner: Expression }
 
-/** What is wrong with an expression, and where: the first sign is 0. */
+/** What is wrong with an expression, and where; the first character is 0. */
 export class ExpressionError extends Error {
   readonly at: number
 

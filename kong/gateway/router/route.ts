@@ -35,7 +35,7 @@ export interface RouteQuery {
   readonly serverIp: string
   readonly serverPort: number
   readonly scheme: 'http' | 'https'
-  /** The name that the client gave when TLS began. */
+  /** The server name of the TLS handshake (SNI). */
   readonly serverName: string | undefined
   /** Arguments; `true` stands for one without `=`. */
   readonly query: Readonly<Record<string, unknown>>

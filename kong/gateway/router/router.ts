@@ -31,7 +31,7 @@ export type RouterFlavor = 'traditional_compatible' | 'expressions'
 
 export interface RouterOptions {
   readonly flavor?: RouterFlavor
-  /** Told of a route that can't be matched, as Kong writes it to its log; the others are served. */
+  /** Called for a route that can't be matched, which Kong writes to its log; the others are served. */
   readonly onFault?: OnRouteFault
 }
 
@@ -97,7 +97,7 @@ function compile<R extends RouteFields>(
   }
 }
 
-/** The path is looked at first: it tells most routes apart. */
+/** The path is compared first, since it rules out most routes. */
 function compileCriteria(part: RoutePart<RouteFields>): Matcher<unknown>['match'] {
   const tests = compileTests(part.route)
   const matchPath = compilePaths(part)
@@ -107,7 +107,10 @@ function compileCriteria(part: RoutePart<RouteFields>): Matcher<unknown>['match'
   }
 }
 
-/** In the flavor `expressions` a request must have one of the protocols, but for HTTPS alone: that may redirect. */
+/**
+ * In the flavor `expressions` a request must have one of the protocols; a route for HTTPS alone takes plain HTTP too,
+ * to redirect it.
+ */
 function protocolTest(protocols: readonly string[]): ((request: RoutedRequest) => boolean) | undefined {
   if (protocols.length === 0 || (protocols.length === 1 && protocols[0] === 'https')) return undefined
   const schemes = new Set(protocols.map(protocol => protocol.replace('grpc', 'http')))

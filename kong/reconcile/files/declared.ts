@@ -5,7 +5,7 @@ import { isRecord, META_KEYS, type Meta, meant, readMeta } from './meta.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
 
-/** An entity as it stands in the file: its own fields only. */
+/** An entity of a file, with its own fields only. */
 export interface Declared {
   readonly kind: KindName
   readonly fields: Row
@@ -44,7 +44,7 @@ const COMMENTS = new Set(['_comment', '_ignore'])
 
 /**
  * Takes files in decK's format apart into single entities. Files of one run share their `_info.defaults` and
- * `_plugin_configs`. What is wrong stands in `problems`.
+ * `_plugin_configs`. Mistakes are in `problems`.
  */
 export function readDeclared(sources: readonly Source[]): DeclaredState {
   const problems: Problem[] = sources.flatMap(source => source.problems)
@@ -161,7 +161,7 @@ class Reader {
       else if (hasReference(kind, key)) this.#readLink(links, key, value, [...path, key])
       else if (key === '_config') fields.config = this.#sharedConfig(value, [...path, key])
       else fields[key] = withoutNulls(value)
-      // A null stands for the default.
+      // null means the default.
       if (value === null) delete fields[key]
     }
     if (kind === 'routes' && this.#file.meta.format === 'old' && !this.#hasNewPaths)
@@ -191,7 +191,7 @@ class Reader {
       return
     }
     if (typeof links[field] === 'object') {
-      this.#wrong(path, `${field} is given by the entity that this one stands beneath`)
+      this.#wrong(path, `${field} is set by the entity that this one is nested in`)
       return
     }
     links[field] = name

@@ -7,7 +7,7 @@ const OLD = new Set(['1.1', '2.1', '1', '2'])
 
 export type Format = 'current' | 'old' | 'unknown'
 
-/** @param version as it stands in the file: a string, or the number that YAML makes of it without quotes. */
+/** @param version as in the file: a string, or the number that YAML makes of it without quotes. */
 export function formatOf(version: unknown): Format {
   const text = String(version)
   if (/^3(\.\d+)?$/.test(text)) return 'current'

@@ -21,7 +21,7 @@ import {
   type Template,
 } from './template.ts'
 
-/** A declared state as it was read, which still knows where each value stands. */
+/** A file of a declared state, with the line and column of each value. */
 export interface Source extends Located {
   /** Undefined where the file is not YAML. */
   readonly content: unknown
@@ -38,7 +38,7 @@ export interface Source extends Located {
 /** A variable with such a name holds a secret; its value is masked wherever it would be shown. */
 const SECRET_NAME = /KEY|SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE|AUTH/i
 
-/** Reads YAML (or JSON) and fills in the environment. What is wrong stands in `problems`. */
+/** Reads YAML (or JSON) and fills in the environment. Mistakes are in `problems`. */
 export function readSource(text: string, file: string, env: Environment): Source {
   const template = liftExpressions(text)
   const lines = new LineCounter()
@@ -76,7 +76,7 @@ export function readSource(text: string, file: string, env: Environment): Source
 interface Filled {
   /** Scalars with a value from the environment. */
   readonly nodes: ReadonlySet<unknown>
-  /** Scalars for which there is none: they keep their stand-in. */
+  /** Scalars without a value: they keep their stand-in. */
   readonly unresolved: ReadonlySet<unknown>
   readonly secrets: readonly string[]
   readonly missing: readonly { readonly offset: number; readonly text: string }[]

@@ -68,7 +68,7 @@ export function evaluate(source: string, env: Environment): Evaluated {
   return { value, variable }
 }
 
-/** The calls between the pipes; undefined where something else stands there. */
+/** The calls between the pipes; undefined for anything else. */
 function split(source: string): readonly (readonly Token[])[] | undefined {
   // In a scalar in double quotes the expression's own are escaped.
   const text = /(^|[^\\])"/.test(source) ? source : source.replaceAll('\\"', '"').replaceAll("''", "'")

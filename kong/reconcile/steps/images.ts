@@ -12,7 +12,7 @@ export function createImages(schemas: Schemas): Images {
       if (!expected || !row) return !expected && !row
       const shown: Row = normaliseCurrent(kind, row, schemas)
       const known = schemas.of(kind)?.fieldsFor(row)
-      // What Kong made up, such as a key, stands in no image after; what nobody changed is nobody's business.
+      // Generated values, such as keys, are in no image after; unchanged fields do not matter.
       const names = before && !after ? Object.keys(before) : fields
       return names
         .filter(name => !isHashed(name, kind, expected))

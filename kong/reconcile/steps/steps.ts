@@ -21,9 +21,9 @@
  *   was written late.
  * - `stuck`: could not be undone, with the reason; all others are undone all the same.
  *
- * Steps and records are plain data: a journal may keep them as JSON, and another process may go on with `undo`.
+ * Steps and records are plain data: a journal may store them as JSON, and another process may continue with `undo`.
  * A journal that rejects ends the run at once with its error, and nothing is undone: the right to write was lost, and
- * its new holder goes on. Steps that Kong cannot restore bear the reason in `irreversible`, and `orderChanges` puts
+ * its new holder continues. Steps that cannot be undone have the reason in `irreversible`, and `orderChanges` puts
  * them last.
  */
 import type { AdminClient } from '../../admin/client.ts'
@@ -44,7 +44,7 @@ export interface Step {
 
 export type StepState = 'begun' | 'done' | 'unknown' | 'failed' | 'undoing' | 'undone' | 'stuck'
 
-/** Where a step stands; a step without a record has not begun. */
+/** The state of a step; a step without a record has not begun. */
 export interface StepRecord {
   readonly state: StepState
   /** A request of this step got no answer, or a 5xx, though a later one may have succeeded. */

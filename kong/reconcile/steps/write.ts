@@ -64,7 +64,7 @@ async function create(kong: AdminRequests, kind: Kind, id: string, body: Row): P
     // Kong makes targets by POST only, which refuses an id that is taken.
     return (await kong.request('POST', collection, { ...rest, id })) as Row | undefined
   } catch (error) {
-    // A first answer may have been lost: then the one that stands in the way is this one.
+    // The answer to an earlier attempt may have been lost: then it is this entity that has the id.
     const isTaken = error instanceof AdminRefused && error.isDuplicate
     const present = isTaken ? await kong.find(`${collection}/${id}`) : undefined
     if (present) return present

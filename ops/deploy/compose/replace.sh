@@ -10,6 +10,7 @@ docker compose build sluice
 # It is there already where an earlier run was interrupted.
 if ! docker inspect "$next" >/dev/null 2>&1; then
   old=$(docker compose ps --quiet sluice)
+  [[ -n $old ]] || { echo 'the plugin server is not up: docker compose up --wait' >&2; exit 1; }
   # Otherwise Docker would start the old image again as soon as it has handed over.
   docker update --restart=no "$old" >/dev/null
   docker compose run --detach --rm --no-deps --name "$next" sluice >/dev/null

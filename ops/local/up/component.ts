@@ -81,7 +81,7 @@ export async function startCommand(
 async function untilReady({ isReady }: Command, guard: ChildGuard): Promise<string | undefined> {
   const deadline = performance.now() + READY_MS
   while (!(await isReady().catch(() => false))) {
-    if (!guard.isRunning()) return 'ended at its start'
+    if (!guard.isRunning()) return 'exited at startup'
     if (performance.now() > deadline) return `was not ready in ${READY_MS / 1_000} s`
     await sleep(50)
   }

@@ -4,24 +4,39 @@ import { envFile } from './env.ts'
 import type { UpState } from './state.ts'
 
 /** What to try next: each command shows one thing that the platform does. */
-export function guide({ ports, degraded, urls }: UpState): string {
-  const proxy = `http://127.0.0.1:${ports.proxy}`
-  const control = `http://127.0.0.1:${ports.control}/_control`
-  const { SLUICE_UP_JASON_KEY: jason, SLUICE_UP_EDDIE_KEY: eddie } = sampleCredentials()
-  const word = `${proxy}/dictionary/good`
-  const many = (count: number, key: string, behindEach = '') =>
-    `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: ${key}' ${word}; ${behindEach}done; echo`
-  const lines = [
-    'Sluice is up.',
-    '',
-    `  clients        ${proxy}`,
+export function guide(state: UpState): string {
+  const sections = [
+    addresses(state),
+    ...state.degraded.map(missing),
+    ['Try:'],
+    requests(state),
+    operation(state),
+  ]
+  const lines = sections.flatMap(section => [...section, ''])
+  return ['Sluice is up.', '', ...lines, 'make ps · make logs · make down', ''].join('\n')
+}
+
+const controlUrl = ({ ports }: UpState) => `http://127.0.0.1:${ports.control}/_control`
+
+function addresses(state: UpState): string[] {
+  const { ports } = state
+  return [
+    `  clients        http://127.0.0.1:${ports.proxy}`,
     `  Admin API      http://127.0.0.1:${ports.admin}`,
     `  metrics        http://127.0.0.1:${ports.http}/metrics`,
-    `  sample         http://127.0.0.1:${ports.sample} (failure switch: ${control})`,
-    '',
-    ...degraded.flatMap(text => [`  missing        ${text.split('\n').join('\n                 ')}`, '']),
-    'Try:',
-    '',
+    `  sample         http://127.0.0.1:${ports.sample} (failure switch: ${controlUrl(state)})`,
+  ]
+}
+
+const missing = (text: string) => [`  missing        ${text.split('\n').join('\n                 ')}`]
+
+function requests(state: UpState): string[] {
+  const { SLUICE_UP_JASON_KEY: jason, SLUICE_UP_EDDIE_KEY: eddie } = sampleCredentials()
+  const word = `http://127.0.0.1:${state.ports.proxy}/dictionary/good`
+  const control = controlUrl(state)
+  const many = (count: number, key: string, behindEach = '') =>
+    `for i in $(seq ${count}); do curl -s -o /dev/null -w '%{http_code} ' -H 'apikey: ${key}' ${word}; ${behindEach}done; echo`
+  return [
     '  # 401: no key',
     `  curl -i ${word}`,
     '  # 200: the key of jason, tier gold',
@@ -36,21 +51,20 @@ export function guide({ ports, degraded, urls }: UpState): string {
     `  curl -d '{"mode":"ok"}' ${control}`,
     `  ${many(12, jason, 'sleep 1; ')}`,
   ]
-  if (urls.postgres || urls.rabbit)
-    lines.push(
-      '  # the events of these requests, in PostgreSQL and on the queue of RabbitMQ',
-      '  make events',
-    )
-  lines.push(
-    '  # operator commands: their addresses and passwords are in a file for the shell (make env prints it)',
+}
+
+function operation({ urls }: UpState): string[] {
+  const events = [
+    '  # the events of these requests, in PostgreSQL and on the queue of RabbitMQ',
+    '  make events',
+  ]
+  return [
+    ...(urls.postgres || urls.rabbit ? events : []),
+    '  # operator commands: addresses and passwords are in a file for the shell (make env prints it)',
     `  . ${shownPath(envFile())}`,
     '  sluice breaker list',
     '  sluice plan -f kong/desired/kong.yaml',
-    '',
-    'make ps · make logs · make down',
-    '',
-  )
-  return lines.join('\n')
+  ]
 }
 
 /** As one types it where `make up` was typed. */

@@ -28,6 +28,9 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   consul: 'the targets of upstreams are those that are declared',
 }
 
+/** What `make up` starts; the tests know more kinds. */
+export const STORE_KINDS: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
+
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
 export interface StoreSearch {
@@ -38,10 +41,9 @@ export interface StoreSearch {
 
 /** Starts the stores; one that can't be had is left out, with the reason and what stands in for it. */
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
-  const kinds: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
   const degraded: string[] = []
   const found = await Promise.all(
-    kinds.map(async kind => {
+    STORE_KINDS.map(async kind => {
       try {
         const service = await findService(kind, {
           variables: 'SLUICE_',

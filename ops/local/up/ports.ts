@@ -19,18 +19,26 @@ export type Ports = Readonly<Record<PortName, number>>
 export function readPorts(env: Readonly<Record<string, string | undefined>>): Ports {
   const problems: string[] = []
   const owners = new Map<number, string>()
-  const entries = Object.entries(PORTS).map(([name, spec]) => {
+  const read = (name: PortName) => {
+    const spec = PORTS[name]
     const text = env[spec.env] || String(spec.default)
     const port = Number(text)
-    if (!/^\d+$/.test(text) || port < 1 || port > 65_535) problems.push(`${spec.env}: ${text} is no port`)
+    if (!/^\d+$/.test(text) || port < 1 || port > 65_535) problems.push(`${spec.env}: ${text} is not a port`)
     const other = owners.get(port)
     if (other) problems.push(`${spec.env}: ${port} is also the port of ${other}`)
     owners.set(port, spec.env)
-    return [name, port] as const
-  })
+    return port
+  }
+  const ports: Ports = {
+    proxy: read('proxy'),
+    admin: read('admin'),
+    http: read('http'),
+    sample: read('sample'),
+    control: read('control'),
+  }
   if (problems.length > 0)
     throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`)
-  return Object.fromEntries(entries) as unknown as Ports
+  return ports
 }
 
 /** @throws SluiceError SLUICE_PORT_IN_USE that names each taken port, who holds it, and the variable for another. */
@@ -80,7 +88,7 @@ function listeningInodes(file: string, port: number): string[] {
     .split('\n')
     .map(line => line.trim().split(/\s+/))
     .filter(fields => fields[1]?.endsWith(suffix) && fields[3] === '0A')
-    .map(fields => fields[9]!)
+    .flatMap(fields => fields[9] ?? [])
 }
 
 const orElse =

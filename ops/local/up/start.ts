@@ -5,10 +5,11 @@ import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import { obtain } from '../find.ts'
 import { endOfLog, platformFolder } from '../folders.ts'
 import { obtainSample } from '../sample.ts'
-import { NAMES, type ServiceKind } from '../service.ts'
+import { NAMES } from '../service.ts'
 import { guide } from './guide.ts'
 import { takeLock } from './lock.ts'
 import { marked, supervisorOf } from './members.ts'
+import { STORE_KINDS } from './platform.ts'
 import { checkPorts, readPorts } from './ports.ts'
 import { privateFolder, readState, runs, type UpState } from './state.ts'
 import { endPlatform } from './stop.ts'
@@ -33,7 +34,7 @@ export async function up(print: Print): Promise<void> {
   await fetchMissing(print, interrupted)
   await startSupervisor(print, interrupted)
   const started = readState()
-  if (!started) throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', '`make down` ended it at once')
+  if (!started) throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', '`make down` stopped it at once')
   print(`\n${guide(started)}`)
 }
 
@@ -46,7 +47,7 @@ function showRunning(state: UpState, print: Print): void {
 
 /** Here, where a terminal can be asked, and not in the supervisor. */
 async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<void> {
-  for (const kind of Object.keys(NAMES) as ServiceKind[]) {
+  for (const kind of STORE_KINDS) {
     await obtain(kind, 'SLUICE_', line => print(`${NAMES[kind]}: ${line}`)).catch((error: unknown) =>
       print(`${NAMES[kind]}: ${messageOf(error)}`),
     )
@@ -65,7 +66,7 @@ function interruptible(print: Print): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(130)
-      print('interrupted: ending what was started (Ctrl-C once more: exit at once)')
+      print('interrupted: stopping what was started (a second Ctrl-C exits immediately)')
       controller.abort(new SluiceError('SLUICE_PLATFORM_INTERRUPTED', '`make up` was interrupted'))
     })
   return controller.signal
@@ -100,7 +101,7 @@ function untilReady(
   return new Promise((resolve, reject) => {
     interrupted.addEventListener('abort', () => reject(interrupted.reason))
     supervisor.on('error', reject)
-    supervisor.on('exit', () => reject(failure(`the supervisor ended:\n${endOfLog(logFile)}`)))
+    supervisor.on('exit', () => reject(failure(`the supervisor exited:\n${endOfLog(logFile)}`)))
     supervisor.on('message', (progress: Progress) => {
       if (progress.kind === 'line') print(progress.text)
       else if (progress.kind === 'failed') reject(failure(progress.text))

@@ -100,7 +100,7 @@ async function watch(): Promise<void> {
       const count = restarts.get(name) ?? 0
       if (ending || component.isRunning() || count >= MAX_RESTARTS) continue
       restarts.set(name, count + 1)
-      say(`the ${name} ended; starting it again (${count + 1} of ${MAX_RESTARTS})`)
+      say(`the ${name} exited: restarting it (${count + 1} of ${MAX_RESTARTS})`)
       try {
         add(await component.restart())
       } catch (error) {

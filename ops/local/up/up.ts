@@ -28,7 +28,7 @@ async function down(): Promise<void> {
       `\`make up\` (process ${starting}) is fetching what it needs; nothing runs yet`,
     )
   const ended = await endPlatform()
-  print(ended ? `everything has ended; the data stays in ${platformFolder()}` : 'nothing is up')
+  print(ended ? `everything has stopped; the data stays in ${platformFolder()}` : 'nothing is up')
 }
 
 const COMMANDS: Readonly<Record<string, (print: Print) => Promise<void> | void>> = {

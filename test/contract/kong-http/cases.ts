@@ -2,7 +2,7 @@
  * Requests as bytes, for what no client library would send too. Left out, since the gateway differs from Kong on
  * purpose: raw bytes above 0x7f in a path, methods that Node.js does not know, HTTP/0.9 and HTTP/1.2, and two
  * `Transfer-Encoding` forms, all of which its stricter parser refuses with 400; early hints, which Kong's nginx hangs
- * on; an empty type for gRPC; a `Content-Length: 0` that undici adds to a POST without a body.
+ * on; an empty type for gRPC.
  */
 const CRLF = '\r\n'
 

@@ -25,10 +25,11 @@ describe('the JSON Schema of a declared state', () => {
     else assert.ok(readFileSync(FILE, 'utf8') === wanted, 'UPDATE_DOCS=1 renews it')
   })
 
-  it('accepts the sample platform', () => {
-    check(parse(desired('kong.yaml')))
-    assert.deepEqual(check.errors, null)
-  })
+  for (const name of ['kong.yaml', 'platform.yaml'])
+    it(`accepts the sample platform: ${name}`, () => {
+      check(parse(desired(name)))
+      assert.deepEqual(check.errors, null)
+    })
 
   it('accepts expressions where numbers and switches stand', () => {
     const port = '${{ env "PORT" }}'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { AccessKong, LogKong, PhaseKong } from '../../../sdk/sdk.ts'
 import { definePlugin, Type } from '../../../sdk/sdk.ts'
 import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
 import { type RunningPluginServer, startPluginServer } from '../../support/plugin-server.ts'
+import { until } from '../../support/until.ts'
 
 const SCHEMA = {
   name: 'guard',
@@ -95,7 +95,7 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const) {
     const get = (headers: Record<string, string> = { apikey: 'k' }) =>
       fetch(`${gateway.proxyUrl}/r/x`, { headers })
     const lastLogged = async (count: number) => {
-      for (let i = 0; i < 200 && logged.length < count; i++) await pause(10)
+      await until(() => logged.length >= count)
       assert.equal(logged.length, count)
       return logged.at(-1) as Record<string, Record<string, unknown>>
     }

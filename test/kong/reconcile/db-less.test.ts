@@ -71,6 +71,16 @@ describe('a Kong without a database', () => {
     assert.deepEqual(await ids(), before)
   })
 
+  it('is not given a key with a ttl, which it would drop at once', async () => {
+    const text =
+      '_format_version: "3.0"\nconsumers: [{ username: c, keyauth_credentials: [{ key: k, ttl: 60 }] }]\n'
+    await assert.rejects(apply(text), {
+      code: 'SLUICE_STATE_INVALID',
+      message: 'kong.yaml:2:60: ttl: a Kong without a database drops a key with a ttl at once',
+    })
+    assert.equal(client.requests.writes, 0)
+  })
+
   it('is left alone when it holds what bears no select tag', async () => {
     await load('_format_version: "3.0"\nservices: [{ name: theirs, host: h }]\n')
     const before = await config()

@@ -180,7 +180,7 @@ describe('an apply that meets trouble', () => {
       return 'pass' as const
     }
     const error = await failureOf(applyText(client, NEXT))
-    assert.match(error.message, /plugin \S+ of somebody else belongs to service gone$/m)
+    assert.match(error.message, /plugin \S+ belongs to service gone, and is not ours$/m)
     assert.deepEqual(await snapshot(), before)
     assert.equal((await direct.list('/plugins'))?.length, 1)
   })

@@ -181,7 +181,7 @@ describe('real services', function () {
   it('says for each way why it did not work', async () => {
     await assert.rejects(
       findService('redis', { variables: 'SLUICE_TEST_', alone: true, ways: ['environment'] }),
-      /Redis can be had in no way:\n {2}environment: SLUICE_TEST_REDIS_URL is not set/,
+      /Redis is unavailable:\n {2}environment: SLUICE_TEST_REDIS_URL is not set/,
     )
   })
 })

@@ -17,7 +17,7 @@ function begin(
   protocol: Protocol = 'ProtoBuf:1',
 ): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
   const exchange = new ScriptedExchange(answers, protocol)
-  const owner = { resumed: () => {}, exited: () => {}, refused: () => {} }
+  const owner = { loopback: undefined, resumed: () => {}, exited: () => {}, refused: () => {} }
   const conversation = new Conversation(exchange, phase, owner)
   return { kong: createPdk(conversation), exchange, conversation }
 }

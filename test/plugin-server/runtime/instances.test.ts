@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Clock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
-import { type Book, createBook } from '../../../plugin-server/runtime/book.ts'
+import { createInstanceTable, type InstanceTable } from '../../../plugin-server/runtime/instance-table.ts'
 import { createInstances } from '../../../plugin-server/runtime/instances.ts'
 import { createRegistry } from '../../../plugin-server/runtime/registry.ts'
 import { definePlugin, type Host, Type } from '../../../sdk/sdk.ts'
@@ -40,24 +40,24 @@ const limits = definePlugin({
   phases: { access: () => {} },
 })
 
-/** Instances with the book of their ids, as a server without workers joins them. */
+/** Instances with the table of their ids, as a server without workers joins them. */
 function create(firstId = 100) {
   const registry = createRegistry([limits], () => ({ log: createLogger('silent') }) as unknown as Host)
   const instances = createInstances(registry, clock)
-  const book: Book = createBook(clock, firstId)
+  const table: InstanceTable = createInstanceTable(clock, firstId)
   return {
     get size() {
       return instances.size
     },
     start(name: string, json: string) {
       const read = instances.read(name, json)
-      const { id, isNew } = book.start(read.key, read.entity)
+      const { id, isNew } = table.start(read.key, read.entity)
       return isNew ? instances.adopt(id, read) : instances.status(id)!
     },
     find: (id: number) => instances.find(id),
-    close: (id: number) => book.close(id),
+    close: (id: number) => table.close(id),
     collect() {
-      const old = book.collect(id => instances.usedAtMs(id))
+      const old = table.collect(id => instances.usedAtMs(id))
       for (const id of old) instances.forget(id)
       return old.length
     },

@@ -8,6 +8,7 @@ import { createMetrics } from '../../../foundation/metrics.ts'
 import { RedisStore } from '../../../plugin-server/stores/redis.ts'
 import { counterScript } from '../../support/counter-script.ts'
 import { type Service, START_MS, useRedis } from '../../support/services.ts'
+import { until } from '../../support/until.ts'
 
 const DEADLINE_MS = 200
 
@@ -272,17 +273,4 @@ const isError = (code: string) => (error: unknown) => error instanceof SluiceErr
 async function turns(count: number): Promise<'later'> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
   return 'later'
-}
-
-async function until(isDone: () => Promise<boolean>): Promise<void> {
-  const endMs = Date.now() + 10_000
-  while (Date.now() < endMs) {
-    try {
-      if (await isDone()) return
-    } catch {
-      // Not connected yet.
-    }
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-  throw new Error('it did not happen within 10 s')
 }

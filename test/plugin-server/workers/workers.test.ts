@@ -9,6 +9,7 @@ import { startWorkers } from '../../../plugin-server/workers/parent.ts'
 import { connectMsgpack, connectProtobuf, type KongConnection } from '../../support/fake-kong.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { START_MS, sharedRedis } from '../../support/services.ts'
+import { until } from '../../support/until.ts'
 
 /** Tells which process served the event, and dies when it is told to. */
 const WHO = `
@@ -89,14 +90,12 @@ describe('several workers', function () {
     const homes = await Promise.all(crowd.map(async kong => pidOf(await ask(kong, id))))
     const emptied = homes[0]
     for (const [index, kong] of crowd.entries()) if (homes[index] === emptied) kong.close()
-    const deadline = Date.now() + 10_000
-    let found: number[] = []
-    while (!found.every(pid => pid === emptied) || found.length === 0) {
-      assert.ok(Date.now() < deadline, `new connections went to ${found}, not to ${emptied}`)
+    await until(`new connections go to ${emptied}`, async () => {
       const fresh = [await connect(), await connect()]
-      found = await Promise.all(fresh.map(async kong => pidOf(await ask(kong, id))))
+      const found = await Promise.all(fresh.map(async kong => pidOf(await ask(kong, id))))
       for (const kong of fresh) kong.close()
-    }
+      return found.every(pid => pid === emptied)
+    })
   })
 
   it('refuse an instance that the plugin refuses', async () => {
@@ -118,14 +117,13 @@ describe('several workers', function () {
     assert.equal((await left.event(deadly, 'access')).outcome, 'closed')
     assert.equal(pidOf(await ask(right, good)), survivor)
 
-    const deadline = Date.now() + 10_000
     let fresh: number | undefined
-    while (fresh === undefined && Date.now() < deadline) {
+    await until('another worker answers', async () => {
       const found = pidOf(await ask(await connect(), good))
       // NaN: it was under way to the worker that died, and ended with it.
       if (found > 0 && found !== survivor) fresh = found
-      else await pause(20)
-    }
+      return fresh !== undefined
+    })
     assert.ok(fresh !== undefined && fresh !== victim)
   })
 

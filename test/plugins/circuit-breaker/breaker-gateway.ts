@@ -27,7 +27,8 @@ export interface BreakerGateway {
 
 const standAlone: PluginEntry = breaker => ({ name: 'circuit-breaker', config: breaker })
 
-export async function startBreakerGateway(): Promise<BreakerGateway> {
+/** @param readTimeoutMs of every service */
+export async function startBreakerGateway(readTimeoutMs = 150): Promise<BreakerGateway> {
   const folder = makeFolder()
   const socket = path.join(folder.path, 'sluice.sock')
   const settings = readSettings({
@@ -57,7 +58,7 @@ export async function startBreakerGateway(): Promise<BreakerGateway> {
       services += 1
       const name = `s${services}`
       const { port } = upstream.address() as AddressInfo
-      const timeouts = { connect_timeout: 500, read_timeout: 150, write_timeout: 500, retries: 0 }
+      const timeouts = { connect_timeout: 500, read_timeout: readTimeoutMs, write_timeout: 500, retries: 0 }
       await gateway.admin('POST', '/services', { name, url: `http://127.0.0.1:${port}`, ...timeouts })
       await gateway.admin('POST', `/services/${name}/routes`, { paths: [`/${name}`] })
       await gateway.admin('POST', `/services/${name}/plugins`, entry(breaker))

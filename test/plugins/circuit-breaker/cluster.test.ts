@@ -5,19 +5,13 @@ import { RedisStore } from '../../../plugin-server/stores/redis.ts'
 import type { Config } from '../../../plugins/circuit-breaker/config.ts'
 import { type Service, START_MS, useRedis } from '../../support/services.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
+import { until } from '../../support/until.ts'
 import { holdTime } from './held-time-store.ts'
 import { createNode, type SimulatedNode } from './simulated-node.ts'
 
 const NODES = 8
 
 /** Waits for what comes over Redis's channel. */
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (holds()) return
-    await new Promise(resolve => setTimeout(resolve, 2))
-  }
-  assert.fail(`not within two seconds: ${what}`)
-}
 
 describe('a breaker over eight nodes and a real Redis', () => {
   let service: Service

@@ -6,6 +6,7 @@ import { plugin } from '../../../plugins/circuit-breaker/plugin.ts'
 import { BreakerRegistry } from '../../../plugins/circuit-breaker/registry.ts'
 import type { HeaderMap } from '../../../protocol/pdk/entities.ts'
 import type { AccessKong, Host, InstanceScope, LogKong } from '../../../sdk/sdk.ts'
+import { partial } from '../../support/partial.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 import { configOf, settled } from './simulated-node.ts'
 
@@ -35,7 +36,7 @@ function accessKong(
     (name: string) =>
     (...args: unknown[]): void =>
       void calls.push([name, ...args].join(' '))
-  return {
+  return partial<AccessKong>({
     router: {
       getService: async () => {
         calls.push('router.getService')
@@ -63,7 +64,7 @@ function accessKong(
         throw new Exit(status, body, headers)
       },
     },
-  } as unknown as AccessKong
+  })
 }
 
 function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
@@ -72,7 +73,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
   const events: unknown[] = []
   const store = new MemoryStore({ clock, metrics })
   const silent = { info() {}, debug() {}, warn() {}, error() {} }
-  const host = {
+  const host = partial<Host>({
     node: 'n1',
     clock,
     random: () => 0,
@@ -80,7 +81,7 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
     metrics,
     store,
     events: { publish: async (e: unknown) => void events.push(e) },
-  } as unknown as Host
+  })
   const memory = new BreakerRegistry(host)
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
@@ -114,14 +115,14 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
         ...more,
       }
       let serializations = 0
-      const kong = {
+      const kong = partial<LogKong>({
         log: {
           serialize: async () => {
             serializations += 1
             return serialized
           },
         },
-      } as unknown as LogKong
+      })
       await plugin.phases.log!(kong, context)
       return serializations
     },

@@ -6,6 +6,7 @@ import { RedisStore } from '../../../plugin-server/stores/redis.ts'
 import { listBreakers, orderMode } from '../../../plugins/circuit-breaker/management.ts'
 import { type RedisCluster, useRedisCluster } from '../../support/redis-cluster.ts'
 import { START_MS } from '../../support/services.ts'
+import { until } from '../../support/until.ts'
 import { createNode, type SimulatedNode } from './simulated-node.ts'
 
 describe('breakers over a Redis Cluster', function () {
@@ -33,11 +34,6 @@ describe('breakers over a Redis Cluster', function () {
     const node = await createNode({ store, name, key, config: { minimum_calls: 4 } })
     nodes.push(node)
     return node
-  }
-
-  const until = async (what: string, holds: () => boolean) => {
-    for (let i = 0; i < 1000 && !holds(); i++) await new Promise(resolve => setTimeout(resolve, 5))
-    assert.ok(holds(), what)
   }
 
   it('agree on every master, hear of changes, and can be listed and ordered', async () => {

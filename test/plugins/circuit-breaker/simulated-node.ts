@@ -13,6 +13,7 @@ import {
 import type { RegistryEntry } from '../../../plugins/circuit-breaker/registry-entry.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
+import { partial } from '../../support/partial.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 
 const silent = (): void => {}
@@ -65,7 +66,7 @@ export async function createNode(
   const clock = options.clock ?? createTestClock()
   const metrics = createMetrics()
   const events = recordEvents(BREAKER_EVENTS)
-  const host = {
+  const host = partial<RegistryHost>({
     node: options.name ?? 'n1',
     clock,
     random: options.random ?? (() => 0.5),
@@ -73,7 +74,7 @@ export async function createNode(
     metrics,
     store: options.store ?? new MemoryStore({ clock, metrics }),
     events,
-  } as unknown as RegistryHost
+  })
   const registry = new BreakerRegistry(host)
   for (let i = 0; i < 3; i++) await registry.beat()
   const configured = registry.configure(readConfig(configOf(options.config), { pluginId: 'p' }))

@@ -35,7 +35,6 @@ describe('a breaker of requests that last', function () {
     if (request.url === '/quick') return void response.end('quick')
     if (request.url === '/events') {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
-      // Never more than the read timeout without a byte.
       const timer = setInterval(() => response.write('data: tick\n\n'), 50)
       response.on('close', () => clearInterval(timer))
       return
@@ -68,7 +67,8 @@ describe('a breaker of requests that last', function () {
         socket.on('data', () => socket.end(Buffer.from([0x88, 0x00])))
       },
     })
-    world = await startBreakerGateway()
+    // Long enough for a stream that ticks, however busy the machine is.
+    world = await startBreakerGateway(30_000)
   })
   afterEach(() => {
     isWell = true

@@ -4,6 +4,7 @@ import { AUDIT_EVENTS } from '../../../plugins/key-auth-audit/events.ts'
 import { plugin } from '../../../plugins/key-auth-audit/plugin.ts'
 import type { EventPublisher, Host, LogKong } from '../../../sdk/sdk.ts'
 import { type RecordedEvents, recordEvents } from '../../support/events.ts'
+import { partial } from '../../support/partial.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 
 export const SECRET = 'a-secret-of-the-tests-only'
@@ -28,12 +29,12 @@ export function createAudit(
   const clock = createTestClock()
   const metrics = createMetrics()
   const secret = 'secret' in options ? options.secret : SECRET
-  const host = {
+  const host = partial<Host>({
     clock,
     metrics,
     events: options.publisher ?? events,
     settings: { fingerprintSecret: secret },
-  } as unknown as Host
+  })
   const read = readConfiguration(
     'key-auth-audit',
     plugin.config,
@@ -48,14 +49,14 @@ export function createAudit(
     clock,
     calls,
     async log(serialized) {
-      const kong = {
+      const kong = partial<LogKong>({
         log: {
           async serialize() {
             calls.push('log.serialize')
             return serialized
           },
         },
-      } as unknown as LogKong
+      })
       await plugin.phases.log!(kong, { ...context, instance, log: host.log, onRollback: () => {} })
     },
     metrics: () => metrics.text(),

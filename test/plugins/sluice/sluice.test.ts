@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { plugin } from '../../../plugins/sluice/plugin.ts'
 import { type Harness, startHarness } from '../../../testing/harness.ts'
+import { until } from '../../support/until.ts'
 
 const SECRET = { SLUICE_FINGERPRINT_SECRET: 'a secret of at least thirty-two bytes' }
 const FROM_HEADER = {
@@ -79,14 +80,6 @@ async function saturate(kong: Harness, service: ReturnType<typeof createFullServ
 async function logEvents(kong: Harness): Promise<number> {
   const lines = (await kong.metrics()).matchAll(/^sluice_events_total\{[^}]*phase="log"[^}]*\} (\d+)$/gm)
   return [...lines].reduce((sum, [, count]) => sum + Number(count), 0)
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5000
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('waited in vain')
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
 }
 
 describe('sluice, composed of qos, circuit-breaker and key-auth-audit', () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../../../../foundation/log.ts'
 import { PluginServerChild } from '../../../../kong/gateway/plugin-client/child.ts'
 import { PluginServers } from '../../../../kong/gateway/plugin-client/plugin-servers.ts'
 import { makeFolder } from '../../../support/folder.ts'
 import { createPdkHost } from '../../../support/gateway-exchange.ts'
 import { silentLog } from '../../../support/plugin-server.ts'
+import { until } from '../../../support/until.ts'
 
 const closing: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -18,11 +18,6 @@ function notedLog(): { log: Logger; lines: string[] } {
   const lines: string[] = []
   const note = (first: unknown, second?: string) => lines.push(second ?? String(first))
   return { log: { ...silentLog, info: note, warn: note, error: note } as Logger, lines }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await pause(10)
-  assert.ok(condition())
 }
 
 const isAlive = (pid: number) => {

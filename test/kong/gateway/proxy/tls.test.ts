@@ -81,6 +81,7 @@ describe('a listener with TLS', () => {
           response.write('part', () => request.socket.destroy())
           return
         }
+        response.sendDate = request.url !== '/undated'
         response.setHeader('set-cookie', ['a=1', 'b=2'])
         response.setHeader('keep-alive', 'timeout=5')
         response.end(
@@ -154,6 +155,12 @@ describe('a listener with TLS', () => {
     assert.equal(plain.status, 426)
   })
 
+  it('tells who speaks plain HTTP to it', async () => {
+    const response = await fetch(`http://127.0.0.1:${http2Port}/`)
+    assert.equal(response.status, 400)
+    assert.match(await response.text(), /<center>The plain HTTP request was sent to HTTPS port<\/center>/)
+  })
+
   describe('over HTTP/2', () => {
     let session: ClientHttp2Session
     before(() => {
@@ -184,11 +191,22 @@ describe('a listener with TLS', () => {
         assert.equal(headers[name], undefined)
     })
 
+    it('dates its own answers, and none of an upstream that does not', async () => {
+      const dateOf = async (path: string) => (await ask(session, { ':path': path })).headers.date
+      assert.equal(await dateOf('/undated'), undefined)
+      assert.ok(await dateOf('/x'))
+      const plain = await fetch(`${gateway.proxyUrl}/undated`)
+      assert.equal(plain.headers.get('date'), null)
+      const refused = await fetch(`${gateway.proxyUrl}/tls`)
+      assert.deepEqual([refused.status, refused.headers.has('date')], [426, true])
+    })
+
     it('answers HEAD without a body, and what it refuses itself', async () => {
       const head = await ask(session, { ':method': 'HEAD', ':path': '/x' })
       assert.deepEqual([head.headers[':status'], head.body], [200, ''])
       const trace = await ask(session, { ':method': 'TRACE', ':path': '/x' })
       assert.equal(trace.headers[':status'], 405)
+      assert.ok(trace.headers.date)
     })
 
     it('breaks off what the upstream broke off', async () => {

@@ -17,8 +17,8 @@ describe('the ports of `make up`', () => {
         readPorts({ SLUICE_UP_PROXY_PORT: '80000', SLUICE_UP_ADMIN_PORT: '9542', SLUICE_UP_HTTP_PORT: 'x' }),
       (error: SluiceError) => {
         assert.equal(error.code, 'SLUICE_CONFIG_INVALID')
-        assert.match(error.message, /SLUICE_UP_PROXY_PORT: 80000 is no port/)
-        assert.match(error.message, /SLUICE_UP_HTTP_PORT: x is no port/)
+        assert.match(error.message, /SLUICE_UP_PROXY_PORT: 80000 is not a port/)
+        assert.match(error.message, /SLUICE_UP_HTTP_PORT: x is not a port/)
         return true
       },
     )

@@ -71,7 +71,7 @@ describe('make up on a terminal where no is answered', function () {
       }
       assert.equal(await terminal.ended(), 0, terminal.screen())
       for (const [name, { source }] of missing) {
-        assert.match(terminal.screen(), new RegExp(`missing +${name} can be had in no way`))
+        assert.match(terminal.screen(), new RegExp(`missing +${name} is unavailable`))
         assert.ok(!existsSync(path.join(clone, '.sluice/cache', source.packages[0]!)), name)
       }
       assert.match(terminal.screen(), /Sluice is up/)

@@ -205,7 +205,7 @@ describe('make up', function () {
       const operate = async (command: string) =>
         (await run('sh', ['-c', `. '${file}'; ${command}`], { cwd: tmpdir() })).stdout
       const desired = path.join(projectFolder(), 'kong/desired/kong.yaml')
-      assert.match(await operate(`sluice plan -f ${desired}`), /No changes: 20 entities/)
+      assert.match(await operate(`sluice plan -f ${desired}`), /No changes: 21 entities/)
       assert.match(await operate('sluice audit --since 1h'), /jason/)
       assert.match(await operate('sluice doctor'), /a server listens at/)
     })
@@ -252,7 +252,7 @@ describe('make up', function () {
     it('finds and ends all that runs, also without the state file', async () => {
       const pids = allPids()
       rmSync(path.join(folder, 'run', 'up.json'))
-      assert.match(await make('down'), /everything has ended/)
+      assert.match(await make('down'), /everything has stopped/)
       assert.deepEqual(pids.filter(isAlive), [])
     })
 
@@ -295,7 +295,7 @@ describe('make up', function () {
       starting.kill('SIGINT')
       const [code] = await once(starting, 'exit')
       assert.equal(code, 1)
-      assert.match(output, /interrupted: ending what was started/)
+      assert.match(output, /interrupted: stopping what was started/)
       await until('nothing runs', () => !pids.some(isAlive))
       assert.match(await make('down'), /nothing is up/)
       await make('up')
@@ -303,7 +303,7 @@ describe('make up', function () {
 
     it('ends everything with make down, and says so when nothing is up', async () => {
       const pids = allPids()
-      assert.match(await make('down'), /everything has ended/)
+      assert.match(await make('down'), /everything has stopped/)
       assert.deepEqual(pids.filter(isAlive), [])
       assert.match(await make('down'), /nothing is up/)
     })

@@ -2,10 +2,10 @@
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../../foundation/clock.ts'
 import type { InstanceStatus } from '../../protocol/calls.ts'
-import { createBook } from './book.ts'
+import { createInstanceTable } from './instance-table.ts'
 import type { Instances } from './instances.ts'
 
-export interface Office {
+export interface InstanceCoordinator {
   /** @throws (or rejects with) SLUICE_PLUGIN_UNKNOWN, SLUICE_PLUGIN_CONFIG */
   start(name: string, json: string): InstanceStatus | Promise<InstanceStatus>
   close(id: number): void
@@ -14,22 +14,22 @@ export interface Office {
 }
 
 /** One process: what it decides holds. */
-export function createOwnOffice(instances: Instances, clock: Clock): Office {
-  const book = createBook(clock, randomInt(1, 0x7fff_ffff))
+export function createOwnCoordinator(instances: Instances, clock: Clock): InstanceCoordinator {
+  const table = createInstanceTable(clock, randomInt(1, 0x7fff_ffff))
   return {
     start(name, json) {
       const read = instances.read(name, json)
-      const { id, isNew } = book.start(read.key, read.entity)
+      const { id, isNew } = table.start(read.key, read.entity)
       try {
         return instances.adopt(id, read)
       } catch (error) {
-        if (isNew) book.forget(id)
+        if (isNew) table.forget(id)
         throw error
       }
     },
-    close: id => book.close(id),
+    close: id => table.close(id),
     collect() {
-      for (const id of book.collect(instances.usedAtMs)) instances.forget(id)
+      for (const id of table.collect(instances.usedAtMs)) instances.forget(id)
     },
   }
 }

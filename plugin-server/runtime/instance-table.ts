@@ -21,7 +21,7 @@ interface Entry {
   touchedAtMs: number
 }
 
-export interface Book {
+export interface InstanceTable {
   /**
    * @param key equal for equal configurations of one plugin entity.
    * @param entity the plugin entity, to know when a configuration has been replaced.
@@ -39,7 +39,7 @@ export interface Book {
 }
 
 /** @param firstId random in int32, so that ids do not repeat after a restart. */
-export function createBook(clock: Clock, firstId: number): Book {
+export function createInstanceTable(clock: Clock, firstId: number): InstanceTable {
   const byId = new Map<number, Entry>()
   const byKey = new Map<string, Entry>()
   let nextId = firstId

@@ -1,0 +1,227 @@
+/** The worker processes: started, replaced when they die, handed connections, asked for their reports. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Clock } from '../../foundation/clock.ts'
+import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { Logger } from '../../foundation/log.ts'
+import type { BoundCounter } from '../../foundation/metrics.ts'
+import type { Settings } from '../../foundation/settings.ts'
+import type { Timers } from '../../foundation/timers.ts'
+import { Directory } from './directory.ts'
+import type { FromWorker, ToWorker } from './messages.ts'
+
+const COLLECT_EVERY_MS = 60_000
+/** A worker that dies sooner than this after its start is started again only after a pause. */
+const YOUNG_MS = 2000
+const PAUSE_AFTER_YOUNG_DEATH_MS = 500
+const REPORT_WITHIN_MS = 2000
+
+export interface WorkerPoolParts {
+  readonly settings: Settings
+  /** Folders of more plugins. */
+  readonly folders: readonly string[]
+  readonly log: Logger
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly restarts: BoundCounter
+}
+
+export interface WorkerReport {
+  readonly metrics: unknown
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+interface Running {
+  readonly number: number
+  readonly process: ChildProcess
+  readonly startedAtMs: number
+  connections: number
+  /** On their way to the worker, and still open here: where it dies first, Kong must read their end and not wait. */
+  readonly underWay: Map<number, Socket>
+}
+
+export class WorkerPool {
+  readonly #parts: WorkerPoolParts
+  readonly #directory: Directory
+  readonly #workers = new Map<number, Running>()
+  readonly #reports = new Map<number, (report: WorkerReport) => void>()
+  readonly #stopCollecting: () => void
+  #reportCalls = 0
+  #connections = 0
+  #isLeaving = false
+
+  constructor(parts: WorkerPoolParts) {
+    this.#parts = parts
+    this.#directory = new Directory(parts.clock, randomInt(1, 0x7fff_ffff), (number, message) => {
+      const worker = this.#workers.get(number)
+      if (worker) this.#send(worker, message)
+    })
+    this.#stopCollecting = parts.timers.every(COLLECT_EVERY_MS, () => this.#directory.collect())
+  }
+
+  /** Workers that are ready. */
+  get size(): number {
+    return this.#workers.size
+  }
+
+  /**
+   * Starts a worker; one that dies later is replaced.
+   *
+   * @throws SluiceError with the worker's own code where it can't start.
+   */
+  start(number: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const child = fork(new URL('./worker.js', import.meta.url), { serialization: 'advanced' })
+      const worker: Running = {
+        number,
+        process: child,
+        startedAtMs: this.#parts.clock.monotonic(),
+        connections: 0,
+        underWay: new Map(),
+      }
+      child.on('message', (message: FromWorker) => {
+        if (message.kind === 'ready') {
+          this.#joined(worker)
+          resolve()
+        } else if (message.kind === 'failed') reject(startFailure(message))
+        else this.#hear(worker, message)
+      })
+      child.on('exit', (code, signal) => {
+        reject(diedEarly(number, signal ?? code))
+        this.#left(worker, signal ?? code)
+      })
+      const { settings, folders } = this.#parts
+      const instances = this.#directory.known()
+      this.#send(worker, { kind: 'begin', worker: number, settings, folders, instances })
+    })
+  }
+
+  /** Gives the connection to the worker with the fewest; Kong connects again where there is none. */
+  hand(socket: Socket): void {
+    const [least] = [...this.#workers.values()].sort((a, b) => a.connections - b.connections)
+    if (!least) {
+      socket.destroy()
+      return
+    }
+    least.connections++
+    least.underWay.set(++this.#connections, socket)
+    this.#send(least, { kind: 'connection', connection: this.#connections }, socket)
+  }
+
+  /** Of all workers; one that does not answer in time is named as a problem, and missing in the sums. */
+  report(): Promise<WorkerReport[]> {
+    return Promise.all([...this.#workers.values()].map(worker => this.#ask(worker)))
+  }
+
+  /** Lets the workers finish their events; resolves when they have exited. */
+  async drain(succeeded: boolean): Promise<void> {
+    this.#stop()
+    await Promise.all(
+      [...this.#workers.values()].map(worker => {
+        const exited = new Promise<void>(resolve => worker.process.once('exit', () => resolve()))
+        this.#send(worker, { kind: 'drain', succeeded })
+        return exited
+      }),
+    )
+  }
+
+  /** Ends those that are left at once. */
+  kill(): void {
+    this.#stop()
+    for (const worker of this.#workers.values()) worker.process.kill('SIGKILL')
+  }
+
+  #stop(): void {
+    this.#isLeaving = true
+    this.#stopCollecting()
+  }
+
+  #joined(worker: Running): void {
+    this.#workers.set(worker.number, worker)
+    this.#directory.joined(worker.number)
+  }
+
+  #left(worker: Running, why: string | number | null): void {
+    if (this.#workers.get(worker.number) !== worker) return
+    this.#workers.delete(worker.number)
+    for (const socket of worker.underWay.values()) socket.destroy()
+    this.#directory.left(worker.number)
+    this.#replace(worker.number, worker.startedAtMs, why)
+  }
+
+  #replace(number: number, startedAtMs: number, why: string | number | null): void {
+    if (this.#isLeaving) return
+    const { clock, timers, log, restarts } = this.#parts
+    restarts.add()
+    const isYoung = clock.monotonic() - startedAtMs < YOUNG_MS
+    const againInMs = isYoung ? PAUSE_AFTER_YOUNG_DEATH_MS : 0
+    log.error({ worker: number, why, againInMs }, 'worker died')
+    timers.after(againInMs, () => {
+      if (this.#isLeaving) return
+      const againAtMs = clock.monotonic()
+      this.start(number).catch((error: unknown) => {
+        log.error({ worker: number, reason: messageOf(error) }, 'worker failed to start')
+        this.#replace(number, againAtMs, 'start')
+      })
+    })
+  }
+
+  #hear(worker: Running, message: FromWorker): void {
+    switch (message.kind) {
+      case 'start':
+        this.#directory.start(worker.number, message)
+        break
+      case 'adopted':
+        this.#directory.adopted(worker.number, message.call, message.refusal)
+        break
+      case 'close':
+        this.#directory.close(message.id)
+        break
+      case 'used':
+        this.#directory.used(message.times)
+        break
+      case 'taken':
+        worker.underWay.get(message.connection)?.destroy()
+        worker.underWay.delete(message.connection)
+        break
+      case 'closed':
+        worker.connections--
+        break
+      case 'reported':
+        this.#reports.get(message.call)?.(message)
+    }
+  }
+
+  #ask(worker: Running): Promise<WorkerReport> {
+    return new Promise(resolve => {
+      const call = this.#reportCalls++
+      const settle = (report: WorkerReport) => {
+        stopWaiting()
+        this.#reports.delete(call)
+        resolve(report)
+      }
+      const late = { metrics: [], problems: [`worker ${worker.number} does not answer`], warnings: [] }
+      const stopWaiting = this.#parts.timers.after(REPORT_WITHIN_MS, () => settle(late))
+      this.#reports.set(call, settle)
+      this.#send(worker, { kind: 'report', call })
+    })
+  }
+
+  #send(worker: Running, message: ToWorker, socket?: Socket): void {
+    // A handle that Node itself keeps until it was taken is never closed when the worker dies before.
+    worker.process.send(message, socket, { keepOpen: true }, error => {
+      if (error)
+        this.#parts.log.debug({ worker: worker.number, reason: error.message }, 'sending to a worker failed')
+    })
+  }
+}
+
+function startFailure({ code, message }: Extract<FromWorker, { kind: 'failed' }>): SluiceError {
+  const known = code !== undefined && code in ERRORS ? (code as ErrorCode) : 'SLUICE_PLUGIN_LOAD'
+  return new SluiceError(known, message)
+}
+
+const diedEarly = (number: number, why: string | number | null) =>
+  new SluiceError('SLUICE_PLUGIN_LOAD', `worker ${number} ended with ${why} before it was ready`)

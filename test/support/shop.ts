@@ -1,0 +1,93 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type RequestListener, request } from 'node:http'
+import path from 'node:path'
+import jsonwebtoken from 'jsonwebtoken'
+import { projectFolder } from '../../ops/local/folders.ts'
+import { type RunningGateway, startTestGateway } from './gateway.ts'
+import { runSluice } from './run-sluice.ts'
+import { type SamplePlatform, samplePlatform } from './sample-platform.ts'
+import { startUpstream } from './upstream.ts'
+
+/** The sample shop behind the local gateway, as a browser meets it. */
+export interface Shop {
+  readonly platform: SamplePlatform
+  readonly gateway: RunningGateway
+  /** Of the page. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+const TYPES: Readonly<Record<string, string>> = { html: 'text/html', css: 'text/css', js: 'text/javascript' }
+
+/** As kong/desired/platform.yaml declares it, with the targets that discovery would find. */
+export async function openShop(): Promise<Shop> {
+  const platform = await samplePlatform()
+  const [users, products, frontend] = await Promise.all([
+    startUpstream(stampingHop(platform, 'users')),
+    startUpstream(stampingHop(platform, 'products')),
+    startUpstream(frontendFiles),
+  ])
+  const gateway = await startTestGateway()
+  const applied = await runSluice(
+    ['apply', '-f', 'kong/desired/platform.yaml', '--admin-url', gateway.adminUrl],
+    { SLUICE_CATALOGUE_PORT: String(frontend.port) },
+  )
+  if (applied.code !== 0) throw new Error(applied.stderr)
+  for (const [name, { port }] of Object.entries({ users, products }))
+    await gateway.admin('POST', `/upstreams/${name}.upstream/targets`, { target: `127.0.0.1:${port}` })
+  await trustAccessTokens(platform, gateway)
+  return {
+    platform,
+    gateway,
+    url: `${gateway.proxyUrl}/app/`,
+    async close() {
+      await gateway.close()
+      await Promise.all([users.close(), products.close(), frontend.close()])
+    },
+  }
+}
+
+/** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */
+async function trustAccessTokens(platform: SamplePlatform, gateway: RunningGateway): Promise<void> {
+  const answer = await fetch(`${platform.users.url}/.well-known/jwks.json`)
+  const { keys } = (await answer.json()) as { keys: (JsonWebKey & { kid: string })[] }
+  for (const key of keys)
+    await gateway.admin('POST', '/consumers/users-service/jwt', {
+      key: key.kid,
+      algorithm: 'ES256',
+      rsa_public_key: createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }),
+    })
+}
+
+/** Adds the gateway's token, with the user whose access token the gateway has verified; an away service refuses. */
+function stampingHop(platform: SamplePlatform, service: 'users' | 'products'): RequestListener {
+  return (incoming, response) => {
+    const claims = jsonwebtoken.decode((incoming.headers.authorization ?? '').replace(/^Bearer /, ''))
+    const user = typeof claims === 'object' ? claims?.sub : undefined
+    const token = platform.keys.token({ aud: service, ...(user && { sub: 'users-service', act_sub: user }) })
+    const headers = { ...incoming.headers, 'sluice-token': token }
+    const { method } = incoming
+    const onward = request(platform[service].url + incoming.url, { method, headers }, answer => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    })
+    onward.on('error', () => incoming.socket.destroy())
+    incoming.pipe(onward)
+  }
+}
+
+/** The three files, as whoever serves them should. */
+const frontendFiles: RequestListener = (incoming, response) => {
+  const { pathname } = new URL(incoming.url ?? '/', 'http://frontend')
+  const name = pathname === '/app/' ? 'index.html' : pathname.slice('/app/'.length)
+  if (!['index.html', 'app.css', 'app.js'].includes(name)) return void response.writeHead(404).end()
+  response.writeHead(200, {
+    'content-type': `${TYPES[name.split('.')[1]!]}; charset=utf-8`,
+    'content-security-policy': "frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-cache',
+  })
+  response.end(readFileSync(path.join(projectFolder(), 'flask-sample', 'frontend', name)))
+}
