@@ -106,7 +106,7 @@ class Writer {
   #reference(field: string, value: unknown): unknown {
     const id = (value as { id: string }).id
     const parent = this.#byId.get(`${PARENTS_OF.get(field)}:${id}`)
-    const name = parent && KINDS[parent.kind].identity.map(([first]) => parent.fields[first!]).find(isText)
+    const name = parent && KINDS[parent.kind].identity.map(([first]) => parent.fields[first]).find(isText)
     return field === 'client_certificate' ? { id } : (name ?? id)
   }
 
@@ -125,19 +125,20 @@ class Writer {
       !value.startsWith('{vault://')
     )
       return this.#secret(KINDS[entity.kind], entity, path, value)
-    if (Array.isArray(value) && field.elements)
-      return value.map(item => this.#pruned(item, undefined, field.elements!, entity, path))
+    const { elements, record } = field
+    if (Array.isArray(value) && elements)
+      return value.map(item => this.#pruned(item, undefined, elements, entity, path))
     if (!isObject(value)) return value
-    if (!field.record)
+    if (!record)
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [
           name,
           field.values ? this.#pruned(item, undefined, field.values, entity, [...path, name]) : item,
         ]),
       )
-    const defaults = isObject(standard) ? standard : field.record.fill({}, 'insert', undefined)
+    const defaults = isObject(standard) ? standard : record.fill({}, 'insert', undefined)
     const entries = Object.entries(value).flatMap(([name, item]) => {
-      const inner = field.record!.fields.get(name)
+      const inner = record.fields.get(name)
       if (!inner || isSame(item, defaults[name], inner)) return []
       return [[name, this.#pruned(item, defaults[name], inner, entity, [...path, name])]]
     })
@@ -163,6 +164,6 @@ class Writer {
 const isText = (value: unknown): value is string => typeof value === 'string'
 
 const nameOf = ({ kind, fields, id }: Current): string =>
-  String(KINDS[kind as KindName].identity.map(([first]) => fields[first!]).find(isText) ?? id)
+  String(KINDS[kind as KindName].identity.map(([first]) => fields[first]).find(isText) ?? id)
 
 const byName = (a: Current, b: Current): number => (nameOf(a) < nameOf(b) ? -1 : 1)
