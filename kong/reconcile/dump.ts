@@ -30,6 +30,12 @@ export function dumpState(current: CurrentState, options: DumpOptions): Dump {
   return { yaml: document.toString({ lineWidth: 0 }), variables: writer.variables }
 }
 
+/** Where a value stands. */
+interface Place {
+  readonly entity: Current
+  readonly path: readonly string[]
+}
+
 class Writer {
   readonly variables: string[] = []
   readonly #current: CurrentState
@@ -93,7 +99,7 @@ class Writer {
       if (name === nestedBy || isSame(value, standard, field)) continue
       if (PARENTS_OF.has(name)) item[name] = this.#reference(name, value)
       else if (kind.secrets.includes(name)) item[name] = this.#secret(kind, entity, [name], value)
-      else item[name] = this.#pruned(value, standard, field, entity, [name])
+      else item[name] = this.#pruned(value, standard, field, { entity, path: [name] })
     }
     return item
   }
@@ -111,13 +117,9 @@ class Writer {
   }
 
   /** A value without the fields of records that equal their defaults; secrets as references. */
-  #pruned(
-    value: unknown,
-    standard: unknown,
-    field: Field,
-    entity: Current,
-    path: readonly string[],
-  ): unknown {
+  #pruned(value: unknown, standard: unknown, field: Field, place: Place): unknown {
+    const { entity, path } = place
+    const below = (name: string): Place => ({ entity, path: [...path, name] })
     if (
       isText(value) &&
       path.length > 1 &&
@@ -127,20 +129,20 @@ class Writer {
       return this.#secret(KINDS[entity.kind], entity, path, value)
     const { elements, record } = field
     if (Array.isArray(value) && elements)
-      return value.map(item => this.#pruned(item, undefined, elements, entity, path))
+      return value.map(item => this.#pruned(item, undefined, elements, place))
     if (!isObject(value)) return value
     if (!record)
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [
           name,
-          field.values ? this.#pruned(item, undefined, field.values, entity, [...path, name]) : item,
+          field.values ? this.#pruned(item, undefined, field.values, below(name)) : item,
         ]),
       )
     const defaults = isObject(standard) ? standard : record.fill({}, 'insert', undefined)
     const entries = Object.entries(value).flatMap(([name, item]) => {
       const inner = record.fields.get(name)
       if (!inner || isSame(item, defaults[name], inner)) return []
-      return [[name, this.#pruned(item, defaults[name], inner, entity, [...path, name])]]
+      return [[name, this.#pruned(item, defaults[name], inner, below(name))]]
     })
     return Object.fromEntries(entries)
   }
