@@ -40,6 +40,8 @@ export function linkTo(shared: MemoryStore, nodes: number): FaultyStore {
       if (link !== 'up') throw new Error('away')
       await shared.publish(channel, message)
     },
+    readBytes: keys => shared.readBytes(keys),
+    writeBytes: (key, bytes, expireInMs) => shared.writeBytes(key, bytes, expireInMs),
     watch: (channel, hear) => shared.watch(channel, message => link === 'up' && hear(message)),
     onAvailability(hear) {
       listeners.add(hear)
