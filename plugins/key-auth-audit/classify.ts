@@ -1,5 +1,5 @@
-import { hasAuthorization, type KeySight } from './key.ts'
-import { header, number, record, type Serialized, text } from './serialized.ts'
+import { hasAuthorization, type KeySight } from '../../sdk/log-data/key.ts'
+import { header, number, record, type Serialized, text } from '../../sdk/log-data/serialized.ts'
 
 export type Outcome = 'granted' | 'denied' | 'anonymous'
 

@@ -13,7 +13,7 @@ import { Detection, type DetectionLimits } from './detect.ts'
 import { AUDIT_EVENTS } from './events.ts'
 import { createFingerprinter, type Fingerprinter, MIN_SECRET_LENGTH } from './fingerprint.ts'
 import { type AuditRecord, auditRecord } from './record.ts'
-import type { Serialized } from './serialized.ts'
+import type { Serialized } from '../../sdk/log-data/serialized.ts'
 
 /** What the process remembers; outlives the instances. */
 interface Memory {
