@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { classify, whoAnswered } from '../../../plugins/key-auth-audit/classify.ts'
+import { classify } from '../../../plugins/key-auth-audit/classify.ts'
+import { whoAnswered } from '../../../sdk/log-data/answered-by.ts'
 import { findKey } from '../../../sdk/log-data/key.ts'
 import type { Serialized } from '../../../sdk/log-data/serialized.ts'
 import { RECORDED, recorded } from './recorded.ts'
