@@ -67,6 +67,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "keeps the targets of Kong's upstreams at what Consul says",
     load: () => import('./commands/discover.ts'),
   },
+  manager: {
+    summary: 'runs the management API with its dashboard, and manages operators and changes',
+    load: () => import('./commands/manager.ts'),
+  },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
 

@@ -60,6 +60,25 @@ export const ERRORS = {
   SLUICE_DISCOVERY_MARK: 'Tag the upstream with consul:SERVICE, or consul:SERVICE?tag=TAG&dc=DATACENTER.',
   SLUICE_CONSUL_UNREACHABLE: 'Check that Consul runs, has a leader, and answers at --consul-url.',
   SLUICE_CONSUL_REFUSED: 'Give a token that may read the service and its nodes: CONSUL_HTTP_TOKEN.',
+  // the manager
+  SLUICE_MANAGER_INVALID: 'Correct the named fields and send the request again.',
+  SLUICE_MANAGER_MALFORMED: 'Send the request in the form that /v1/openapi.json describes.',
+  SLUICE_MANAGER_UNAUTHENTICATED:
+    'Send a token as `Authorization: Bearer …`, or log in; `sluice manager token create` makes one.',
+  SLUICE_MANAGER_FORBIDDEN: 'Ask an operator with the named role.',
+  SLUICE_MANAGER_NOT_FOUND: 'Check the path; the lists under /v1 name what there is.',
+  SLUICE_MANAGER_METHOD: 'Use one of the methods in the header `Allow`.',
+  SLUICE_MANAGER_CONFLICT: 'Choose another value, or change the other entity first.',
+  SLUICE_MANAGER_PRECONDITION: 'Read the entity again, and repeat the change with its present ETag.',
+  SLUICE_MANAGER_TOO_LARGE: 'Send a smaller body, or several changes.',
+  SLUICE_MANAGER_MEDIA_TYPE: 'Send application/json, or application/yaml where a file is expected.',
+  SLUICE_MANAGER_TOO_MANY: 'Wait as long as the header `Retry-After` says.',
+  SLUICE_MANAGER_FAILED: 'The change was undone; correct what is named, and send it again.',
+  SLUICE_MANAGER_UNAVAILABLE: 'Check PostgreSQL and Kong (`/readyz` names what is missing), and try again.',
+  SLUICE_MANAGER_READ_ONLY: 'Make the change where the configuration comes from, or end the read-only mode.',
+  SLUICE_MANAGER_INTERNAL: 'Look into the log of the manager; nothing of the request was applied half.',
+  SLUICE_MANAGER_SCHEMA: 'Use a database of its own, or the version of Sluice that made its tables.',
+  SLUICE_MANAGER_DATABASE: 'Check SLUICE_MANAGER_POSTGRES_URL and that PostgreSQL runs there.',
   // services on this machine
   SLUICE_SERVICE_UNAVAILABLE: 'Set its URL in the environment, start Docker, or install its program.',
   SLUICE_PLATFORM_BUSY:

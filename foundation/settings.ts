@@ -170,6 +170,67 @@ export const SETTINGS = {
     default: undefined,
     doc: 'name of this node in events and metrics; unset: the host name',
   },
+  adminUrl: {
+    env: 'SLUICE_ADMIN_URL',
+    kind: 'url',
+    default: 'http://127.0.0.1:8001',
+    schemes: ['http', 'https'],
+    secret: true,
+    doc: "Kong's Admin API; user and password become Basic credentials",
+  },
+  managerListen: {
+    env: 'SLUICE_MANAGER_LISTEN',
+    kind: 'address',
+    default: '127.0.0.1:9543',
+    doc: 'host and port of the management API and the dashboard; anything but loopback needs TLS in front of it',
+  },
+  managerPublicUrl: {
+    env: 'SLUICE_MANAGER_PUBLIC_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: 'URL under which browsers reach the manager; unset: that of SLUICE_MANAGER_LISTEN',
+  },
+  managerKey: {
+    env: 'SLUICE_MANAGER_KEY',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    doc: 'keys that seal secrets at rest, a line each, `id:base64` of 32 bytes, the one in use first; `sluice manager key` makes one',
+  },
+  managerPostgresUrl: {
+    env: 'SLUICE_MANAGER_POSTGRES_URL',
+    kind: 'url',
+    default: undefined,
+    schemes: ['postgres', 'postgresql'],
+    secret: true,
+    doc: "the manager's database; unset: SLUICE_POSTGRES_URL",
+  },
+  managerSpoolDir: {
+    env: 'SLUICE_MANAGER_SPOOL_DIR',
+    kind: 'path',
+    default: '.sluice/manager-spool',
+    doc: "folder of the manager's own event spool",
+  },
+  managerAllowUpstreams: {
+    env: 'SLUICE_MANAGER_ALLOW_UPSTREAMS',
+    kind: 'text',
+    default: undefined,
+    doc: 'networks (CIDR, comma-separated) to which services may point although they are loopback or link-local',
+  },
+  managerDrift: {
+    env: 'SLUICE_MANAGER_DRIFT',
+    kind: 'choice',
+    default: 'adopt',
+    choices: ['adopt', 'report'],
+    doc: 'what becomes of changes that were made to Kong past the manager: `adopt` takes them over, `report` lists them under /v1/drift',
+  },
+  managerReadOnly: {
+    env: 'SLUICE_MANAGER_READ_ONLY',
+    kind: 'flag',
+    default: false,
+    doc: 'refuses every change, for maintenance',
+  },
 } as const satisfies Record<string, SettingSpec>
 
 export interface Address {
@@ -200,6 +261,16 @@ export interface Settings {
   readonly http: Address | undefined
   readonly logLevel: string
   readonly node: string
+  readonly adminUrl: string
+  /** Undefined when switched off. */
+  readonly managerListen: Address | undefined
+  readonly managerPublicUrl: string | undefined
+  readonly managerKey: string | undefined
+  readonly managerPostgresUrl: string | undefined
+  readonly managerSpoolDir: string
+  readonly managerAllowUpstreams: string | undefined
+  readonly managerDrift: 'adopt' | 'report'
+  readonly managerReadOnly: boolean
   /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
   readonly environment: Environment
 }
@@ -363,12 +434,13 @@ function editDistance(from: string, to: string): number {
   for (let i = 1; i <= from.length; i++) {
     const next = [i]
     for (let j = 1; j <= to.length; j++) {
-      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+      const [before = 0, above = 0] = row.slice(j - 1, j + 1)
+      const replaced = before + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, above + 1, (next.at(-1) ?? 0) + 1))
     }
     row = next
   }
-  return row[to.length]!
+  return row.at(-1) ?? 0
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */

@@ -99,7 +99,7 @@ function loopbackOf(
   { proxyUrl, loopbackSecret: secret }: Settings,
   parts: Omit<LoopbackParts, 'proxyUrl' | 'secret'>,
 ): Loopback | undefined {
-  return proxyUrl && secret ? new Loopback({ proxyUrl, secret, ...parts }) : undefined
+  return proxyUrl && secret ? new Loopback({ proxyUrl: () => proxyUrl, secret, ...parts }) : undefined
 }
 
 /** A server without Redis does not load its client. */

@@ -92,7 +92,7 @@ function preferredKind(accept: string | undefined): Kind {
     const quality = Number(match?.[2] ?? 1)
     if (!match || quality <= best) continue
     best = quality
-    kind = KINDS[match[1]!.toLowerCase()] ?? 'json'
+    kind = KINDS[match[1]?.toLowerCase() ?? ''] ?? 'json'
   }
   return kind
 }

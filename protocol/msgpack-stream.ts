@@ -73,7 +73,7 @@ export class MsgpackStream {
     while (this.#elementsToCome > 0) {
       const at = this.#scanned
       if (at >= this.#filled) return undefined
-      const first = bytes[at]!
+      const first = bytes[at] ?? 0
       const header = headerBytes(first)
       if (header === 0)
         throw new SluiceError('SLUICE_PROTOCOL_FRAME', 'a byte that MessagePack never uses: 0xc1')
@@ -87,10 +87,10 @@ export class MsgpackStream {
       else if (first === 0xdd) elements = bytes.readUInt32BE(at + 1)
       else if (first === 0xde) elements = bytes.readUInt16BE(at + 1) * 2
       else if (first === 0xdf) elements = bytes.readUInt32BE(at + 1) * 2
-      else if (first === 0xc4 || first === 0xd9) payload = bytes[at + 1]!
+      else if (first === 0xc4 || first === 0xd9) payload = bytes[at + 1] ?? 0
       else if (first === 0xc5 || first === 0xda) payload = bytes.readUInt16BE(at + 1)
       else if (first === 0xc6 || first === 0xdb) payload = bytes.readUInt32BE(at + 1)
-      else if (first === 0xc7) payload = bytes[at + 1]!
+      else if (first === 0xc7) payload = bytes[at + 1] ?? 0
       else if (first === 0xc8) payload = bytes.readUInt16BE(at + 1)
       else if (first === 0xc9) payload = bytes.readUInt32BE(at + 1)
       this.#scanned = at + header + payload
@@ -103,7 +103,7 @@ export class MsgpackStream {
 /** Bytes of an element in front of a string's text or a container's elements; 0 for the one unused byte. */
 function headerBytes(first: number): number {
   if (first < 0xc0 || first >= 0xe0) return 1
-  return HEADERS[first - 0xc0]!
+  return HEADERS[first - 0xc0] ?? 1
 }
 // c0 nil, -, false, true, bin8/16/32, ext8/16/32 (with type), float32/64, uint8-64, int8-64, fixext 1-16, str8-32,
 // array16/32, map16/32

@@ -9,6 +9,17 @@ export interface FetchOptions {
   readonly redirect?: 'follow' | 'error' | 'manual'
 }
 
+/** What a service answered; the parts of a `Response` that a plugin needs. */
+export interface FetchAnswer {
+  readonly status: number
+  /** 200 to 299. */
+  readonly ok: boolean
+  readonly headers: { get(name: string): string | null; has(name: string): boolean }
+  text(): Promise<string>
+  json(): Promise<unknown>
+  arrayBuffer(): Promise<ArrayBuffer>
+}
+
 /**
  * Calls a URL over connections that are kept and shared by all plugins of the process: 32 an origin, 512 calls at
  * once, bodies up to 16 MiB.
@@ -17,4 +28,4 @@ export interface FetchOptions {
  *
  * @throws SluiceError SLUICE_FETCH_TIMEOUT; SLUICE_FETCH_FAILED for a connection that fails, or too many calls at once
  */
-export type Fetch = (url: string | URL, options?: FetchOptions) => Promise<Response>
+export type Fetch = (url: string | URL, options?: FetchOptions) => Promise<FetchAnswer>

@@ -51,7 +51,7 @@ export type {
   Undo,
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'
-export type { Fetch, FetchOptions } from './fetch.ts'
+export type { Fetch, FetchAnswer, FetchOptions } from './fetch.ts'
 export type {
   AccessKong,
   CertificateKong,

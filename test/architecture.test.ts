@@ -20,6 +20,7 @@ const ALLOWED: readonly (readonly [room: string, imports: readonly string[]])[] 
   ['kong', ['foundation', 'events', 'sdk']],
   ['discovery', ['foundation', 'kong']],
   ['testing', ['foundation', 'protocol', 'sdk', 'events', 'plugin-server', 'kong/gateway']],
+  ['management', ['foundation', 'sdk', 'plugins', 'events', 'plugin-server/stores', 'kong']],
   ['ops', ['foundation']],
   [
     'cli',
@@ -32,6 +33,7 @@ const ALLOWED: readonly (readonly [room: string, imports: readonly string[]])[] 
       'plugin-server',
       'kong',
       'discovery',
+      'management',
       'testing',
       'ops',
     ],
@@ -47,6 +49,7 @@ const ROOMS = [
   'plugin-server',
   'kong',
   'discovery',
+  'management',
   'testing',
   'cli',
   'ops',
@@ -62,7 +65,7 @@ describe('the picture of the parts', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('names a place forevery source file', () => {
+  it('names a place for every source file', () => {
     const homeless = ROOMS.flatMap(sources).filter(f => !ruleOf(f))
     assert.deepEqual(homeless, [])
   })

@@ -29,15 +29,20 @@ import { createFetcher } from '../plugin-server/runtime/fetcher.ts'
 import { createHosts, type HostParts } from '../plugin-server/runtime/host.ts'
 import { createDump } from '../plugin-server/runtime/info.ts'
 import { readPluginSettings } from '../plugin-server/runtime/plugin-settings.ts'
-import { type AnyPlugin, createRegistry, eventTypesOf } from '../plugin-server/runtime/registry.ts'
-import { createRuntime } from '../plugin-server/runtime/runtime.ts'
+import {
+  type AnyPlugin,
+  createRegistry,
+  eventTypesOf,
+  type Registry,
+} from '../plugin-server/runtime/registry.ts'
+import { createRuntime, type Runtime } from '../plugin-server/runtime/runtime.ts'
 import { MemoryStore } from '../plugin-server/stores/memory.ts'
 import { createSocketServer } from '../plugin-server/transport/server.ts'
 import type { CallHandler, Protocol } from '../protocol/calls.ts'
 import type { Host } from '../sdk/definition.ts'
 import type { EventDraft } from '../sdk/event.ts'
 import { createCollectedLog, type LogLine } from './collected-log.ts'
-import { type SeenRequest, startUpstream, type UpstreamHandler } from './upstream.ts'
+import { type SeenRequest, startUpstream, type Upstream, type UpstreamHandler } from './upstream.ts'
 
 export interface HarnessOptions {
   /** The plugin's configuration in Kong; defaults are filled in. */
@@ -95,42 +100,114 @@ const LOG_PHASE_WITHIN_MS = 2000
  * refuses the definition.
  */
 export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = {}): Promise<Harness> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sluice-harness-'))
-  const socket = path.join(folder, 'plugin.sock')
-  const settings = readSettings({
-    SLUICE_SOCKET: socket,
-    SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
-    SLUICE_HTTP: 'off',
-    ...options.env,
+  const server = await startPluginServer(plugin, options)
+  const environment = declare(plugin, options, server)
+  const gateway = await startGateway({
+    settings: readGatewaySettings(environment, ['key-auth']),
+    logger: server.log,
+    environment,
+  }).catch(async (error: unknown) => {
+    await server.close()
+    throw asConfigError(plugin.name, error)
   })
-  const events: EventDraft[] = []
-  const lines: LogLine[] = []
-  const log = createCollectedLog(lines)
-  const metrics = createMetrics()
-  const fetcher = createFetcher()
-  const hosting = createHosting(plugin, settings, events, { log, metrics, fetch: fetcher.fetch })
-  const registry = createRegistry([plugin], hosting)
-  let proxyPort = 0
-  const loopback = new Loopback({
-    get proxyUrl() {
-      return `http://127.0.0.1:${proxyPort}`
+  const [proxy] = gateway.proxyAddresses
+  if (proxy) server.proxyPort = proxy.port
+  return {
+    apikey: APIKEY,
+    events: server.events,
+    log: server.lines,
+    metrics: () => server.metrics.text(),
+    async request(target, { method = 'GET', headers = {}, body } = {}) {
+      server.upstream.take()
+      const logEventsBefore = server.logEvents
+      const answer = await send(server.proxyPort, { method, path: target, headers }, body)
+      await server.settled(logEventsBefore)
+      return { ...answer, upstream: server.upstream.take() }
     },
-    secret: randomUUID(),
-    store: new MemoryStore({ clock: systemClock, metrics }),
-    clock: systemClock,
-    call: fetcher.call,
-  })
-  const runtime = createRuntime({ registry, clock: systemClock, log, metrics, loopback })
-  const hasLogPhase = createDump([plugin], 'ProtoBuf:1', socket).Plugins[0]!.Phases.includes('log')
-  let logEvents = 0
-  const handler: CallHandler = {
-    ...runtime.handler,
-    handleEvent(id, phase, exchange) {
-      if (phase === 'log') logEvents++
-      return runtime.handler.handleEvent(id, phase, exchange)
+    async close() {
+      await gateway.close(0)
+      await server.close()
     },
   }
-  const upstream = await startUpstream(options.upstream)
+}
+
+/** The plugin server's own runtime with one plugin, and the service behind the gateway. */
+class HarnessServer {
+  readonly folder: string
+  readonly socket: string
+  readonly events: EventDraft[] = []
+  readonly lines: LogLine[] = []
+  readonly log = createCollectedLog(this.lines)
+  readonly metrics = createMetrics()
+  readonly upstream: Upstream
+  readonly #fetcher = createFetcher()
+  readonly #registry: Registry
+  readonly #runtime: Runtime
+  readonly #hasLogPhase: boolean
+  /** Of the gateway, once it listens. */
+  proxyPort = 0
+  logEvents = 0
+
+  constructor(plugin: AnyPlugin, settings: Settings, folder: string, upstream: Upstream) {
+    this.folder = folder
+    this.socket = settings.socket
+    this.upstream = upstream
+    const { log, metrics } = this
+    const { fetch, call } = this.#fetcher
+    const store = new MemoryStore({ clock: systemClock, metrics })
+    const hosting = createHosting(plugin, settings, this.events, { log, metrics, store, fetch })
+    this.#registry = createRegistry([plugin], hosting)
+    const proxyUrl = () => `http://127.0.0.1:${this.proxyPort}`
+    const loopback = new Loopback({ proxyUrl, secret: randomUUID(), store, clock: systemClock, call })
+    this.#runtime = createRuntime({ registry: this.#registry, clock: systemClock, log, metrics, loopback })
+    this.#hasLogPhase = 'log' in plugin.phases
+  }
+
+  /** What the transport calls: the runtime's own, with the log events counted. */
+  get handler(): CallHandler {
+    return {
+      ...this.#runtime.handler,
+      handleEvent: (id, phase, exchange) => {
+        if (phase === 'log') this.logEvents++
+        return this.#runtime.handler.handleEvent(id, phase, exchange)
+      },
+    }
+  }
+
+  /** Resolves when no event runs, and a log phase has begun since there were so many. */
+  async settled(logEventsBefore: number): Promise<void> {
+    const deadline = systemClock.monotonic() + LOG_PHASE_WITHIN_MS
+    const isOver = () =>
+      this.#runtime.running === 0 && (!this.#hasLogPhase || this.logEvents > logEventsBefore)
+    while (!isOver() && systemClock.monotonic() < deadline) await pause(2)
+  }
+
+  /** Set once the socket is open. */
+  closeSockets: () => Promise<void> = async () => {}
+
+  async close(): Promise<void> {
+    await this.closeSockets()
+    this.#runtime.close()
+    await this.#registry.close()
+    await this.#fetcher.close()
+    await this.upstream.close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+async function startPluginServer(
+  plugin: AnyPlugin,
+  { env, upstream }: HarnessOptions,
+): Promise<HarnessServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sluice-harness-'))
+  const settings = readSettings({
+    SLUICE_SOCKET: path.join(folder, 'plugin.sock'),
+    SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
+    SLUICE_HTTP: 'off',
+    ...env,
+  })
+  const server = new HarnessServer(plugin, settings, folder, await startUpstream(upstream))
+  const { log, socket, handler } = server
   const sockets = await createSocketServer({
     path: socket,
     group: undefined,
@@ -139,52 +216,15 @@ export async function startHarness(plugin: AnyPlugin, options: HarnessOptions = 
     log,
     firstEventId: 1,
   })
-  const endBackground = async () => {
-    await sockets.close()
-    runtime.close()
-    await registry.close()
-    await fetcher.close()
-    await upstream.close()
-    rmSync(folder, { recursive: true, force: true })
-  }
-
-  const environment = declare(plugin, options, folder, socket, upstream.port)
-  const gateway = await startGateway({
-    settings: readGatewaySettings(environment, ['key-auth']),
-    logger: log,
-    environment,
-  }).catch(async (error: unknown) => {
-    await endBackground()
-    throw asConfigError(plugin.name, error)
-  })
-  proxyPort = gateway.proxyAddresses[0]!.port
-
-  return {
-    apikey: APIKEY,
-    events,
-    log: lines,
-    metrics: () => metrics.text(),
-    async request(target, { method = 'GET', headers = {}, body } = {}) {
-      upstream.take()
-      const logEventsBefore = logEvents
-      const answer = await send(proxyPort, method, target, headers, body)
-      const deadline = Date.now() + LOG_PHASE_WITHIN_MS
-      const isOver = () => runtime.running === 0 && (!hasLogPhase || logEvents > logEventsBefore)
-      while (!isOver() && Date.now() < deadline) await pause(2)
-      return { ...answer, upstream: upstream.take() }
-    },
-    async close() {
-      await gateway.close(0)
-      await endBackground()
-    },
-  }
+  server.closeSockets = () => sockets.close()
+  return server
 }
 
 function createHosting(
   plugin: AnyPlugin,
   settings: Settings,
   events: EventDraft[],
-  parts: Pick<Host, 'log' | 'metrics' | 'fetch'>,
+  parts: Pick<Host, 'log' | 'metrics' | 'store' | 'fetch'>,
 ): (plugin: string) => Host {
   const types = new EventRegistry(eventTypesOf([plugin]))
   const shared: HostParts = {
@@ -192,7 +232,6 @@ function createHosting(
     node: 'harness',
     clock: systemClock,
     random: Math.random,
-    store: new MemoryStore({ clock: systemClock, metrics: parts.metrics }),
     events: {
       async publish(draft) {
         const problem = types.check(draft)
@@ -208,9 +247,7 @@ function createHosting(
 function declare(
   plugin: AnyPlugin,
   { config, consumer, protocol = 'ProtoBuf:1' }: HarnessOptions,
-  folder: string,
-  socket: string,
-  upstreamPort: number,
+  { folder, socket, upstream }: HarnessServer,
 ) {
   const dump = path.join(folder, 'dump.json')
   writeFileSync(dump, JSON.stringify(createDump([plugin], protocol, socket)))
@@ -221,7 +258,7 @@ function declare(
   ]
   const service = {
     name: 'harness',
-    url: `http://127.0.0.1:${upstreamPort}`,
+    url: `http://127.0.0.1:${upstream.port}`,
     routes: [{ name: 'harness', paths: ['/'], strip_path: false }],
     plugins,
   }
@@ -250,13 +287,11 @@ function asConfigError(name: string, error: unknown): unknown {
 
 function send(
   port: number,
-  method: string,
-  target: string,
-  headers: Readonly<Record<string, string>>,
+  options: Pick<http.RequestOptions, 'method' | 'path' | 'headers'>,
   body: string | Uint8Array | undefined,
 ): Promise<Omit<Answer, 'upstream'>> {
   return new Promise((resolve, reject) => {
-    const request = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent: false })
+    const request = http.request({ ...options, host: '127.0.0.1', port, agent: false })
     request.on('error', reject)
     request.on('response', response => {
       const chunks: Buffer[] = []

@@ -65,6 +65,16 @@ export function casesOf({ redis, log }: Ports): Case[] {
     one('rl-redis', "Kong's rate-limiting, one window, redis", rateLimiting('redis', 1, redis)),
     one('rl-redis-3', "Kong's rate-limiting, three windows, redis", rateLimiting('redis', 3, redis)),
     one('qos-strict', 'qos, three windows, strict', qos(qosConfig(PLENTY_PER_MINUTE, 'strict'))),
+    one(
+      'qos-strict-kong-headers',
+      "the same with Kong's fields too: eleven instead of two",
+      qos({ ...qosConfig(PLENTY_PER_MINUTE, 'strict'), kong_headers: true }),
+    ),
+    one(
+      'qos-strict-no-fields',
+      'the same without fields',
+      qos({ ...qosConfig(PLENTY_PER_MINUTE, 'strict'), hide_client_headers: true }),
+    ),
     one('qos-leased', 'qos, three windows, leased', qos(qosConfig(PLENTY_PER_MINUTE, 'leased'))),
     one('qos-leased-100', 'qos, leased, 100 a minute', qos(qosConfig(100, 'leased'))),
     one('qos-leased-100k', 'qos, leased, 100,000 a minute', qos(qosConfig(100_000, 'leased'))),

@@ -46,6 +46,7 @@ export class AdminClient {
   readonly #prefix: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #clock: () => number
+  readonly #timeoutMs: number
   /** How far Kong's clock is ahead of ours, milliseconds, by the `Date` of its last answer. */
   #aheadMs = 0
   #reads = 0
@@ -55,6 +56,7 @@ export class AdminClient {
   constructor(options: AdminClientOptions) {
     const url = parseUrl(options.url)
     const timeoutMs = options.timeoutMs ?? 15_000
+    this.#timeoutMs = timeoutMs
     this.#pool = new Pool(url.origin, {
       connections: options.connections ?? 10,
       headersTimeout: timeoutMs,
@@ -135,6 +137,8 @@ export class AdminClient {
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        // undici's own timers count parts of a request, by the half second.
+        signal: AbortSignal.timeout(this.#timeoutMs),
       })
       this.#noteTime(headers.date)
       return { status: statusCode, text: await stream.text() }

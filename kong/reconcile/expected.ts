@@ -87,7 +87,7 @@ const withGenerated = (schema: Schema, sent: Row): Row =>
   schema.fill(sent, 'insert', { uuid: () => '', randomString: () => 'generated', now: () => 1_000 })
 
 /** Kong's tree of complaints as single ones, each with the path of its field. */
-function flattenViolations(violation: Violation | null, path: Path = []): readonly Mistake[] {
+export function flattenViolations(violation: Violation | null, path: Path = []): readonly Mistake[] {
   if (violation === null) return []
   if (typeof violation === 'string') return [{ path, text: violation }]
   if (Array.isArray(violation))

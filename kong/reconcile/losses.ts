@@ -1,18 +1,18 @@
 import type { AdminClient } from '../admin/client.ts'
 import type { Change } from './change.ts'
-import type { Current } from './read.ts'
 
 /**
  * Finds deletions with which Kong deletes what nothing can restore: OAuth 2 tokens belong to an application, and to a
  * service where the plugin has no `global_credentials`.
+ *
+ * @param hasApplications without any there are no tokens, and nothing is asked.
  */
 export async function noteLosses(
-  client: AdminClient,
+  client: Pick<AdminClient, 'find'>,
   changes: readonly Change[],
-  current: readonly Current[],
+  hasApplications: boolean,
 ): Promise<readonly Change[]> {
-  // Tokens belong to applications: without any, nothing is asked.
-  if (!current.some(({ kind }) => kind === 'oauth2_credentials')) return changes
+  if (!hasApplications) return changes
   return Promise.all(
     changes.map(async change => {
       const path = tokensPath(change)

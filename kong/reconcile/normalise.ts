@@ -64,7 +64,7 @@ export function normaliseDeclared(
 }
 
 /** Replaces shorthands, those of the configuration that the name chooses included. */
-function expand(row: Row, schema: Schema): Row {
+export function expand(row: Row, schema: Schema): Row {
   const expanded = expandRecord(row, schema.spec)
   const config = schema.fieldsFor(row).get('config')?.spec
   if (!config || !isObject(expanded.config)) return expanded

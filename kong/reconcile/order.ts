@@ -17,12 +17,12 @@ import type { Step } from './steps/steps.ts'
  * - Where changes wait for each other in a circle (two entities swap their names), one is deleted and created again,
  *   with everything that Kong would delete together with it.
  *
- * @throws SluiceError SLUICE_APPLY_REFUSED when such a circle contains an entity that is not ours.
+ * @param whole all that is desired and all that Kong holds, without which no circle can be broken.
+ * @throws SluiceError SLUICE_APPLY_REFUSED when such a circle contains an entity that is not ours, or cannot be broken.
  */
 export function orderChanges(
   changes: readonly Change[],
-  desired: readonly Desired[],
-  current: readonly Current[],
+  whole?: { readonly desired: readonly Desired[]; readonly current: readonly Current[] },
 ): readonly Step[] {
   let remaining = [...changes]
   for (;;) {
@@ -32,7 +32,12 @@ export function orderChanges(
     const update = circle.find(node => node.change.action === 'update')
     // Creations and deletions alone make no circle: references have none.
     if (!update) throw new Error(`a circle of changes: ${circle.map(n => n.change.label).join(', ')}`)
-    remaining = replaceEntity(update.change, remaining, desired, current)
+    if (!whole)
+      throw new SluiceError(
+        'SLUICE_APPLY_REFUSED',
+        `${circle.map(({ change }) => change.label).join(' and ')} take each other's unique values: change one of them first`,
+      )
+    remaining = replaceEntity(update.change, remaining, whole.desired, whole.current)
   }
 }
 

@@ -59,7 +59,9 @@ export async function planState(
   if (current.isDbLess) refuseForeign(current, selectTags)
   const { changes, blocked, unchanged } = diff(desired, current, selectTags)
   refuseBlocked(blocked)
-  const steps = orderChanges(await noteLosses(client, changes, current.entities), desired, current.entities)
+  const whole = { desired, current: current.entities }
+  const hasApplications = current.entities.some(({ kind }) => kind === 'oauth2_credentials')
+  const steps = orderChanges(await noteLosses(client, changes, hasApplications), whole)
   const mask = createMask(current.schemas, declared.secrets, function* () {
     yield* current.entities
     for (const entity of desired) yield { kind: entity.kind, fields: entity.body }

@@ -75,7 +75,8 @@ export async function isWithoutDatabase(client: Pick<AdminClient, 'request'>): P
   }
 }
 
-async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
+/** All that Kong holds, as it reports it. */
+export async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
   const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
   const rows = new Map(
     await Promise.all(kinds.map(async kind => [kind, await listKind(client, kind, [])] as const)),

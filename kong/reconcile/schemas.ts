@@ -26,25 +26,30 @@ export async function fetchSchemas(
   plugins: Iterable<string>,
   vaults: Iterable<string>,
 ): Promise<SchemaSpecs> {
-  const fetchAll = async <N extends string>(prefix: string, names: Iterable<N>) => {
-    const found = await Promise.all(
-      [...new Set(names)].map(async name => {
-        const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
-        return spec ? [[name, spec as SchemaSpec & Row] as const] : []
-      }),
-    )
-    return found.flat()
-  }
   const [kinds, ofPlugins, ofVaults] = await Promise.all([
-    fetchAll('/schemas/', KIND_NAMES),
-    fetchAll('/schemas/plugins/', plugins),
-    fetchAll('/schemas/vaults/', vaults),
+    fetchAll(client, '/schemas/', KIND_NAMES),
+    fetchSubschemas(client, 'plugins', plugins),
+    fetchSubschemas(client, 'vaults', vaults),
   ])
-  return {
-    kinds: new Map(kinds),
-    plugins: Object.fromEntries(ofPlugins),
-    vaults: Object.fromEntries(ofVaults),
-  }
+  return { kinds: new Map(kinds), plugins: ofPlugins, vaults: ofVaults }
+}
+
+/** Fetches the schemas of the plugins or vaults that are named; those that this Kong does not know are left out. */
+export const fetchSubschemas = async (
+  client: AdminClient,
+  group: 'plugins' | 'vaults',
+  names: Iterable<string>,
+): Promise<Readonly<Record<string, SchemaSpec>>> =>
+  Object.fromEntries(await fetchAll(client, `/schemas/${group}/`, names))
+
+async function fetchAll<N extends string>(client: AdminClient, prefix: string, names: Iterable<N>) {
+  const found = await Promise.all(
+    [...new Set(names)].map(async name => {
+      const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
+      return spec ? [[name, spec as SchemaSpec & Row] as const] : []
+    }),
+  )
+  return found.flat()
 }
 
 /** Builds what fills in and checks entities as this Kong would. */

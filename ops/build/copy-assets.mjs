@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
-const ROOTS = ['plugins', 'events', 'kong', 'cli', 'ops', 'test', 'bench']
+const ROOTS = ['plugins', 'events', 'kong', 'management', 'cli', 'ops', 'test', 'bench']
 const ASSET = /\.(lua|sql|json|jsonl|html|css|proto|yaml|tmpl|sh)$/
 
 function copy(folder) {

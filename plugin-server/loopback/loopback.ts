@@ -26,7 +26,8 @@ const NOT_PASSED_ON =
   /^(connection|keep-alive|te|trailer|upgrade|transfer-encoding|expect|content-.*|if-.*|range|accept-encoding|via|x-real-ip|x-forwarded-.*|x-kong-request-id|sluice-loopback)$/
 
 export interface LoopbackParts {
-  readonly proxyUrl: string
+  /** Where Kong's proxy is. */
+  readonly proxyUrl: () => string
   readonly secret: string
   readonly store: Pick<Store, 'kind' | 'run'>
   readonly clock: Clock
@@ -67,7 +68,7 @@ export class Loopback {
     const stamp = { purpose, clientIp, depth, nonce, expiresAtMs: clock.now() + STAMP_LIVES_MS }
     const stamped = writeStamp(secret, stamp, { method, target, credentials: credentialsDigest(headers) })
     this.#own.set(nonce, 'made')
-    const url = `${proxyUrl.replace(/\/$/, '')}${target}`
+    const url = `${proxyUrl().replace(/\/$/, '')}${target}`
     return call(url, { method, headers: { ...headers, [STAMP_HEADER]: stamped }, body, timeoutMs })
   }
 

@@ -361,8 +361,9 @@ export class Conversation {
   #sendExit(exit: ExitAnswer): void {
     const merged = mergeHeaderWrites(this.#responseWrites)
     let { headers } = exit
-    if (merged.length === 1 && merged[0]!.method === 'kong.response.set_headers')
-      headers = overlayHeaders(merged[0]!.args[0] as HeaderFields, headers)
+    const [first] = merged
+    if (merged.length === 1 && first?.method === 'kong.response.set_headers')
+      headers = overlayHeaders(first.args[0] as HeaderFields, headers)
     else for (const write of merged) this.#say(write)
     // A nil in the middle would cut the arguments off, so an error without a message gets the status's own words.
     const isError = exit.method === 'kong.response.error'

@@ -10,7 +10,7 @@ export type HeaderFields = Readonly<Record<string, string | readonly string[]>>
 /** Joins neighbouring `set_header` and `set_headers` calls into one; a later value replaces an earlier one. */
 export function mergeHeaderWrites(writes: readonly Write[]): readonly Write[] {
   // The usual case: there is nothing to join.
-  if (writes.length === 1 && writes[0]!.method === 'kong.response.set_headers') return writes
+  if (writes.length === 1 && writes[0]?.method === 'kong.response.set_headers') return writes
   return joinNeighbours(writes, 'kong.response.set_header', 'kong.response.set_headers')
 }
 
@@ -22,9 +22,8 @@ const REQUEST_HEADER_WRITES: readonly Method[] = [
 /** The same for headers of the request to the service: members of a composed plugin share one call. */
 export function mergeRequestWrites(writes: readonly Write[]): readonly Write[] {
   if (writes.length === 1) return writes
-  const isHeaderWrite = ({ method }: Write) => REQUEST_HEADER_WRITES.includes(method)
-  if (!writes.some((write, index) => index > 0 && isHeaderWrite(write) && isHeaderWrite(writes[index - 1]!)))
-    return writes
+  const isHeaderWrite = (write?: Write) => write !== undefined && REQUEST_HEADER_WRITES.includes(write.method)
+  if (!writes.some((write, index) => isHeaderWrite(write) && isHeaderWrite(writes[index - 1]))) return writes
   return joinNeighbours(writes, 'kong.service.request.set_header', 'kong.service.request.set_headers')
 }
 

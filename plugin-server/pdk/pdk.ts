@@ -38,6 +38,8 @@ function defineInner(namespace: NamespaceClass, name: string, Inner: NamespaceCl
     get(this: PdkNamespace & { [slot: symbol]: PdkNamespace | undefined }) {
       const made = this[slot]
       if (made) return made
+      // Of the prototype, what is made here would be everybody's.
+      if (this[CONVERSATION] === undefined) return undefined
       const fresh = new Inner(this[CONVERSATION])
       this[slot] = fresh
       return fresh

@@ -61,7 +61,7 @@ class Fields<T extends Json> {
 
   toJson(): Json {
     return Object.fromEntries(
-      [...this.#values].map(([name, values]) => [name, values.length === 1 ? values[0]! : values]),
+      [...this.#values].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
     )
   }
 }

@@ -150,7 +150,7 @@ function readUnion(schema: Schema, value: unknown, path: string, problems: strin
   })
   const good = attempts.find(attempt => attempt.found.length === 0)
   if (good) return good.value
-  problems.push(...attempts[0]!.found)
+  problems.push(...(attempts[0]?.found ?? []))
   return value
 }
 

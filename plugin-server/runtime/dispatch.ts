@@ -103,7 +103,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   /** Runs member after member, without a promise as long as their handlers are synchronous. */
   #next(): void {
     const { members } = this.#instance
-    for (; this.#index < members.length; this.#index++) if (!this.#run(members[this.#index]!)) return
+    for (let member = members[this.#index]; member; member = members[++this.#index])
+      if (!this.#run(member)) return
     this.#finish(this.#outcome)
   }
 
@@ -116,8 +117,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     let result: unknown
     this.#inHandler = true
     try {
-      const shared = member.phaseContexts[this.#phase]!
-      result = handler(this.#pdk as never, new HandlerContext(shared, this, this.#index) as never)
+      const context = new HandlerContext(member.contextOf(this.#phase), this, this.#index)
+      result = handler(this.#pdk as never, context as never)
       this.#inHandler = false
     } catch (error) {
       this.#inHandler = false
@@ -224,7 +225,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   refused(error: unknown, answer: ExitAnswer = UNAVAILABLE): void {
     if (this.#over) return
-    const member = this.#instance.members[this.#index]!
+    const member = this.#instance.members[this.#index]
+    if (!member) return
     this.#report(member.plugin, 'error', error)
     if (member.onError === 'closed' && this.#conversation.canExit) this.#deny('error', answer)
   }
@@ -240,7 +242,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
       this.#deadline = this.#parts.deadlines.start(LOG_DEADLINE_MS, this)
       return
     }
-    const member = this.#instance.members[this.#index]!
+    const member = this.#instance.members[this.#index]
+    if (!member) return
     this.#report(member.plugin, 'late', undefined)
     if (!this.#applyPolicy(member, 'late')) return
     if (this.#index + 1 >= this.#instance.members.length) {

@@ -1,6 +1,6 @@
 import type { Agent, Dispatcher } from 'undici'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import type { Fetch, FetchOptions } from '../../sdk/fetch.ts'
+import type { Fetch, FetchAnswer, FetchOptions } from '../../sdk/fetch.ts'
 import type { LoopbackAnswer } from '../../sdk/loopback.ts'
 
 const DEFAULT_TIMEOUT_MS = 1000
@@ -66,9 +66,9 @@ async function fetchWith(
   { undici, agent }: Opened,
   url: string | URL,
   { timeoutMs = DEFAULT_TIMEOUT_MS, redirect = 'manual', method, headers, body }: FetchOptions,
-): Promise<Response> {
+): Promise<FetchAnswer> {
   try {
-    const answer = await undici.fetch(url, {
+    return await undici.fetch(url, {
       dispatcher: agent,
       // It ends the reading of the body, too.
       signal: AbortSignal.timeout(timeoutMs),
@@ -77,7 +77,6 @@ async function fetchWith(
       ...(headers !== undefined && { headers }),
       ...(body !== undefined && { body }),
     })
-    return answer as unknown as Response
   } catch (error) {
     throw failure(url, timeoutMs, error)
   }

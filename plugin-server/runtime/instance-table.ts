@@ -40,63 +40,68 @@ export interface InstanceTable {
 
 /** @param firstId random in int32, so that ids do not repeat after a restart. */
 export function createInstanceTable(clock: Clock, firstId: number): InstanceTable {
-  const byId = new Map<number, Entry>()
-  const byKey = new Map<string, Entry>()
-  let nextId = firstId
+  return new Table(clock, firstId)
+}
 
-  const takeId = () => {
-    let id = nextId
-    // Not 0, which ProtoBuf leaves out, and no negative ones.
+class Table implements InstanceTable {
+  readonly #clock: Clock
+  readonly #byId = new Map<number, Entry>()
+  readonly #byKey = new Map<string, Entry>()
+  #nextId: number
+
+  constructor(clock: Clock, firstId: number) {
+    this.#clock = clock
+    this.#nextId = firstId
+  }
+
+  start(key: string, entity: string): { readonly id: number; readonly isNew: boolean } {
+    const touchedAtMs = this.#clock.now()
+    const known = this.#byKey.get(key)
+    if (known) {
+      known.references++
+      known.touchedAtMs = touchedAtMs
+      known.superseded = false
+      return { id: known.id, isNew: false }
+    }
+    for (const entry of this.#byId.values()) if (entry.entity === entity) entry.superseded = true
+    const entry: Entry = { id: this.#takeId(), key, entity, references: 1, superseded: false, touchedAtMs }
+    this.#byId.set(entry.id, entry)
+    this.#byKey.set(key, entry)
+    return { id: entry.id, isNew: true }
+  }
+
+  close(id: number): void {
+    const entry = this.#byId.get(id)
+    // Kept for a while: a request of the same worker may already hold the id.
+    if (entry) entry.references = Math.max(0, entry.references - 1)
+  }
+
+  forget(id: number): void {
+    const entry = this.#byId.get(id)
+    if (!entry) return
+    this.#byId.delete(id)
+    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key)
+  }
+
+  collect(usedAtMs: (id: number) => number): number[] {
+    const now = this.#clock.now()
+    const isOld = (entry: Entry) => now - Math.max(entry.touchedAtMs, usedAtMs(entry.id)) > keepMs(entry)
+    const old = [...this.#byId.values()].filter(isOld).map(({ id }) => id)
+    for (const id of old) this.forget(id)
+    return old
+  }
+
+  #takeId(): number {
+    let id = this.#nextId
+    // Not 0, which ProtoBuf does not write, and no negative ones.
     do id = id >= 0x7fff_ffff || id < 1 ? 1 : id + 1
-    while (byId.has(id))
-    nextId = id
+    while (this.#byId.has(id))
+    this.#nextId = id
     return id
   }
-  const forget = (id: number) => {
-    const entry = byId.get(id)
-    if (!entry) return
-    byId.delete(id)
-    if (byKey.get(entry.key) === entry) byKey.delete(entry.key)
-  }
+}
 
-  return {
-    start(key, entity) {
-      const known = byKey.get(key)
-      if (known) {
-        known.references++
-        known.touchedAtMs = clock.now()
-        known.superseded = false
-        return { id: known.id, isNew: false }
-      }
-      for (const entry of byId.values()) if (entry.entity === entity) entry.superseded = true
-      const entry: Entry = {
-        id: takeId(),
-        key,
-        entity,
-        references: 1,
-        superseded: false,
-        touchedAtMs: clock.now(),
-      }
-      byId.set(entry.id, entry)
-      byKey.set(key, entry)
-      return { id: entry.id, isNew: true }
-    },
-    close(id) {
-      const entry = byId.get(id)
-      // Kept for a while: a request of the same worker may already hold the id.
-      if (entry) entry.references = Math.max(0, entry.references - 1)
-    },
-    forget,
-    collect(usedAtMs) {
-      const now = clock.now()
-      const old: number[] = []
-      for (const entry of byId.values()) {
-        const keepMs =
-          entry.references === 0 ? KEEP_CLOSED_MS : entry.superseded ? KEEP_SUPERSEDED_MS : KEEP_UNUSED_MS
-        if (now - Math.max(entry.touchedAtMs, usedAtMs(entry.id)) > keepMs) old.push(entry.id)
-      }
-      for (const id of old) forget(id)
-      return old
-    },
-  }
+function keepMs({ references, superseded }: Entry): number {
+  if (references === 0) return KEEP_CLOSED_MS
+  return superseded ? KEEP_SUPERSEDED_MS : KEEP_UNUSED_MS
 }

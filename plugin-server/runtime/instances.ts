@@ -26,8 +26,8 @@ export interface Member {
   readonly plugin: RegisteredPlugin
   readonly onError: FailurePolicy
   readonly context: MemberContext
-  /** What the handler of each of its phases is given. */
-  readonly phaseContexts: Readonly<Partial<Record<Phase, SharedContext>>>
+  /** What the handler of a phase is given. */
+  readonly contextOf: (phase: Phase) => SharedContext
 }
 
 /** What all events of an instance and phase share. */
@@ -152,11 +152,16 @@ export function createMember(
   }
   const onError = failurePolicy(definition, config)
   const context = { config, scope, memory, instance }
-  const phases = Object.keys(definition.phases) as Phase[]
-  const phaseContexts = Object.fromEntries(
-    phases.map(phase => [phase, phaseContextOf(context, host.log, phase)]),
-  )
-  return { plugin, onError, context, phaseContexts }
+  const shared = new Map<Phase, SharedContext>()
+  const contextOf = (phase: Phase) => {
+    let own = shared.get(phase)
+    if (!own) {
+      own = phaseContextOf(context, host.log, phase)
+      shared.set(phase, own)
+    }
+    return own
+  }
+  return { plugin, onError, context, contextOf }
 }
 
 /** The configuration's field overrides the default, where the plugin declares one of that name. */

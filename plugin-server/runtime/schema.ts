@@ -1,5 +1,5 @@
 /** TypeBox → Kong's schema, for the dump. Kong validates configurations by it and fills in the defaults. */
-import type { TObject, TSchema } from 'typebox'
+import type { TSchema } from 'typebox'
 import { SluiceError } from '../../foundation/errors.ts'
 import type { Schema } from './json-schema.ts'
 
@@ -24,8 +24,8 @@ const PASSED_ON = [
  * @param where names the place in errors, such as `config.tiers`.
  * @throws SLUICE_PLUGIN_INVALID for a type that Kong can't express.
  */
-export function kongFields(schema: TObject, where: string): Record<string, KongField>[] {
-  const { properties = {}, required = [] } = schema as unknown as Schema
+export function kongFields(schema: object, where: string): Record<string, KongField>[] {
+  const { properties = {}, required = [] } = schema as Schema
   return Object.entries(properties).map(([name, property]) => ({
     [name]: kongField(property, `${where}.${name}`, required.includes(name)),
   }))
@@ -72,7 +72,7 @@ function typeOf(schema: Schema, where: string): KongField {
 
 function objectField(schema: Schema, where: string): KongField {
   const [values] = Object.values(schema.patternProperties ?? {})
-  if (!values) return { type: 'record', fields: kongFields(schema as unknown as TObject, where) }
+  if (!values) return { type: 'record', fields: kongFields(schema, where) }
   return {
     type: 'map',
     keys: { type: 'string', ...(schema.keys as KongField | undefined) },

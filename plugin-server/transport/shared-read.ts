@@ -44,9 +44,10 @@ export function takeHandles(server: Server, accept: (handle: Handle) => void): v
  * @returns the socket to use from now on; an accepted one itself where this Node can't do it.
  */
 export function readInto(buffer: Buffer, accepted: Socket | Handle, take: Take): Socket {
-  const handle = accepted instanceof Socket ? (accepted as unknown as Handled)._handle : accepted
+  const handled = accepted instanceof Socket ? (accepted as unknown as Handled) : undefined
+  const handle = handled ? handled._handle : (accepted as Handle)
   if (!isHandle(handle)) return (accepted as Socket).on('data', take)
-  if (accepted instanceof Socket) (accepted as unknown as Handled)._handle = null
+  if (handled) handled._handle = null
   const options = {
     handle,
     onread: {

@@ -29,7 +29,7 @@ interface Instance {
 }
 
 /**
- * Records who used which credential, when, on what and with what outcome, forevery request that was authenticated
+ * Records who used which credential, when, on what and with what outcome, for every request that was authenticated
  * or refused. It runs in the log phase, asks Kong one question, and never changes a request.
  */
 export const plugin = definePlugin({

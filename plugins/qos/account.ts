@@ -1,4 +1,4 @@
-import { figuresOf, withFigures } from './figures.ts'
+import { withFigures } from './figures.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type LimitSet, overridden } from './limit-set.ts'
 import { type Demand, REFUSED, take } from './limiter.ts'
@@ -71,7 +71,7 @@ type States = readonly (Stored | undefined)[]
 const withTheirFigures = (limits: readonly Limit[], states: States): States =>
   limits.map((limit, i) => {
     const state = states[i]
-    return state === undefined ? undefined : withFigures(limit, state, figuresOf(limit))
+    return state === undefined ? undefined : withFigures(limit, state)
   })
 
 /** Follows a change of the limits: another tier, another configuration, a new calendar period. */

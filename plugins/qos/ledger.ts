@@ -21,7 +21,7 @@ interface Call {
   readonly operation: TakeArguments['operation']
   readonly demand: Demand
   readonly store: Store
-  readonly onLate?: (answer: Promise<Taken>) => void
+  readonly onLate: ((answer: Promise<Taken>) => void) | undefined
 }
 
 /**
@@ -65,7 +65,8 @@ export class Ledger {
       operation: 'take',
       demand,
       store: isPatient ? store.patient : store,
-      onLate: answer => this.#awaitLate(account, demand.wanted, answer),
+      // Memory is never late.
+      onLate: store.kind === 'memory' ? undefined : answer => this.#awaitLate(account, demand.wanted, answer),
     })
   }
 
@@ -139,7 +140,7 @@ export class Ledger {
     const { limitSet } = account
     const { patient: store } = this.#options.store
     const demand = { ...NOTHING, cost }
-    return this.#run({ account, limitSet, operation: 'add', demand, store, ...(onLate && { onLate }) })
+    return this.#run({ account, limitSet, operation: 'add', demand, store, onLate })
   }
 
   #run({ account, limitSet, operation, demand, store, onLate }: Call): Taken | Promise<Taken> {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { figuresOf } from './figures.ts'
 import { fieldOf, type Limit } from './limit.ts'
 
 /** The limits of a tier as the script takes them: made once, since their text is the larger part of a call. */
@@ -7,19 +7,15 @@ export interface LimitSet {
   readonly fields: readonly string[]
   /** The limits as ARGV[1] of take.lua has them. */
   readonly text: string
-  /** Stands for all figures of the limits together; see figures.ts. */
-  readonly print: string
   /** Whether a limit refuses nothing: it tells request by request who would have been refused. */
   readonly hasShadow: boolean
 }
 
 export function createLimitSet(limits: readonly Limit[]): LimitSet {
-  const text = JSON.stringify(limits.flatMap(placesOf)).slice(1, -1)
   return {
     limits,
     fields: limits.map(fieldOf),
-    text,
-    print: createHash('sha1').update(text).digest('base64url').slice(0, 8),
+    text: JSON.stringify(limits.flatMap(placesOf)).slice(1, -1),
     hasShadow: limits.some(limit => limit.shadow),
   }
 }
@@ -27,7 +23,15 @@ export function createLimitSet(limits: readonly Limit[]): LimitSet {
 function placesOf(limit: Limit): unknown[] {
   const burst = limit.kind === 'gcra' ? limit.burst : 0
   const per = limit.kind === 'calendar' ? limit.bounds : limit.perMicros
-  return [limit.kind, fieldOf(limit), limit.shadow ? 1 : 0, limit.requests, burst, per]
+  return [
+    limit.kind,
+    fieldOf(limit),
+    limit.shadow ? 1 : 0,
+    limit.requests,
+    burst,
+    per,
+    `,${figuresOf(limit)}`,
+  ]
 }
 
 /** The limits of one subject that an operator has changed for a while, as the field `o` of its hash holds them. */

@@ -5,8 +5,8 @@
  *     sliding   [number of the window, its count, the count of the one before]
  *     calendar  [beginning of the period, its count, its end]
  *
- * It is counted by the figures of its limit. One that was counted by others has the first of them behind it (gcra: the
- * interval, sliding: the length of a window), and is carried over when it is read; see figures.ts.
+ * It is counted by the figures of its limit, unless the figures that it was counted by stand behind it (see figures.ts):
+ * then it is carried over when it is read.
  */
 export type Stored = number | readonly number[]
 

@@ -69,7 +69,7 @@ export function take(
 function grant(available: number, { cost, wanted, ahead, reserve }: Demand): number {
   if (available < cost) return REFUSED
   const most = Math.min(wanted, available)
-  const now = cost > 0 ? most - (most % cost) : most
+  const now = cost > 1 ? most - (most % cost) : most
   return now + Math.max(0, Math.min(ahead, available - reserve - now))
 }
 

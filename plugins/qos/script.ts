@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { StoreScript } from '../../sdk/sdk.ts'
-import { formatFigures, parseFigures, withFigures } from './figures.ts'
+import type { StoredHash, StoreScript } from '../../sdk/sdk.ts'
+import { withFigures } from './figures.ts'
+import { intervalMicros } from './gcra.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type LimitSet, overridden, parseOverrides } from './limit-set.ts'
 import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
@@ -60,24 +61,19 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
       states += typeof state === 'number' ? `,${state}` : state === undefined ? ',""' : `,[${state}]`
     }
     const head = `"${operation}",${cost},${wanted},${ahead},${reserve},"${remembered.generation}",${forced ? 1 : 0}`
-    return [`[${head},"${limitSet.print}"${states},${limitSet.text}]`]
+    return [`[${head}${states},${limitSet.text}]`]
   },
 
   apply(hash, args, now) {
     const { limitSet, operation, cost, remembered } = args
     let generation = String(hash.get('b') ?? '')
     const overrides = String(hash.get('o') ?? '')
-    const figures = String(hash.get('f') ?? '')
-    const { limits, print } = inForce(limitSet, overrides, now)
-    const before = figures.endsWith(print) ? undefined : parseFigures(figures)
+    const limits = overridden(limitSet.limits, overrides, now)
     const reseeds = isLost(generation, args)
     const known: (Stored | undefined)[] = []
     for (let i = 0; i < limits.length; i++) {
-      const field = limitSet.fields[i]!
-      let state = hash.get(field) as Stored | undefined
-      const counted = before?.get(field)
-      if (counted && state !== undefined) state = withFigures(limits[i]!, state, counted)
-      known.push(reseeds ? stricter(limits[i]!, state, remembered.states[i], now) : state)
+      const stored = hash.get(limitSet.fields[i]!) as Stored | undefined
+      known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
     }
     let granted: number
     let states: readonly Stored[]
@@ -93,8 +89,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
         generation = String(now)
         hash.set('b', generation)
       }
-      if (before) hash.set('f', formatFigures(limits, print, figures))
-      for (let i = 0; i < states.length; i++) hash.set(limitSet.fields[i]!, states[i]!)
+      for (let i = 0; i < states.length; i++) keep(hash, limitSet.fields[i]!, limits[i]!, states[i]!)
     }
     return {
       result: { granted, nowMicros: now, generation, overrides, overrun, states },
@@ -108,19 +103,17 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
   },
 }
 
-/** The limits with the overrides that are in force, and what stands for them together. */
-function inForce(
-  limitSet: LimitSet,
-  overrides: string,
-  now: number,
-): { limits: readonly Limit[]; print: string } {
-  const print = ` ${limitSet.print}`
-  if (overrides === '') return { limits: limitSet.limits, print }
-  const active = parseOverrides(overrides).filter(({ untilMicros }) => untilMicros > now)
-  return {
-    limits: overridden(limitSet.limits, overrides, now),
-    print: print + active.map(({ field, requests, burst }) => `;${field},${requests},${burst}`).join(''),
+/** Puts a state into memory, in the place of the one there where its figures are the same. */
+function keep(hash: StoredHash, field: string, limit: Limit, state: Stored): void {
+  const kept = hash.get(field)
+  if (limit.kind === 'gcra' && typeof state === 'number' && Array.isArray(kept)) {
+    const isSame = kept[1] === intervalMicros(limit) && kept[2] === limit.burst
+    if (isSame && (kept[3] ?? limit.burst) === limit.requests) {
+      kept[0] = state
+      return
+    }
   }
+  hash.set(field, withFigures(limit, state))
 }
 
 /**

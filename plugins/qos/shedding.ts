@@ -1,14 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Host } from '../../sdk/sdk.ts'
+import type { Bounds } from './adaptive-limit.ts'
 import type { ComposedConfig } from './config.ts'
 import type { TryBounds } from './in-flight.ts'
-import {
-  type Admission,
-  type Bounds,
-  createOverload,
-  type Overload,
-  type UpstreamAnswer,
-} from './overload.ts'
+import { type Admission, Overload, type UpstreamAnswer } from './overload.ts'
 import type { Tier } from './policy.ts'
 
 /** One event a service, tier and reason in this time. */
@@ -92,7 +87,7 @@ export class Shedding {
     const known = this.#services.get(service)
     if (known && known.options === options) return known.overload
     const bounds = boundsOf(options)
-    const overload = known?.overload ?? createOverload(bounds)
+    const overload = known?.overload ?? new Overload(bounds)
     if (known) overload.rebound(bounds)
     this.#services.set(service, { overload, options })
     return overload

@@ -47,61 +47,27 @@ export function standingOf(key: string, state: SubjectState): Standing {
     scope: parts?.scope,
     subject: parts?.subject,
     expiresInSeconds: expireInMs === undefined ? undefined : Math.ceil(expireInMs / 1000),
-    limits: readLimits(fields).map(({ limit, stored }) => {
+    limits: [...fields].flatMap(([field, text]) => {
+      const stored = text.split(',').map(Number)
+      const limit = limitOf(field, stored)
+      if (!limit) return []
       const [inForce = limit] = overridden([limit], overrides, nowMicros)
-      return limitStanding(inForce, stored, nowMicros)
+      return [limitStanding(inForce, stored, nowMicros)]
     }),
     changes: changesOf(overrides, nowMicros),
   }
 }
 
-interface StoredLimit {
-  /** As it was when it was stored. */
-  readonly limit: Limit
-  readonly stored: Stored
-}
-
-/** Puts the states of the hash together with their figures, which its field `f` has; see take.lua. */
-function readLimits(fields: SubjectState['fields']): StoredLimit[] {
-  const figures = (fields.get('f') ?? '').split(' ')[0]!
-  return figures.split(';').flatMap(text => {
-    const [field = '', ...numbers] = text.split(',')
-    const state = fields.get(field)
-    if (state === undefined) return []
-    const made = limitOf(field, numbers.map(Number), state.split(',').map(Number))
-    return made ? [made] : []
-  })
-}
-
-function limitOf(
-  field: string,
-  figures: readonly number[],
-  state: readonly number[],
-): StoredLimit | undefined {
-  const [a = 0, b = 0, c = 0] = state
-  const [first = 0, second = 0, third = 0] = figures
+/** The limit whose state this is, as it was when it was stored; undefined for other fields of the hash. */
+function limitOf(field: string, [a = 0, b = 0, c = 0, d = c, e = 0]: readonly number[]): Limit | undefined {
   const common = { name: field.slice(2), shadow: false }
   switch (field.slice(0, 2)) {
-    case 'g:': {
-      const limit: Limit = {
-        ...common,
-        kind: 'gcra',
-        requests: third,
-        burst: second,
-        perMicros: first * third,
-      }
-      return { limit, stored: [a, first, second, third] }
-    }
+    case 'g:':
+      return { ...common, kind: 'gcra', requests: d, burst: c, perMicros: b * d }
     case 's:':
-      return {
-        limit: { ...common, kind: 'sliding', requests: second, perMicros: first },
-        stored: [a, b, c, first, second],
-      }
+      return { ...common, kind: 'sliding', requests: e, perMicros: d }
     case 'c:':
-      return {
-        limit: { ...common, kind: 'calendar', requests: first, bounds: [a, a, c, c] },
-        stored: [a, b, c, first],
-      }
+      return { ...common, kind: 'calendar', requests: d, bounds: [a, a, c, c] }
   }
   return undefined
 }

@@ -1,63 +1,59 @@
 -- Decides over all limits of one subject and debits all of them or none. The same as limiter.ts, number for number.
 --
--- KEYS[1]  the subject's hash: b = generation, o = overrides, f = figures, one field a limit
+-- KEYS[1]  the subject's hash: b = generation, o = overrides, one field a limit
 -- ARGV[1]  the request and its limits, one flat list in JSON:
---            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced, print,
+--            operation "take" or "add", cost, wanted, ahead, reserve, generation, forced,
 --            what the node knew last of each limit: its state, or "" for nothing,
---            six places a limit: kind, field, shadow, requests, burst, per
+--            seven places a limit: kind, field, shadow, requests, burst, per, figures
 --          per is a time, of a calendar limit the list of its four bounds; times are in microseconds. burst is of
---          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted.
---          print stands for all figures of the limits together
+--          meaning to gcra only. shadow 1: the limit refuses nothing, and is debited only when it would have admitted
 -- Answers  a list in JSON: granted (-1: refused), now in seconds and microseconds, generation, overrides, the shadow
 --          limits that would have refused (their places from 0 on), the state of each limit
 --
 -- The state of a limit is a number (gcra: the theoretical arrival time) or numbers separated by commas (sliding: number
--- of the window, its count, the count before; calendar: beginning of the period, its count, its end).
---
--- The figures are those that the states were stored under, field,figure,…; for each limit (gcra: interval, burst,
--- requests; sliding: window, requests; calendar: requests), and behind a space the print that stood for them. Where
--- that is not the print of the request, states are carried over (see gcra.ts, sliding.ts). A state that the node knew
--- under other figures is a list with the first of them behind it.
+-- of the window, its count, the count before; calendar: beginning of the period, its count, its end). Behind it stand
+-- the figures that it was stored under, each after a comma: of gcra interval, burst, requests where they differ from
+-- burst; of sliding window, requests; of calendar requests. Where they are not those of the limit, the state is carried
+-- over (see gcra.ts, sliding.ts). A state that the node knew under other figures has those behind it.
 --
 -- Written for speed, since it runs for every request: one flat list is read faster than lists in a list, one text is
--- answered faster than a list, a table is filled faster where it was made with room, and figures are seldom read.
+-- answered faster than a list, a table is filled faster where it was made with room, and figures are compared as text.
 local ask = cjson.decode(ARGV[1])
 local known = ask[6]
-local count = (#ask - 8) / 7
+local count = (#ask - 7) / 8
 local unpack, floor, ceil, min, max, format = unpack, math.floor, math.ceil, math.min, math.max, string.format
 
--- The places of limit i stand behind base + 6 * i.
-local base = 2 + count
+-- The places of limit i stand behind base + 7 * i.
+local base = count
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local fields = {'b', 'o', 'f', 0, 0, 0}
-for i = 1, count do fields[i + 3] = ask[base + 6 * i + 2] end
-local stored = redis.call('HMGET', KEYS[1], unpack(fields, 1, count + 3))
-local generation, overrides, figures = stored[1] or '', stored[2] or '', stored[3] or ''
+local fields = {'b', 'o', 0, 0, 0}
+for i = 1, count do fields[i + 2] = ask[base + 7 * i + 2] end
+local stored = redis.call('HMGET', KEYS[1], unpack(fields, 1, count + 2))
+local generation, overrides = stored[1] or '', stored[2] or ''
 
-local print, overridden_until = ' ' .. ask[8], 0
+local overridden_until = 0
 if overrides ~= '' then
   for field, requests, burst, ends in string.gmatch(overrides, '(%S+) (%d+) (%d+) (%d+);') do
     if tonumber(ends) > now then
-      print = print .. ';' .. field .. ',' .. requests .. ',' .. burst
       overridden_until = max(overridden_until, tonumber(ends))
       for i = 1, count do
-        local at = base + 6 * i
-        if ask[at + 2] == field then ask[at + 4], ask[at + 5] = tonumber(requests), tonumber(burst) end
+        local at = base + 7 * i
+        -- Without figures: they are made below.
+        if ask[at + 2] == field then ask[at + 4], ask[at + 5], ask[at + 7] = tonumber(requests), tonumber(burst), nil end
       end
     end
   end
 end
 
--- The first figure of each limit, where it may be another one now.
-local before = {}
-local is_same = string.sub(figures, -#print) == print
-if not is_same then
-  for field, first in string.gmatch(string.match(figures, '^%S*'), '([^,;]+),([%d.]+)[^;]*;') do
-    before[field] = tonumber(first)
+local function figures_of(kind, requests, burst, per)
+  if kind == 'gcra' then
+    local all = format(per % 1 == 0 and ',%.0f,%.0f' or ',%.2f,%.0f', per, burst)
+    return burst == requests and all or format('%s,%.0f', all, requests)
   end
+  return kind == 'sliding' and format(',%.0f,%.0f', per, requests) or format(',%.0f', requests)
 end
 
 -- The counts of a sliding limit as its window `index` sees them.
@@ -86,11 +82,16 @@ local function read(kind, burst, per, was, a, b, c)
   return {start, c > now and b or 0}
 end
 
-local function stored_state(kind, field, burst, per, text)
+local function stored_state(kind, burst, per, figures, text)
   if not text then return read(kind, burst, per) end
-  if kind == 'gcra' then return read(kind, burst, per, before[field], tonumber(text)) end
-  local a, b, c = string.match(text, '([^,]+),([^,]+),([^,]+)')
-  return read(kind, burst, per, before[field], tonumber(a), tonumber(b), tonumber(c))
+  if kind == 'gcra' then
+    local at = string.find(text, figures, 1, true)
+    if at and at + #figures > #text then return read(kind, burst, per, nil, tonumber(string.sub(text, 1, at - 1))) end
+    local tat, interval = string.match(text, '([^,]+),([^,]+)')
+    return read(kind, burst, per, tonumber(interval), tonumber(tat))
+  end
+  local a, b, c, d = string.match(text, '([^,]+),([^,]+),([^,]+),([^,]+)')
+  return read(kind, burst, per, tonumber(d), tonumber(a), tonumber(b), tonumber(c))
 end
 
 local function known_state(kind, burst, per, state)
@@ -116,16 +117,20 @@ local reseed = known ~= '' and
 
 local states, least = {0, 0, 0}, math.huge
 for i = 1, count do
-  local at = base + 6 * i
-  local kind, field, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
+  local at = base + 7 * i
+  local kind, _, shadow, requests, burst, per, figures = unpack(ask, at + 1, at + 7)
   if kind == 'gcra' then
     per = ceil(4 * per / requests) / 4
     ask[at + 6] = per
   end
-  local state = stored_state(kind, field, burst, per, stored[i + 3])
+  if not figures then
+    figures = figures_of(kind, requests, burst, per)
+    ask[at + 7] = figures
+  end
+  local state = stored_state(kind, burst, per, figures, stored[i + 2])
   local left = available(kind, requests, burst, per, state)
-  if reseed and ask[8 + i] ~= '' then
-    local remembered = known_state(kind, burst, per, ask[8 + i])
+  if reseed and ask[7 + i] ~= '' then
+    local remembered = known_state(kind, burst, per, ask[7 + i])
     local remaining = available(kind, requests, burst, per, remembered)
     if remaining < left then state, left = remembered, remaining end
   end
@@ -141,7 +146,7 @@ if not takes then
   amount = granted
 elseif least >= cost then
   granted = min(ask[3], least)
-  if cost > 0 then granted = granted - granted % cost end
+  if cost > 1 then granted = granted - granted % cost end
   granted = granted + max(0, min(ask[4], least - ask[5] - granted))
   amount = granted
 end
@@ -155,10 +160,10 @@ local function end_of(bounds, start)
 end
 
 local overrun, after = '', ''
-local write, lives = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, max(0, overridden_until - now)
+local write, lives = {0, 0, 0, 0, 0, 0, 0, 0}, max(0, overridden_until - now)
 for i = 1, count do
-  local at = base + 6 * i
-  local kind, field, shadow, requests, burst, per = unpack(ask, at + 1, at + 6)
+  local at = base + 7 * i
+  local kind, field, shadow, requests, burst, per, figures = unpack(ask, at + 1, at + 7)
   local state, debit, reset, text, told = states[i], amount, 0, nil, nil
   if takes and shadow == 1 and available(kind, requests, burst, per, state) < granted then
     overrun = (overrun == '' and '' or overrun .. ',') .. i - 1
@@ -182,30 +187,8 @@ for i = 1, count do
     told = '[' .. text .. ']'
   end
   after = i == 1 and told or after .. ',' .. told
-  write[2 * i - 1], write[2 * i] = field, text
+  write[2 * i - 1], write[2 * i] = field, text .. figures
   if reset > lives then lives = reset end
-end
-
--- The figures of these limits, and those of others that the hash holds.
-local function figures_now()
-  local own, all = {}, ''
-  for i = 1, count do
-    local at = base + 6 * i
-    local kind, field, _, requests, burst, per = unpack(ask, at + 1, at + 6)
-    own[field] = true
-    if kind == 'gcra' then
-      local form = per % 1 == 0 and '%s%s,%.0f,%.0f,%.0f;' or '%s%s,%.2f,%.0f,%.0f;'
-      all = format(form, all, field, per, burst, requests)
-    elseif kind == 'sliding' then
-      all = format('%s%s,%.0f,%.0f;', all, field, per, requests)
-    else
-      all = format('%s%s,%.0f;', all, field, requests)
-    end
-  end
-  for one, field in string.gmatch(string.match(figures, '^%S*'), '(([^,;]+),[^;]+;)') do
-    if not own[field] then all = all .. one end
-  end
-  return all .. print
 end
 
 if amount ~= 0 or reseed then
@@ -213,10 +196,6 @@ if amount ~= 0 or reseed then
   if generation == '' then
     generation = format('%.0f', now)
     write[length + 1], write[length + 2] = 'b', generation
-    length = length + 2
-  end
-  if not is_same then
-    write[length + 1], write[length + 2] = 'f', figures_now()
     length = length + 2
   end
   redis.call('HSET', KEYS[1], unpack(write, 1, length))

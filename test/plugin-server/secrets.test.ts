@@ -20,6 +20,9 @@ const SECRETS: Readonly<Record<string, string>> = {
   SLUICE_AMQP_URL: `amqp://user:${planted('amqp')}@127.0.0.1:1/`,
   SLUICE_FINGERPRINT_SECRET: planted('fingerprint-secret-of-the-audit'),
   SLUICE_FINGERPRINT_OLD_SECRETS: planted('fingerprint-of-old'),
+  SLUICE_ADMIN_URL: `http://user:${planted('admin')}@127.0.0.1:1`,
+  SLUICE_MANAGER_KEY: planted('manager-key'),
+  SLUICE_MANAGER_POSTGRES_URL: `postgres://user:${planted('manager-postgres')}@127.0.0.1:1/x`,
   SLUICE_LOOPBACK_SECRET: planted('loopback'),
   SLUICE_OTHER_TOKEN: planted('token-of-another-plugin'),
 }

@@ -29,7 +29,18 @@ const GLOBALS: readonly unknown[] = [
   ...Object.getOwnPropertyNames(globalThis).map(name => (globalThis as Record<string, unknown>)[name]),
 ]
 
+/** Its getters are for its instances: called on itself, one that remembers what it gives would spoil all of them. */
+const isPrototype = (value: object): boolean =>
+  typeof value.constructor === 'function' &&
+  Object.hasOwn(value, 'constructor') &&
+  value.constructor.prototype === value
+
 function childrenOf(value: object): [name: string, child: unknown][] {
+  if (isPrototype(value))
+    return Object.entries(Object.getOwnPropertyDescriptors(value)).map(([name, found]) => [
+      `.${name}`,
+      found.value ?? found.get,
+    ])
   const children: [string, unknown][] = []
   for (let at: object | null = value; at !== null; at = Object.getPrototypeOf(at) as object | null) {
     for (const key of Reflect.ownKeys(at)) {

@@ -72,7 +72,7 @@ async function look(
       if (images.shows(change, image, row) || (!row && isExpired(kong, change))) return
       errors.set(seq, new Error('Kong shows something else: it was changed meanwhile'))
     } catch (error) {
-      errors.set(seq, new Error(`could not be read again: ${messageOf(error)}`))
+      errors.set(seq, new Error(`could not be read again: ${messageOf(error)}`, { cause: error }))
     }
   })
   return steps.flatMap(step => {

@@ -1,7 +1,7 @@
 /**
  * One executor of steps, for `sluice apply` and for whoever else changes Kong.
  *
- *     const steps = orderChanges(changes, desired, current)            // pure: what, and in which order
+ *     const steps = orderChanges(changes, { desired, current })        // pure: what, and in which order
  *     const run = await execute(steps, { kong, journal, … })           // forwards
  *     if (run.failure || run.isInterrupted)
  *       leftovers = await undo(steps, run.records, { kong, journal, … }) // backwards
@@ -80,4 +80,6 @@ export interface SettleOptions {
 export interface Leftover {
   readonly change: Change
   readonly reason: string
+  /** Another attempt may take it back: Kong was unavailable. */
+  readonly isTransient: boolean
 }

@@ -1,5 +1,5 @@
 import { messageOf } from '../../../foundation/errors.ts'
-import { AdminUnreachable, isUncertain } from '../../admin/answer.ts'
+import { AdminUnreachable, isTransient, isUncertain } from '../../admin/answer.ts'
 import { retry } from '../../admin/retry.ts'
 import type { Change } from '../change.ts'
 import type { RunParts } from './execute.ts'
@@ -16,6 +16,8 @@ export interface UndoOptions {
   readonly settle: SettleOptions
   /** Called before each pause. */
   readonly onRetry?: (change: Change, error: unknown) => void
+  /** Awaited before late writes are looked for; the undoing ends with its rejection. */
+  readonly onSettle?: () => Promise<void>
 }
 
 /** States of steps that may have changed something. */
@@ -40,11 +42,19 @@ export async function undo(
   return new Undoing(records, options, parts).undo(steps)
 }
 
+type Stuck = Pick<Leftover, 'reason' | 'isTransient'>
+
+/** Why a step is not undone after the settling. */
+const stuckBy = ({ irreversible }: Step, error: unknown): Stuck =>
+  irreversible === undefined
+    ? { reason: messageOf(error), isTransient: isTransient(error instanceof Error ? error.cause : undefined) }
+    : { reason: irreversible, isTransient: false }
+
 class Undoing {
   readonly #records: ReadonlyMap<number, StepRecord>
   readonly #options: UndoOptions
   readonly #parts: RunParts
-  readonly #stuck = new Map<Step, string>()
+  readonly #stuck = new Map<Step, Stuck>()
   /** Whether a request, of the run or of the undoing, may still take effect. */
   #isUncertain = false
   #retryForMs: number
@@ -64,14 +74,17 @@ class Undoing {
     const original = (step: Step) => bySeq.get(step.seq) ?? step
     const { concurrency } = this.#options
     await schedule(backwards, { concurrency, isStopped: () => false }, step => this.#undoStep(original(step)))
-    if (this.#isUncertain) await this.#settle(backwards, original)
-    return [...this.#stuck].map(([{ change }, reason]) => ({ change, reason }))
+    if (this.#isUncertain) {
+      await this.#options.onSettle?.()
+      await this.#settle(backwards, original)
+    }
+    return [...this.#stuck].map(([{ change }, stuck]) => ({ change, ...stuck }))
   }
 
   async #undoStep(step: Step): Promise<void> {
     if (step.irreversible !== undefined) {
       // Whether it was done at all shows when everything has settled.
-      if (!this.#isOpen(step)) await this.#setStuck(step, step.irreversible)
+      if (!this.#isOpen(step)) await this.#setStuck(step, { reason: step.irreversible, isTransient: false })
       return
     }
     await this.#record(step, { state: 'undoing', isUncertain: false })
@@ -80,7 +93,7 @@ class Undoing {
     } catch (error) {
       // Once Kong has stayed away for the whole time, each further step is tried once, without waiting.
       if (error instanceof AdminUnreachable) this.#retryForMs = 0
-      await this.#setStuck(step, messageOf(error))
+      await this.#setStuck(step, { reason: messageOf(error), isTransient: isTransient(error) })
       return
     }
     this.#stuck.delete(step)
@@ -113,7 +126,7 @@ class Undoing {
     const differing = new Map(unsettled.map(({ step, error }) => [step.seq, error]))
     for (const step of watched.map(original)) {
       const error = differing.get(step.seq)
-      if (error !== undefined) await this.#setStuck(step, step.irreversible ?? messageOf(error))
+      if (error !== undefined) await this.#setStuck(step, stuckBy(step, error))
       else if (step.irreversible !== undefined || this.#stuck.delete(step))
         await this.#record(step, { state: 'undone', isUncertain: false })
     }
@@ -124,10 +137,11 @@ class Undoing {
     return record !== undefined && (record.isUncertain || OPEN.includes(record.state))
   }
 
-  async #setStuck(step: Step, reason: string): Promise<void> {
+  async #setStuck(step: Step, stuck: Stuck): Promise<void> {
     // The first reason says more than "shows something else".
-    if (!this.#stuck.has(step)) this.#stuck.set(step, reason)
-    await this.#record(step, { state: 'stuck', isUncertain: false, reason: this.#stuck.get(step) ?? reason })
+    const first = this.#stuck.get(step) ?? stuck
+    this.#stuck.set(step, first)
+    await this.#record(step, { state: 'stuck', isUncertain: false, reason: first.reason })
   }
 
   #record(step: Step, record: StepRecord): Promise<void> {

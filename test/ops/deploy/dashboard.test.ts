@@ -111,7 +111,7 @@ describe('a real Prometheus beside a plugin server under load', function () {
     }
   }
 
-  it('has data forevery query of the Grafana dashboard', async () => {
+  it('has data for every query of the Grafana dashboard', async () => {
     for (const [title, expression] of queries())
       await until(`${title}: ${expression}`, async () => (await prometheus.query(expression)).length > 0)
   })

@@ -310,6 +310,15 @@ describe('the PDK', () => {
     ])
   })
 
+  it('belongs to one event, whatever a plugin looks at', async () => {
+    const prototype = Object.getPrototypeOf(begin('access').kong) as FullKong
+    assert.equal(prototype.response, undefined)
+    const { kong, exchange, conversation } = begin('access')
+    kong.response.setHeader('x', '1')
+    conversation.end()
+    assert.deepEqual(exchange.methods, ['kong.response.set_headers', 'end'])
+  })
+
   it('is no promise by accident', async () => {
     const { kong } = begin('access')
     assert.equal(await kong, kong)

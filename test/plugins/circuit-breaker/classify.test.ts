@@ -52,7 +52,7 @@ const MEANING: Readonly<Record<string, Outcome>> = {
 const DEFAULTS = new Set([500, 502, 503, 504])
 
 describe('an outcome that a real Kong logged', () => {
-  it('is recorded forevery case that has a meaning, and the other way round', () => {
+  it('is recorded for every case that has a meaning, and the other way round', () => {
     assert.deepEqual(RECORDED.map(r => r.case).sort(), Object.keys(MEANING).sort())
   })
 

@@ -61,7 +61,7 @@ describe('key-auth-audit', () => {
     }
   })
 
-  it('publishes only what its schemas describe, forevery recorded outcome', async () => {
+  it('publishes only what its schemas describe, for every recorded outcome', async () => {
     const audit = createAudit()
     for (const { log } of RECORDED) await audit.log(log) // throws where a schema is not kept
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { figuresOf, withFigures } from '../../../plugins/qos/figures.ts'
+import { withFigures } from '../../../plugins/qos/figures.ts'
 import { intervalMicros } from '../../../plugins/qos/gcra.ts'
 import { capacityOf, type GcraLimit, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
 import { add, availableAt, REFUSED, resetMicros, take } from '../../../plugins/qos/limiter.ts'
@@ -89,7 +89,7 @@ describe('a limit whose figures are changed', () => {
         const length = Math.min(before.perMicros, after.perMicros)
         const recent = admitted.filter(at => at > now - length).length
         if (before.perMicros === after.perMicros || state === undefined) return
-        const counted = withFigures(before, state, figuresOf(before))
+        const counted = withFigures(before, state)
         assert.ok(availableAt(after, counted, now) <= after.requests - recent)
       }),
     )
@@ -141,7 +141,7 @@ describe('a limit whose figures are changed', () => {
 
 /** Debits, and notes by what was counted, as whoever keeps the state does before the figures change. */
 function count(limit: Limit, stored: Stored | undefined, cost: number, now: number): Stored {
-  return withFigures(limit, add(limit, stored, cost, now), figuresOf(limit))
+  return withFigures(limit, add(limit, stored, cost, now))
 }
 
 const tatOf = (state: Stored) => (typeof state === 'number' ? state : state[0]!)

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createRandom, VirtualTime } from '../../../bench/virtual-time.ts'
-import { type Admission, createOverload, type Overload } from '../../../plugins/qos/overload.ts'
+import { type Admission, Overload } from '../../../plugins/qos/overload.ts'
 
 const GOLD = { priority: 9 }
 const BRONZE = { priority: 1 }
 
 describe('adaptive concurrency', () => {
   it('admits up to its limit and sheds above', () => {
-    const overload = createOverload({ initialLimit: 10 })
+    const overload = new Overload({ initialLimit: 10 })
     for (let i = 0; i < 10; i++) assert.equal(overload.enter(BRONZE, 0).outcome, 'admitted')
     assert.deepEqual(overload.enter(BRONZE, 0), { outcome: 'shed', reason: 'overload', retryAfterSeconds: 1 })
     assert.equal(overload.inFlight, 10)
   })
 
   it('grows while answers are as fast as usual, and shrinks when they slow down', () => {
-    const overload = createOverload({ initialLimit: 20 })
+    const overload = new Overload({ initialLimit: 20 })
     run(overload, 0, 100, 50)
     const grown = overload.limit
     assert.ok(grown > 40, `${grown}`)
@@ -24,13 +24,13 @@ describe('adaptive concurrency', () => {
   })
 
   it('does not grow below half use', () => {
-    const overload = createOverload({ initialLimit: 20 })
+    const overload = new Overload({ initialLimit: 20 })
     for (let i = 0; i < 1000; i++) overload.leave(slotOf(overload.enter(BRONZE, i)), 50, i + 1)
     assert.equal(overload.limit, 20)
   })
 
   it('keeps room for what higher priorities have lately needed, and gives it up when they are gone', () => {
-    const overload = createOverload({ initialLimit: 20 })
+    const overload = new Overload({ initialLimit: 20 })
     const gold = Array.from({ length: 9 }, () => slotOf(overload.enter(GOLD, 0)))
     for (const slot of gold) overload.leave(slot, undefined, 1)
     let bronze = 0
@@ -42,7 +42,7 @@ describe('adaptive concurrency', () => {
   })
 
   it('bounds the requests that one subject has in flight', () => {
-    const overload = createOverload()
+    const overload = new Overload()
     const alice = { ...BRONZE, subject: 'alice', concurrency: 2 }
     const first = overload.enter(alice, 0)
     overload.enter(alice, 0)
@@ -57,7 +57,7 @@ describe('adaptive concurrency', () => {
   })
 
   it('takes slots back that nobody gave back, and counts them', () => {
-    const overload = createOverload({ initialLimit: 3, slotMs: 1000 })
+    const overload = new Overload({ initialLimit: 3, slotMs: 1000 })
     const slots = [0, 1, 2].map(ms => slotOf(overload.enter({ ...BRONZE, subject: 'a', concurrency: 3 }, ms)))
     assert.equal(overload.enter(BRONZE, 999).outcome, 'shed')
     assert.equal(overload.enter(BRONZE, 1000).outcome, 'admitted')
@@ -68,7 +68,7 @@ describe('adaptive concurrency', () => {
   })
 
   it('counts a stream against its subject for as long as it can last, and not as load', () => {
-    const overload = createOverload({ initialLimit: 1, slotMs: 1000 })
+    const overload = new Overload({ initialLimit: 1, slotMs: 1000 })
     const streaming = { ...BRONZE, subject: 'a', concurrency: 1, lifeMs: 5000 }
     const slot = slotOf(overload.enter(streaming, 0))
     assert.equal(overload.inFlight, 1)
@@ -82,7 +82,7 @@ describe('adaptive concurrency', () => {
   })
 
   it('backs off when the upstream refuses, once for all that was in flight', () => {
-    const overload = createOverload({ initialLimit: 100 })
+    const overload = new Overload({ initialLimit: 100 })
     const slots = Array.from({ length: 50 }, () => slotOf(overload.enter(BRONZE, 0)))
     for (const slot of slots.splice(0, 2)) overload.leave(slot, 'refused', 1)
     assert.equal(overload.limit, 100, 'two may be their own doing')
@@ -93,7 +93,7 @@ describe('adaptive concurrency', () => {
   })
 
   it('does not back off for a resource that always refuses, among many that answer', () => {
-    const overload = createOverload({ initialLimit: 100 })
+    const overload = new Overload({ initialLimit: 100 })
     for (let ms = 0; ms < 10_000; ms++)
       overload.leave(slotOf(overload.enter(BRONZE, ms)), ms % 30 === 0 ? 'refused' : 5, ms)
     assert.equal(overload.limit, 100)
@@ -109,7 +109,7 @@ describe('adaptive concurrency', () => {
     })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), steps => {
-        const overload = createOverload({ minLimit: 4, maxLimit: 50, slotMs: 10_000 })
+        const overload = new Overload({ minLimit: 4, maxLimit: 50, slotMs: 10_000 })
         const open: number[] = []
         let nowMs = 0
         for (const { enters, priority, which, tookMs, gapMs } of steps) {
@@ -128,7 +128,7 @@ describe('adaptive concurrency', () => {
   it('keeps gold above 95 % while bronze is shed, where without it nobody is served', async function () {
     this.timeout(30_000)
     const without = await saturate(undefined, Number.POSITIVE_INFINITY)
-    const withIt = await saturate(createOverload(), Number.POSITIVE_INFINITY)
+    const withIt = await saturate(new Overload(), Number.POSITIVE_INFINITY)
     assert.ok(without.gold < 0.5, `without shedding gold has ${without.gold}`)
     assert.ok(withIt.gold >= 0.95, `gold has ${withIt.gold}`)
     assert.ok(withIt.bronze > 0.2 && withIt.bronze < 0.7, `bronze has ${withIt.bronze}`)
@@ -138,7 +138,7 @@ describe('adaptive concurrency', () => {
   it('keeps gold above 95 % also where the upstream refuses soon, and so answers fast', async function () {
     this.timeout(30_000)
     const without = await saturate(undefined, 10)
-    const withIt = await saturate(createOverload(), 10)
+    const withIt = await saturate(new Overload(), 10)
     assert.ok(without.gold < 0.7, `without shedding gold has ${without.gold}`)
     assert.ok(withIt.gold >= 0.95, `gold has ${withIt.gold}`)
     assert.ok(withIt.served > 0.7, `${withIt.served} of what the upstream can do was used`)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
-import { figuresOf, withFigures } from '../../../plugins/qos/figures.ts'
+import { withFigures } from '../../../plugins/qos/figures.ts'
 import { fieldOf, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
 import { createLimitSet, formatOverrides, type LimitSet } from '../../../plugins/qos/limit-set.ts'
 import { add, take } from '../../../plugins/qos/limiter.ts'
@@ -156,7 +156,7 @@ describe('the script of the limiter', function () {
           assert.deepEqual(plain(await redis.hgetall(key)), plain(Object.fromEntries(hash)))
           // A node that follows a change of its limits notes by what the states were counted.
           const [limit] = limitSet.limits as [Limit]
-          const states = lua.states.map(state => withFigures(limit, state!, figuresOf(limit)))
+          const states = lua.states.map(state => withFigures(limit, state!))
           remembered = { generation: lua.generation, states }
         }
         await redis.del(key)

@@ -35,7 +35,7 @@ describe('the instances of a worker', () => {
     assert.equal(await instances.start(request(1)), 1)
   })
 
-  it('are started anew forevery other sequence, and then the one before is closed', async () => {
+  it('are started anew for every other sequence, and then the one before is closed', async () => {
     const { instances, request, closed } = bench()
     await instances.start(request(1))
     assert.equal(instances.find('entity', 2), undefined)

@@ -129,7 +129,7 @@ for (const protocol of PROTOCOLS) {
       ])
     })
 
-    it('gets a new instance forevery sequence, though the configuration is the same', async () => {
+    it('gets a new instance for every sequence, though the configuration is the same', async () => {
       const words: (string | undefined)[] = []
       const handler = await bench(protocol, {
         access: (_, { config }) => {

@@ -9,7 +9,7 @@ const hello =
 const other = hello.replaceAll('hello', 'other')
 
 describe('the settings of plugin servers', () => {
-  it('are read forevery name, dashes as underscores', () => {
+  it('are read for every name, dashes as underscores', () => {
     assert.deepEqual(
       readPluginServers({
         KONG_PREFIX: '/srv/kong',

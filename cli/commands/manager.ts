@@ -1,0 +1,123 @@
+import { Command, Option } from 'commander'
+import { systemClock } from '../../foundation/clock.ts'
+import { SluiceError } from '../../foundation/errors.ts'
+import { createLogger } from '../../foundation/log.ts'
+import { readSettings } from '../../foundation/settings.ts'
+import { ROLES, type Role } from '../../management/http/access.ts'
+import { openDatabase } from '../../management/manager.ts'
+import { Operators } from '../../management/operators/operators.ts'
+import { newKeyLine } from '../../management/sealer.ts'
+import { toJsonText } from '../format/json.ts'
+import { layOutTable } from '../format/table.ts'
+
+const DAY_MS = 86_400_000
+
+export const command = new Command()
+  .option('--listen <host:port>', 'where it listens (SLUICE_MANAGER_LISTEN)')
+  .action(async ({ listen }: { listen?: string }) => {
+    const env = { ...process.env, ...(listen !== undefined && { SLUICE_MANAGER_LISTEN: listen }) }
+    const settings = readSettings(env)
+    const { startManager } = await import('../../management/manager.ts')
+    const manager = await startManager(settings, { log: createLogger(settings.logLevel) })
+    await new Promise<void>(resolve => {
+      process.once('SIGTERM', resolve)
+      process.once('SIGINT', resolve)
+    })
+    await manager.close()
+  })
+
+command
+  .command('key')
+  .description('prints a new line for the file of SLUICE_MANAGER_KEY_FILE')
+  .action(() => void process.stdout.write(`${newKeyLine(Date.now())}\n`))
+
+const operator = command.command('operator').description('manages who may use the manager')
+
+operator
+  .command('add <name>')
+  .description('adds an operator, and prints a first token unless told otherwise')
+  .addOption(new Option('--role <role>', 'what it may').choices(ROLES).makeOptionMandatory())
+  .option('--no-token', 'without a token')
+  .action((name: string, { role, token }: { role: Role; token: boolean }) =>
+    withOperators(async operators => {
+      await operators.add(name, role)
+      if (!token) return
+      process.stdout.write(`${await operators.addToken(name, 'first', null)}\n`)
+    }),
+  )
+
+operator
+  .command('list')
+  .option('--json', 'as JSON')
+  .action(({ json }: { json?: boolean }) =>
+    withOperators(async operators => {
+      const rows = await operators.list()
+      const cells = rows.map(({ name, role, disabledAt }) => [name, role, disabledAt ? 'disabled' : ''])
+      process.stdout.write(json ? toJsonText(rows, 2) : layOutTable(['operator', 'role', ''], cells))
+    }),
+  )
+
+operator
+  .command('disable <name>')
+  .description('ends the tokens and sessions of an operator for good')
+  .action((name: string) =>
+    withOperators(async operators => {
+      if (!(await operators.disable(name))) throw notFound(`an active operator ${JSON.stringify(name)}`)
+    }),
+  )
+
+const token = command.command('token').description('manages tokens')
+
+token
+  .command('create <operator> <name>')
+  .description('prints a new token, which is shown this once')
+  .option('--days <n>', 'how long it is good; for ever where left out')
+  .action((owner: string, name: string, { days }: { days?: string }) =>
+    withOperators(async operators => {
+      const expiresAt = days === undefined ? null : new Date(systemClock.now() + Number(days) * DAY_MS)
+      if (expiresAt && Number.isNaN(expiresAt.getTime()))
+        throw new SluiceError('SLUICE_CLI_USAGE', `--days: ${JSON.stringify(days)} is not a number`)
+      process.stdout.write(`${await operators.addToken(owner, name, expiresAt)}\n`)
+    }),
+  )
+
+token
+  .command('list')
+  .option('--json', 'as JSON')
+  .action(({ json }: { json?: boolean }) =>
+    withOperators(async operators => {
+      const rows = await operators.listTokens()
+      const time = (at: Date | null) => at?.toISOString() ?? '-'
+      const cells = rows.map(row => [
+        row.operator,
+        row.name,
+        time(row.expiresAt),
+        time(row.lastUsedAt),
+        row.revokedAt ? 'revoked' : '',
+      ])
+      const head = ['operator', 'token', 'expires', 'last used', '']
+      process.stdout.write(json ? toJsonText(rows, 2) : layOutTable(head, cells))
+    }),
+  )
+
+token
+  .command('revoke <operator> <name>')
+  .description('ends a token, within a second everywhere')
+  .action((owner: string, name: string) =>
+    withOperators(async operators => {
+      if (!(await operators.revokeToken(owner, name)))
+        throw notFound(`an active token ${JSON.stringify(name)} of ${owner}`)
+    }),
+  )
+
+const notFound = (what: string) => new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is not ${what}`)
+
+async function withOperators(work: (operators: Operators) => Promise<void>): Promise<void> {
+  const database = openDatabase(readSettings(), createLogger('warn', 2))
+  try {
+    await database.migrate()
+    await work(new Operators(database, systemClock))
+  } finally {
+    await database.close()
+  }
+}

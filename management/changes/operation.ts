@@ -1,0 +1,15 @@
+import type { Row } from '../../kong/reconcile/change.ts'
+import type { KindName } from '../../kong/reconcile/kinds.ts'
+
+/** What is asked for of one entity. */
+export interface Operation {
+  readonly action: 'create' | 'replace' | 'update' | 'delete'
+  readonly kind: KindName
+  /** Its id, or the name that stands in paths; undefined for a creation. */
+  readonly key?: string
+  readonly body: Row
+  /** ETags of which one must be its present one; `*`: it must exist. */
+  readonly ifMatch?: readonly string[]
+  /** JSON pointer to the body in the request. */
+  readonly pointer: string
+}

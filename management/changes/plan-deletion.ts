@@ -1,0 +1,70 @@
+import type { Row } from '../../kong/reconcile/change.ts'
+import { deletionOf } from '../../kong/reconcile/diff.ts'
+import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import type { Current } from '../../kong/reconcile/read.ts'
+import { idIn, type PlanState } from './plan-state.ts'
+
+/** Plans the deletion of an entity, and of what Kong deletes along; what keeps Kong from it is a fault. */
+export async function planDeletion(state: PlanState, entity: Current, pointer: string): Promise<void> {
+  const doomed = new Map<string, Current>()
+  await doom(state, entity, doomed, pointer)
+  for (const [key, { kind, ...rest }] of doomed) {
+    const { noun } = KINDS[kind]
+    if (state.parts.stuck.has(key)) {
+      const text = `a ${noun} that goes along could not be put back by an earlier change: retry or resolve that one first`
+      state.fault('conflict', pointer, 'stuck', text)
+    }
+    state.add(deletionOf({ kind, ...rest }, state.label(KINDS[kind], { ...rest.fields, id: rest.id })))
+  }
+}
+
+async function doom(
+  state: PlanState,
+  entity: Current,
+  doomed: Map<string, Current>,
+  pointer: string,
+): Promise<void> {
+  doomed.set(`${entity.kind}:${entity.id}`, entity)
+  for (const { kind, field, onDelete } of referencesTo(entity.kind)) {
+    const rows = (await state.parts.source.referring(kind, field, entity.id)).filter(row =>
+      stays(state, kind, field, row),
+    )
+    if (onDelete !== 'cascade') refuse(state, entity, KINDS[kind].noun, rows, pointer)
+    else
+      for (const row of rows)
+        if (!doomed.has(`${kind}:${String(row.id)}`))
+          await doom(state, state.current(kind, row), doomed, pointer)
+  }
+  if (entity.kind !== 'ca_certificates') return
+  const trusting = await state.parts.source.trusting(entity.id)
+  const rows = trusting.filter(({ id }) => state.after('services', id) === undefined)
+  refuse(state, entity, 'service', rows, pointer)
+}
+
+const referencesTo = (parent: KindName) =>
+  KIND_NAMES.flatMap(kind =>
+    KINDS[kind].references.flatMap(({ field, to, onDelete }) =>
+      to === parent ? [{ kind, field, onDelete }] : [],
+    ),
+  )
+
+/** Whether an entity will still refer by this field: this change may delete or move it. */
+function stays(state: PlanState, kind: KindName, field: string, row: Row): boolean {
+  const after = state.after(kind, row.id)
+  return after === undefined || (after !== null && idIn(after[field]) === idIn(row[field]))
+}
+
+function refuse(
+  state: PlanState,
+  { kind }: Current,
+  noun: string,
+  rows: readonly Row[],
+  pointer: string,
+): void {
+  const [first] = rows
+  if (!first) return
+  const names = typeof first.name === 'string' ? first.name : String(first.id)
+  const count = rows.length === 1 ? `a ${noun} refers` : `${rows.length} ${noun}s refer`
+  const text = `${count} to this ${KINDS[kind].noun} (${names}${rows.length > 1 ? ', …' : ''}): delete first, or in the same change`
+  state.fault('conflict', pointer, 'referenced', text)
+}

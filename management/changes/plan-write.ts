@@ -1,0 +1,223 @@
+import { isUuid } from '../../foundation/uuid.ts'
+import type { Change, Row } from '../../kong/reconcile/change.ts'
+import type { Kind, KindName } from '../../kong/reconcile/kinds.ts'
+import { MASK } from '../../kong/reconcile/mask.ts'
+import { comparedFields, isSame } from '../../kong/reconcile/normalise.ts'
+import type { Current } from '../../kong/reconcile/read.ts'
+import type { Schema } from '../../kong/schema/schema.ts'
+import { type Completed, completePart, completeWhole, masksIn, unmask } from './complete.ts'
+import { faultOf, pointerTo } from './fault.ts'
+import type { Operation } from './operation.ts'
+import { claimUniques, withReferences } from './plan-references.ts'
+import type { PlanState } from './plan-state.ts'
+
+/** The entity of an operation. */
+export interface Target {
+  readonly kind: KindName
+  readonly id: string
+}
+
+/** What an operation writes. */
+export interface Write {
+  readonly operation: Operation
+  readonly kind: Kind
+  readonly schema: Schema
+}
+
+/** Plans a new entity. @returns undefined where something is wrong with it. */
+export async function planCreation(state: PlanState, write: Write): Promise<Target | undefined> {
+  const { kind, schema, operation } = write
+  const { pointer, key } = operation
+  const { id: givenId, ...body } = operation.body
+  for (const path of masksIn(body, MASK))
+    state.fault(
+      'content',
+      pointerTo(pointer, path),
+      'masked',
+      'the mask stands for a value that is there already, and this entity is new',
+    )
+  const id = await chooseId(state, kind.name, { givenId, key, pointer })
+  if (id === undefined) return undefined
+  const data = await withReferences(state, kind, named(state, kind, key, body, pointer), pointer)
+  const completed = await complete(state, write, data, () =>
+    completeWhole(kind, schema, { given: data, id }, undefined),
+  )
+  if (!completed) return undefined
+  const { fields, sent } = completed
+  if (!(await claimUniques(state, { kind, id, fields, current: undefined, pointer }))) return undefined
+  state.add({
+    ...{ action: 'create', kind: kind.name, id, label: state.label(kind, { ...fields, id }) },
+    before: undefined,
+    after: fields,
+    fields: [...comparedFields(kind, schema, fields).keys()].filter(name => sent[name] !== undefined),
+    body: sent,
+    row: undefined,
+  })
+  return { kind: kind.name, id }
+}
+
+/** Plans what is to change in a present entity. @returns undefined where something is wrong. */
+export async function planUpdate(
+  state: PlanState,
+  write: Write,
+  current: Current,
+): Promise<Target | undefined> {
+  const { kind, schema, operation } = write
+  const { pointer } = operation
+  const body = fixedTaken(state, kind, unmask(operation.body, current.row, MASK), current, pointer)
+  const isWhole = operation.action === 'replace'
+  const given = isWhole ? named(state, kind, operation.key, body, pointer) : body
+  const data = await withReferences(state, kind, given, pointer)
+  const completed = await complete(state, write, data, () =>
+    isWhole
+      ? completeWhole(kind, schema, { given: data, id: current.id }, current)
+      : completePart(kind, schema, data, current),
+  )
+  if (!completed) return undefined
+  const { fields } = completed
+  const changed = changedFields(write, completed, current)
+  for (const name of kind.fixed.filter(field => changed.includes(field)))
+    state.fault('content', pointerTo(pointer, [name]), 'fixed', `${name}: ${FIXED}`)
+  if (!(await claimUniques(state, { kind, id: current.id, fields, current, pointer }))) return undefined
+  if (changed.length > 0) state.add(updateOf(state, kind, completed, current, changed))
+  state.note(kind, { ...current.row, ...fields })
+  return { kind: kind.name, id: current.id }
+}
+
+const FIXED = 'cannot be changed; delete the entity and make another one'
+
+/** The body without what is fixed for good beyond the schema; another value is a fault. */
+function fixedTaken(state: PlanState, kind: Kind, body: Row, { id, row }: Current, pointer: string): Row {
+  const { id: givenId, ...rest } = body
+  if (givenId !== undefined && givenId !== id)
+    state.fault('content', pointerTo(pointer, ['id']), 'fixed', `id: ${FIXED}`)
+  if (!kind.writeOnly.includes('ttl')) return rest
+  // Kong counts it from the creation, and reports what is left: what it would become could not be told.
+  const { ttl, ...others } = rest
+  if (typeof ttl === 'number' && ttl !== row.ttl)
+    state.fault('content', pointerTo(pointer, ['ttl']), 'fixed', `ttl: ${FIXED}`)
+  return others
+}
+
+async function chooseId(
+  state: PlanState,
+  kind: KindName,
+  {
+    givenId,
+    key,
+    pointer,
+  }: { readonly givenId: unknown; readonly key: string | undefined; readonly pointer: string },
+): Promise<string | undefined> {
+  const place = pointerTo(pointer, ['id'])
+  const pathId = key !== undefined && isUuid(key) ? key : undefined
+  if (givenId === undefined) return pathId ?? state.parts.newId()
+  if (!isUuid(givenId)) state.fault('content', place, 'type', 'id: expected a valid UUID')
+  else if (pathId !== undefined && pathId !== givenId)
+    state.fault('content', place, 'invalid', 'id: is not that of the path')
+  else if (pathId === undefined && (await state.find(kind, givenId)))
+    state.fault('conflict', place, 'taken', 'id: another entity has this value already')
+  else return givenId
+  return undefined
+}
+
+/** A name in the path is that of the entity. */
+function named(
+  state: PlanState,
+  { endpointKey }: Kind,
+  key: string | undefined,
+  body: Row,
+  pointer: string,
+): Row {
+  if (key === undefined || isUuid(key) || endpointKey === undefined) return body
+  const given = body[endpointKey]
+  if (given !== undefined && given !== key)
+    state.fault(
+      'content',
+      pointerTo(pointer, [endpointKey]),
+      'invalid',
+      `${endpointKey}: is not that of the path`,
+    )
+  return { ...body, [endpointKey]: key }
+}
+
+/** Completes and checks an entity, by its schema first and then by Kong. */
+async function complete(
+  state: PlanState,
+  { kind, schema, operation: { pointer } }: Write,
+  data: Row,
+  work: () => Completed,
+): Promise<Completed | undefined> {
+  if (!isEnabled(state, kind, data, pointer)) return undefined
+  const completed = work()
+  const known = [...schema.fieldsFor(data).keys()]
+  for (const mistake of completed.mistakes) state.faults.push(faultOf(mistake, pointer, known))
+  if (completed.mistakes.length > 0) return undefined
+  const body = { ...completed.fields, ...completed.sent }
+  const found = (await state.parts.validate?.(kind.name, body, pointer)) ?? []
+  state.faults.push(...found)
+  return found.length > 0 ? undefined : completed
+}
+
+/** Whether this Kong has the plugin or vault that is named. */
+function isEnabled(state: PlanState, kind: Kind, { name }: Row, pointer: string): boolean {
+  const { schemas } = state.parts
+  if (typeof name !== 'string') return true
+  const place = pointerTo(pointer, ['name'])
+  if (kind.name === 'plugins' && !schemas.hasPlugin(name))
+    return state.fault(
+      'content',
+      place,
+      'unknown_plugin',
+      `name: the plugin ${JSON.stringify(name)} is not enabled in this Kong`,
+    )
+  if (kind.name === 'vaults' && !schemas.hasVault(name))
+    return state.fault(
+      'content',
+      place,
+      'unknown_vault',
+      `name: this Kong has no vault ${JSON.stringify(name)}`,
+    )
+  return true
+}
+
+/** Fields in which Kong would show something else. */
+function changedFields(
+  { kind, schema }: Write,
+  { fields, sent }: Completed,
+  current: Current,
+): readonly string[] {
+  // Kong hashes it with a salt of its own: whether it is the same cannot be told.
+  const isRehashed = (name: string) =>
+    kind.name === 'oauth2_credentials' &&
+    name === 'client_secret' &&
+    fields.hash_secret === true &&
+    sent[name] !== undefined
+  return [...comparedFields(kind, schema, fields)].flatMap(([name, field]) =>
+    isSame(current.fields[name], fields[name], field) && !isRehashed(name) ? [] : [name],
+  )
+}
+
+function updateOf(
+  state: PlanState,
+  kind: Kind,
+  { fields, sent }: Completed,
+  current: Current,
+  changed: readonly string[],
+): Change {
+  const others = kind.together?.some(name => changed.includes(name)) ? kind.together : []
+  // A password travels as it is, and is compared by its hash.
+  const body = [...new Set([...changed, ...others])].map(name => [
+    name,
+    kind.secrets.includes(name) ? (sent[name] ?? fields[name]) : fields[name],
+  ])
+  return {
+    ...{ action: 'update', kind: kind.name, id: current.id },
+    label: state.label(kind, { ...fields, id: current.id }),
+    before: current.fields,
+    after: fields,
+    fields: changed,
+    body: Object.fromEntries(body),
+    row: current.row,
+    ...(current.expiresAt !== undefined && { expiresAt: current.expiresAt }),
+  }
+}

@@ -1,0 +1,96 @@
+import { SluiceError } from '../../foundation/errors.ts'
+import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
+import { orderChanges } from '../../kong/reconcile/order.ts'
+import type { Current } from '../../kong/reconcile/read.ts'
+import type { Step } from '../../kong/reconcile/steps/steps.ts'
+import type { KindedFault } from './fault.ts'
+import type { Operation } from './operation.ts'
+import { planDeletion } from './plan-deletion.ts'
+import { type PlanParts, PlanState } from './plan-state.ts'
+import { planCreation, planUpdate, type Target } from './plan-write.ts'
+
+/** What would be done, or what is wrong. */
+export interface Planned {
+  readonly steps: readonly Step[]
+  /** The entity of each operation, in their order; undefined where something is wrong with it. */
+  readonly targets: readonly (Target | undefined)[]
+  readonly faults: readonly KindedFault[]
+}
+
+/** Finds out what operations mean for Kong, and all that is wrong with them. Writes nothing. */
+export async function planOperations(operations: readonly Operation[], parts: PlanParts): Promise<Planned> {
+  const state = new PlanState(parts)
+  const targets: (Target | undefined)[] = operations.map(() => undefined)
+  const order = operations.map((operation, i) => ({ operation, i })).sort(byDependence)
+  for (const { operation, i } of order) targets[i] = await planOne(state, operation)
+  if (state.faults.length > 0) return { steps: [], targets, faults: state.faults }
+  const changes = parts.noteLosses ? await parts.noteLosses(state.changes) : state.changes
+  try {
+    return { steps: orderChanges(changes), targets, faults: [] }
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error
+    return {
+      steps: [],
+      targets,
+      faults: [{ kind: 'conflict', pointer: '', code: 'swapped', detail: error.message }],
+    }
+  }
+}
+
+async function planOne(state: PlanState, operation: Operation): Promise<Target | undefined> {
+  const { kind, key, action, pointer } = operation
+  const schema = state.parts.schemas.of(kind)
+  if (!schema) {
+    state.fault('content', pointer, 'unknown_kind', `this Kong knows no ${KINDS[kind].noun}s`)
+    return undefined
+  }
+  const current = key === undefined ? undefined : await state.find(kind, key)
+  if (!mayGoOn(state, operation, current)) return undefined
+  const write = { operation, kind: KINDS[kind], schema }
+  if (!current) return planCreation(state, write)
+  if (action !== 'delete') return planUpdate(state, write, current)
+  await planDeletion(state, current, pointer)
+  return { kind, id: current.id }
+}
+
+/** Looks at what must be so before anything is changed. */
+function mayGoOn(
+  state: PlanState,
+  { kind, key, action, ifMatch, pointer }: Operation,
+  current: Current | undefined,
+): boolean {
+  const { noun } = KINDS[kind]
+  if (ifMatch) {
+    const etag = current && state.parts.mirroring.etagOf(current)
+    if (etag === undefined || !ifMatch.some(one => one === '*' || one === etag))
+      return state.fault(
+        'precondition',
+        pointer,
+        'if_match',
+        `If-Match: the ${noun} is not in that state any more`,
+      )
+  }
+  if (!current) {
+    if (action !== 'update' && action !== 'delete') return true
+    return state.fault('missing', pointer, 'not_found', `there is no ${noun} ${JSON.stringify(key)}`)
+  }
+  if (state.parts.stuck.has(`${kind}:${current.id}`)) {
+    const text = `the ${noun} could not be put back by an earlier change: retry or resolve that one first`
+    return state.fault('conflict', pointer, 'stuck', text)
+  }
+  if (state.after(kind, current.id) !== undefined)
+    return state.fault('content', pointer, 'twice', `the ${noun} is named by two operations of this change`)
+  return true
+}
+
+interface Placed {
+  readonly operation: Operation
+  readonly i: number
+}
+
+/** Parents are written before those that refer to them, and deleted after; a deletion frees what it holds first. */
+function byDependence(a: Placed, b: Placed): number {
+  const rank = ({ operation: { action, kind } }: Placed) =>
+    action === 'delete' ? -KIND_NAMES.indexOf(kind) - 1 : KIND_NAMES.indexOf(kind)
+  return rank(a) - rank(b) || a.i - b.i
+}

@@ -1,0 +1,20 @@
+import type { SettleOptions } from '../../kong/reconcile/steps/steps.ts'
+
+/** What the guarantees rest on; tests shorten it. Milliseconds. */
+export interface Timing {
+  /** How long the right to write lasts without being renewed. */
+  readonly leaseMs: number
+  readonly renewEveryMs: number
+  /** How long a request under the lease may take; also what a new holder waits for those of the old one. */
+  readonly requestMs: number
+  /** How long, and how often, late writes are looked for after an unknown step. */
+  readonly settle: SettleOptions
+}
+
+/** Kong gives PostgreSQL five seconds (`pg_timeout`); what comes more than thirty later is not found. */
+export const TIMING: Timing = {
+  leaseMs: 5_000,
+  renewEveryMs: 1_500,
+  requestMs: 2_000,
+  settle: { waitMs: 5_000, forMs: 30_000 },
+}

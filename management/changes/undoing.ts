@@ -1,0 +1,108 @@
+import { isTransient } from '../../kong/admin/answer.ts'
+import type { Leftover, Step, StepRecord, StepState } from '../../kong/reconcile/steps/steps.ts'
+import { undo } from '../../kong/reconcile/steps/undo.ts'
+import { findEntity } from '../../kong/reconcile/steps/write.ts'
+import { Mirroring } from '../mirror/mirrored.ts'
+import type { ChangeRow } from './change-record.ts'
+import type { StoredStep } from './change-store.ts'
+import { GuardedKong } from './guarded-kong.ts'
+import type { HeldLease } from './lease.ts'
+import type { ChangingParts } from './tenure-parts.ts'
+import { CONCURRENCY, maskOf, type Turn } from './turn.ts'
+import { WAIT_SECONDS } from './undo-queue.ts'
+
+/** States that an earlier attempt has left, whose requests may still be under way. */
+const LEFT_OPEN: readonly StepState[] = ['undoing', 'undone', 'stuck']
+
+/**
+ * One attempt to take a change back. Ends with the change `undone`, `stuck`, or postponed with a message in one of the
+ * wait queues.
+ *
+ * @throws where the lease or PostgreSQL is lost.
+ */
+export async function attemptUndo(
+  change: ChangeRow,
+  turn: Turn,
+  lease: HeldLease,
+  parts: ChangingParts,
+): Promise<'ended' | 'postponed'> {
+  const { store, schemas: source, timing } = parts
+  const { epoch } = lease
+  await store.beginAttempt(epoch, change)
+  const stored = await store.steps(change.id)
+  const steps = stored.map(({ step }) => step)
+  try {
+    const schemas = await source.with(namesIn(steps))
+    const run = turn.runParts(change, schemas, maskOf(schemas, steps))
+    const onSettle = () => store.setState(epoch, change, 'settling')
+    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle: timing.settle, onSettle }
+    const leftovers = await undo(steps, recordsOf(stored, change.attempts > 0), options, run)
+    if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, lease, parts)
+    await refreshMirror(steps, lease, parts, new Mirroring(schemas, parts.sealer))
+    await end(change, leftovers, lease, parts)
+    return 'ended'
+  } catch (error) {
+    if (!isTransient(error)) throw error
+    return postpone(change, lease, parts)
+  }
+}
+
+async function end(
+  change: ChangeRow,
+  leftovers: readonly Leftover[],
+  { epoch }: HeldLease,
+  { store }: ChangingParts,
+): Promise<void> {
+  if (leftovers.length === 0) await store.setState(epoch, change, 'undone')
+  else await store.setStuck(epoch, change, leftovers)
+}
+
+/** First the attempt and its pause are committed, then the message goes out. */
+async function postpone(
+  change: ChangeRow,
+  { epoch }: HeldLease,
+  { store, queue }: ChangingParts,
+): Promise<'postponed'> {
+  const seconds = WAIT_SECONDS[Math.min(change.attempts, WAIT_SECONDS.length - 1)] ?? WAIT_SECONDS[0]
+  await store.postpone(epoch, change, seconds * 1_000)
+  await queue()?.publish(change.id, seconds)
+  return 'postponed'
+}
+
+/** What an earlier attempt has done is done again, and looked at until late writes have come. */
+function recordsOf(stored: readonly StoredStep[], isResumed: boolean): ReadonlyMap<number, StepRecord> {
+  return new Map(
+    stored.flatMap(({ step, record }) => {
+      if (!record) return []
+      const isOpen = isResumed && LEFT_OPEN.includes(record.state)
+      return [[step.seq, isOpen ? { ...record, state: 'undoing', isUncertain: true } : record] as const]
+    }),
+  )
+}
+
+/** Reads all entities of a change again. */
+async function refreshMirror(
+  steps: readonly Step[],
+  lease: HeldLease,
+  parts: ChangingParts,
+  mirroring: Mirroring,
+): Promise<void> {
+  const kong = new GuardedKong(parts, lease)
+  const finals = new Map(steps.map(step => [`${step.change.kind}:${step.change.id}`, step.change]))
+  const looked = await Promise.all(
+    [...finals.values()].map(async change => ({ change, row: await findEntity(kong, change) })),
+  )
+  const present = looked.flatMap(({ change, row }) =>
+    row ? [mirroring.mirrored(mirroring.current(change.kind, row, kong.now()))] : [],
+  )
+  const gone = looked.flatMap(({ change, row }) => (row ? [] : [{ kind: change.kind, id: change.id }]))
+  await parts.mirror.adopt(lease.epoch, present, gone)
+}
+
+const namesIn = (steps: readonly Step[]) => {
+  const of = (kind: string) =>
+    steps.flatMap(({ change }) =>
+      change.kind === kind ? [String((change.before ?? change.after)?.name)] : [],
+    )
+  return { plugins: of('plugins'), vaults: of('vaults') }
+}

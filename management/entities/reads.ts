@@ -1,0 +1,75 @@
+import { isUuid } from '../../foundation/uuid.ts'
+import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import type { Database } from '../database.ts'
+import { contextOf, isNamedBySecret } from '../mirror/mirrored.ts'
+import { ALIVE } from '../mirror/store.ts'
+import type { Sealer } from '../sealer.ts'
+
+/** An entity as it is sent. */
+export interface ShownEntity {
+  readonly json: string
+  readonly etag: string
+}
+
+interface ReadRow {
+  readonly json: string
+  readonly etag: string
+  readonly expires_at: Date | null
+  readonly sealed: Buffer | null
+  readonly id: string
+}
+
+/** Reads from the mirror; secrets are masked. */
+export class EntityReads {
+  readonly #database: Database
+  readonly #sealer: Sealer
+  readonly #now: () => number
+
+  /** @param now milliseconds since the epoch */
+  constructor(database: Database, sealer: Sealer, now: () => number) {
+    this.#database = database
+    this.#sealer = sealer
+    this.#now = now
+  }
+
+  /** @param key an id, or the name that stands in paths. */
+  async one(kind: KindName, key: string): Promise<ShownEntity | undefined> {
+    const row = await this.#row(kind, key)
+    return row && { json: this.#withTtl(row.json, row), etag: row.etag }
+  }
+
+  /** With its secrets. */
+  async revealed(kind: KindName, key: string): Promise<ShownEntity | undefined> {
+    const row = await this.#row(kind, key)
+    if (!row) return undefined
+    const json = row.sealed
+      ? JSON.stringify(this.#sealer.open(row.sealed, contextOf(kind, row.id)))
+      : row.json
+    return { json: this.#withTtl(json, row), etag: row.etag }
+  }
+
+  async #row(kind: KindName, key: string): Promise<ReadRow | undefined> {
+    if (isUuid(key)) return (await this.#database.query<ReadRow>(ONE_BY_ID, [kind, key])).rows[0]
+    const { endpointKey } = KINDS[kind]
+    if (endpointKey === undefined || isNamedBySecret(kind)) return undefined
+    return (await this.#database.query<ReadRow>(ONE_BY_NAME, [kind, key, endpointKey])).rows[0]
+  }
+
+  /** Kong reports the seconds that are left. */
+  #withTtl(json: string, { expires_at: expiresAt }: Pick<ReadRow, 'expires_at'>): string {
+    if (!expiresAt) return json
+    const ttl = Math.max(0, Math.round((expiresAt.getTime() - this.#now()) / 1_000))
+    return JSON.stringify({ ...(JSON.parse(json) as object), ttl })
+  }
+}
+
+const ONE_BY_ID = {
+  name: 'entity-by-id',
+  text: `select id, shown::text as json, etag, expires_at, sealed from sluice_manager.entities where kind = $1 and id = $2 ${ALIVE}`,
+}
+
+const ONE_BY_NAME = {
+  name: 'entity-by-name',
+  text: `select id, shown::text as json, etag, expires_at, sealed from sluice_manager.entities
+    where kind = $1 and (name = $2 or shown ->> $3 = $2) and shown ->> $3 = $2 ${ALIVE}`,
+}

@@ -1,0 +1,20 @@
+import type { SwaggerOptions } from '@fastify/swagger'
+
+/** What stands above the operations in `/v1/openapi.json`. */
+export const OPENAPI: SwaggerOptions = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'Sluice manager',
+      version: '1',
+      description: 'Changes of a Kong Gateway that are applied whole or undone, and reads from PostgreSQL.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+    },
+    security: [{ token: [] }],
+  },
+  // Without it a schema with `$id` is called `def-0`.
+  refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) },
+}

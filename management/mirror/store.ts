@@ -1,0 +1,165 @@
+import { isUuid } from '../../foundation/uuid.ts'
+import type { Row } from '../../kong/reconcile/change.ts'
+import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import { HELD } from '../changes/lease.ts'
+import type { Source } from '../changes/source.ts'
+import type { Queries } from '../database.ts'
+import type { Sealer } from '../sealer.ts'
+import { contextOf, type Mirrored } from './mirrored.ts'
+
+/** Columns of references, by the field. */
+const REFERENCE_COLUMNS: Readonly<Record<string, string>> = {
+  service: 'service',
+  route: 'route',
+  consumer: 'consumer',
+  upstream: 'upstream',
+  certificate: 'certificate',
+  client_certificate: 'certificate',
+  set: 'key_set',
+}
+
+interface StoredRow {
+  readonly id: string
+  readonly shown: Row
+  readonly sealed: Buffer | null
+}
+
+/** What is compared with a reading of Kong. */
+export interface Seen {
+  readonly kind: KindName
+  readonly id: string
+  readonly etag: string
+  readonly changed_at: Date
+}
+
+/** The mirror of Kong's entities in PostgreSQL. */
+export class MirrorStore implements Source {
+  readonly #database: Queries
+  readonly #sealer: Sealer
+
+  constructor(database: Queries, sealer: Sealer) {
+    this.#database = database
+    this.#sealer = sealer
+  }
+
+  /** With its secrets. */
+  async find(kind: KindName, key: string): Promise<Row | undefined> {
+    const [column, value] = isUuid(key) ? ['id', key] : ['name', key]
+    if (column === 'name' && !hasNameColumn(kind)) return undefined
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities where kind = $1 and ${column} = $2 ${ALIVE}`,
+      [kind, value],
+    )
+    // The names of some entities are found by another field, too: a consumer by its custom_id.
+    const nameField = KINDS[kind].endpointKey ?? ''
+    const row = column === 'id' ? rows[0] : rows.find(({ shown }) => shown[nameField] === key)
+    return row && this.#open(kind, row)
+  }
+
+  async referring(kind: KindName, field: string, id: string): Promise<readonly Row[]> {
+    const column = REFERENCE_COLUMNS[field]
+    if (column === undefined) return []
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities where kind = $1 and ${column} = $2 ${ALIVE}`,
+      [kind, id],
+    )
+    return rows.filter(({ shown }) => idIn(shown[field]) === id).map(row => this.#open(kind, row))
+  }
+
+  async findBy(kind: KindName, fields: Row): Promise<Row | undefined> {
+    const name = KINDS[kind].endpointKey
+    const byName = name !== undefined && typeof fields[name] === 'string' && hasNameColumn(kind)
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities
+        where kind = $1 and shown @> $2 ${byName ? 'and name = $3' : ''} ${ALIVE} limit 1`,
+      [kind, JSON.stringify(fields), ...(byName ? [fields[name]] : [])],
+    )
+    return rows[0] && this.#open(kind, rows[0])
+  }
+
+  /** Services that trust a CA certificate. */
+  async trusting(id: string): Promise<readonly Row[]> {
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities where kind = 'services' and shown -> 'ca_certificates' ? $1`,
+      [id],
+    )
+    return rows.map(row => this.#open('services', row))
+  }
+
+  async hasAny(kind: KindName): Promise<boolean> {
+    const { rowCount } = await this.#database.query(
+      'select 1 from sluice_manager.entities where kind = $1 limit 1',
+      [kind],
+    )
+    return (rowCount ?? 0) > 0
+  }
+
+  async seen(): Promise<readonly Seen[]> {
+    const { rows } = await this.#database.query<Seen>(
+      'select kind, id, etag, changed_at from sluice_manager.entities',
+    )
+    return rows
+  }
+
+  /** When Kong was read as a whole; undefined before the first time. */
+  async readAt(): Promise<Date | undefined> {
+    const { rows } = await this.#database.query<{ read_at: Date | null }>(
+      'select read_at from sluice_manager.mirror',
+    )
+    return rows[0]?.read_at ?? undefined
+  }
+
+  /** Notes that all of Kong was seen. */
+  async markRead(epoch: number, at: Date): Promise<void> {
+    await this.#database.query(
+      `with ${HELD}, seen as (update sluice_manager.entities set seen_at = $2 from held)
+       update sluice_manager.mirror set read_at = $2 from held`,
+      [epoch, at],
+    )
+  }
+
+  /** Puts entities into the mirror, some hundreds at once; removes others. */
+  async adopt(
+    epoch: number,
+    present: readonly Mirrored[],
+    gone: readonly { readonly kind: KindName; readonly id: string }[],
+  ): Promise<void> {
+    await this.#database.query(
+      `with ${HELD}, gone as (
+         delete from sluice_manager.entities e using held, jsonb_to_recordset($3) as g(kind text, id uuid)
+          where e.kind = g.kind and e.id = g.id)
+       insert into sluice_manager.entities (kind, id, shown, sealed, etag, expires_at, seen_at, changed_at)
+       select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.expires_at, clock_timestamp(), clock_timestamp()
+         from held, jsonb_to_recordset($2) as p(kind text, id uuid, shown jsonb, sealed text, etag text, expires_at timestamptz)
+       on conflict (kind, id) do update set ${OVERWRITE}`,
+      [
+        epoch,
+        JSON.stringify(
+          present.map(one => ({
+            ...one,
+            sealed: one.sealed?.toString('base64') ?? null,
+            expires_at: one.expiresAt,
+          })),
+        ),
+        JSON.stringify(gone.map(({ kind, id }) => ({ kind, id }))),
+      ],
+    )
+  }
+
+  /** Opens what is sealed. */
+  #open(kind: KindName, { id, shown, sealed }: StoredRow): Row {
+    return sealed ? (this.#sealer.open(sealed, contextOf(kind, id)) as Row) : shown
+  }
+}
+
+/** What is overwritten by a newer look at an entity. */
+export const OVERWRITE = `shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
+  expires_at = excluded.expires_at, seen_at = excluded.seen_at, changed_at = excluded.changed_at`
+
+/** What Kong has dropped by itself meanwhile is not there. */
+export const ALIVE = 'and (expires_at is null or expires_at > now())'
+
+const hasNameColumn = (kind: KindName): boolean =>
+  ['name', 'username', 'prefix', 'target'].includes(KINDS[kind].endpointKey ?? '')
+
+const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id

@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import type { Clock } from '../foundation/clock.ts'
+import type { Logger } from '../foundation/log.ts'
+import type { Metrics } from '../foundation/metrics.ts'
+import type { Settings } from '../foundation/settings.ts'
+import type { Timers } from '../foundation/timers.ts'
+import type { EventPublisher } from '../sdk/event.ts'
+import type { Changes } from './changes/changes.ts'
+import type { Database } from './database.ts'
+import type { EntityReads } from './entities/reads.ts'
+import type { Operators } from './operators/operators.ts'
+import type { Readiness } from './readiness.ts'
+
+/** The server, as the routes of a module see it. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+/** What the parts of the manager share. */
+export interface Parts {
+  readonly settings: Settings
+  readonly database: Database
+  readonly operators: Operators
+  readonly changes: Changes
+  readonly reads: EntityReads
+  readonly events: EventPublisher
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: Logger
+  readonly metrics: Pick<Metrics, 'text'>
+  readonly readiness: Readiness
+  /** What is wrong though requests can be served, a sentence each. */
+  readonly problems: () => readonly string[]
+}
+
+/** The routes of one subject; `server.ts` registers each with one line. */
+export type Module = (app: App, parts: Parts) => void | Promise<void>

@@ -1,0 +1,66 @@
+import cookie from '@fastify/cookie'
+import helmet from '@fastify/helmet'
+import swagger from '@fastify/swagger'
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import Fastify from 'fastify'
+import { changeRoutes } from './changes/routes.ts'
+import { submitRoutes } from './changes/submit-routes.ts'
+import { entityRoutes } from './entities/routes.ts'
+import { guardRoutes } from './http/access.ts'
+import { answerProblems } from './http/errors.ts'
+import { observationRoutes } from './http/observations.ts'
+import { OPENAPI } from './http/openapi.ts'
+import type { App, Module, Parts } from './module.ts'
+import { authenticateBy } from './operators/authenticate.ts'
+import { operatorRoutes } from './operators/routes.ts'
+
+/** The subjects of the API, a line each. */
+const MODULES: readonly Module[] = [
+  observationRoutes,
+  operatorRoutes,
+  entityRoutes,
+  changeRoutes,
+  submitRoutes,
+]
+
+/** A body of 1 MiB holds some thousand operations. */
+const BODY_LIMIT = 1_048_576
+
+/** The HTTP server of the manager, not listening yet. Routes only: what they do stands in their modules. */
+export async function createServer(parts: Parts): Promise<App> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 512 },
+    // Behind another name or port it would be one of whoever asks.
+    trustProxy: false,
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  answerProblems(app, parts.log)
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    strictTransportSecurity: false,
+  })
+  await app.register(cookie)
+  await app.register(swagger, OPENAPI)
+  guardRoutes(app, authenticateBy(parts.operators), () => {})
+  for (const module of MODULES) await module(app, parts)
+  app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
+    app.swagger(),
+  )
+  return app
+}
