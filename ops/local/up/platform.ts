@@ -25,11 +25,10 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
-  consul: 'the targets of upstreams are those that are declared',
+  consul: 'no route leads to users and products, whose targets come from it',
 }
 
-/** What `make up` starts; the tests know more kinds. */
-export const STORE_KINDS: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
+export const STORE_KINDS = Object.keys(FALLBACKS) as readonly ServiceKind[]
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
@@ -119,14 +118,17 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_REDIS_URL: urls.redis ?? '',
     SLUICE_POSTGRES_URL: urls.postgres ?? '',
     SLUICE_AMQP_URL: urls.rabbit ?? '',
+    SLUICE_PROXY_URL: `http://127.0.0.1:${ports.proxy}`,
+    SLUICE_LOOPBACK_SECRET_FILE: secretFile('loopback'),
   }
 }
 
-/** What kong/desired/kong.yaml asks of the environment. */
+/** What the files of kong/desired ask of the environment. */
 export const declaredSettings = (ports: Ports) => ({
   ...sampleCredentials(),
   SAMPLE_HOST: '127.0.0.1',
   SAMPLE_PORT: String(ports.sample),
+  SLUICE_CATALOGUE_PORT: String(ports.catalogue),
 })
 
 export const urlsOf = (stores: Stores): UpState['urls'] =>
@@ -187,7 +189,10 @@ async function kongSettings(): Promise<Record<string, string>> {
 
 /** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
 async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
-  const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
+  const files = ['kong.yaml', 'platform.yaml'].map(name =>
+    path.join(projectFolder(), 'kong', 'desired', name),
+  )
+  const args = ['apply', ...files.flatMap(file => ['-f', file])]
   const env = { ...process.env, ...declaredSettings(ports), ...sluiceSettings(ports, urlsOf(stores)) }
   try {
     const adminUrl = `http://127.0.0.1:${ports.admin}`
@@ -216,6 +221,6 @@ function secretFile(name: string): string {
   return file
 }
 
-async function answers(url: string): Promise<boolean> {
+export async function answers(url: string): Promise<boolean> {
   return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok
 }
