@@ -74,6 +74,7 @@ export type {
   ScriptList,
   ScriptOutcome,
   Store,
+  StoredBytes,
   StoredHash,
   StoredValue,
   StoreScript,

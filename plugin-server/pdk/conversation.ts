@@ -9,7 +9,13 @@ import type { Phase } from '../../protocol/pdk/phases.ts'
 import { callsOf, phasesOf, rowOf } from '../../protocol/pdk/table.ts'
 import type { LoopbackOrigin } from '../../sdk/loopback.ts'
 import type { Loopback } from '../loopback/loopback.ts'
-import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
+import {
+  type HeaderFields,
+  mergeHeaderWrites,
+  mergeRequestWrites,
+  overlayHeaders,
+  type Write,
+} from './header-writes.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */
@@ -341,7 +347,7 @@ export class Conversation {
 
   #sendWrites(): void {
     if (this.#writes.length === 0) return
-    for (const write of this.#writes) this.#say(write)
+    for (const write of mergeRequestWrites(this.#writes)) this.#say(write)
     this.#writes = []
   }
 

@@ -120,6 +120,8 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_AMQP_URL: urls.rabbit ?? '',
     SLUICE_PROXY_URL: `http://127.0.0.1:${ports.proxy}`,
     SLUICE_LOOPBACK_SECRET_FILE: secretFile('loopback'),
+    SLUICE_TOKEN_KEYS_DIR: privateFolder('token-keys'),
+    SLUICE_JWKS_LISTEN: `127.0.0.1:${ports.jwks}`,
   }
 }
 
@@ -136,7 +138,8 @@ export const urlsOf = (stores: Stores): UpState['urls'] =>
 
 const socket = () => path.join(privateFolder('run'), 'sluice.sock')
 
-export function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+export async function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+  await makeTokenKey(ports, stores)
   const url = `http://127.0.0.1:${ports.http}`
   return startCommand({
     name: 'plugin-server',
@@ -145,6 +148,13 @@ export function startPluginServer(ports: Ports, stores: Stores): Promise<Compone
     env: sluiceSettings(ports, urlsOf(stores)),
     isReady: () => answers(`${url}/healthz`),
   })
+}
+
+/** The first key with which the gateway signs its tokens for services; later ones are made by hand. */
+async function makeTokenKey(ports: Ports, stores: Stores): Promise<void> {
+  const env = sluiceSettings(ports, urlsOf(stores))
+  if (existsSync(path.join(env.SLUICE_TOKEN_KEYS_DIR ?? '', 'keys.json'))) return
+  await run(process.execPath, [sluice(), 'token', 'rotate'], { env: { ...process.env, ...env } })
 }
 
 /** The gateway together with its declared state, which it keeps in memory: it is applied at each start. */

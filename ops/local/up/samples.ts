@@ -1,4 +1,6 @@
 /** The services of the sample platform that need stores: users and products, and the discovery of their addresses. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { messageOf } from '../../../foundation/errors.ts'
 import { refuse } from '../confirm.ts'
 import {
@@ -7,9 +9,11 @@ import {
   type PythonServiceName,
   startPythonService,
 } from '../python-service.ts'
-import { type Component, startCommand } from './component.ts'
+import { type Component, sluice, startCommand } from './component.ts'
 import { answers, type Stores } from './platform.ts'
 import type { Ports } from './ports.ts'
+
+const run = promisify(execFile)
 
 export interface SampleSearch {
   readonly components: readonly Component[]
@@ -88,6 +92,14 @@ function componentOf(name: string, service: PythonService): Component {
     close: () => service.close(),
   }
   return component
+}
+
+/** Shows the gateway the keys with which the users service signs access tokens; a gateway that starts knows none. */
+export async function syncAccessKeys(ports: Ports): Promise<void> {
+  const jwks = `http://127.0.0.1:${ports.users}/.well-known/jwks.json`
+  const admin = ['--admin-url', `http://127.0.0.1:${ports.admin}`]
+  const sync = ['token', 'sync', '--jwks', jwks, '--consumer', 'users-service', ...admin]
+  await run(process.execPath, [sluice(), ...sync])
 }
 
 /** `sluice discover`: keeps the targets of the gateway's upstreams at what Consul says. */

@@ -19,7 +19,7 @@ import {
   urlsOf,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { startDiscovery, startSamples } from './samples.ts'
+import { startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
@@ -70,6 +70,7 @@ async function start(): Promise<void> {
   const { components, degraded: missing } = await samples
   for (const component of components) add(component)
   tell(missing)
+  await syncKeys()
   if (search.stores.consul) add(await startDiscovery(ports, search.stores.consul.url))
   ready = true
   writeEnvironment(publish())
@@ -80,6 +81,12 @@ async function start(): Promise<void> {
 function add(component: Component): void {
   running.set(component.name, component)
   publish()
+}
+
+async function syncKeys(): Promise<void> {
+  if (!running.has('users')) return
+  await syncAccessKeys(ports)
+  say('the gateway knows the keys of the users service')
 }
 
 function tell(problems: readonly string[]): void {
@@ -117,6 +124,7 @@ async function watch(): Promise<void> {
       say(`the ${name} exited: restarting it (${count + 1} of ${MAX_RESTARTS})`)
       try {
         add(await component.restart())
+        if (name === 'gateway' || name === 'users') await syncKeys()
       } catch (error) {
         say(messageOf(error))
       }

@@ -191,6 +191,33 @@ describe('the PDK', () => {
     ])
   })
 
+  it('gathers neighbouring header writes of the request into one, and keeps their order with other changes', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.service.request.setHeader('X-A', 1)
+    kong.service.request.setHeaders({ 'x-a': '2', 'x-b': ['p', 3] })
+    kong.service.request.clearHeader('x-b')
+    kong.service.request.setHeader('x-c', 'c')
+    kong.service.request.setHeader('x-d', 'd')
+    conversation.end()
+    assert.deepEqual(exchange.said, [
+      ['kong.service.request.set_headers', { 'x-a': '2', 'x-b': ['p', '3'] }],
+      ['kong.service.request.clear_header', 'x-b'],
+      ['kong.service.request.set_headers', { 'x-c': 'c', 'x-d': 'd' }],
+      ['end'],
+    ])
+  })
+
+  it('leaves a lone header write of the request as it is', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.log.setSerializeValue('a', 1)
+    kong.service.request.setHeader('x-a', '1')
+    conversation.end()
+    assert.deepEqual(
+      exchange.said.map(([method]) => method),
+      ['kong.log.set_serialize_value', 'kong.service.request.set_header', 'end'],
+    )
+  })
+
   it('lets a handler see in the response phase what it has set', async () => {
     const { kong, exchange } = begin('response')
     await kong.response.getHeader('x-a')
