@@ -13,7 +13,7 @@ import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
 import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
-import { Operators } from './operators/operators.ts'
+import { OperatorAccess } from './operators/operator-access.ts'
 import { createServer } from './server.ts'
 
 export interface ManagerOptions {
@@ -80,7 +80,7 @@ async function start(
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
-    operators: new Operators(database, clock),
+    access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
     drift: changing.drift,

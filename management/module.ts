@@ -11,7 +11,7 @@ import type { Changes } from './changes/changes.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
 import type { DriftStore } from './mirror/drift-store.ts'
-import type { Operators } from './operators/operators.ts'
+import type { OperatorAccess } from './operators/operator-access.ts'
 import type { Readiness } from './readiness.ts'
 
 /** The server, as the routes of a module see it. */
@@ -27,7 +27,7 @@ export type App = FastifyInstance<
 export interface Parts {
   readonly settings: Settings
   readonly database: Database
-  readonly operators: Operators
+  readonly access: OperatorAccess
   readonly changes: Changes
   readonly reads: EntityReads
   readonly drift: DriftStore
