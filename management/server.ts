@@ -10,6 +10,7 @@ import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { eventRoutes } from './live/event-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
 import { operatorsRoutes } from './operators/operators-routes.ts'
@@ -27,6 +28,7 @@ const MODULES: readonly Module[] = [
   entityRoutes,
   changeRoutes,
   submitRoutes,
+  eventRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
