@@ -72,7 +72,7 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, events: events.publisher })
   endings.push(() => changing.close())
   await changing.start()
   const isHolding = () => changing.holder.isHolding
@@ -87,6 +87,7 @@ async function start(
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
     live,
+    drift: changing.drift,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),
