@@ -11,6 +11,7 @@ import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { eventRoutes } from './live/event-routes.ts'
 import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
@@ -23,14 +24,15 @@ import { tokenRoutes } from './operators/token-routes.ts'
 const MODULES: readonly Module[] = [
   observationRoutes,
   operatorRoutes,
-  listRoutes,
   sessionRoutes,
   operatorsRoutes,
   tokenRoutes,
+  listRoutes,
   entityRoutes,
   changeRoutes,
   submitRoutes,
   driftRoutes,
+  eventRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
