@@ -71,7 +71,7 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, events: events.publisher })
   endings.push(() => changing.close())
   await changing.start()
   const isHolding = () => changing.holder.isHolding
@@ -83,6 +83,7 @@ async function start(
     access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    drift: changing.drift,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),

@@ -5,11 +5,13 @@ import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/typ
 import Fastify from 'fastify'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
+import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
 import { operatorsRoutes } from './operators/operators-routes.ts'
@@ -25,9 +27,11 @@ const MODULES: readonly Module[] = [
   sessionRoutes,
   operatorsRoutes,
   tokenRoutes,
+  listRoutes,
   entityRoutes,
   changeRoutes,
   submitRoutes,
+  driftRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */

@@ -1,46 +1,11 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
-import {
-  escapePointer,
-  type FormNode,
-  isMasked,
-  isSecret,
-  type RecordNode,
-  unsetNode,
-  withField,
-} from '../model/form.ts'
-import { formatValue } from '../model/format.ts'
+import { escapePointer, isMasked, isSecret, type RecordNode, unsetNode, withField } from '../model/form.ts'
+import { type FieldProps, type FormContext, type Ids, unsetText } from './context.ts'
 import { ChoiceField, JsonField, NumberField, SecretField, TextField } from './inputs.tsx'
 import { ListField } from './list.tsx'
 import { MapField } from './map.tsx'
 import { ReferenceField } from './reference.tsx'
-
-/** What every field of a form is given. */
-export interface FieldProps<N extends FormNode = FormNode> {
-  readonly name: string
-  /** JSON pointer of the value. */
-  readonly pointer: string
-  readonly node: N
-  readonly onChange: (node: FormNode) => void
-  readonly form: FormContext
-}
-
-/** What is the same for all fields of a form. */
-export interface FormContext {
-  /** What is wrong, by JSON pointer. */
-  readonly faults: ReadonlyMap<string, string>
-  /** The entity is not there yet: what is absent gets its default. */
-  readonly isNew: boolean
-  readonly isReadOnly: boolean
-  /** Fields that cannot be changed, by name at the top. */
-  readonly fixed: ReadonlySet<string>
-}
-
-/** Ids of what belongs to an input. */
-export interface Ids {
-  readonly input: string
-  readonly help: string
-}
 
 /** The fields of a record, each with its label. */
 export function RecordFields({ pointer, node, onChange, form }: Omit<FieldProps<RecordNode>, 'name'>) {
@@ -103,12 +68,6 @@ export function Field(props: FieldProps) {
 }
 
 const isFixed = (pointer: string, { fixed }: FormContext): boolean => fixed.has(pointer.slice(1))
-
-/** What stands in a field that is not set. */
-export function unsetText({ presence, schema }: FormNode, { isNew }: FormContext): string {
-  const isDefault = schema.default !== undefined && (isNew ? presence === 'absent' : presence !== 'unset')
-  return isDefault ? `default: ${formatValue(schema.default)}` : 'not set'
-}
 
 /** What a node is edited with. Also for elements of lists and values of maps, which have no label of their own. */
 export function Editor({ ids, ...props }: FieldProps & { readonly ids: Ids }): ComponentChildren {

@@ -2,13 +2,14 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { type FormNode, toNode, toValue } from '../model/form.ts'
 import { type FieldSchema, isObject } from '../model/schema.ts'
-import { type FormContext, RecordFields } from './fields.tsx'
+import type { FormContext } from './context.ts'
+import { Editor, RecordFields } from './fields.tsx'
 
 export interface EntityFormProps {
   readonly schema: FieldSchema
   readonly node: FormNode
   readonly onChange: (node: FormNode) => void
-  readonly context: FormContext
+  readonly context: Omit<FormContext, 'Editor'>
   readonly onSubmit: () => void
   readonly actions: ComponentChildren
 }
@@ -73,7 +74,9 @@ export function EntityForm({ schema, node, onChange, context, onSubmit, actions 
           ))}
         </div>
       ) : (
-        node.kind === 'record' && <RecordFields pointer="" node={node} onChange={onChange} form={context} />
+        node.kind === 'record' && (
+          <RecordFields pointer="" node={node} onChange={onChange} form={{ ...context, Editor }} />
+        )
       )}
       <div class="actions sticky">{actions}</div>
     </form>

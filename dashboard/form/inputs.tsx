@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { ChoiceNode, TextNode } from '../model/form.ts'
 import { MASK } from '../model/schema.ts'
-import { type FieldProps, type Ids, unsetText } from './fields.tsx'
+import { type FieldProps, type Ids, unsetText } from './context.ts'
 
 export interface InputProps<N extends TextNode | ChoiceNode> extends FieldProps<N> {
   readonly ids: Ids

@@ -1,5 +1,5 @@
 import { type FormNode, type ListNode, newNode, toNode } from '../model/form.ts'
-import { Editor, type FieldProps } from './fields.tsx'
+import type { FieldProps } from './context.ts'
 
 /** An array, or a set; a set of few values as boxes to tick. */
 export function ListField(props: FieldProps<ListNode>) {
@@ -57,7 +57,7 @@ function ElementsField({ name, pointer, node, onChange, form }: FieldProps<ListN
         return (
           <div class="element" key={i} role="group" aria-label={itemName} data-pointer={`${pointer}/${i}`}>
             <div class="edit">
-              <Editor
+              <form.Editor
                 name={itemName}
                 pointer={`${pointer}/${i}`}
                 node={item}

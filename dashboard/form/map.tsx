@@ -1,5 +1,5 @@
 import { escapePointer, type MapNode, newNode } from '../model/form.ts'
-import { Editor, type FieldProps } from './fields.tsx'
+import type { FieldProps } from './context.ts'
 
 type Entries = MapNode['entries']
 
@@ -26,7 +26,7 @@ export function MapField({ name, pointer, node, onChange, form }: FieldProps<Map
               }
             />
             <div class="edit">
-              <Editor
+              <form.Editor
                 name={`Value of ${key === '' ? `key ${i + 1}` : key}`}
                 pointer={at}
                 node={value}

@@ -4,7 +4,7 @@ import type { ReferenceNode } from '../model/form.ts'
 import { kindAt, labelOf } from '../model/kinds.ts'
 import type { Json } from '../model/schema.ts'
 import { EntityLink } from '../parts/link.tsx'
-import { type FieldProps, type Ids, unsetText } from './fields.tsx'
+import { type FieldProps, type Ids, unsetText } from './context.ts'
 
 const CHOICES = '8'
 const TYPING_MS = 120
