@@ -27,6 +27,10 @@ export const ERRORS = {
   SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
   SLUICE_LOOPBACK_REFUSED:
     "Set SLUICE_PROXY_URL and SLUICE_LOOPBACK_SECRET, and name a path of Kong's proxy.",
+  // keys of the upstream token
+  SLUICE_TOKEN_KEYS:
+    'Correct the folder of SLUICE_TOKEN_KEYS_DIR: `sluice token list` reads it, `sluice token rotate` adds a key.',
+  SLUICE_TOKEN_JWKS: 'Check that the service publishes its public keys at that URL.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:

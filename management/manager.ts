@@ -11,6 +11,7 @@ import { Changing } from './changing.ts'
 import { Database } from './database.ts'
 import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
+import { Live } from './live/live.ts'
 import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
 import { OperatorAccess } from './operators/operator-access.ts'
@@ -77,6 +78,8 @@ async function start(
   const isHolding = () => changing.holder.isHolding
   const measured = new ManagerMetrics({ metrics, database, timers, isHolding })
   endings.push(async () => measured.close())
+  const live = new Live(common)
+  endings.push(() => live.close())
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
@@ -84,6 +87,7 @@ async function start(
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
     drift: changing.drift,
+    live,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),

@@ -11,6 +11,7 @@ import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { eventRoutes } from './live/event-routes.ts'
 import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
@@ -32,6 +33,7 @@ const MODULES: readonly Module[] = [
   changeRoutes,
   submitRoutes,
   driftRoutes,
+  eventRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */

@@ -36,13 +36,19 @@ const ShownOperator = Type.Object({
   has_password: Type.Boolean(),
 })
 
+const config = { access: 'admin' } as const
+const tags = ['operators']
+const all = '/v1/operators'
+const one = `${all}/:name`
+
 /** Who may use the manager; for admins. */
-export const operatorsRoutes: Module = (app, parts) => {
-  const { operators, passwords, sessions, trail } = parts.access
-  const config = { access: 'admin' } as const
-  const tags = ['operators']
-  const all = '/v1/operators'
-  const one = `${all}/:name`
+export const operatorsRoutes: Module = async (app, parts) => {
+  await listAndAdd(app, parts)
+  await changeAndDisable(app, parts)
+}
+
+const listAndAdd: Module = (app, parts) => {
+  const { operators, passwords, trail } = parts.access
 
   app.get(
     all,
@@ -74,6 +80,11 @@ export const operatorsRoutes: Module = (app, parts) => {
         .send(shown(row))
     },
   )
+}
+
+const changeAndDisable: Module = (app, parts) => {
+  const { operators, passwords, sessions, trail } = parts.access
+
   app.patch(
     one,
     {
