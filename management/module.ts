@@ -31,8 +31,8 @@ export interface Parts {
   readonly access: OperatorAccess
   readonly changes: Changes
   readonly reads: EntityReads
-  readonly live: Live
   readonly drift: DriftStore
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers
