@@ -13,6 +13,7 @@ const SHIPPED: readonly Load[] = [
   () => import('../plugins/qos/plugin.ts'),
   () => import('../plugins/key-auth-audit/plugin.ts'),
   () => import('../plugins/sluice/plugin.ts'),
+  () => import('../plugins/response-cache/plugin.ts'),
 ]
 
 export async function loadShippedPlugins(): Promise<AnyPlugin[]> {
