@@ -63,6 +63,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'shows circuit breakers, opens and closes them',
     load: () => import('./commands/breaker.ts'),
   },
+  token: {
+    summary: 'rotates and lists the keys of upstream tokens, and shows Kong the keys of others',
+    load: () => import('./commands/token.ts'),
+  },
   discover: {
     summary: "keeps the targets of Kong's upstreams at what Consul says",
     load: () => import('./commands/discover.ts'),

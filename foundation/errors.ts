@@ -27,6 +27,10 @@ export const ERRORS = {
   SLUICE_FETCH_FAILED: 'Check that the service runs and can be reached from here.',
   SLUICE_LOOPBACK_REFUSED:
     "Set SLUICE_PROXY_URL and SLUICE_LOOPBACK_SECRET, and name a path of Kong's proxy.",
+  // keys of the upstream token
+  SLUICE_TOKEN_KEYS:
+    'Correct the folder of SLUICE_TOKEN_KEYS_DIR: `sluice token list` reads it, `sluice token rotate` adds a key.',
+  SLUICE_TOKEN_JWKS: 'Check that the service publishes its public keys at that URL.',
   // the socket
   SLUICE_SOCKET_IN_USE: 'Stop the server that listens there, or choose another --socket.',
   SLUICE_SUCCESSOR_FAILED:
@@ -65,6 +69,9 @@ export const ERRORS = {
   SLUICE_MANAGER_MALFORMED: 'Send the request in the form that /v1/openapi.json describes.',
   SLUICE_MANAGER_UNAUTHENTICATED:
     'Send a token as `Authorization: Bearer …`, or log in; `sluice manager token create` makes one.',
+  SLUICE_MANAGER_LOGIN: 'Check the name and the password; an admin can set another password.',
+  SLUICE_MANAGER_ORIGIN:
+    "Send it from the manager's own page, with the header X-CSRF-Token that GET /v1/session gives; scripts use a token.",
   SLUICE_MANAGER_FORBIDDEN: 'Ask an operator with the named role.',
   SLUICE_MANAGER_NOT_FOUND: 'Check the path; the lists under /v1 name what there is.',
   SLUICE_MANAGER_METHOD: 'Use one of the methods in the header `Allow`.',

@@ -5,8 +5,16 @@
  *   can be done without must not turn it to 503.
  * - `/healthz` says that the process answers, always with 200; `/healthz?verbose` lists all that is wrong.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { messageOf, SluiceError } from './errors.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { messageOf } from './errors.ts'
+import {
+  type Address,
+  type Answerer,
+  type HttpListener,
+  type HttpServer,
+  openHttp,
+  serveHttp,
+} from './http-listener.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -25,37 +33,20 @@ export interface Observed {
   readonly health: () => Health | Promise<Health>
 }
 
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
-
-export interface ObserveServer {
-  /** As bound: the port is a real one where 0 was asked for. */
-  readonly port: number
-  close(): Promise<void>
-}
+export type ObserveServer = HttpServer
 
 /** @throws SLUICE_PORT_IN_USE */
 export async function serveObservations(address: Address, observed: Observed): Promise<ObserveServer> {
-  const server = createServer((request, response) => {
+  return serveHttp(address, { setting: 'SLUICE_HTTP', answer: answering(observed) })
+}
+
+const answering =
+  (observed: Observed): Answerer =>
+  (request, response) => {
     answer(observed, request, response).catch((error: unknown) =>
       send(response, 500, { error: messageOf(error) }),
     )
-  })
-  server.requestTimeout = 5_000
-  await listen(server, address)
-  server.unref()
-  const bound = server.address()
-  return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : address.port,
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
   }
-}
 
 async function answer(observed: Observed, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, { error: 'only GET' })
@@ -91,27 +82,8 @@ function verbose({ blockers, problems, warnings }: Health): unknown {
   }
 }
 
-async function listen(server: Server, { host, port }: Address): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new SluiceError('SLUICE_PORT_IN_USE', `SLUICE_HTTP: ${host}:${port} is taken`)
-          : error,
-      ),
-    )
-    server.listen(port, host, resolve)
-  })
-}
-
-/** How often a successor looks whether the port is free. */
-const RETRY_EVERY_MS = 250
-
-export interface Observations {
-  /** As bound; undefined while it is not. */
-  readonly port: number | undefined
-  close(): Promise<void>
-}
+/** As bound; undefined while it is not. */
+export type Observations = HttpListener
 
 export interface ObservationOptions extends Observed {
   /** Undefined: nothing is served. */
@@ -122,40 +94,23 @@ export interface ObservationOptions extends Observed {
 }
 
 /**
- * Serves now; a server that takes another one's place serves as soon as that one has given the port up, which it does
- * when it notices that its socket has been taken over.
+ * Serves now; a server that takes another one's place serves as soon as that one has given the port up.
  *
  * @throws SLUICE_PORT_IN_USE unless `takeOver`.
  */
-export async function openObservations(options: ObservationOptions): Promise<Observations> {
-  const { address, takeOver, log } = options
-  let server: ObserveServer | undefined
-  let retry: NodeJS.Timeout | undefined
-  let closed = false
-  const complain = (error: unknown) =>
-    log.error({ reason: messageOf(error) }, 'metrics and health cannot be served')
-  const open = async (): Promise<void> => {
-    if (!address) return
-    try {
-      server = await serveObservations(address, options)
-    } catch (error) {
-      if (!takeOver || !(error instanceof SluiceError) || error.code !== 'SLUICE_PORT_IN_USE') throw error
-      if (!closed) retry = setTimeout(() => open().catch(complain), RETRY_EVERY_MS)
-    }
-    if (closed) await server?.close()
-  }
-  await open()
-  return {
-    get port() {
-      return server?.port
-    },
-    async close() {
-      closed = true
-      clearTimeout(retry)
-      await server?.close()
-      server = undefined
-    },
-  }
+export function openObservations({
+  address,
+  takeOver,
+  log,
+  ...observed
+}: ObservationOptions): Promise<Observations> {
+  return openHttp({
+    address,
+    setting: 'SLUICE_HTTP',
+    answer: answering(observed),
+    takeOver,
+    onFault: reason => log.error({ reason }, 'metrics and health cannot be served'),
+  })
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -122,6 +122,18 @@ export const SETTINGS = {
     secret: true,
     doc: 'secrets of before, separated by white space: `sluice fingerprint` and `sluice audit` find a key under them too',
   },
+  tokenKeysDir: {
+    env: 'SLUICE_TOKEN_KEYS_DIR',
+    kind: 'path',
+    default: undefined,
+    doc: 'folder of the keys that sign upstream tokens, the same on all nodes; upstream-token requires it',
+  },
+  jwksListen: {
+    env: 'SLUICE_JWKS_LISTEN',
+    kind: 'address',
+    default: 'off',
+    doc: 'host and port where services fetch the public halves of these keys (`/.well-known/jwks.json`); `off` for none',
+  },
   proxyUrl: {
     env: 'SLUICE_PROXY_URL',
     kind: 'url',
@@ -253,6 +265,9 @@ export interface Settings {
   readonly eventRetentionDays: number
   readonly fingerprintSecret: string | undefined
   readonly fingerprintOldSecrets: string | undefined
+  readonly tokenKeysDir: string | undefined
+  /** Undefined when switched off. */
+  readonly jwksListen: Address | undefined
   readonly proxyUrl: string | undefined
   readonly loopbackSecret: string | undefined
   readonly pluginsOnError: 'closed' | 'open'

@@ -11,9 +11,10 @@ import { Changing } from './changing.ts'
 import { Database } from './database.ts'
 import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
+import { Live } from './live/live.ts'
 import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
-import { Operators } from './operators/operators.ts'
+import { OperatorAccess } from './operators/operator-access.ts'
 import { createServer } from './server.ts'
 
 export interface ManagerOptions {
@@ -71,18 +72,22 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, events: events.publisher })
   endings.push(() => changing.close())
   await changing.start()
   const isHolding = () => changing.holder.isHolding
   const measured = new ManagerMetrics({ metrics, database, timers, isHolding })
   endings.push(async () => measured.close())
+  const live = new Live(common)
+  endings.push(() => live.close())
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
-    operators: new Operators(database, clock),
+    access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    live,
+    drift: changing.drift,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),

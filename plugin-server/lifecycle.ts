@@ -31,8 +31,8 @@ export interface LifecycleParts {
     current(): boolean
     stopAccepting(): void
   }
-  /** Metrics and health. */
-  readonly http: { close(): Promise<void> }
+  /** Metrics and health, public keys. */
+  readonly http: readonly { close(): Promise<void> }[]
   /** Finishes the events in flight. */
   readonly drain: (succeeded: boolean) => Promise<void>
   readonly endings: Endings
@@ -74,8 +74,8 @@ export class Lifecycle {
     log.info({ succeeded }, 'draining')
     // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
     if (!succeeded) listener.stopAccepting()
-    // The port is the successor's now; without one, /readyz shows that this server is draining.
-    if (succeeded) await http.close()
+    // The ports are the successor's now; without one, /readyz shows that this server is draining.
+    if (succeeded) await Promise.all(http.map(one => one.close()))
     await drain(succeeded)
     await endings.run()
     log.info('ended')

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { startCore } from './core.ts'
+import { openJwks } from './jwks.ts'
 import { blockersOf, createEndings, drainEvents, Lifecycle, type Server, serverOf } from './lifecycle.ts'
 import { loadShippedPlugins } from './plugins.ts'
 import type { AnyPlugin } from './runtime/registry.ts'
@@ -48,6 +49,8 @@ export async function startServer(settings: Settings, options: ServerOptions = {
     const takeOver = options.takeOver ?? false
     const http = await openObservations({ address: settings.http, metrics, health, takeOver, log })
     endings.add(() => http.close())
+    const jwks = await openJwks(settings, { clock, log, takeOver })
+    endings.add(() => jwks.close())
     const sockets = await createSocketServer({
       path: settings.socket,
       group: settings.socketGroup,
@@ -60,7 +63,7 @@ export async function startServer(settings: Settings, options: ServerOptions = {
     const draining = { runtime, connections: () => sockets.connections, clock, log }
     lifecycle = new Lifecycle({
       listener: sockets,
-      http,
+      http: [http, jwks],
       drain: succeeded => drainEvents(succeeded, draining),
       endings,
       log,

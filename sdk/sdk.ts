@@ -45,6 +45,7 @@ export type {
   HandlerResult,
   Host,
   InstanceScope,
+  Needs,
   PhaseContext,
   PhaseHandler,
   PluginDefinition,

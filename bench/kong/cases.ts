@@ -51,6 +51,7 @@ function rateLimiting(
 export function casesOf({ redis, log }: Ports): Case[] {
   const one = (name: string, title: string, ...plugins: object[]): Case => ({ name, title, plugins })
   const qos = (config: object) => ({ name: 'qos', config })
+  const all = { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} }
   const nothing = { limits: [{ name: 'day', requests: 1, per: 86_400 }] }
   return [
     one('plain', 'key-auth only'),
@@ -88,7 +89,24 @@ export function casesOf({ redis, log }: Ports): Case[] {
     }),
     one('sluice', 'sluice: qos, breaker and audit composed', {
       name: 'sluice',
-      config: { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} },
+      config: all,
+    }),
+    one('header', "Kong's request-transformer, one header", {
+      name: 'request-transformer',
+      config: { add: { headers: ['Sluice-Token:a header as long as a token is not'] } },
+    }),
+    one('token', 'upstream-token', { name: 'upstream-token', config: {} }),
+    one('token-lean', 'upstream-token without a user', {
+      name: 'upstream-token',
+      config: { claims_from: [] },
+    }),
+    one('sluice-token', 'sluice with upstream-token', {
+      name: 'sluice',
+      config: { ...all, upstream_token: {} },
+    }),
+    one('sluice-token-lean', 'sluice with upstream-token without a user', {
+      name: 'sluice',
+      config: { ...all, upstream_token: { claims_from: [] } },
     }),
     one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
     one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),

@@ -10,6 +10,7 @@ const OURS = [
   'qos',
   'circuit-breaker',
   'key-auth-audit',
+  'upstream-token',
   'sluice',
   'calls-0',
   'calls-2',
@@ -49,6 +50,7 @@ export function preparePluginServers(
     ...settings,
     SLUICE_SOCKET: path.join(folder, 'sluice.sock'),
     SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
+    SLUICE_TOKEN_KEYS_DIR: path.join(folder, 'token-keys'),
     SLUICE_HTTP: 'off',
     SLUICE_LOG_LEVEL: 'error',
   }
@@ -56,6 +58,7 @@ export function preparePluginServers(
   const dumps = path.join(folder, 'dumps')
   mkdirSync(dumps)
   const fileOf = (name: string) => path.join(dumps, `${name}.json`)
+  execFileSync(process.execPath, [CLI, 'token', 'rotate'], { env })
   execFileSync(process.execPath, [CLI, 'dump', '--plugins', BENCH_PLUGINS, '--out', dumps], { env })
   const pdkPlugins = writeModules(path.join(folder, 'kong-pdk-plugins'), PDK_MODULES)
   // Kong reads the first plugin of a dump only.

@@ -6,6 +6,7 @@ import { checkKong } from './kong.ts'
 import { checkMachine } from './machine.ts'
 import { checkSocket } from './socket.ts'
 import { checkRedis } from './stores.ts'
+import { checkToken } from './token.ts'
 
 /** All checks, in the order of the report. */
 export const CHECKS: Readonly<Record<string, Check>> = {
@@ -18,4 +19,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   spool: checkSpool,
   postgresql: checkPostgres,
   rabbitmq: checkRabbit,
+  token: checkToken,
 }

@@ -20,9 +20,12 @@ for (const root of ROOTS) if (existsSync(root)) copy(root)
 
 await import('./bundle-packages.mjs')
 
-// Each plugin once more as a module for Kong's own JavaScript plugin server, which wants CommonJS and one file a plugin.
+// Each plugin once more as a module for Kong's own JavaScript plugin server, which wants CommonJS and one file a plugin;
+// but for those that need more of the plugin server than it has.
+const NOT_OFFERED = ['upstream-token', 'response-cache', 'aggregate']
 mkdirSync('dist/kong-js', { recursive: true })
-for (const name of readdirSync('plugins').filter(name => existsSync(`plugins/${name}/plugin.ts`))) {
+for (const name of readdirSync('plugins')) {
+  if (NOT_OFFERED.includes(name) || !existsSync(`plugins/${name}/plugin.ts`)) continue
   const text = [
     `const { toKongJsModule } = require('../plugin-server/kong-js/adapter.js')`,
     `module.exports = toKongJsModule(require('../plugins/${name}/plugin.js').plugin)`,

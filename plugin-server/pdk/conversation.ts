@@ -9,7 +9,13 @@ import type { Phase } from '../../protocol/pdk/phases.ts'
 import { callsOf, phasesOf, rowOf } from '../../protocol/pdk/table.ts'
 import type { LoopbackOrigin } from '../../sdk/loopback.ts'
 import type { Loopback } from '../loopback/loopback.ts'
-import { type HeaderFields, mergeHeaderWrites, overlayHeaders, type Write } from './header-writes.ts'
+import {
+  type HeaderFields,
+  mergeHeaderWrites,
+  mergeRequestWrites,
+  overlayHeaders,
+  type Write,
+} from './header-writes.ts'
 import { REQUEST_ID_READS, requestIdIn } from './request-id.ts'
 
 /** Thrown by `exit` to leave the handler; not a failure. One for all: a stack a rejection would cost too much. */
@@ -179,6 +185,14 @@ export class Conversation {
     this.#remembered?.clear()
   }
 
+  /** After a change that shows in this read only; without arguments: in all reads of the method. */
+  forgetRead(method: Method, args?: readonly unknown[]): void {
+    if (args) this.#remembered?.delete(keyOf(method, args))
+    else
+      for (const key of this.#remembered?.keys() ?? [])
+        if (key.split(' ')[0] === method) this.#remembered?.delete(key)
+  }
+
   /** Asks Kong every time. Several asks in one turn go out in one write. */
   ask<T>(method: Method, args: readonly unknown[]): Promise<T> {
     this.#permit(method)
@@ -341,7 +355,7 @@ export class Conversation {
 
   #sendWrites(): void {
     if (this.#writes.length === 0) return
-    for (const write of this.#writes) this.#say(write)
+    for (const write of mergeRequestWrites(this.#writes)) this.#say(write)
     this.#writes = []
   }
 

@@ -95,8 +95,11 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   }
 
   begin(): void {
-    for (const member of this.#instance.members)
-      for (const need of member.plugin.definition.needs?.[this.#phase] ?? []) prefetch(this.#pdk, need)
+    for (const member of this.#instance.members) {
+      const needs = member.plugin.definition.needs?.[this.#phase] ?? []
+      const list = typeof needs === 'function' ? needs(member.contextOf(this.#phase)) : needs
+      for (const need of list) prefetch(this.#pdk, need)
+    }
     this.#next()
   }
 

@@ -12,6 +12,7 @@ import type { Logger } from '../../foundation/log.ts'
 import { createMetrics, joinMetrics } from '../../foundation/metrics.ts'
 import type { Settings } from '../../foundation/settings.ts'
 import { systemTimers } from '../../foundation/timers.ts'
+import { openJwks } from '../jwks.ts'
 import { blockersOf, createEndings, Lifecycle, type Server, serverOf } from '../lifecycle.ts'
 import { listen } from '../transport/listener.ts'
 import { WorkerPool } from './pool.ts'
@@ -54,6 +55,8 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
     const health = async () => healthOf(pool, count, blockersOf(lifecycle))
     const http = await openObservations({ address: settings.http, metrics: { text }, health, takeOver, log })
     endings.add(() => http.close())
+    const jwks = await openJwks(settings, { clock: systemClock, log, takeOver })
+    endings.add(() => jwks.close())
     const listener = await listen({
       path: settings.socket,
       group: settings.socketGroup,
@@ -64,7 +67,7 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
     endings.add(() => listener.close())
     lifecycle = new Lifecycle({
       listener: { current: listener.current, stopAccepting: listener.close },
-      http,
+      http: [http, jwks],
       drain: succeeded => pool.drain(succeeded),
       endings,
       log,

@@ -1,5 +1,6 @@
-import { hasAuthorization, type KeySight } from './key.ts'
-import { header, number, record, type Serialized, text } from './serialized.ts'
+import { type AnsweredBy, whoAnswered } from '../../sdk/log-data/answered-by.ts'
+import { hasAuthorization, type KeySight } from '../../sdk/log-data/key.ts'
+import { header, number, record, type Serialized, text } from '../../sdk/log-data/serialized.ts'
 
 export type Outcome = 'granted' | 'denied' | 'anonymous'
 
@@ -17,9 +18,6 @@ export type Reason =
   | 'forbidden'
   | 'limited'
   | 'error'
-
-/** Who made the answer: the service, Kong because no service could be reached, or Kong and its plugins. */
-export type AnsweredBy = 'service' | 'error' | 'exit'
 
 export type Scheme = 'key' | 'basic' | 'bearer' | 'unknown'
 
@@ -82,15 +80,6 @@ function refusal(status: number): Reason {
   if (status === 401) return 'invalid'
   if (status === 403) return 'forbidden'
   return status === 429 ? 'limited' : 'error'
-}
-
-export function whoAnswered(log: Serialized): AnsweredBy {
-  const tries = Array.isArray(log.tries) ? log.tries.map(record) : []
-  const last = tries.at(-1)
-  if (!last) return 'exit'
-  // With `retries: 0` Kong marks the only try as failed for any 5xx: only `source` tells that there was an answer.
-  if (last.state === 'failed' && log.source !== 'upstream') return 'error'
-  return log.source === 'kong' && number(record(log.latencies).proxy) === -1 ? 'exit' : 'service'
 }
 
 const isAnonymous = (log: Serialized) =>

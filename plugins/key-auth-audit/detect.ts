@@ -1,5 +1,5 @@
+import { networkOf } from '../../sdk/log-data/address.ts'
 import { BoundedMap } from '../../sdk/sdk.ts'
-import { networkOf } from './address.ts'
 
 /** Addresses, fingerprints or credentials that are remembered; beyond that the oldest is forgotten. */
 const REMEMBERED = 50_000

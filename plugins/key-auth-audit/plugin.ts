@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Serialized } from '../../sdk/log-data/serialized.ts'
 import {
   type BoundCounter,
   createLogEventCounter,
@@ -13,7 +14,6 @@ import { Detection, type DetectionLimits } from './detect.ts'
 import { AUDIT_EVENTS } from './events.ts'
 import { createFingerprinter, type Fingerprinter, MIN_SECRET_LENGTH } from './fingerprint.ts'
 import { type AuditRecord, auditRecord } from './record.ts'
-import type { Serialized } from './serialized.ts'
 
 /** What the process remembers; outlives the instances. */
 interface Memory {

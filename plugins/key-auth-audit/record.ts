@@ -1,11 +1,11 @@
+import { forwardedAddress, networkOf } from '../../sdk/log-data/address.ts'
+import { conceal, concealPath } from '../../sdk/log-data/conceal.ts'
+import { findKey, type KeySight, keyTexts } from '../../sdk/log-data/key.ts'
+import { header, number, record, type Serialized, text } from '../../sdk/log-data/serialized.ts'
 import type { EventDraft } from '../../sdk/sdk.ts'
-import { forwardedAddress, networkOf } from './address.ts'
 import { type Classification, classify } from './classify.ts'
-import { conceal, concealPath } from './conceal.ts'
 import type { AuditConfig } from './config.ts'
 import type { Fingerprinter } from './fingerprint.ts'
-import { findKey, type KeySight, keyTexts } from './key.ts'
-import { header, number, record, type Serialized, text } from './serialized.ts'
 
 /** What the audit keeps of a request, and what its detection looks at. */
 export interface AuditRecord {

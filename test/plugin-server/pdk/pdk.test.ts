@@ -159,6 +159,35 @@ describe('the PDK', () => {
     )
   })
 
+  it('goes on sharing what a change of a header does not touch', async () => {
+    const { kong, exchange } = begin('access', {
+      'kong.request.get_header': 'old',
+      'kong.client.get_consumer': { id: 'c', tags: [] },
+    })
+    await Promise.all([kong.client.getConsumer(), kong.request.getHeader('x-a')])
+    kong.service.request.setHeader('x-b', 'new')
+    kong.service.request.setHeaders({ 'x-c': 'new' })
+    await Promise.all([kong.client.getConsumer(), kong.request.getHeader('x-a')])
+    assert.equal(exchange.methods.filter(method => method.includes('.get_')).length, 2)
+    kong.service.request.setHeader('X_A', 'new')
+    await kong.request.getHeader('x-a')
+    assert.equal(exchange.methods.filter(method => method === 'kong.request.get_header').length, 2)
+  })
+
+  it('asks once for a value that plugins share, until it is set', async () => {
+    const { kong, exchange } = begin('access', { 'kong.ctx.shared.get': 'old' })
+    const reads = () => exchange.methods.filter(method => method === 'kong.ctx.shared.get').length
+    await kong.ctx.shared.get('a')
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 1)
+    kong.ctx.shared.set('b', 1)
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 1)
+    kong.ctx.shared.set('a', 1)
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 2)
+  })
+
   it('reads all headers when a second one is asked for, and answers further ones from them', async () => {
     const { kong, exchange } = begin('access', {
       'kong.request.get_header': 'one',
@@ -189,6 +218,33 @@ describe('the PDK', () => {
       ['kong.response.set_headers', { 'x-c': 'true' }],
       ['end'],
     ])
+  })
+
+  it('gathers neighbouring header writes of the request into one, and keeps their order with other changes', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.service.request.setHeader('X-A', 1)
+    kong.service.request.setHeaders({ 'x-a': '2', 'x-b': ['p', 3] })
+    kong.service.request.clearHeader('x-b')
+    kong.service.request.setHeader('x-c', 'c')
+    kong.service.request.setHeader('x-d', 'd')
+    conversation.end()
+    assert.deepEqual(exchange.said, [
+      ['kong.service.request.set_headers', { 'x-a': '2', 'x-b': ['p', '3'] }],
+      ['kong.service.request.clear_header', 'x-b'],
+      ['kong.service.request.set_headers', { 'x-c': 'c', 'x-d': 'd' }],
+      ['end'],
+    ])
+  })
+
+  it('leaves a lone header write of the request as it is', () => {
+    const { kong, exchange, conversation } = begin('access')
+    kong.log.setSerializeValue('a', 1)
+    kong.service.request.setHeader('x-a', '1')
+    conversation.end()
+    assert.deepEqual(
+      exchange.said.map(([method]) => method),
+      ['kong.log.set_serialize_value', 'kong.service.request.set_header', 'end'],
+    )
   })
 
   it('lets a handler see in the response phase what it has set', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { classify, whoAnswered } from '../../../plugins/key-auth-audit/classify.ts'
-import { findKey } from '../../../plugins/key-auth-audit/key.ts'
-import type { Serialized } from '../../../plugins/key-auth-audit/serialized.ts'
+import { classify } from '../../../plugins/key-auth-audit/classify.ts'
+import { whoAnswered } from '../../../sdk/log-data/answered-by.ts'
+import { findKey } from '../../../sdk/log-data/key.ts'
+import type { Serialized } from '../../../sdk/log-data/serialized.ts'
 import { RECORDED, recorded } from './recorded.ts'
 
 const of = (log: Serialized, hideCredentials = false) =>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { forwardedAddress, networkOf } from '../../../plugins/key-auth-audit/address.ts'
-import { concealPath, HIDDEN } from '../../../plugins/key-auth-audit/conceal.ts'
-import { findKey } from '../../../plugins/key-auth-audit/key.ts'
+import { forwardedAddress, networkOf } from '../../../sdk/log-data/address.ts'
+import { concealPath, HIDDEN } from '../../../sdk/log-data/conceal.ts'
+import { findKey } from '../../../sdk/log-data/key.ts'
 
 describe('a concealed path', () => {
   it('shows what is no secret', () => {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { ipv6Groups } from '../../sdk/ipv6.ts'
+import { ipv6Groups } from '../ipv6.ts'
 
 /**
  * The network of an address: /24 of IPv4, /48 of IPv6 (and of IPv4 inside it), in the usual notation. Undefined for

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import fc from 'fast-check'
+import jsonwebtoken from 'jsonwebtoken'
+import { actSubOf, identityOf } from '../../../plugins/upstream-token/claims.ts'
+import { loadSign, TokenIssuer } from '../../../plugins/upstream-token/issuer.ts'
+import { MANIFEST } from '../../../plugins/upstream-token/key-folder.ts'
+import { KeyRing } from '../../../plugins/upstream-token/key-ring.ts'
+import { rotate } from '../../../plugins/upstream-token/rotation.ts'
+import { createCollectedLog, type LogLine } from '../../../testing/collected-log.ts'
+import { makeFolder, type TestFolder } from '../../support/folder.ts'
+import { createTestClock, type TestClock } from '../../support/test-clock.ts'
+
+const LIFE = { expiresIn: 300, clockSkew: 30 }
+const eddie = { iss: 'sluice', aud: 'words', sub: 'eddie' }
+const kidOf = (token: string) => jsonwebtoken.decode(token, { complete: true })!.header.kid!
+
+describe('the issuer of upstream tokens', () => {
+  let folder: TestFolder
+  let clock: TestClock
+  let lines: LogLine[]
+  let issuer: TokenIssuer
+  let changes: (readonly [string, string | undefined])[]
+  const nowS = () => Math.floor(clock.now() / 1_000)
+  const rotateNow = (options: { inSeconds?: number; revoke?: boolean } = {}) =>
+    rotate(folder.path, { now: nowS(), inSeconds: 600, revoke: false, ...options })
+  const make = async () => {
+    const log = createCollectedLog(lines)
+    return new TokenIssuer({
+      ring: new KeyRing({ folder: folder.path, clock, log }),
+      clock,
+      sign: await loadSign(),
+      onIssued: () => {},
+      onKeyChanged: (key, before) => changes.push([key.kid, before?.kid]),
+    })
+  }
+
+  beforeEach(async () => {
+    folder = makeFolder()
+    clock = createTestClock()
+    lines = []
+    changes = []
+    issuer = await make()
+  })
+  afterEach(() => folder.remove())
+
+  it('signs what it is given, with its times and the id of the key', () => {
+    const { kid } = rotateNow()
+    const { header, payload } = jsonwebtoken.decode(issuer.issue(eddie, LIFE), { complete: true })!
+    assert.deepEqual(header, { alg: 'ES256', typ: 'JWT', kid })
+    assert.deepEqual(payload, { ...eddie, iat: nowS() - 30, exp: nowS() + 300 })
+  })
+
+  it('gives the same token until 80 % of its life is over', () => {
+    rotateNow()
+    const token = issuer.issue(eddie, LIFE)
+    clock.advance(239_999)
+    assert.equal(issuer.issue(eddie, LIFE), token)
+    clock.advance(1)
+    assert.notEqual(issuer.issue(eddie, LIFE), token)
+  })
+
+  it('gives each subject, user, audience, issuer and lifetime a token of its own', () => {
+    rotateNow()
+    const tokens = [
+      issuer.issue(eddie, LIFE),
+      issuer.issue({ ...eddie, sub: 'ada' }, LIFE),
+      issuer.issue({ ...eddie, act_sub: 'ada' }, LIFE),
+      issuer.issue({ ...eddie, route: 'ada' }, LIFE),
+      issuer.issue({ ...eddie, aud: 'products' }, LIFE),
+      issuer.issue({ ...eddie, iss: 'other' }, LIFE),
+      issuer.issue(eddie, { ...LIFE, expiresIn: 60 }),
+    ]
+    assert.equal(new Set(tokens).size, tokens.length)
+  })
+
+  it('never gives one identity the token of another, whatever its claims hold', () => {
+    rotateNow()
+    const text = fc.oneof(fc.string(), fc.constantFrom('', '"', '","', '\0', 'a","act_sub":"b'))
+    const identity = fc.record({ iss: fc.constant('sluice'), aud: text, sub: text, act_sub: text })
+    fc.assert(
+      fc.property(identity, one => {
+        const payload = jsonwebtoken.decode(issuer.issue(one, LIFE)) as object
+        assert.deepEqual({ ...payload, iat: 0, exp: 0 }, { ...one, iat: 0, exp: 0 })
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('signs anew after the clock was set back, for a token of the future is refused', () => {
+    rotateNow()
+    const token = issuer.issue(eddie, LIFE)
+    clock.step(-60_000)
+    assert.notEqual(issuer.issue(eddie, LIFE), token)
+  })
+
+  it('signs with a new key from its time on, and uses tokens of the one before up', () => {
+    const first = rotateNow()
+    const token = issuer.issue(eddie, LIFE)
+    const second = rotateNow({ inSeconds: 100 })
+    clock.advance(99_000)
+    assert.equal(kidOf(issuer.issue({ ...eddie, sub: 'ada' }, LIFE)), first.kid)
+    clock.advance(1_000)
+    assert.equal(kidOf(issuer.issue({ ...eddie, sub: 'grace' }, LIFE)), second.kid)
+    assert.equal(issuer.issue(eddie, LIFE), token)
+    assert.deepEqual(changes, [
+      [first.kid, undefined],
+      [second.kid, first.kid],
+    ])
+  })
+
+  it('gives no token of a revoked key any more', () => {
+    rotateNow()
+    issuer.issue(eddie, LIFE)
+    const second = rotateNow({ revoke: true })
+    clock.advance(1_000)
+    assert.equal(kidOf(issuer.issue(eddie, LIFE)), second.kid)
+  })
+
+  it('keeps the keys that it has when the folder cannot be read any more, and says so once', () => {
+    const { kid } = rotateNow()
+    issuer.issue(eddie, LIFE)
+    rmSync(path.join(folder.path, MANIFEST))
+    for (const sub of ['a', 'b', 'c']) {
+      clock.advance(1_000)
+      assert.equal(kidOf(issuer.issue({ ...eddie, sub }, LIFE)), kid)
+    }
+    assert.equal(lines.filter(({ message }) => message.includes('those read last stay in use')).length, 1)
+  })
+
+  it('fails without a key, and signs as soon as there is one', () => {
+    assert.throws(() => issuer.issue(eddie, LIFE), /cannot read .*keys\.json/)
+    rotateNow()
+    clock.advance(1_000)
+    assert.ok(issuer.issue(eddie, LIFE))
+  })
+})
+
+describe('the claims of an upstream token', () => {
+  const config = { issuer: 'sluice', anonymous_consumers: ['nobody', 'id-9'] }
+  const asked = { audience: 'words', actSub: undefined, route: undefined }
+  const subOf = (consumer: object | undefined, subject: 'username' | 'custom_id' | 'id' = 'username') =>
+    identityOf(
+      { ...config, subject },
+      { ...asked, consumer: consumer && { id: 'id-1', tags: [], ...consumer } },
+    ).sub
+
+  it('name the consumer as configured, else by its id', () => {
+    assert.equal(subOf({ username: 'eddie', customId: 'e1' }), 'eddie')
+    assert.equal(subOf({ username: 'eddie', customId: 'e1' }, 'custom_id'), 'e1')
+    assert.equal(subOf({ username: 'eddie', customId: 'e1' }, 'id'), 'id-1')
+    assert.equal(subOf({ customId: 'e1' }), 'id-1')
+  })
+
+  it('call nobody and the consumers that stand for nobody anonymous', () => {
+    assert.equal(subOf(undefined), 'anonymous')
+    assert.equal(subOf({ username: 'nobody' }), 'anonymous')
+    assert.equal(subOf({ id: 'id-9', username: 'x' }), 'anonymous')
+  })
+
+  it('name the user of a verified JWT by the first claim that it has', () => {
+    const token = jsonwebtoken.sign({ uid: 17, email: 'a@b.c', empty: '' }, 'a secret of the tests')
+    assert.equal(actSubOf(token, ['sub', 'empty', 'uid', 'email']), '17')
+    assert.equal(actSubOf(token, ['sub']), undefined)
+    assert.equal(actSubOf(undefined, ['sub']), undefined)
+  })
+
+  it('name no user for what is no JWT, or whose claim is no id', () => {
+    const payloads = [
+      fc.string(),
+      fc.json(),
+      fc.constantFrom('{"sub":{"a":1}}', '{"sub":["x"]}', '[1]', 'null'),
+    ]
+    fc.assert(
+      fc.property(fc.oneof(...payloads), payload => {
+        const found = actSubOf(`x.${Buffer.from(payload).toString('base64url')}.y`, [
+          'sub',
+          'toString',
+          '__proto__',
+        ])
+        assert.ok(found === undefined || (found.length > 0 && found.length <= 256))
+      }),
+    )
+    const long = jsonwebtoken.sign({ sub: 'x'.repeat(257) }, 'a secret of the tests')
+    assert.equal(actSubOf(long, ['sub']), undefined)
+  })
+})
