@@ -8,6 +8,7 @@ import { Flights } from './flights.ts'
 import { type Names, variantName } from './key.ts'
 import type { FillMark } from './mark.ts'
 import { MemoryLevel } from './memory.ts'
+import { NODES_KEY, nodesScript, TELL_MS } from './nodes.ts'
 import { lastsMs, type Use, usable } from './policy.ts'
 import { PurgeOrders } from './purge.ts'
 import { CacheReporter } from './reporter.ts'
@@ -46,6 +47,8 @@ export class ResponseCache {
   /** Undefined where the store is memory: then there is nobody to share with. */
   readonly shared: SharedLevel | undefined
   readonly #channel: Channel
+  readonly #id = randomUUID()
+  #stopTelling = () => {}
   readonly #generations = new BoundedMap<string>(REMEMBERED)
   readonly #uncacheable = new BoundedMap<number>(REMEMBERED)
   readonly #remote = new Map<string, Set<(outcome: FillOutcome) => void>>()
@@ -64,6 +67,7 @@ export class ResponseCache {
       onRestored: () => void this.#restore(),
     })
     this.reporter.watch(() => this.memory.counts, timers)
+    if (this.shared) this.#stopTelling = timers.every(TELL_MS, () => void this.#tellCounts())
   }
 
   get nowMs(): number {
@@ -143,7 +147,18 @@ export class ResponseCache {
     if (!isTold) this.reporter.invalidationUntold()
   }
 
+  async #tellCounts(): Promise<void> {
+    const { node, store } = this.host
+    const counts = { node, ...this.memory.counts, requests: this.reporter.requests }
+    try {
+      await store.run(nodesScript, NODES_KEY, { id: this.#id, counts })
+    } catch {
+      // Who looks sees that this process is silent.
+    }
+  }
+
   async close(): Promise<void> {
+    this.#stopTelling()
     this.#channel.close()
     this.reporter.close()
     this.flights.close()

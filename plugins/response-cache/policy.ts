@@ -54,39 +54,42 @@ export type Storing = { readonly lifetime: Lifetime } | { readonly refusal: Refu
 
 export const isError = (status: number): boolean => ERRORS.has(status)
 
-/** Whether the answer to a GET may be stored, and for how long it is good. */
-export function judge(
-  request: { readonly directives: Directives; readonly isAuthorized: boolean },
-  response: { readonly status: number; readonly headers: HeaderMap },
-  policy: CachePolicy,
-): Storing {
-  const { status, headers } = response
+interface Answer {
+  readonly status: number
+  readonly headers: HeaderMap
+}
+
+/**
+ * Whether the answer to a GET may be stored, and for how long it is good.
+ *
+ * A request with `no-store` does not come this far; whether `Authorization` forbids it is a matter of the key, which
+ * holds it unless the answer is for all.
+ */
+export function judge({ status, headers }: Answer, policy: CachePolicy): Storing {
   const directives = directivesOf(headers)
-  const refusal = refusalOf(request, status, headers, directives, policy)
+  const refusal = refusalOf({ status, headers }, directives, policy)
   if (refusal !== undefined) return { refusal }
   const explicit = explicitSeconds(headers, directives)
-  const fresh = explicit ?? (DEFAULT.has(status) ? policy.defaultTtl : 0)
-  const ageMs = initialAgeMs(headers)
-  const lifetime = lifetimeOf(Math.min(fresh, policy.maxTtl), directives, policy)
-  return lastsMs(lifetime) > ageMs ? { lifetime } : { refusal: 'no-lifetime' }
+  const needsNone = DEFAULT.has(status) || directives.has('public')
+  if (explicit === undefined && !needsNone) return { refusal: 'no-lifetime' }
+  const fresh = Math.min(explicit ?? policy.defaultTtl, policy.maxTtl)
+  const lifetime = lifetimeOf(fresh, directives, policy)
+  return lastsMs(lifetime) > initialAgeMs(headers) ? { lifetime } : { refusal: 'no-lifetime' }
 }
 
 function refusalOf(
-  request: { readonly directives: Directives; readonly isAuthorized: boolean },
-  status: number,
-  headers: HeaderMap,
+  { status, headers }: Answer,
   directives: Directives,
   { isShared }: CachePolicy,
 ): Refusal | undefined {
   if (!UNDERSTOOD.has(status)) return 'status'
-  if (request.directives.has('no-store') || directives.has('no-store')) return 'no-store'
+  if (directives.has('no-store')) return 'no-store'
   if (directives.has('no-cache')) return 'no-cache'
   if (directives.has('private')) return 'private'
   if (headers['set-cookie'] !== undefined) return 'set-cookie'
   if (varyNames(headers) === '*') return 'vary'
   const isMarked = directives.has('public') || directives.has('s-maxage')
-  if (isShared && !isMarked) return 'not-public'
-  return undefined
+  return isShared && !isMarked ? 'not-public' : undefined
 }
 
 /** `s-maxage`, `max-age`, `Expires`, in this order (RFC 9111 section 4.2.1). */

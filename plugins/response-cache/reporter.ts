@@ -37,6 +37,7 @@ export class CacheReporter {
   readonly #evicted: BoundCounter
   readonly #purged: BoundCounter
   readonly #untold: BoundCounter
+  readonly #counts: Record<string, number> = {}
   readonly #staleTold = new BoundedMap<number>(1000)
   #stop = () => {}
 
@@ -78,8 +79,14 @@ export class CacheReporter {
     this.#stop()
   }
 
+  /** Requests since the process began, by outcome. */
+  get requests(): Readonly<Record<string, number>> {
+    return this.#counts
+  }
+
   request(outcome: RequestOutcome): void {
     this.#requests[outcome].add()
+    this.#counts[outcome] = (this.#counts[outcome] ?? 0) + 1
   }
 
   fetched(outcome: FetchOutcome): void {

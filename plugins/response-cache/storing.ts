@@ -2,7 +2,7 @@
 import type { HeaderMap, ResponseKong } from '../../sdk/sdk.ts'
 import type { ResponseCache } from './cache.ts'
 import type { Settings } from './config.ts'
-import { joined, parseCacheControl } from './directives.ts'
+import { joined } from './directives.ts'
 import type { Entry, Stored } from './entry.ts'
 import { storedFields, tagsOf } from './fields.ts'
 import { variantName } from './key.ts'
@@ -80,7 +80,7 @@ class Storing {
     if (isError(status)) return 'error'
     // What was cut off may be what forbids it.
     if (Object.values(headers).flat().length >= MAX_FIELDS) return 'too-large'
-    const storing = judge(UNASSUMING, { status, headers }, this.#settings.policy)
+    const storing = judge({ status, headers }, this.#settings.policy)
     if ('refusal' in storing) return storing.refusal
     const { maxBodyBytes } = this.#settings
     const length = joined(headers['content-length'])
@@ -106,7 +106,7 @@ class Storing {
     if (!old) return 'error'
     const { 'content-length': _, 'content-encoding': __, 'content-type': ___, ...news } = headers
     const merged = { ...old.headers, ...storedFields(news, keepHeaders) }
-    const storing = judge(UNASSUMING, { status: old.status, headers: merged }, policy)
+    const storing = judge({ status: old.status, headers: merged }, policy)
     if ('refusal' in storing) return storing.refusal
     const { status, tags, body } = old
     const stored = this.#stored({ status, headers: merged, lifetime: storing.lifetime, tags })
@@ -160,6 +160,3 @@ class Storing {
     this.#cache.finish(this.#mark, 'stored')
   }
 }
-
-/** Requests that forbid storing do not come this far, and who may see an answer is a matter of its key. */
-const UNASSUMING = { directives: parseCacheControl(undefined), isAuthorized: false }
