@@ -70,6 +70,7 @@ describe('make up', function () {
         .components.map(({ name }) => name)
         .sort(),
       [
+        'catalogue',
         'consul',
         'discovery',
         'gateway',
