@@ -11,6 +11,7 @@ import type { Changes } from './changes/changes.ts'
 import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
+import type { Live } from './live/live.ts'
 import type { DriftStore } from './mirror/drift-store.ts'
 import type { OperatorAccess } from './operators/operator-access.ts'
 import type { Readiness } from './readiness.ts'
@@ -33,6 +34,7 @@ export interface Parts {
   readonly history: History
   readonly reads: EntityReads
   readonly drift: DriftStore
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers
