@@ -162,17 +162,16 @@ describe('the history of changes', function () {
       name: `stuck-${Math.random()}`,
       host: 'h',
     })
-    let isBroken = false
+    // The two steps run side by side; the second PATCH is that of the undo.
+    let patches = 0
     faulty.decide = (method, path) => {
       if (method === 'POST' && path.startsWith('/consumers')) return 'pass'
-      if (method === 'PUT' && path.startsWith('/consumers')) {
-        isBroken = true
+      if (method === 'PUT' && path.startsWith('/consumers'))
         return {
           status: 400,
           body: { message: 'refused', code: 2, name: 'schema violation', fields: { username: 'no' } },
         }
-      }
-      if (isBroken && method === 'PATCH' && path.includes(service.id))
+      if (method === 'PATCH' && path.includes(service.id) && ++patches > 1)
         return {
           status: 400,
           body: { message: 'refused', code: 2, name: 'schema violation', fields: { port: 'no' } },
