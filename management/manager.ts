@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
 import { Database } from './database.ts'
@@ -85,6 +86,7 @@ async function start(
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
     access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
+    history: new History(database),
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
     drift: changing.drift,
     live,

@@ -8,6 +8,7 @@ import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { EventPublisher } from '../sdk/event.ts'
 import type { Changes } from './changes/changes.ts'
+import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
 import type { Live } from './live/live.ts'
@@ -30,6 +31,7 @@ export interface Parts {
   readonly database: Database
   readonly access: OperatorAccess
   readonly changes: Changes
+  readonly history: History
   readonly reads: EntityReads
   readonly drift: DriftStore
   readonly live: Live

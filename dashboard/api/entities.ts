@@ -49,8 +49,8 @@ export const pluginSchema = (name: string): Promise<EntitySchema> =>
 
 /** The plugins that the gateway offers. */
 export const pluginNames = async (): Promise<readonly string[]> => {
-  const body = await client.get<{ data: readonly (string | { name: string })[] }>('/v1/schemas/plugins')
-  return body.data.map(one => (typeof one === 'string' ? one : one.name)).toSorted()
+  const { plugins } = await client.get<{ plugins: readonly string[] }>('/v1/schemas')
+  return plugins.toSorted()
 }
 
 /** How long the name of another entity is good. */

@@ -127,6 +127,7 @@ export async function submitChange(
   request: FastifyRequest,
   reply: FastifyReply,
   asked: ChangeRequest,
+  undoOf?: string,
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -135,7 +136,12 @@ export async function submitChange(
     return reply.send({ ...planBody(steps, maskOf(schemas, steps)), irreversible })
   }
   const preference = readPrefer(request.headers.prefer)
-  const change = await changes.submit({ ...askerOf(request), ...identityOf(request, asked), request: asked })
+  const change = await changes.submit({
+    ...askerOf(request),
+    ...identityOf(request, undoOf ?? asked),
+    ...(undoOf !== undefined && { undoOf }),
+    request: asked,
+  })
   const ended = await changes.waitForEnd(change, preference.waitMs)
   return answerChange(reply, ended, preference, { store: changes.store, reads })
 }
