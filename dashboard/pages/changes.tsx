@@ -54,10 +54,7 @@ export function ChangesPage() {
               cell: ({ state }) => <Badge tone={toneOfChange(state)}>{WORD_OF_CHANGE[state] ?? state}</Badge>,
             },
             { head: 'Who', cell: ({ actor }) => actor },
-            {
-              head: 'Request',
-              cell: change => (change.undo_of ? 'Undo of another change' : (change.origin ?? '')),
-            },
+            { head: 'What', cell: whatOf },
             { head: 'Reason', cell: ({ reason }) => reason ?? <span class="muted">–</span> },
           ]}
         />
