@@ -70,3 +70,11 @@ export function ChangesPage() {
     </Page>
   )
 }
+
+const MOST_NAMED = 3
+
+function whatOf({ undo_of: undoOf, entities = [], origin = '' }: Change): string {
+  const named = entities.slice(0, MOST_NAMED).join(', ') || origin
+  const more = entities.length > MOST_NAMED ? ' and others' : ''
+  return `${undoOf ? 'Undo: ' : ''}${named}${more}`
+}

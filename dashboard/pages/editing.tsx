@@ -5,11 +5,11 @@ import { readEntity, type Versioned } from '../api/entities.ts'
 import { may } from '../api/session.ts'
 import { type DraftStart, type EntityDraft, ownFields, useEntityDraft } from '../form/entity-draft.ts'
 import { EntityForm } from '../form/form.tsx'
-import { withPatch } from '../model/difference.ts'
+import { knownPart, withPatch } from '../model/difference.ts'
 import type { KindView } from '../model/kinds.ts'
 import type { Operation } from '../model/operation.ts'
 import { writePlace } from '../model/place.ts'
-import type { Json } from '../model/schema.ts'
+import type { FieldSchema, Json } from '../model/schema.ts'
 import { Notice, Trouble } from '../parts/notice.tsx'
 import { Review } from '../parts/review.tsx'
 import { Conflict } from './conflict.tsx'
@@ -56,7 +56,7 @@ export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
   const save = () => {
     refusal.clear()
     if (draft.faults.length > 0) refusal.show(draft.faults)
-    else setAsked(savingOf(kind, draft))
+    else setAsked(savingOf(kind, draft, schema))
   }
   if (made) return <Made kind={kind} row={made} />
   return (
@@ -92,9 +92,17 @@ export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
   )
 }
 
-function savingOf({ path: kind, noun }: KindView, { base, value, patch }: EntityDraft): Asked {
+function savingOf(
+  { path: kind, noun }: KindView,
+  { base, value, patch }: EntityDraft,
+  schema: FieldSchema,
+): Asked {
+  // Kong checks the configuration of a plugin as it is sent, so it is sent whole.
+  const isConfigured = kind === 'plugins' && patch.config !== undefined
+  const { config } = isConfigured ? (knownPart(schema, value) as Json) : patch
+  const body = { ...patch, ...(isConfigured && { config }) }
   const operation: Operation = base
-    ? { action: 'update', kind, key: String(base.row.id), body: patch, if_match: base.etag }
+    ? { action: 'update', kind, key: String(base.row.id), body, if_match: base.etag }
     : { action: 'create', kind, body: value }
   const title = base ? 'Save these changes?' : `Create this ${noun}?`
   return { title, draft: { operations: [operation] }, isDeletion: false }
@@ -117,12 +125,18 @@ function useRefusal() {
       setProblem(undefined)
     },
     show(entries: readonly { readonly pointer: string; readonly detail: string }[], error?: Error) {
-      setFaults(new Map(entries.map(({ pointer, detail }) => [pointer, detail])))
+      setFaults(new Map(entries.map(({ pointer, detail }) => [pointer, withoutPath(pointer, detail)])))
       setProblem(error)
       const [first] = entries
       if (first) requestAnimationFrame(() => focusAt(first.pointer))
     },
   }
+}
+
+/** A sentence that stands at its field need not name it. */
+function withoutPath(pointer: string, detail: string): string {
+  const path = `${pointer.slice(1).replaceAll('/', '.')}: `
+  return detail.startsWith(path) ? detail.slice(path.length) : detail
 }
 
 /** Puts the focus into the field that is wrong, or the one around it. */
