@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import { startCatalogue } from './catalogue/start.ts'
 import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
@@ -98,6 +99,7 @@ async function start(
   endings.push(() => app.close())
   const url = await listen(app, settings)
   log.info({ url, pid: process.pid }, 'managing')
+  await openCatalogue(settings, { ...common, endings })
   return {
     url,
     get isHolding() {
@@ -110,6 +112,16 @@ async function start(
 function textOf(metrics: Metrics, measured: ManagerMetrics): Promise<string> {
   measured.refresh()
   return metrics.text()
+}
+
+/** Without Kong's proxy there is no catalogue: documents are fetched through it. */
+async function openCatalogue(
+  settings: Settings,
+  { log, timers, endings }: { log: Logger; timers: Timers; endings: (() => Promise<void>)[] },
+): Promise<void> {
+  if (!settings.catalogueListen || settings.proxyUrl === undefined) return
+  const catalogue = await startCatalogue(settings, { log, timers })
+  endings.push(() => catalogue.close())
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there is no URL. */

@@ -45,6 +45,7 @@ export function ChangesPage() {
           columns={[
             {
               head: 'When',
+              isShort: true,
               cell: change => (
                 <Link to={['changes', change.id]}>{formatAgo(change.created_at, Date.now())}</Link>
               ),

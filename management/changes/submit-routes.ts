@@ -2,6 +2,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -87,15 +88,17 @@ const validatorCompiler: typeof TypeBoxValidatorCompiler = route => {
   return value => (route.httpPart === 'body' && value instanceof YamlText ? { value } : check(value))
 }
 
-function changeRequest({ body, query }: FastifyRequest): ChangeRequest {
+function changeRequest(request: FastifyRequest): ChangeRequest {
+  const { body, query } = request
+  const { role } = operatorOf(request)
   const { irreversible, select_tag: tags = '' } = query as Static<typeof FileQuery>
   const acceptsIrreversible = irreversible === 'accept'
   if (body instanceof YamlText) {
     const selectTags = tags.split(',').filter(tag => tag !== '')
-    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible }
+    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible, role }
   }
   const { operations } = body as Static<typeof ChangeBody>
-  return { operations: operations.map(toOperation), acceptsIrreversible }
+  return { operations: operations.map(toOperation), acceptsIrreversible, role }
 }
 
 function toOperation(given: Static<typeof OperationBody>, i: number): Operation {

@@ -162,22 +162,19 @@ describe('the history of changes', function () {
       name: `stuck-${Math.random()}`,
       host: 'h',
     })
-    let isBroken = false
-    faulty.decide = (method, path) => {
-      if (method === 'POST' && path.startsWith('/consumers')) return 'pass'
+    let patches = 0
+    const refusal = (field: string) => ({
+      status: 400,
+      body: { message: 'refused', code: 2, name: 'schema violation', fields: { [field]: 'no' } },
+    })
+    faulty.decide = async (method, path) => {
       if (method === 'PUT' && path.startsWith('/consumers')) {
-        isBroken = true
-        return {
-          status: 400,
-          body: { message: 'refused', code: 2, name: 'schema violation', fields: { username: 'no' } },
-        }
+        await until('the service was changed', () => kong.state.get('services', service.id)?.port === 77)
+        return refusal('username')
       }
-      if (isBroken && method === 'PATCH' && path.includes(service.id))
-        return {
-          status: 400,
-          body: { message: 'refused', code: 2, name: 'schema violation', fields: { port: 'no' } },
-        }
-      return 'pass'
+      // The first one makes the change, the others are to undo it.
+      const isUndo = method === 'PATCH' && path.includes(service.id) && ++patches > 1
+      return isUndo ? refusal('port') : 'pass'
     }
     const failed = await call('POST', '/v1/changes', {
       operations: [
