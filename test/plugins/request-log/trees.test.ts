@@ -89,9 +89,9 @@ describe('the spans of the gateway and of services behind it', () => {
     await gateway.addService('denied', service.url, [entry, { name: 'key-auth', config: {} }])
   })
   after(async () => {
-    await gateway.close()
-    await service.close()
-    await collector.close()
+    await gateway?.close()
+    await service?.close()
+    await collector?.close()
   })
 
   it(`have no orphan in ${TREES} random trees of requests`, async function () {
