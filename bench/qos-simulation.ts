@@ -156,6 +156,8 @@ function remote(shared: MemoryStore, time: VirtualTime, nodes: number, onCall: (
     peers: { nodes, processes: nodes, isSettled: true },
     available: true,
     canReach: () => true,
+    readBytes: keys => shared.readBytes(keys),
+    writeBytes: (key, bytes, expireInMs) => shared.writeBytes(key, bytes, expireInMs),
     run: (script, key, args) =>
       new Promise(resolve => {
         if (script.name === takeScript.name) onCall()

@@ -37,7 +37,7 @@ export class Feed implements WatchListener {
     this.query = query
     this.#targets = targets
     this.#parts = parts
-    this.#watching = watchService(parts.consul, query, this, parts, this.#stop.signal)
+    this.#watching = watchService(parts.consul, query, this, { ...parts, signal: this.#stop.signal })
   }
 
   /** Whether Consul has answered since the start. */

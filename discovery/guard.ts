@@ -25,17 +25,20 @@ export interface Verdict {
   readonly memory: GuardMemory
 }
 
+export interface Targets {
+  /** Addresses of the targets that Kong has from us. */
+  readonly present: readonly string[]
+  /** Addresses of the instances that pass. */
+  readonly wanted: ReadonlySet<string>
+}
+
 /**
  * Decides which targets may go. A Consul that was restored, or has just lost its state, names few instances or none
  * for a while, though all are well. So an upstream keeps at least half as many targets as it had lately; more go only
  * after they have been missing for `holdMs`, and the last ones only after `emptyAfterMs`.
- *
- * @param present addresses of the targets that Kong has from us
- * @param wanted addresses of the instances that pass
  */
 export function decideRemovals(
-  present: readonly string[],
-  wanted: ReadonlySet<string>,
+  { present, wanted }: Targets,
   memory: GuardMemory,
   nowMs: number,
   limits: GuardLimits,

@@ -54,8 +54,7 @@ export class UpstreamTargets {
     const own = this.#own ?? (await this.#read())
     const { limits, monotonic } = this.#parts
     const verdict = decideRemovals(
-      [...own.keys()],
-      new Set(instances.map(({ address }) => address)),
+      { present: [...own.keys()], wanted: new Set(instances.map(({ address }) => address)) },
       this.#memory,
       monotonic(),
       limits,

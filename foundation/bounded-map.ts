@@ -19,4 +19,8 @@ export class BoundedMap<V> {
     this.#entries.set(name, value)
     if (this.#entries.size > this.#limit) this.#entries.delete(String(this.#oldest.next().value))
   }
+
+  clear(): void {
+    this.#entries.clear()
+  }
 }

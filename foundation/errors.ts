@@ -69,6 +69,9 @@ export const ERRORS = {
   SLUICE_MANAGER_MALFORMED: 'Send the request in the form that /v1/openapi.json describes.',
   SLUICE_MANAGER_UNAUTHENTICATED:
     'Send a token as `Authorization: Bearer …`, or log in; `sluice manager token create` makes one.',
+  SLUICE_MANAGER_LOGIN: 'Check the name and the password; an admin can set another password.',
+  SLUICE_MANAGER_ORIGIN:
+    "Send it from the manager's own page, with the header X-CSRF-Token that GET /v1/session gives; scripts use a token.",
   SLUICE_MANAGER_FORBIDDEN: 'Ask an operator with the named role.',
   SLUICE_MANAGER_NOT_FOUND: 'Check the path; the lists under /v1 name what there is.',
   SLUICE_MANAGER_METHOD: 'Use one of the methods in the header `Allow`.',

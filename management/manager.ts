@@ -6,14 +6,17 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import { startCatalogue } from './catalogue/start.ts'
+import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
 import { Database } from './database.ts'
 import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
+import { Live } from './live/live.ts'
 import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
-import { Operators } from './operators/operators.ts'
+import { OperatorAccess } from './operators/operator-access.ts'
 import { createServer } from './server.ts'
 
 export interface ManagerOptions {
@@ -71,18 +74,23 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, events: events.publisher })
   endings.push(() => changing.close())
   await changing.start()
   const isHolding = () => changing.holder.isHolding
   const measured = new ManagerMetrics({ metrics, database, timers, isHolding })
   endings.push(async () => measured.close())
+  const live = new Live(common)
+  endings.push(() => live.close())
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
-    operators: new Operators(database, clock),
+    access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
+    history: new History(database),
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    drift: changing.drift,
+    live,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),
@@ -91,6 +99,7 @@ async function start(
   endings.push(() => app.close())
   const url = await listen(app, settings)
   log.info({ url, pid: process.pid }, 'managing')
+  await openCatalogue(settings, { ...common, endings })
   return {
     url,
     get isHolding() {
@@ -103,6 +112,16 @@ async function start(
 function textOf(metrics: Metrics, measured: ManagerMetrics): Promise<string> {
   measured.refresh()
   return metrics.text()
+}
+
+/** Without Kong's proxy there is no catalogue: documents are fetched through it. */
+async function openCatalogue(
+  settings: Settings,
+  { log, timers, endings }: { log: Logger; timers: Timers; endings: (() => Promise<void>)[] },
+): Promise<void> {
+  if (!settings.catalogueListen || settings.proxyUrl === undefined) return
+  const catalogue = await startCatalogue(settings, { log, timers })
+  endings.push(() => catalogue.close())
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there is no URL. */

@@ -8,9 +8,12 @@ import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { EventPublisher } from '../sdk/event.ts'
 import type { Changes } from './changes/changes.ts'
+import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
-import type { Operators } from './operators/operators.ts'
+import type { Live } from './live/live.ts'
+import type { DriftStore } from './mirror/drift-store.ts'
+import type { OperatorAccess } from './operators/operator-access.ts'
 import type { Readiness } from './readiness.ts'
 
 /** The server, as the routes of a module see it. */
@@ -26,9 +29,12 @@ export type App = FastifyInstance<
 export interface Parts {
   readonly settings: Settings
   readonly database: Database
-  readonly operators: Operators
+  readonly access: OperatorAccess
   readonly changes: Changes
+  readonly history: History
   readonly reads: EntityReads
+  readonly drift: DriftStore
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers

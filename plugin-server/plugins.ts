@@ -15,6 +15,7 @@ const SHIPPED: readonly Load[] = [
   () => import('../plugins/upstream-token/plugin.ts'),
   () => import('../plugins/key-auth-audit/plugin.ts'),
   () => import('../plugins/sluice/plugin.ts'),
+  () => import('../plugins/response-cache/plugin.ts'),
 ]
 
 export async function loadShippedPlugins(): Promise<AnyPlugin[]> {

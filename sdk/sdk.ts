@@ -76,6 +76,7 @@ export type {
   ScriptList,
   ScriptOutcome,
   Store,
+  StoredBytes,
   StoredHash,
   StoredValue,
   StoreScript,

@@ -32,6 +32,13 @@ export interface ScriptOutcome<Result> {
   readonly expireInMs: number
 }
 
+/** Bytes under a key. */
+export interface StoredBytes {
+  readonly bytes: Uint8Array
+  /** How long the store keeps them yet, milliseconds: by its clock, so that the clocks of nodes need not agree. */
+  readonly expiresInMs: number
+}
+
 /** The processes that share a store. */
 export interface Peers {
   /**
@@ -77,10 +84,22 @@ export interface Store {
     args: Args,
     onLate?: (answer: Promise<Result>) => void,
   ): Result | Promise<Result>
+  /** Reads bytes, all keys at one moment; they must lie on one slot. @throws as `run` */
+  readBytes(keys: readonly string[]): Promise<readonly (StoredBytes | undefined)[]>
+  /** Puts bytes in the place of what was there. @throws as `run` */
+  writeBytes(key: string, bytes: Uint8Array, expireInMs: number): Promise<void>
   /** Sends a message to every node that watches the channel, this one too; lost if nobody listens. */
   publish(channel: string, message: string): Promise<void>
-  /** Subscribes to a channel until the returned function is called. */
-  watch(channel: string, hear: (message: string) => void): () => void
+  /**
+   * Subscribes to a channel until the returned function is called.
+   *
+   * @param onListening called when messages begin to arrive, and with false when they may be lost from then on.
+   */
+  watch(
+    channel: string,
+    hear: (message: string) => void,
+    onListening?: (isListening: boolean) => void,
+  ): () => void
   /** Called when the store becomes unavailable and when it is back. Returns the end of the subscription. */
   onAvailability(hear: (available: boolean) => void): () => void
   /** Waits until the store can be used; false when it can't within that time. */

@@ -3,12 +3,16 @@ import { systemClock } from '../../foundation/clock.ts'
 import { SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import type { Database } from '../../management/database.ts'
 import { ROLES, type Role } from '../../management/http/access.ts'
 import { openDatabase } from '../../management/manager.ts'
 import { Operators } from '../../management/operators/operators.ts'
+import { faultOf, Passwords } from '../../management/operators/passwords.ts'
+import { Sessions } from '../../management/operators/sessions.ts'
 import { newKeyLine } from '../../management/sealer.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
+import { readKey } from './fingerprint.ts'
 
 const DAY_MS = 86_400_000
 
@@ -19,11 +23,25 @@ export const command = new Command()
     const settings = readSettings(env)
     const { startManager } = await import('../../management/manager.ts')
     const manager = await startManager(settings, { log: createLogger(settings.logLevel) })
-    await new Promise<void>(resolve => {
-      process.once('SIGTERM', resolve)
-      process.once('SIGINT', resolve)
-    })
+    await untilEnded()
     await manager.close()
+  })
+
+const untilEnded = () =>
+  new Promise<void>(resolve => {
+    process.once('SIGTERM', () => resolve())
+    process.once('SIGINT', () => resolve())
+  })
+
+command
+  .command('catalogue')
+  .description('serves the catalogue alone (SLUICE_CATALOGUE_LISTEN), without the management API')
+  .action(async () => {
+    const settings = readSettings()
+    const { startCatalogue } = await import('../../management/catalogue/start.ts')
+    const catalogue = await startCatalogue(settings)
+    await untilEnded()
+    await catalogue.close()
   })
 
 command
@@ -63,6 +81,20 @@ operator
   .action((name: string) =>
     withOperators(async operators => {
       if (!(await operators.disable(name))) throw notFound(`an active operator ${JSON.stringify(name)}`)
+    }),
+  )
+
+operator
+  .command('password <name>')
+  .description('sets the password with which an operator logs in, from standard input; ends the sessions')
+  .action((name: string) =>
+    withOperators(async (operators, database) => {
+      const password = (await readKey(process.stdin)).toString()
+      const fault = faultOf(password, name)
+      if (fault !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', `the password ${fault}`)
+      const { id } = await operators.find(name)
+      await operators.setPassword(name, await new Passwords().hash(password))
+      await new Sessions(database).endAll(id)
     }),
   )
 
@@ -112,11 +144,13 @@ token
 
 const notFound = (what: string) => new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is not ${what}`)
 
-async function withOperators(work: (operators: Operators) => Promise<void>): Promise<void> {
+async function withOperators(
+  work: (operators: Operators, database: Database) => Promise<void>,
+): Promise<void> {
   const database = openDatabase(readSettings(), createLogger('warn', 2))
   try {
     await database.migrate()
-    await work(new Operators(database, systemClock))
+    await work(new Operators(database, systemClock), database)
   } finally {
     await database.close()
   }

@@ -41,9 +41,9 @@ export async function watchService(
   consul: Pick<ConsulClient, 'passing'>,
   query: ServiceQuery,
   listener: WatchListener,
-  parts: WatchParts,
-  signal: AbortSignal,
+  parts: WatchParts & { readonly signal: AbortSignal },
 ): Promise<void> {
+  const { signal } = parts
   let index = 0
   let limitMs = FIRST_PAUSE_MS
   while (!signal.aborted) {

@@ -32,7 +32,7 @@ export interface EntityFacts<N extends string> {
   /** Kong's cache key: several fields are unique taken together, and ids of declared entities are made of them. */
   readonly cacheKey?: readonly string[]
   /** Fields that say which entity is meant where no id is given: the first list that is filled in counts. */
-  readonly identity: readonly (readonly string[])[]
+  readonly identity: readonly (readonly [string, ...string[]])[]
   /** Values that declared state may not give to two entities, where that is not the identity. */
   readonly declaredUnique?: readonly (readonly string[])[]
   /** Fields that cannot be changed: another value is another entity. */

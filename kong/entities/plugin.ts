@@ -19,7 +19,7 @@ export type Plugin = {
 }
 
 const SCOPE = ['name', 'route', 'service', 'consumer']
-const IDENTITY = ['name', 'service', 'route', 'consumer']
+const IDENTITY = ['name', 'service', 'route', 'consumer'] as const
 
 export const plugin = defineEntity({
   name: 'plugins',

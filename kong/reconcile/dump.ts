@@ -30,6 +30,12 @@ export function dumpState(current: CurrentState, options: DumpOptions): Dump {
   return { yaml: document.toString({ lineWidth: 0 }), variables: writer.variables }
 }
 
+/** Where a value stands. */
+interface Place {
+  readonly entity: Current
+  readonly path: readonly string[]
+}
+
 class Writer {
   readonly variables: string[] = []
   readonly #current: CurrentState
@@ -93,7 +99,7 @@ class Writer {
       if (name === nestedBy || isSame(value, standard, field)) continue
       if (PARENTS_OF.has(name)) item[name] = this.#reference(name, value)
       else if (kind.secrets.includes(name)) item[name] = this.#secret(kind, entity, [name], value)
-      else item[name] = this.#pruned(value, standard, field, entity, [name])
+      else item[name] = this.#pruned(value, standard, field, { entity, path: [name] })
     }
     return item
   }
@@ -106,18 +112,14 @@ class Writer {
   #reference(field: string, value: unknown): unknown {
     const id = (value as { id: string }).id
     const parent = this.#byId.get(`${PARENTS_OF.get(field)}:${id}`)
-    const name = parent && KINDS[parent.kind].identity.map(([first]) => parent.fields[first!]).find(isText)
+    const name = parent && KINDS[parent.kind].identity.map(([first]) => parent.fields[first]).find(isText)
     return field === 'client_certificate' ? { id } : (name ?? id)
   }
 
   /** A value without the fields of records that equal their defaults; secrets as references. */
-  #pruned(
-    value: unknown,
-    standard: unknown,
-    field: Field,
-    entity: Current,
-    path: readonly string[],
-  ): unknown {
+  #pruned(value: unknown, standard: unknown, field: Field, place: Place): unknown {
+    const { entity, path } = place
+    const below = (name: string): Place => ({ entity, path: [...path, name] })
     if (
       isText(value) &&
       path.length > 1 &&
@@ -125,21 +127,22 @@ class Writer {
       !value.startsWith('{vault://')
     )
       return this.#secret(KINDS[entity.kind], entity, path, value)
-    if (Array.isArray(value) && field.elements)
-      return value.map(item => this.#pruned(item, undefined, field.elements!, entity, path))
+    const { elements, record } = field
+    if (Array.isArray(value) && elements)
+      return value.map(item => this.#pruned(item, undefined, elements, place))
     if (!isObject(value)) return value
-    if (!field.record)
+    if (!record)
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [
           name,
-          field.values ? this.#pruned(item, undefined, field.values, entity, [...path, name]) : item,
+          field.values ? this.#pruned(item, undefined, field.values, below(name)) : item,
         ]),
       )
-    const defaults = isObject(standard) ? standard : field.record.fill({}, 'insert', undefined)
+    const defaults = isObject(standard) ? standard : record.fill({}, 'insert', undefined)
     const entries = Object.entries(value).flatMap(([name, item]) => {
-      const inner = field.record!.fields.get(name)
+      const inner = record.fields.get(name)
       if (!inner || isSame(item, defaults[name], inner)) return []
-      return [[name, this.#pruned(item, defaults[name], inner, entity, [...path, name])]]
+      return [[name, this.#pruned(item, defaults[name], inner, below(name))]]
     })
     return Object.fromEntries(entries)
   }
@@ -163,6 +166,6 @@ class Writer {
 const isText = (value: unknown): value is string => typeof value === 'string'
 
 const nameOf = ({ kind, fields, id }: Current): string =>
-  String(KINDS[kind as KindName].identity.map(([first]) => fields[first!]).find(isText) ?? id)
+  String(KINDS[kind as KindName].identity.map(([first]) => fields[first]).find(isText) ?? id)
 
 const byName = (a: Current, b: Current): number => (nameOf(a) < nameOf(b) ? -1 : 1)

@@ -73,7 +73,7 @@ export function fillFields(
   const out = expandShorthands(shorthands, data)
   for (const [name, field] of fields) {
     let value = out[name]
-    if (auto && field.spec.auto) value = automatic(name, field.spec, value, context, auto)
+    if (auto && field.spec.auto) value = automatic({ name, spec: field.spec }, value, context, auto)
     value = field.fill(value, context, auto)
     if (value !== undefined) out[name] = value
   }
@@ -100,8 +100,7 @@ export function withDeprecatedFields({ fields, shorthands }: FieldSet, data: Row
 }
 
 function automatic(
-  name: string,
-  spec: FieldSpec,
+  { name, spec }: { readonly name: string; readonly spec: FieldSpec },
   value: unknown,
   context: Context,
   auto: AutoValues,

@@ -11,15 +11,18 @@ import type { Operation } from './operation.ts'
  * `refused`: by the time of its turn Kong had changed so that it could not be made any more; nothing was done.
  * `stuck`: what is named could not be put back. It is retried (undoing), or resolved by hand.
  */
-export type ChangeState =
-  | 'validated'
-  | 'refused'
-  | 'applying'
-  | 'applied'
-  | 'undoing'
-  | 'settling'
-  | 'undone'
-  | 'stuck'
+export const STATES = [
+  'validated',
+  'refused',
+  'applying',
+  'applied',
+  'undoing',
+  'settling',
+  'undone',
+  'stuck',
+] as const
+
+export type ChangeState = (typeof STATES)[number]
 
 const ENDED: readonly ChangeState[] = ['refused', 'applied', 'undone', 'stuck']
 

@@ -11,9 +11,18 @@ export const OPENAPI: SwaggerOptions = {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-sluice-session',
+          description:
+            'of POST /v1/session; `sluice-session` over plain HTTP on loopback. What changes something needs the header X-CSRF-Token too',
+        },
+      },
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
   },
   // Without it a schema with `$id` is called `def-0`.
   refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) },

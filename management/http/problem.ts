@@ -13,6 +13,8 @@ export interface Fault {
 const STATUS = {
   SLUICE_MANAGER_MALFORMED: [400, 'Malformed request'],
   SLUICE_MANAGER_UNAUTHENTICATED: [401, 'Not authenticated'],
+  SLUICE_MANAGER_LOGIN: [401, 'Login failed'],
+  SLUICE_MANAGER_ORIGIN: [403, 'Not from the page of the manager'],
   SLUICE_MANAGER_FORBIDDEN: [403, 'Not allowed'],
   SLUICE_MANAGER_NOT_FOUND: [404, 'Not found'],
   SLUICE_MANAGER_METHOD: [405, 'Method not allowed'],

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { BoundedMap } from '../../foundation/bounded-map.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { SluiceError } from '../../foundation/errors.ts'
-import type { Database } from '../database.ts'
+import type { Database, Queries } from '../database.ts'
 import type { Operator, Role } from '../http/access.ts'
 
 /** Before the random part, so that scanners for secrets find a token in a repository. */
@@ -31,6 +31,19 @@ export interface TokenRow {
   readonly expiresAt: Date | null
   readonly lastUsedAt: Date | null
   readonly revokedAt: Date | null
+}
+
+/** What proves a login. */
+export interface Credentials {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  readonly password: string | null
+}
+
+/** A new token: the text is shown once and not kept. */
+export interface IssuedToken extends TokenRow {
+  readonly token: string
 }
 
 interface Known {
@@ -74,9 +87,47 @@ export class Operators {
       [name],
     )
     const [row] = rows
-    if (!row)
-      throw new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is no operator ${JSON.stringify(name)}`)
+    if (!row) throw noOperator(name)
     return row
+  }
+
+  /** Of an operator who is not disabled. */
+  async credentials(name: string): Promise<Credentials | undefined> {
+    const { rows } = await this.#database.query<Credentials>(
+      `select id, name, role, password from sluice_manager.operators
+        where lower(name) = lower($1) and disabled_at is null`,
+      [name],
+    )
+    return rows[0]
+  }
+
+  /** @param password as `Passwords.hash` makes it. */
+  async setPassword(name: string, password: string): Promise<void> {
+    const { rowCount } = await this.#database.query(
+      `update sluice_manager.operators set password = $2, password_changed_at = now()
+        where lower(name) = lower($1) and disabled_at is null`,
+      [name, password],
+    )
+    if (rowCount === 0) throw noOperator(name)
+  }
+
+  /**
+   * Changes what an operator may; the sessions end, so that each begins with the role it has.
+   *
+   * @throws SluiceError SLUICE_MANAGER_NOT_FOUND, SLUICE_MANAGER_CONFLICT where no admin would be left.
+   */
+  async setRole(name: string, role: Role): Promise<void> {
+    await this.#keepingAnAdmin(async client => {
+      const { rows } = await client.query<{ id: string }>(
+        `update sluice_manager.operators set role = $2
+          where lower(name) = lower($1) and disabled_at is null returning id`,
+        [name, role],
+      )
+      const [row] = rows
+      if (!row) throw noOperator(name)
+      await endSessions(client, row.id)
+    })
+    this.#known.clear()
   }
 
   /**
@@ -86,15 +137,22 @@ export class Operators {
    * @returns the token itself, which is not kept.
    */
   async addToken(operator: string, name: string, expiresAt: Date | null): Promise<string> {
-    const { id } = await this.find(operator)
-    const token = `${TOKEN_PREFIX}${randomBytes(TOKEN_BYTES).toString('base64url')}`
-    await this.#unique(`${operator} has a token ${JSON.stringify(name)} already`, () =>
+    return (await this.issueToken(operator, name, expiresAt)).token
+  }
+
+  /** The same, with all that is known of the token. */
+  async issueToken(operator: string, name: string, expiresAt: Date | null): Promise<IssuedToken> {
+    const { id: operatorId, name: owner, disabledAt } = await this.find(operator)
+    if (disabledAt) throw new SluiceError('SLUICE_MANAGER_CONFLICT', `${owner} is disabled`)
+    const [id, token] = [randomUUID(), `${TOKEN_PREFIX}${randomBytes(TOKEN_BYTES).toString('base64url')}`]
+    await this.#unique(`${owner} has a token ${JSON.stringify(name)} already`, () =>
       this.#database.query(
         'insert into sluice_manager.tokens (id, operator_id, name, digest, expires_at) values ($1, $2, $3, $4, $5)',
-        [randomUUID(), id, name, digestOf(token), expiresAt],
+        [id, operatorId, name, digestOf(token), expiresAt],
       ),
     )
-    return token
+    const createdAt = new Date(this.#clock.now())
+    return { id, name, operator: owner, createdAt, expiresAt, lastUsedAt: null, revokedAt: null, token }
   }
 
   async listTokens(): Promise<readonly TokenRow[]> {
@@ -117,18 +175,35 @@ export class Operators {
     return (rowCount ?? 0) > 0
   }
 
-  /** Whether there was such an operator who was not disabled yet. Sessions end with it. */
+  /** @returns whose token it was, and its name; undefined where there is no such token that was not revoked yet. */
+  async revokeTokenById(id: string): Promise<{ operator: string; name: string } | undefined> {
+    const { rows } = await this.#database.query<{ operator: string; name: string }>(
+      `update sluice_manager.tokens t set revoked_at = now() from sluice_manager.operators o
+        where o.id = t.operator_id and t.id = $1 and t.revoked_at is null returning o.name as operator, t.name`,
+      [id],
+    )
+    this.#known.clear()
+    return rows[0]
+  }
+
+  /**
+   * Whether there was such an operator who was not disabled yet. Sessions end with it.
+   *
+   * @throws SluiceError SLUICE_MANAGER_CONFLICT where no admin would be left.
+   */
   async disable(name: string): Promise<boolean> {
-    return this.#database.transaction(async client => {
+    const isDone = await this.#keepingAnAdmin(async client => {
       const { rows } = await client.query<{ id: string }>(
         `update sluice_manager.operators set disabled_at = now()
           where lower(name) = lower($1) and disabled_at is null returning id`,
         [name],
       )
       const [row] = rows
-      if (row) await client.query('delete from sluice_manager.sessions where operator_id = $1', [row.id])
+      if (row) await endSessions(client, row.id)
       return row !== undefined
     })
+    this.#known.clear()
+    return isDone
   }
 
   /** Who bears a token; undefined where nobody does. */
@@ -155,6 +230,24 @@ export class Operators {
       .catch(() => {})
   }
 
+  /** Nobody could make an admin any more but on the command line. */
+  #keepingAnAdmin<T>(work: (client: Queries) => Promise<T>): Promise<T> {
+    return this.#database.transaction(async client => {
+      const admins = async () => {
+        const { rows } = await client.query<{ id: string }>(ADMINS)
+        return rows.length
+      }
+      const before = await admins()
+      const result = await work(client)
+      if (before > 0 && (await admins()) === 0)
+        throw new SluiceError(
+          'SLUICE_MANAGER_CONFLICT',
+          'the last admin can neither be disabled nor get another role',
+        )
+      return result
+    })
+  }
+
   async #unique(message: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work()
@@ -165,6 +258,15 @@ export class Operators {
     }
   }
 }
+
+const noOperator = (name: string) =>
+  new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is no operator ${JSON.stringify(name)}`)
+
+const endSessions = (client: Queries, operatorId: string) =>
+  client.query('delete from sluice_manager.sessions where operator_id = $1', [operatorId])
+
+/** Locked, so that two admins do not take the role from each other at once. */
+const ADMINS = `select id from sluice_manager.operators where role = 'admin' and disabled_at is null order by id for update`
 
 const SELECT_OPERATORS = `select id, name, role, created_at as "createdAt", disabled_at as "disabledAt",
   password is not null as "hasPassword" from sluice_manager.operators`

@@ -114,7 +114,7 @@ const WAYS: Readonly<
   async program(kind, recipe, options) {
     const programs = findPrograms(recipe.source)
     if (!programs) throw new Error(`${recipe.source.programs.join(', ')} not found on this machine`)
-    return startProgram('program', kind, recipe, { programs, env: SYSTEM }, options)
+    return startProgram(kind, recipe, { way: 'program', installation: { programs, env: SYSTEM } }, options)
   },
 
   async package(kind, recipe, options) {
@@ -123,6 +123,6 @@ const WAYS: Readonly<
       say,
       confirm: options.confirm ?? confirm,
     })
-    return startProgram('package', kind, recipe, installation, options)
+    return startProgram(kind, recipe, { way: 'package', installation }, options)
   },
 }

@@ -18,11 +18,15 @@ const READY_MS = 60_000
 export const startProgram = (...args: Parameters<typeof tryProgram>): Promise<Service> =>
   onFreePorts(() => tryProgram(...args))
 
+interface Found {
+  readonly way: 'program' | 'package'
+  readonly installation: Installation
+}
+
 async function tryProgram(
-  way: 'program' | 'package',
   kind: ServiceKind,
   recipe: Recipe,
-  installation: Installation,
+  { way, installation }: Found,
   { lasting }: { readonly lasting?: string },
 ): Promise<Service> {
   const folder = lasting === undefined ? temporaryFolder(kind) : ownFolder(lasting)
@@ -45,7 +49,7 @@ async function tryProgram(
   const guard = guardChild(launch, folder, lasting === undefined ? {} : { keepFolder: true, graceMs: 15_000 })
   const start = async () => {
     await guard.start()
-    await untilReady(kind, recipe, launch.url, guard, folder)
+    await untilReady(kind, recipe, launch.url, { guard, folder })
   }
   try {
     await start()
@@ -79,16 +83,15 @@ export async function untilReady(
   kind: ServiceKind,
   recipe: Recipe,
   url: string,
-  guard?: ChildGuard,
-  folder?: string,
+  own?: { readonly guard: ChildGuard; readonly folder: string },
 ): Promise<void> {
   const deadline = performance.now() + READY_MS
   for (;;) {
     try {
       return await recipe.probe(url)
     } catch (error) {
-      const log = folder === undefined ? '' : endOfLog(path.join(folder, 'log'))
-      if (guard && !guard.isRunning())
+      const log = own === undefined ? '' : endOfLog(path.join(own.folder, 'log'))
+      if (own && !own.guard.isRunning())
         throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `${NAMES[kind]} exited at startup:\n${log}`)
       if (performance.now() > deadline)
         throw new SluiceError(

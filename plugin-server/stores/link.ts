@@ -3,13 +3,22 @@ import calculateSlot from 'cluster-key-slot'
 import { Cluster } from 'ioredis'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
-import type { StoredValue } from '../../sdk/store.ts'
+import type { StoredBytes, StoredValue } from '../../sdk/store.ts'
 import { type Connection, connect, keepConnecting } from './connection.ts'
 import { problemOf } from './problem.ts'
 import { readRedisUrls } from './redis-url.ts'
 
 /** What happened to the link: it can be used, it was lost, it could not be made. */
 export type LinkChange = 'connected' | 'lost' | 'refused'
+
+/** Of all keys at one moment, so that a value and its time belong together. */
+const READ_BYTES = `local reply = {}
+for index, key in ipairs(KEYS) do
+  local value = redis.call('GET', key)
+  reply[2 * index - 1] = value
+  reply[2 * index] = value and redis.call('PTTL', key) or 0
+end
+return reply`
 
 /** The connection over which scripts run, as long as it lives. */
 export class Link {
@@ -66,16 +75,37 @@ export class Link {
 
   /** Runs a script, bringing it to Redis where Redis does not know it. */
   evaluate(lua: string, key: string, args: readonly StoredValue[]): Promise<unknown> {
-    let digest = this.#digests.get(lua)
-    if (digest === undefined) {
-      digest = createHash('sha1').update(lua).digest('hex')
-      this.#digests.set(lua, digest)
-    }
+    const digest = this.#digestOf(lua)
     this.#gather()
     return this.connection.evalsha(digest, 1, key, ...args).catch(error => {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
       return this.connection.eval(lua, 1, key, ...args)
     })
+  }
+
+  /** The values of keys of one slot, with the time that is left to them. */
+  async readBytes(keys: readonly string[]): Promise<(StoredBytes | undefined)[]> {
+    this.#gather()
+    const count = keys.length
+    const { connection } = this
+    // By its name: the client has no typed call that gives bytes.
+    const answer = await connection
+      .callBuffer('EVALSHA', this.#digestOf(READ_BYTES), count, ...keys)
+      .catch((error: unknown) => {
+        if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+        return connection.callBuffer('EVAL', READ_BYTES, count, ...keys)
+      })
+    const reply = answer as (Buffer | number | null)[]
+    return keys.map((_, index) => {
+      const [bytes, expiresInMs] = reply.slice(index * 2)
+      return bytes instanceof Buffer ? { bytes, expiresInMs: Number(expiresInMs) } : undefined
+    })
+  }
+
+  async writeBytes(key: string, bytes: Uint8Array, expireInMs: number): Promise<void> {
+    this.#gather()
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    await this.connection.set(key, value, 'PX', Math.max(1, Math.ceil(expireInMs)))
   }
 
   /** A name of the server that holds the key: one for all of a single Redis, one a master of a cluster. */
@@ -95,6 +125,15 @@ export class Link {
     this.#closed = true
     this.#listeners.clear()
     this.connection.disconnect()
+  }
+
+  #digestOf(lua: string): string {
+    let digest = this.#digests.get(lua)
+    if (digest === undefined) {
+      digest = createHash('sha1').update(lua).digest('hex')
+      this.#digests.set(lua, digest)
+    }
+    return digest
   }
 
   /**

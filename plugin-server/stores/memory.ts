@@ -1,6 +1,7 @@
 import type { Clock } from '../../foundation/clock.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
-import type { Peers, Store, StoredHash, StoreScript } from '../../sdk/store.ts'
+import type { Peers, Store, StoredBytes, StoredHash, StoreScript } from '../../sdk/store.ts'
+import { MemoryBytes } from './memory-bytes.ts'
 import { createSteadyTime } from './steady-time.ts'
 
 interface Entry {
@@ -39,6 +40,7 @@ export class MemoryStore implements Store {
   /** The same entries in no order, so that a sweep and a sample can take them by place. */
   readonly #list: Entry[] = []
   readonly #watchers = new Map<string, Set<(message: string) => void>>()
+  readonly #bytes: MemoryBytes
   readonly #nowMicros: () => number
   readonly #maxKeys: number
   readonly #evicted
@@ -47,6 +49,7 @@ export class MemoryStore implements Store {
   constructor(options: MemoryStoreOptions) {
     this.#nowMicros = createSteadyTime(options.clock)
     this.#maxKeys = options.maxKeys ?? 500_000
+    this.#bytes = new MemoryBytes(() => this.#nowMicros() / 1000)
     this.#evicted = options.metrics
       .counter('sluice_store_evicted_total', 'keys that memory had to give up before they expired')
       .with({})
@@ -76,13 +79,26 @@ export class MemoryStore implements Store {
     return result
   }
 
+  async readBytes(keys: readonly string[]): Promise<readonly (StoredBytes | undefined)[]> {
+    return keys.map(key => this.#bytes.get(key))
+  }
+
+  async writeBytes(key: string, bytes: Uint8Array, expireInMs: number): Promise<void> {
+    this.#bytes.set(key, bytes, expireInMs)
+  }
+
   async publish(channel: string, message: string): Promise<void> {
     for (const hear of this.#watchers.get(channel) ?? []) queueMicrotask(() => hear(message))
   }
 
-  watch(channel: string, hear: (message: string) => void): () => void {
+  watch(
+    channel: string,
+    hear: (message: string) => void,
+    onListening?: (isListening: boolean) => void,
+  ): () => void {
     const watchers = this.#watchers.get(channel) ?? new Set()
     this.#watchers.set(channel, watchers.add(hear))
+    onListening?.(true)
     return () => {
       watchers.delete(hear)
       if (watchers.size === 0) this.#watchers.delete(channel)
@@ -101,11 +117,13 @@ export class MemoryStore implements Store {
     const now = this.#nowMicros()
     for (const [key, entry] of this.#entries)
       if (key.startsWith(prefix) && entry.expiresAtMicros > now) yield key
+    for (const key of this.#bytes.keys()) if (key.startsWith(prefix)) yield key
   }
 
   async close(): Promise<void> {
     this.#entries.clear()
     this.#list.length = 0
+    this.#bytes.clear()
     this.#watchers.clear()
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../foundation/clock.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
-import type { Peers, ScriptReply, Store, StoredValue, StoreScript } from '../../sdk/store.ts'
+import type { Peers, ScriptReply, Store, StoredBytes, StoredValue, StoreScript } from '../../sdk/store.ts'
 import { type CallMetrics, Calls } from './calls.ts'
 import { Link } from './link.ts'
 import { Patience } from './patience.ts'
@@ -87,13 +87,27 @@ class RedisView implements Store {
       .then(decode)
   }
 
+  async readBytes(keys: readonly string[]): Promise<readonly (StoredBytes | undefined)[]> {
+    const [first] = keys
+    if (first === undefined) return []
+    return this.#calls.run(first, 'read bytes', () => this.#shared.link.readBytes(keys))
+  }
+
+  async writeBytes(key: string, bytes: Uint8Array, expireInMs: number): Promise<void> {
+    await this.#calls.run(key, 'write bytes', () => this.#shared.link.writeBytes(key, bytes, expireInMs))
+  }
+
   async publish(channel: string, message: string): Promise<void> {
     const { connection } = this.#shared.link
     await this.#calls.run(channel, 'publish', () => connection.publish(channel, message))
   }
 
-  watch(channel: string, hear: (message: string) => void): () => void {
-    return this.#shared.subscriber.watch(channel, hear)
+  watch(
+    channel: string,
+    hear: (message: string) => void,
+    onListening?: (isListening: boolean) => void,
+  ): () => void {
+    return this.#shared.subscriber.watch(channel, { hear, onListening: onListening ?? (() => {}) })
   }
 
   onAvailability(hear: (available: boolean) => void): () => void {

@@ -3,12 +3,23 @@ import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { type Connection, connect, keepConnecting } from './connection.ts'
 
+export interface Watcher {
+  readonly hear: (message: string) => void
+  /** Called when messages begin to arrive, and with false when they may be lost from then on. */
+  readonly onListening: (isListening: boolean) => void
+}
+
+interface Channel {
+  readonly watchers: Set<Watcher>
+  isListening: boolean
+}
+
 /** Hears channels over a connection of its own, which is made for the first of them. */
 export class Subscriber {
   readonly #urls: readonly string[]
   readonly #deadlineMs: number
   readonly #log: Logger
-  readonly #watchers = new Map<string, Set<(message: string) => void>>()
+  readonly #channels = new Map<string, Channel>()
   #connection: Connection | undefined
   #closed = false
 
@@ -18,22 +29,24 @@ export class Subscriber {
     this.#log = log
   }
 
-  watch(channel: string, hear: (message: string) => void): () => void {
-    const watchers = this.#watchers.get(channel) ?? new Set()
-    this.#watchers.set(channel, watchers.add(hear))
+  watch(name: string, watcher: Watcher): () => void {
+    const known = this.#channels.get(name)
+    const channel = known ?? { watchers: new Set(), isListening: false }
+    channel.watchers.add(watcher)
+    this.#channels.set(name, channel)
     this.#connection ??= this.#connect()
-    // Refused while there is no connection yet: 'ready' subscribes to everything again.
-    if (watchers.size === 1) this.#connection.subscribe(channel).catch(() => {})
+    if (!known) this.#subscribe(this.#connection, name, channel)
+    else if (channel.isListening) watcher.onListening(true)
     return () => {
-      watchers.delete(hear)
-      if (watchers.size > 0 || !this.#watchers.delete(channel)) return
-      this.#connection?.unsubscribe(channel).catch(() => {})
+      channel.watchers.delete(watcher)
+      if (channel.watchers.size > 0 || !this.#channels.delete(name)) return
+      this.#connection?.unsubscribe(name).catch(() => {})
     }
   }
 
   close(): void {
     this.#closed = true
-    this.#watchers.clear()
+    this.#channels.clear()
     this.#connection?.disconnect()
   }
 
@@ -41,12 +54,29 @@ export class Subscriber {
     const connection = connect(this.#urls, this.#deadlineMs, 'watch')
     connection.on('error', error => this.#log.debug({ reason: messageOf(error) }, 'redis subscription'))
     connection.on('ready', () => {
-      for (const channel of this.#watchers.keys()) connection.subscribe(channel).catch(() => {})
+      for (const [name, channel] of this.#channels) this.#subscribe(connection, name, channel)
+    })
+    connection.on('close', () => {
+      for (const channel of this.#channels.values()) setListening(channel, false)
     })
     keepConnecting(connection, () => this.#closed)
-    ;(connection as Redis).on('message', (channel: string, message: string) => {
-      for (const hear of this.#watchers.get(channel) ?? []) hear(message)
+    ;(connection as Redis).on('message', (name: string, message: string) => {
+      for (const { hear } of this.#channels.get(name)?.watchers ?? []) hear(message)
     })
     return connection
   }
+
+  /** Refused while there is no connection yet: 'ready' subscribes to everything again. */
+  #subscribe(connection: Connection, name: string, channel: Channel): void {
+    connection.subscribe(name).then(
+      () => setListening(channel, true),
+      () => {},
+    )
+  }
+}
+
+function setListening(channel: Channel, isListening: boolean): void {
+  if (channel.isListening === isListening) return
+  channel.isListening = isListening
+  for (const { onListening } of channel.watchers) onListening(isListening)
 }

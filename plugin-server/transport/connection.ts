@@ -117,7 +117,11 @@ export class Connection implements Link, Listed {
     }
     msgpack().then(
       ({ module, events, codec }) => {
-        const connection = new module.MsgpackConnection(this, handler, events, codec, maxFrameBytes)
+        const connection = new module.MsgpackConnection(this, handler, {
+          events,
+          codec,
+          maxMessageBytes: maxFrameBytes,
+        })
         // Its stream keeps the chunk until the value is whole.
         this.#speaker = {
           push: chunk => connection.push(Buffer.from(chunk)),

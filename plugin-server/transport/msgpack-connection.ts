@@ -152,6 +152,12 @@ export function createMsgpackCodec(): MsgpackCodec {
   }
 }
 
+export interface MsgpackParts {
+  readonly events: MsgpackEvents
+  readonly codec: MsgpackCodec
+  readonly maxMessageBytes: number
+}
+
 export class MsgpackConnection {
   readonly #link: Link
   readonly #handler: CallHandler
@@ -160,13 +166,7 @@ export class MsgpackConnection {
   readonly #stream: MsgpackStream
   #closed = false
 
-  constructor(
-    link: Link,
-    handler: CallHandler,
-    events: MsgpackEvents,
-    codec: MsgpackCodec,
-    maxMessageBytes: number,
-  ) {
+  constructor(link: Link, handler: CallHandler, { events, codec, maxMessageBytes }: MsgpackParts) {
     this.#link = link
     this.#handler = handler
     this.#events = events

@@ -61,20 +61,24 @@ async function accessByRequest(
 function access(
   kong: AccessKong,
   registry: BreakerRegistry,
-  instance: Instance,
+  { settings }: Instance,
   entry: RegistryEntry,
 ): void | Promise<void> {
   const decision = registry.decide(entry, () => kindOf(kong))
-  if (decision instanceof Promise) return decision.then(later => act(kong, registry, instance, entry, later))
-  return act(kong, registry, instance, entry, decision)
+  const act = (decided: Decision) => actOn(decided, kong, { registry, entry, settings })
+  return decision instanceof Promise ? decision.then(act) : act(decision)
 }
 
-function act(
-  kong: AccessKong,
-  registry: BreakerRegistry,
-  { settings }: Instance,
-  entry: RegistryEntry,
+interface Place {
+  readonly registry: BreakerRegistry
+  readonly entry: RegistryEntry
+  readonly settings: Instance['settings']
+}
+
+function actOn(
   decision: Decision,
+  kong: AccessKong,
+  { registry, entry, settings }: Place,
 ): void | Promise<void> {
   if (decision.kind === 'pass') return
   if (decision.kind === 'probe') {

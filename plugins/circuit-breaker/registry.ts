@@ -3,7 +3,6 @@ import type { ProbeKind } from './breaker.ts'
 import type { Call } from './classify.ts'
 import type { Settings } from './config.ts'
 import { FallbackResolver } from './fallback-resolver.ts'
-import { BEAT_MS } from './heartbeat.ts'
 import {
   admit,
   advanceHere,
@@ -33,6 +32,7 @@ const anyRequest: KindOf = () => 'request'
 
 /** How often a node tells the cluster what it has seen. */
 export const FLUSH_MS = 250
+const FORGET_EVERY_MS = 1000
 /** How often it tells that all is well, and asks about a breaker that is not closed and has no requests. */
 const QUIET_SYNC_MS = 1000
 /** A breaker without requests for this long is asked about again when the next one comes. */
@@ -77,16 +77,19 @@ export class BreakerRegistry {
   start(): this {
     this.#timers = [
       setInterval(() => void this.flush(), FLUSH_MS).unref(),
-      setInterval(() => void this.beat(), BEAT_MS).unref(),
+      setInterval(() => this.forgetUnused(), FORGET_EVERY_MS).unref(),
     ]
-    void this.beat()
     return this
   }
 
-  /** Tells the other processes that this one lives, and hears who else does. */
-  beat(): Promise<void> {
-    this.#forgetUnused()
-    return this.#sharing.beat()
+  /** Drops breakers that nobody has used for an hour, unless they are open or ordered. */
+  forgetUnused(): void {
+    const nowMs = this.#host.clock.monotonic()
+    for (const [key, { breaker, usedAtMs, isActive }] of this.#entries) {
+      if (isActive || nowMs - usedAtMs <= FORGET_MS) continue
+      if (deciding(breaker).phase === 'closed' && modeNow(breaker, nowMs) === 'auto')
+        this.#entries.delete(key)
+    }
   }
 
   configure(settings: Settings): Configured {
@@ -183,7 +186,7 @@ export class BreakerRegistry {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.flush()
-    await this.#sharing.close()
+    this.#sharing.close()
   }
 
   #make(key: string, configured: Configured, name: string | undefined): RegistryEntry {
@@ -203,15 +206,6 @@ export class BreakerRegistry {
     this.#active.add(entry)
     // After a rest the state may be old: a message could have been missed.
     if (nowMs - entry.syncedAtMs > IDLE_MS) void this.#sharing.sync(entry)
-  }
-
-  #forgetUnused(): void {
-    const nowMs = this.#host.clock.monotonic()
-    for (const [key, { breaker, usedAtMs, isActive }] of this.#entries) {
-      if (isActive || nowMs - usedAtMs <= FORGET_MS) continue
-      if (deciding(breaker).phase === 'closed' && modeNow(breaker, nowMs) === 'auto')
-        this.#entries.delete(key)
-    }
   }
 
   #rest(entry: RegistryEntry): void {

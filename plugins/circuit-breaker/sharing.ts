@@ -1,6 +1,5 @@
 import { type Host, messageOf } from '../../sdk/sdk.ts'
 import { CHANNEL, fromMessage, toMessage } from './channel.ts'
-import { Heartbeat } from './heartbeat.ts'
 import { adopt, goAlone, knownBy, seenBy } from './node-breaker.ts'
 import type { RegistryEntry } from './registry-entry.ts'
 import type { Reporter } from './reporter.ts'
@@ -20,7 +19,6 @@ export class Sharing {
   readonly #id: string
   readonly #entries: ReadonlyMap<string, RegistryEntry>
   readonly #reporter: Reporter
-  readonly #heartbeat: Heartbeat
   readonly #stops: readonly (() => void)[]
   /** Resolves once the store can be used, or after CONNECT_MS without it. */
   readonly #connected: Promise<unknown>
@@ -36,9 +34,8 @@ export class Sharing {
     this.#id = id
     this.#entries = entries
     this.#reporter = reporter
-    const { store, log } = host
+    const { store } = host
     this.#connected = store.ready(CONNECT_MS)
-    this.#heartbeat = new Heartbeat(store, id, reason => log.debug({ reason }, 'heartbeat failed'))
     this.#stops = [
       store.watch(CHANNEL, message => this.#hear(message)),
       store.onAvailability(available => {
@@ -52,11 +49,6 @@ export class Sharing {
   /** False in memory, where there is nobody to agree with. */
   get hasPeers(): boolean {
     return this.#host.store.kind === 'redis'
-  }
-
-  /** Says that this process lives, and counts those that do. */
-  beat(): Promise<void> {
-    return this.#heartbeat.beat()
   }
 
   /** Asks for the state of a breaker that this process has not had yet. */
@@ -83,7 +75,7 @@ export class Sharing {
       breaker.modeUntilMs > 0
         ? { ...breaker.mode, remainingMs: Math.max(1, breaker.modeUntilMs - nowMs) }
         : breaker.mode
-    breaker.processes = this.#heartbeat.peers.processes
+    breaker.processes = store.peers.processes
     try {
       const snapshot = await store.run(breakerScript, storeKey(breaker.key), {
         operation,
@@ -109,9 +101,8 @@ export class Sharing {
     }
   }
 
-  async close(): Promise<void> {
+  close(): void {
     for (const stop of this.#stops) stop()
-    await this.#heartbeat.close()
   }
 
   async #exchange(entry: RegistryEntry): Promise<void> {
@@ -124,11 +115,11 @@ export class Sharing {
     entry.isDirty = false
     const seen = seenBy(breaker, this.#host.clock.monotonic())
     // Until all that live are known, the whole quorum is asked for.
-    const { isSettled, peers } = this.#heartbeat
+    const { isSettled, nodes } = this.#host.store.peers
     await this.run(entry, {
       op: 'report',
       seen,
-      peers: isSettled ? peers.nodes : breaker.policy.quorumNodes * 2,
+      peers: isSettled ? nodes : breaker.policy.quorumNodes * 2,
     })
   }
 

@@ -139,7 +139,7 @@ export function decideLocally(account: Account, cost: number, sharers: number, n
   const weighed = Math.min(cost * sharers, Math.max(capacity, cost))
   const demand: Demand = { cost: weighed, wanted: weighed, ahead: 0, reserve: 0 }
   const { granted, states: after, overrun } = take(limits, states, demand, nowMicros)
-  if (granted === REFUSED) return refuse('local', limits, states, weighed, nowMicros, sharers)
+  if (granted === REFUSED) return refuse('local', { limits, states, nowMicros }, weighed, sharers)
   account.local = { states: after, used: (account.local?.used ?? 0) + cost }
-  return admit('local', limits, after, nowMicros, { sharers, overrun })
+  return admit('local', { limits, states: after, nowMicros }, { sharers, overrun })
 }

@@ -25,8 +25,9 @@ export async function readCaller(kong: AccessKong, policy: Policy, scope: Instan
   const usesHeader = header !== undefined || policy.config.tier_by?.source === 'header'
   const isTrusted = usesHeader && policy.trusted.has(await kong.client.getIp())
   const subject: string[] = []
+  const known = { consumer, policy, scope }
   for (const part of policy.subject) {
-    const read = readPart(kong, part, consumer, policy, scope)
+    const read = readPart(kong, part, known)
     subject.push(read instanceof Promise ? await read : read)
   }
   let tier = readTier(kong, policy, consumer, isTrusted)
@@ -46,24 +47,22 @@ function isAnonymous({ id, username }: Consumer, { anonymous }: Policy): boolean
   return anonymous.size > 0 && (anonymous.has(id) || (username !== undefined && anonymous.has(username)))
 }
 
-function readPart(
-  kong: AccessKong,
-  part: SubjectPart,
-  consumer: Consumer | undefined,
-  policy: Policy,
-  scope: InstanceScope,
-): string | Promise<string> {
-  if (part.by === 'consumer' && consumer) return `consumer:${consumer.id}`
-  return askForPart(kong, part, consumer, policy, scope)
+interface Known {
+  readonly consumer: Consumer | undefined
+  readonly policy: Policy
+  readonly scope: InstanceScope
+}
+
+function readPart(kong: AccessKong, part: SubjectPart, known: Known): string | Promise<string> {
+  if (part.by === 'consumer' && known.consumer) return `consumer:${known.consumer.id}`
+  return askForPart(kong, part, known)
 }
 
 /** Falls back to the address, never to one bucket for all. */
 async function askForPart(
   kong: AccessKong,
   part: SubjectPart,
-  consumer: Consumer | undefined,
-  { config }: Policy,
-  scope: InstanceScope,
+  { consumer, policy, scope }: Known,
 ): Promise<string> {
   switch (part.by) {
     case 'credential': {
@@ -89,7 +88,7 @@ async function askForPart(
       break
     }
   }
-  return `ip:${networkOf(await kong.client.getForwardedIp(), config.ipv6_prefix)}`
+  return `ip:${networkOf(await kong.client.getForwardedIp(), policy.config.ipv6_prefix)}`
 }
 
 const TIER_TAG = 'tier:'

@@ -65,9 +65,9 @@ export class Decider {
     const now = this.#ledger.nowMicros()
     const { limits } = account
     if (account.remembered.generation !== '' && cost > capacityOfAll(limits))
-      return refuse('memory', limits, account.remembered.states, cost, now)
+      return refuse('memory', { limits, states: account.remembered.states, nowMicros: now }, cost)
     if (account.refusedUntilMicros > now && cost >= account.refusedCost)
-      return refuse('memory', limits, account.remembered.states, cost, now)
+      return refuse('memory', { limits, states: account.remembered.states, nowMicros: now }, cost)
     const { kind } = this.#store
     const isLeased = request.leaseTolerance !== undefined && kind === 'redis'
     const spent = isLeased ? this.#leases.spend(account, cost, now) : undefined
@@ -114,10 +114,9 @@ export class Decider {
   }
 
   #conclude(account: Account, limitSet: LimitSet, cost: number, taken: Taken): Verdict {
-    const limits = limitsOf(account, limitSet)
-    if (taken.granted !== REFUSED)
-      return admit('store', limits, taken.states, taken.nowMicros, { overrun: taken.overrun })
-    const verdict = refuse('store', limits, taken.states, cost, taken.nowMicros)
+    const known = { limits: limitsOf(account, limitSet), states: taken.states, nowMicros: taken.nowMicros }
+    if (taken.granted !== REFUSED) return admit('store', known, { overrun: taken.overrun })
+    const verdict = refuse('store', known, cost)
     rememberRefusal(account, verdict, cost)
     return verdict
   }
@@ -127,19 +126,19 @@ export class Decider {
   #decideAlone(account: Account, request: Request, reason: string): Verdict {
     // One late call is no outage: it is decided alone, and the next one asks the store again.
     if (!this.#storeOf(request).canReach(account.key)) this.#degrade(true, reason)
-    const now = this.#ledger.nowMicros()
+    const nowMicros = this.#ledger.nowMicros()
     const { limits, remembered } = account
     switch (request.onStoreError) {
       case 'open':
-        return admit('open', limits, [], now)
+        return admit('open', { limits, states: [], nowMicros })
       case 'closed':
         return {
-          ...admit('closed', limits, remembered.states, now),
+          ...admit('closed', { limits, states: remembered.states, nowMicros }),
           outcome: 'unavailable',
           retryMicros: 1_000_000,
         }
       case 'local':
-        return decideLocally(account, request.cost, this.#store.peers.processes, now)
+        return decideLocally(account, request.cost, this.#store.peers.processes, nowMicros)
     }
   }
 

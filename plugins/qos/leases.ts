@@ -43,7 +43,7 @@ export class Leases {
     if (account.tokens < cost || account.tokensUntilMicros <= nowMicros || isWaitedFor) return undefined
     account.tokens -= cost
     const { limits, tokens } = account
-    return admit('lease', limits, account.remembered.states, nowMicros, { tokens })
+    return admit('lease', { limits, states: account.remembered.states, nowMicros }, { tokens })
   }
 
   /** Whether the subject's call under way takes long: a strict request had better make its own. */
@@ -130,7 +130,13 @@ export class Leases {
       const { request, settle } = waiter
       if (request.limitSet === limitSet && request.cost <= tokens) {
         tokens -= request.cost
-        settle(admit('store', limits, taken.states, taken.nowMicros, { tokens, overrun: taken.overrun }))
+        settle(
+          admit(
+            'store',
+            { limits, states: taken.states, nowMicros: taken.nowMicros },
+            { tokens, overrun: taken.overrun },
+          ),
+        )
       } else waiters.push(waiter)
     }
     if (account.limitSet !== limitSet) return
@@ -147,7 +153,8 @@ export class Leases {
   #refuse(account: Account, refused: Request, taken: Taken): void {
     const { limitSet, cost } = refused
     const limits = limitsOf(account, limitSet)
-    const verdict = (own: number) => refuse('store', limits, taken.states, own, taken.nowMicros)
+    const verdict = (own: number) =>
+      refuse('store', { limits, states: taken.states, nowMicros: taken.nowMicros }, own)
     if (account.limitSet === limitSet) rememberRefusal(account, verdict(cost), cost)
     for (const waiter of account.waiters.splice(0)) {
       const { request } = waiter

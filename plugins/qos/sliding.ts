@@ -68,11 +68,11 @@ export function slidingRetryMicros(
   const free = limit.requests - cost
   if (state.current <= free) {
     const wait = windowEnd - coveredMicros(limit, state.previous, free - state.current) - now
-    return settle(limit, state, cost, now, wait)
+    return exactWait(limit, state, { cost, now, wait })
   }
   const next = { index: state.index + 1, current: 0, previous: state.current }
   const wait = windowEnd + limit.perMicros - coveredMicros(limit, state.current, free) - now
-  return settle(limit, next, cost, now, wait)
+  return exactWait(limit, next, { cost, now, wait })
 }
 
 /** How many microseconds of a window with this count fit into what is free. */
@@ -80,8 +80,14 @@ function coveredMicros(limit: SlidingLimit, count: number, free: number): number
   return count === 0 ? limit.perMicros : Math.floor((free * limit.perMicros) / count)
 }
 
+interface Waiting {
+  readonly cost: number
+  readonly now: number
+  readonly wait: number
+}
+
 /** Corrects the last microsecond, which division may have missed. */
-function settle(limit: SlidingLimit, state: SlidingState, cost: number, now: number, wait: number): number {
+function exactWait(limit: SlidingLimit, state: SlidingState, { cost, now, wait }: Waiting): number {
   let micros = Math.max(0, wait)
   while (slidingAvailable(limit, state, now + micros) < cost) micros++
   while (micros > 0 && now + micros - 1 >= state.index * limit.perMicros) {

@@ -34,11 +34,12 @@ export function remainingOf(verdict: Verdict, place: number): number {
   return Math.max(0, Math.floor(available / verdict.sharers) + verdict.tokens)
 }
 
+/** Limits, and what is known of them at a time. */
+export type Known = Pick<Verdict, 'limits' | 'states' | 'nowMicros'>
+
 export function admit(
   by: DecidedBy,
-  limits: readonly Limit[],
-  states: Verdict['states'],
-  nowMicros: number,
+  { limits, states, nowMicros }: Known,
   rest: { tokens?: number; sharers?: number; overrun?: readonly number[] } = {},
 ): Verdict {
   const { tokens = 0, sharers = 1, overrun = NONE } = rest
@@ -49,10 +50,8 @@ export function admit(
 /** A refusal, with the limits that caused it and the time until all of them admit this cost. */
 export function refuse(
   by: DecidedBy,
-  limits: readonly Limit[],
-  states: Verdict['states'],
+  { limits, states, nowMicros }: Known,
   cost: number,
-  nowMicros: number,
   sharers = 1,
 ): Verdict {
   const violated: number[] = []

@@ -60,9 +60,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
         end: () => assert.fail('ended'),
       },
       handler,
-      events,
-      createMsgpackCodec(),
-      1 << 20,
+      { events, codec: createMsgpackCodec(), maxMessageBytes: 1 << 20 },
     )
   const events = new MsgpackEvents(message[3][0].EventId)
   connection().push(packr.pack([0, 7, 'plugin.HandleEvent', [{ InstanceId: 1, EventName: record.phase }]]))

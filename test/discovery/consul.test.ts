@@ -119,13 +119,10 @@ describe('blocking queries', () => {
         nowMs += ms
       },
     }
-    await watchService(
-      consul,
-      { service: 'a', tags: [], datacenter: undefined },
-      listener,
-      parts,
-      stop.signal,
-    )
+    await watchService(consul, { service: 'a', tags: [], datacenter: undefined }, listener, {
+      ...parts,
+      signal: stop.signal,
+    })
     return { asked, told, waits }
   }
   const answer = (index: number): ServiceAnswer => ({ index, instances: [] })

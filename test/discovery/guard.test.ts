@@ -18,7 +18,12 @@ class Upstream {
   see(...wanted: string[]): readonly string[] {
     // New ones come before old ones go.
     this.present = [...new Set([...this.present, ...wanted])]
-    const verdict = decideRemovals(this.present, new Set(wanted), this.memory, this.nowMs, LIMITS)
+    const verdict = decideRemovals(
+      { present: this.present, wanted: new Set(wanted) },
+      this.memory,
+      this.nowMs,
+      LIMITS,
+    )
     this.memory = verdict.memory
     this.present = this.present.filter(address => !verdict.remove.includes(address))
     assert.deepEqual([...verdict.held].sort(), this.present.filter(one => !wanted.includes(one)).sort())

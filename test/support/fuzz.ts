@@ -113,7 +113,8 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
     end: () => {},
   }
   const connectProtobuf = () => new ProtobufConnection(link, runtime.handler, 1 << 20)
-  const connectMsgpack = () => new MsgpackConnection(link, runtime.handler, events, codec, 1 << 20)
+  const connectMsgpack = () =>
+    new MsgpackConnection(link, runtime.handler, { events, codec, maxMessageBytes: 1 << 20 })
 
   /** An untouched connection beside the mangled ones. */
   let answers = 0

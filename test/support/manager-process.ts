@@ -9,13 +9,19 @@ export const QUICK: Timing = {
   renewEveryMs: 400,
   requestMs: 800,
   settle: { waitMs: 300, forMs: 900 },
+  driftEveryMs: 1_000,
+  driftPauseFactor: 5,
 }
 
 export type ToManager =
   | { readonly arm: number; readonly signal: NodeJS.Signals }
   | { readonly record: boolean }
 
-export type FromManager = { readonly url: string } | { readonly hit: string } | { readonly done: true }
+export type FromManager =
+  | { readonly url: string }
+  | { readonly hit: string }
+  | { readonly signalled: string }
+  | { readonly done: true }
 
 export interface ManagerProcess {
   readonly url: string
@@ -23,6 +29,8 @@ export interface ManagerProcess {
   /** Names of the fault points since `record(true)`. */
   readonly hits: readonly string[]
   isRunning(): boolean
+  /** The fault point at which it got the signal that it was armed with last. */
+  readonly signalledAt: string | undefined
   record(isOn: boolean): Promise<void>
   /** Gets the signal at the n-th fault point from now on; 0: at none. */
   arm(n: number, signal: NodeJS.Signals): Promise<void>
@@ -40,8 +48,10 @@ export async function startManagerProcess(env: Environment, timing: Timing = QUI
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const hits: string[] = []
+  let signalledAt: string | undefined
   child.on('message', (message: FromManager) => {
     if ('hit' in message) hits.push(message.hit)
+    if ('signalled' in message) signalledAt = message.signalled
   })
   const exited = once(child, 'exit')
   const url = await Promise.race([
@@ -66,12 +76,18 @@ export async function startManagerProcess(env: Environment, timing: Timing = QUI
     url,
     pid: child.pid ?? 0,
     hits,
+    get signalledAt() {
+      return signalledAt
+    },
     isRunning: () => child.exitCode === null && child.signalCode === null,
     async record(isOn) {
       if (isOn) hits.length = 0
       await ask({ record: isOn })
     },
-    arm: (arm, signal) => ask({ arm, signal }),
+    async arm(arm, signal) {
+      if (arm > 0) signalledAt = undefined
+      await ask({ arm, signal })
+    },
     signal: signal => void child.kill(signal),
     async end(signal = 'SIGKILL') {
       child.kill(signal)

@@ -14,7 +14,7 @@ import { type RunningAdmin, startAdminServer } from './admin-server.ts'
 import { type FaultyAdmin, startFaultyAdmin } from './faulty-admin.ts'
 import { addOperators, callManager, managerEnvironment } from './manager.ts'
 import { type ManagerProcess, startManagerProcess } from './manager-process.ts'
-import { type Service, usePostgres, useRabbit } from './services.ts'
+import { borrowedPostgres, borrowedRabbit, type Service } from './services.ts'
 import { until } from './until.ts'
 
 /** One thing asked of the manager in a change. */
@@ -61,7 +61,11 @@ export class ManagerWorld {
   }
 
   static async start(timing: Timing): Promise<ManagerWorld> {
-    const [kong, postgres, rabbit] = await Promise.all([startAdminServer(), usePostgres(), useRabbit()])
+    const [kong, postgres, rabbit] = await Promise.all([
+      startAdminServer(),
+      borrowedPostgres(),
+      borrowedRabbit(),
+    ])
     const faults = await startFaultyAdmin(kong.url)
     const { env, remove } = await managerEnvironment({
       SLUICE_MANAGER_POSTGRES_URL: postgres.url,
@@ -153,7 +157,7 @@ export class ManagerWorld {
         const { body } = await this.call(manager, 'GET', '/readyz')
         if (
           body.status === 'ready' &&
-          (await this.call(manager, 'GET', '/metrics')).text.includes('sluice_manager_holding 1')
+          /^sluice_manager_holding 1$/m.test((await this.call(manager, 'GET', '/metrics')).text)
         )
           holder = manager
       }
@@ -199,7 +203,6 @@ export class ManagerWorld {
     await this.#direct.close()
     await this.faults.close()
     await this.kong.close()
-    await Promise.all([this.postgres.close(), this.rabbit.close()])
     for (const end of this.#endings) await end()
     assert.deepEqual(this.kong.errors, [])
   }

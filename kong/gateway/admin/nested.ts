@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { isUuid } from '../../../foundation/uuid.ts'
 import type { Collection } from '../../entities/entities.ts'
-import { isUuid, type Key, keyOf } from '../state/key.ts'
+import { type Key, keyOf } from '../state/key.ts'
 import { referenceId } from '../state/references.ts'
 import type { EntityStore } from '../state/store.ts'
 import type { Row } from '../state/table.ts'
@@ -73,7 +74,7 @@ function nestedEntityMethods(store: EntityStore, nest: Nest, text: string): Meth
       const owner = store.select(parent, key)
       if (!owner) return nothing(child)
       const data = { ...dataOf(store, child, request), [field]: { id: owner.id } }
-      if (child === 'acls') return putAcl(store, nest, owner, text, data)
+      if (child === 'acls') return putAcl(store, text, data, () => nestedKey(store, nest, owner, text))
       return ok(store.upsert(child, keyOf(child, text), data))
     },
     PATCH: patch,
@@ -114,13 +115,12 @@ function nestedKey(
 
 function putAcl(
   store: EntityStore,
-  nest: Relation,
-  owner: Row,
   text: string,
   data: Readonly<Record<string, unknown>>,
+  find: () => Key | undefined,
 ): Answer {
   if (isUuid(text)) return ok(store.upsert('acls', { id: text }, data))
-  const key = nestedKey(store, nest, owner, text)
+  const key = find()
   const named = { ...data, group: data.group ?? text }
   return ok(key ? store.upsert('acls', key, named) : store.insert('acls', named))
 }

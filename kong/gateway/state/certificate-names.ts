@@ -22,17 +22,22 @@ export function withServerNames(store: EntityStore, state: State): EntityStore {
     },
     insert(collection, data) {
       if (collection !== 'certificates') return store.insert(collection, data)
-      return writeNamed(store, state, data, undefined, () => store.insert('certificates', data))
+      return writeNamed({ store, state }, data, undefined, () => store.insert('certificates', data))
     },
     update(collection, key, data) {
       if (collection !== 'certificates') return store.update(collection, key, data)
-      return writeNamed(store, state, data, key, () => store.update('certificates', key, data))
+      return writeNamed({ store, state }, data, key, () => store.update('certificates', key, data))
     },
     upsert(collection, key, data) {
       if (collection !== 'certificates') return store.upsert(collection, key, data)
-      return writeNamed(store, state, data, key, () => store.upsert('certificates', key, data))
+      return writeNamed({ store, state }, data, key, () => store.upsert('certificates', key, data))
     },
   }
+}
+
+interface Stores {
+  readonly store: EntityStore
+  readonly state: State
 }
 
 export const namesOf = (state: State, certificateId: string): readonly string[] =>
@@ -41,13 +46,7 @@ export const namesOf = (state: State, certificateId: string): readonly string[] 
     .map(({ name }) => name)
     .sort()
 
-function writeNamed(
-  store: EntityStore,
-  state: State,
-  data: Data,
-  key: Key | undefined,
-  write: () => Row,
-): Row {
+function writeNamed({ store, state }: Stores, data: Data, key: Key | undefined, write: () => Row): Row {
   const names = nameList(data.snis)
   const ownId = key && 'id' in key ? key.id : undefined
   for (const name of names ?? []) refuseTaken(store, name, ownId)

@@ -28,12 +28,15 @@ export class EntityError extends Error {
 
 const inline = (fields: Fields): string => prettyTable(fields, '')
 
-function refuse(status: number, code: number, name: string, message: string, fields?: Fields): EntityError {
+/** Status, code and name of an error of Kong's (kong/db/errors.lua). */
+type Kind = readonly [status: number, code: number, name: string]
+
+function refuse([status, code, name]: Kind, message: string, fields?: Fields): EntityError {
   return new EntityError(status, { code, name, message, ...(fields && { fields }) })
 }
 
 export const invalidPrimaryKey = (fields: Fields): EntityError =>
-  refuse(400, 1, 'invalid primary key', `invalid primary key: '${inline(fields)}'`, fields)
+  refuse([400, 1, 'invalid primary key'], `invalid primary key: '${inline(fields)}'`, fields)
 
 export function schemaViolation(violations: Violations): EntityError {
   const lines = violationLines(violations)
@@ -41,50 +44,49 @@ export function schemaViolation(violations: Violations): EntityError {
     lines.length === 1
       ? `schema violation (${lines[0]})`
       : `${lines.length} schema violations (${lines.join('; ')})`
-  return refuse(400, 2, 'schema violation', message, violations)
+  return refuse([400, 2, 'schema violation'], message, violations)
 }
 
 export const primaryKeyViolation = (key: Fields): EntityError =>
-  refuse(400, 3, 'primary key violation', `primary key violation on key '${inline(key)}'`, key)
+  refuse([400, 3, 'primary key violation'], `primary key violation on key '${inline(key)}'`, key)
 
 export const unknownReference = (field: string, key: Fields, parent: string): EntityError =>
   refuse(
-    400,
-    4,
-    'foreign key violation',
+    [400, 4, 'foreign key violation'],
     `the foreign key '${inline(key)}' does not reference an existing '${parent}' entity.`,
     { [field]: key },
   )
 
 export const stillReferenced = (parent: string, child: string): EntityError =>
   refuse(
-    400,
-    4,
-    'foreign key violation',
+    [400, 4, 'foreign key violation'],
     `an existing '${child}' entity references this '${parent}' entity`,
     { '@referenced_by': child },
   )
 
 /** A CA certificate that is named in a list. */
 export const stillTrusted = (id: string, by: string, byId: string): EntityError =>
-  refuse(400, 19, 'referenced by others', `ca certificate ${id} is still referenced by ${by} (id = ${byId})`)
+  refuse(
+    [400, 19, 'referenced by others'],
+    `ca certificate ${id} is still referenced by ${by} (id = ${byId})`,
+  )
 
 export const uniqueViolation = (key: Fields): EntityError =>
-  refuse(409, 5, 'unique constraint violation', `UNIQUE violation detected on '${inline(key)}'`, key)
+  refuse([409, 5, 'unique constraint violation'], `UNIQUE violation detected on '${inline(key)}'`, key)
 
 export const notFound = (key: Fields): EntityError =>
-  refuse(404, 6, 'not found', `could not find the entity with primary key '${inline(key)}'`, key)
+  refuse([404, 6, 'not found'], `could not find the entity with primary key '${inline(key)}'`, key)
 
 export const notFoundBy = (key: Fields): EntityError =>
-  refuse(404, 6, 'not found', `could not find the entity with '${inline(key)}'`, key)
+  refuse([404, 6, 'not found'], `could not find the entity with '${inline(key)}'`, key)
 
 export const invalidOffset = (offset: string, reason: string): EntityError =>
-  refuse(400, 7, 'invalid offset', `'${offset}' is not a valid offset: ${reason}`)
+  refuse([400, 7, 'invalid offset'], `'${offset}' is not a valid offset: ${reason}`)
 
-export const invalidSize = (message: string): EntityError => refuse(400, 9, 'invalid size', message)
+export const invalidSize = (message: string): EntityError => refuse([400, 9, 'invalid size'], message)
 
 export const invalidUnique = (field: string, message: string): EntityError =>
-  refuse(400, 10, `invalid unique ${field}`, message)
+  refuse([400, 10, `invalid unique ${field}`], message)
 
 export function invalidOption(option: string, message: string): EntityError {
   return new EntityError(400, {
@@ -95,7 +97,8 @@ export function invalidOption(option: string, message: string): EntityError {
   })
 }
 
-export const unsupported = (message: string): EntityError => refuse(405, 12, 'operation unsupported', message)
+export const unsupported = (message: string): EntityError =>
+  refuse([405, 12, 'operation unsupported'], message)
 
 /** @param unresolved by foreign field and field of the parent, the value that no parent has. */
 export function unresolvedReferences(
@@ -116,14 +119,12 @@ export function unresolvedReferences(
     lines.length === 1
       ? `foreign key unresolved (${lines[0]})`
       : `${lines.length} foreign keys unresolved (${lines.join('; ')})`
-  return refuse(400, 13, 'foreign keys unresolved', message, fields)
+  return refuse([400, 13, 'foreign keys unresolved'], message, fields)
 }
 
 export const invalidDeclaration = (fields: Fields): EntityError =>
   refuse(
-    400,
-    14,
-    'invalid declarative configuration',
+    [400, 14, 'invalid declarative configuration'],
     `declarative config is invalid: ${inline(fields)}`,
     fields,
   )

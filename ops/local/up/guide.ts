@@ -24,7 +24,7 @@ function addresses(state: UpState): string[] {
     `  clients        http://127.0.0.1:${ports.proxy}`,
     `  Admin API      http://127.0.0.1:${ports.admin}`,
     `  metrics        http://127.0.0.1:${ports.http}/metrics`,
-    `  sample         http://127.0.0.1:${ports.sample} (failure switch: ${controlUrl(state)})`,
+    `  dictionary     http://127.0.0.1:${ports.sample} (failure switch: ${controlUrl(state)})`,
   ]
 }
 
@@ -63,7 +63,7 @@ function operation({ urls }: UpState): string[] {
     '  # operator commands: addresses and passwords are in a file for the shell (make env prints it)',
     `  . ${shownPath(envFile())}`,
     '  sluice breaker list',
-    '  sluice plan -f kong/desired/kong.yaml',
+    '  sluice plan -f kong/desired/kong.yaml -f kong/desired/platform.yaml',
   ]
 }
 

@@ -25,11 +25,10 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   redis: 'limits and breakers are kept in memory',
   postgres: 'events stay in the spool for it',
   rabbit: 'events stay in the spool for it',
-  consul: 'the targets of upstreams are those that are declared',
+  consul: 'no route leads to users and products, whose targets come from it',
 }
 
-/** What `make up` starts; the tests know more kinds. */
-export const STORE_KINDS: readonly ServiceKind[] = ['redis', 'postgres', 'rabbit']
+export const STORE_KINDS = Object.keys(FALLBACKS) as readonly ServiceKind[]
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
@@ -119,14 +118,19 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_REDIS_URL: urls.redis ?? '',
     SLUICE_POSTGRES_URL: urls.postgres ?? '',
     SLUICE_AMQP_URL: urls.rabbit ?? '',
+    SLUICE_PROXY_URL: `http://127.0.0.1:${ports.proxy}`,
+    SLUICE_LOOPBACK_SECRET_FILE: secretFile('loopback'),
+    SLUICE_TOKEN_KEYS_DIR: privateFolder('token-keys'),
+    SLUICE_JWKS_LISTEN: `127.0.0.1:${ports.jwks}`,
   }
 }
 
-/** What kong/desired/kong.yaml asks of the environment. */
+/** What the files of kong/desired ask of the environment. */
 export const declaredSettings = (ports: Ports) => ({
   ...sampleCredentials(),
   SAMPLE_HOST: '127.0.0.1',
   SAMPLE_PORT: String(ports.sample),
+  SLUICE_CATALOGUE_PORT: String(ports.catalogue),
 })
 
 export const urlsOf = (stores: Stores): UpState['urls'] =>
@@ -134,7 +138,8 @@ export const urlsOf = (stores: Stores): UpState['urls'] =>
 
 const socket = () => path.join(privateFolder('run'), 'sluice.sock')
 
-export function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+export async function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+  await makeTokenKey(ports, stores)
   const url = `http://127.0.0.1:${ports.http}`
   return startCommand({
     name: 'plugin-server',
@@ -143,6 +148,13 @@ export function startPluginServer(ports: Ports, stores: Stores): Promise<Compone
     env: sluiceSettings(ports, urlsOf(stores)),
     isReady: () => answers(`${url}/healthz`),
   })
+}
+
+/** The first key with which the gateway signs its tokens for services; later ones are made by hand. */
+async function makeTokenKey(ports: Ports, stores: Stores): Promise<void> {
+  const env = sluiceSettings(ports, urlsOf(stores))
+  if (existsSync(path.join(env.SLUICE_TOKEN_KEYS_DIR ?? '', 'keys.json'))) return
+  await run(process.execPath, [sluice(), 'token', 'rotate'], { env: { ...process.env, ...env } })
 }
 
 /** The gateway together with its declared state, which it keeps in memory: it is applied at each start. */
@@ -187,7 +199,10 @@ async function kongSettings(): Promise<Record<string, string>> {
 
 /** Brings the gateway to the declared state of the sample platform. @returns what `sluice apply` printed */
 async function applyDesired(ports: Ports, stores: Stores): Promise<string> {
-  const args = ['apply', '-f', path.join(projectFolder(), 'kong', 'desired', 'kong.yaml')]
+  const files = ['kong.yaml', 'platform.yaml'].map(name =>
+    path.join(projectFolder(), 'kong', 'desired', name),
+  )
+  const args = ['apply', ...files.flatMap(file => ['-f', file])]
   const env = { ...process.env, ...declaredSettings(ports), ...sluiceSettings(ports, urlsOf(stores)) }
   try {
     const adminUrl = `http://127.0.0.1:${ports.admin}`
@@ -216,6 +231,6 @@ function secretFile(name: string): string {
   return file
 }
 
-async function answers(url: string): Promise<boolean> {
+export async function answers(url: string): Promise<boolean> {
   return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok
 }

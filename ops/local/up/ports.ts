@@ -10,6 +10,23 @@ export const PORTS = {
   http: { env: 'SLUICE_UP_HTTP_PORT', default: 9542, doc: 'metrics and health of the plugin server' },
   sample: { env: 'SLUICE_UP_SAMPLE_PORT', default: 9550, doc: 'the sample service' },
   control: { env: 'SLUICE_UP_CONTROL_PORT', default: 9551, doc: "the sample service's failure switch" },
+  users: { env: 'SLUICE_UP_USERS_PORT', default: 9560, doc: 'the users service, around the gateway' },
+  products: {
+    env: 'SLUICE_UP_PRODUCTS_PORT',
+    default: 9570,
+    doc: 'the products service, around the gateway',
+  },
+  catalogue: {
+    env: 'SLUICE_UP_CATALOGUE_PORT',
+    default: 9544,
+    doc: 'the list of APIs and the page of the shop',
+  },
+  jwks: { env: 'SLUICE_UP_JWKS_PORT', default: 9545, doc: 'the public keys of upstream-token' },
+  discovery: {
+    env: 'SLUICE_UP_DISCOVERY_PORT',
+    default: 9546,
+    doc: 'metrics and health of `sluice discover`',
+  },
 } as const
 
 export type PortName = keyof typeof PORTS
@@ -29,13 +46,8 @@ export function readPorts(env: Readonly<Record<string, string | undefined>>): Po
     owners.set(port, spec.env)
     return port
   }
-  const ports: Ports = {
-    proxy: read('proxy'),
-    admin: read('admin'),
-    http: read('http'),
-    sample: read('sample'),
-    control: read('control'),
-  }
+  const names = Object.keys(PORTS) as PortName[]
+  const ports = Object.fromEntries(names.map(name => [name, read(name)])) as Ports
   if (problems.length > 0)
     throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`)
   return ports

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import { obtain } from '../find.ts'
 import { endOfLog, platformFolder } from '../folders.ts'
+import { obtainPythonService, PYTHON_SERVICES } from '../python-service.ts'
 import { obtainSample } from '../sample.ts'
 import { NAMES } from '../service.ts'
 import { guide } from './guide.ts'
@@ -57,6 +58,12 @@ async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<voi
     interrupted.throwIfAborted()
     throw error
   })
+  for (const name of PYTHON_SERVICES) {
+    interrupted.throwIfAborted()
+    await obtainPythonService(name, { say: line => print(`${name} service: ${line}`) }).catch(
+      (error: unknown) => print(`${name} service: ${messageOf(error)}`),
+    )
+  }
   interrupted.throwIfAborted()
 }
 

@@ -19,6 +19,7 @@ import {
   urlsOf,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
+import { startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
@@ -43,6 +44,7 @@ const say = (text: string) => {
 /** Those that are running, in the order of their start. */
 const running = new Map<string, Component>()
 let search: StoreSearch = { stores: {}, components: [], degraded: [] }
+const degraded: string[] = []
 let ready = false
 let ending: Promise<void> | undefined
 
@@ -53,15 +55,28 @@ async function start(): Promise<void> {
     startStores(say).then(found => {
       search = found
       for (const component of found.components) add(component)
+      tell(found.degraded)
     }),
     startSampleService(ports, say).then(add),
   ])
   say('the sample service is ready')
-  for (const text of search.degraded) say(text)
+  // They take seconds to start, most of which is importing; requests wait for them only behind the gateway.
+  const samples = startSamples(ports, search.stores, say)
+  samples.catch(() => {})
   add(await startPluginServer(ports, search.stores))
   say('the plugin-server is ready')
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
+  const { components, degraded: missing } = await samples
+  for (const component of components) add(component)
+  tell(missing)
+  await syncKeys()
+  const { stores } = search
+  // At the same time: each takes as long as a Node.js takes to start.
+  await Promise.all([
+    startCatalogue(ports, stores).then(add),
+    ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
+  ])
   ready = true
   writeEnvironment(publish())
   report({ kind: 'ready' })
@@ -71,6 +86,17 @@ async function start(): Promise<void> {
 function add(component: Component): void {
   running.set(component.name, component)
   publish()
+}
+
+async function syncKeys(): Promise<void> {
+  if (!running.has('users')) return
+  await syncAccessKeys(ports)
+  say('the gateway knows the keys of the users service')
+}
+
+function tell(problems: readonly string[]): void {
+  for (const text of problems) say(text)
+  degraded.push(...problems)
 }
 
 /** Whatever has started is on record, so that a later run can end it after a crash of this one. */
@@ -85,7 +111,7 @@ function publish(): UpState {
       log,
       process: identify(pid),
     })),
-    degraded: search.degraded,
+    degraded,
     urls: urlsOf(search.stores),
   }
   if (!ending) writeState(state)
@@ -103,6 +129,7 @@ async function watch(): Promise<void> {
       say(`the ${name} exited: restarting it (${count + 1} of ${MAX_RESTARTS})`)
       try {
         add(await component.restart())
+        if (name === 'gateway' || name === 'users') await syncKeys()
       } catch (error) {
         say(messageOf(error))
       }

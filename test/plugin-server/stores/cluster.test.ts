@@ -52,6 +52,15 @@ describe('the Redis store on a Redis Cluster of three masters', () => {
     assert.equal(keys.length, 60)
   })
 
+  it('keeps bytes on the master of their slot', async () => {
+    for (let i = 0; i < 30; i++) {
+      await store.writeBytes(`{bytes${i}}:value`, Buffer.from([i, 255, 0]), 60_000)
+      const [found, none] = await store.readBytes([`{bytes${i}}:value`, `{bytes${i}}:none`])
+      assert.deepEqual([...(found?.bytes ?? [])], [i, 255, 0])
+      assert.equal(none, undefined)
+    }
+  })
+
   it('brings messages to watchers', async () => {
     const heard = new Promise<string>(resolve => store.watch('news', resolve))
     const timer = setInterval(() => void store.publish('news', 'hello').catch(() => {}), 50)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createMetrics } from '../../../foundation/metrics.ts'
 import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
+import { MemoryBytes } from '../../../plugin-server/stores/memory-bytes.ts'
 import { counterScript } from '../../support/counter-script.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 
@@ -60,6 +61,20 @@ describe('the memory store', () => {
     }
     store.run(clearing, '{a}', [])
     assert.equal(store.size, 0)
+  })
+
+  it('keeps bytes until they expire, and no more than fit', async () => {
+    const clock = createTestClock()
+    const bytes = new MemoryBytes(() => clock.monotonic(), 100)
+    bytes.set('a', new Uint8Array(60), 1000)
+    clock.advance(400)
+    assert.equal(bytes.get('a')?.expiresInMs, 600)
+    bytes.set('b', new Uint8Array(60), 1000)
+    assert.equal(bytes.get('a'), undefined)
+    bytes.set('c', new Uint8Array(101), 1000)
+    assert.deepEqual([...bytes.keys()], ['b'])
+    clock.advance(1000)
+    assert.equal(bytes.get('b'), undefined)
   })
 
   it('brings messages to those who watch, until they stop', async () => {

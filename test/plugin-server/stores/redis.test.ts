@@ -207,6 +207,38 @@ describe('the Redis store', () => {
     stop()
   })
 
+  it('tells its watchers when messages may be lost, and when they arrive again', async () => {
+    const told: boolean[] = []
+    const stop = store.watch(
+      'interrupted',
+      () => {},
+      isListening => told.push(isListening),
+    )
+    await until(() => told.length === 1)
+    await withRedis(redis.url, client => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
+    await until(() => told.length === 3)
+    assert.deepEqual(told, [true, false, true])
+    stop()
+  })
+
+  it('keeps bytes as they are, with the time that is left to them', async () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index % 256)
+    await store.writeBytes('{bytes}:a', bytes, 60_000)
+    await store.writeBytes('{bytes}:empty', new Uint8Array(0), 60_000)
+    const [a, missing, empty] = await store.readBytes(['{bytes}:a', '{bytes}:none', '{bytes}:empty'])
+    assert.deepEqual(Buffer.from(a?.bytes ?? []), Buffer.from(bytes))
+    assert.ok(a && a.expiresInMs > 0 && a.expiresInMs <= 60_000)
+    assert.equal(missing, undefined)
+    assert.equal(empty?.bytes.length, 0)
+  })
+
+  it('reads bytes also when Redis has forgotten its scripts', async () => {
+    await store.writeBytes('{bytes}:b', Buffer.from('kept'), 60_000)
+    await withRedis(redis.url, client => client.call('SCRIPT', 'FLUSH'))
+    const [found] = await store.readBytes(['{bytes}:b'])
+    assert.equal(Buffer.from(found?.bytes ?? []).toString(), 'kept')
+  })
+
   it('lists keys by their prefix, taken literally', async () => {
     await add('{list*}:1')
     await add('{list*}:2')

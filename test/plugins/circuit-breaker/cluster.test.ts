@@ -7,6 +7,7 @@ import { type Service, START_MS, useRedis } from '../../support/services.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 import { until } from '../../support/until.ts'
 import { holdTime } from './held-time-store.ts'
+import { HURRIED, untilHeard } from './hurried-peers.ts'
 import { createNode, type SimulatedNode } from './simulated-node.ts'
 
 const NODES = 8
@@ -27,8 +28,8 @@ describe('a breaker over eight nodes and a real Redis', () => {
   after(() => service?.close())
 
   async function addNode(name: string, config: Partial<Config>): Promise<SimulatedNode> {
-    const parts = { clock, log: createLogger('silent'), metrics: createMetrics() }
-    const redis = new RedisStore({ urls: [service.url], deadlineMs: 1000, ...parts })
+    const parts = { clock, log: createLogger('silent'), metrics: createMetrics(), timers: HURRIED }
+    const redis = new RedisStore({ urls: [service.url], deadlineMs: 1000, node: name, ...parts })
     assert.ok(await redis.ready(5000))
     const store = holdTime(redis, clock)
     stores.push(store)
@@ -41,7 +42,7 @@ describe('a breaker over eight nodes and a real Redis', () => {
     stores = []
     nodes = []
     for (let i = 1; i <= NODES; i++) nodes.push(await addNode(`n${i}`, config))
-    for (const node of nodes) await node.registry.beat()
+    await untilHeard(stores, NODES)
   }
   afterEach(async () => {
     for (const node of nodes) await node.registry.close()

@@ -9,7 +9,8 @@ export interface FaultyStore extends Store {
   link: Link
 }
 
-export function linkTo(shared: MemoryStore): FaultyStore {
+/** @param nodes how many share the store. */
+export function linkTo(shared: MemoryStore, nodes: number): FaultyStore {
   const listeners = new Set<(available: boolean) => void>()
   let link: Link = 'up'
   return {
@@ -17,7 +18,7 @@ export function linkTo(shared: MemoryStore): FaultyStore {
     get patient() {
       return this
     },
-    peers: { nodes: 1, processes: 1, isSettled: true },
+    peers: { nodes, processes: nodes, isSettled: true },
     get link() {
       return link
     },
@@ -39,6 +40,8 @@ export function linkTo(shared: MemoryStore): FaultyStore {
       if (link !== 'up') throw new Error('away')
       await shared.publish(channel, message)
     },
+    readBytes: keys => shared.readBytes(keys),
+    writeBytes: (key, bytes, expireInMs) => shared.writeBytes(key, bytes, expireInMs),
     watch: (channel, hear) => shared.watch(channel, message => link === 'up' && hear(message)),
     onAvailability(hear) {
       listeners.add(hear)

@@ -35,6 +35,8 @@ export function holdTime(store: Store, clock: TestClock): Store & { calls: numbe
     },
     peers: store.peers,
     canReach: store.canReach.bind(store),
+    readBytes: store.readBytes.bind(store),
+    writeBytes: store.writeBytes.bind(store),
     publish: store.publish.bind(store),
     watch: store.watch.bind(store),
     onAvailability: store.onAvailability.bind(store),

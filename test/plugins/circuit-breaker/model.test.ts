@@ -332,7 +332,7 @@ describe('breakers that share a store, whatever happens', () => {
         const world: World = {
           clock,
           shared,
-          links: Array.from({ length: NODES }, () => linkTo(shared)),
+          links: Array.from({ length: NODES }, () => linkTo(shared, NODES)),
           nodes: [],
           underWay: [],
           probes: new Map(),
@@ -344,7 +344,6 @@ describe('breakers that share a store, whatever happens', () => {
           random: createRandom(),
         }
         for (let n = 0; n < NODES; n++) await addNode(world, n)
-        for (const node of world.nodes) await node.registry.beat()
         await fc.asyncModelRun(() => ({ model: {}, real: world }), sequence)
         await heal(world, kind)
         for (const node of world.nodes)

@@ -7,6 +7,7 @@ import { listBreakers, orderMode } from '../../../plugins/circuit-breaker/manage
 import { type RedisCluster, useRedisCluster } from '../../support/redis-cluster.ts'
 import { START_MS } from '../../support/services.ts'
 import { until } from '../../support/until.ts'
+import { HURRIED, untilHeard } from './hurried-peers.ts'
 import { createNode, type SimulatedNode } from './simulated-node.ts'
 
 describe('breakers over a Redis Cluster', function () {
@@ -27,8 +28,13 @@ describe('breakers over a Redis Cluster', function () {
   })
 
   async function addNode(name: string, key: string): Promise<SimulatedNode> {
-    const parts = { clock: systemClock, log: createLogger('silent'), metrics: createMetrics() }
-    const store = new RedisStore({ urls: cluster.urls, deadlineMs: 2000, ...parts })
+    const parts = {
+      clock: systemClock,
+      log: createLogger('silent'),
+      metrics: createMetrics(),
+      timers: HURRIED,
+    }
+    const store = new RedisStore({ urls: cluster.urls, deadlineMs: 2000, node: name, ...parts })
     stores.push(store)
     assert.ok(await store.ready(10_000))
     const node = await createNode({ store, name, key, config: { minimum_calls: 4 } })
@@ -39,7 +45,7 @@ describe('breakers over a Redis Cluster', function () {
   it('agree on every master, hear of changes, and can be listed and ordered', async () => {
     for (const key of BREAKERS) {
       const [one, other] = [await addNode('n1', key), await addNode('n2', key)]
-      for (const node of [one, other]) await node.registry.beat()
+      await untilHeard(stores, 2)
       for (const node of [one, other]) for (let i = 0; i < 4; i++) await node.request('failure')
       await until(`${key} is open at both`, () =>
         [one, other].every(node => node.entry.breaker.shared.phase === 'open'),

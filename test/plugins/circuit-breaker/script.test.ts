@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { LATE_KEPT, type ProbeKind } from '../../../plugins/circuit-breaker/breaker.ts'
-import { beatScript } from '../../../plugins/circuit-breaker/heartbeat.ts'
 import { AUTO, type ModeSetting } from '../../../plugins/circuit-breaker/mode.ts'
 import type { Policy } from '../../../plugins/circuit-breaker/policy.ts'
 import {
@@ -273,45 +272,5 @@ describe('the script of the breaker', () => {
     assert.deepEqual(snapshot.transitions, ['opened'])
     assert.ok(Math.abs(snapshot.atMs - Date.now()) < 5000)
     await redis.del(key)
-  })
-})
-
-describe('the heartbeat', () => {
-  let redis: Redis
-
-  before(async function () {
-    this.timeout(START_MS)
-    redis = new Redis((await sharedRedis()).url)
-  })
-  after(() => redis?.quit())
-
-  it('counts nodes and processes the same in Redis as in memory, and forgets those that leave', async () => {
-    const key = `{test:breaker-nodes:${process.pid}}`
-    const hash: StoredHash = new Map()
-    const steps: readonly (readonly [id: string, liveMs: number, nodes: number, processes: number])[] = [
-      ['n1/a', 60_000, 1, 1],
-      ['n1/b', 60_000, 1, 2],
-      ['n2/a', 60_000, 2, 3],
-      ['rack/7/a', 60_000, 3, 4],
-      ['rack/8/a', 60_000, 4, 5],
-      ['n1/a', 60_000, 4, 5],
-      ['n1/a', 0, 4, 4],
-      ['n1/b', 0, 3, 3],
-    ]
-    for (const [id, liveMs, nodes, processes] of steps) {
-      const { result } = beatScript.apply(hash, { id, liveMs }, Date.now() * 1000)
-      const args = beatScript.encode!({ id, liveMs })
-      const inRedis = (await redis.eval(beatScript.lua, 1, key, ...args)) as number[]
-      assert.deepEqual(result, { nodes, processes }, id)
-      assert.deepEqual(beatScript.decode(inRedis), { nodes, processes }, id)
-    }
-    await redis.del(key)
-  })
-
-  it('takes a process that is silent for gone', () => {
-    const hash: StoredHash = new Map()
-    beatScript.apply(hash, { id: 'n1/a', liveMs: 3500 }, 0)
-    const { result } = beatScript.apply(hash, { id: 'n2/a', liveMs: 3500 }, 3_500_000)
-    assert.deepEqual(result, { nodes: 1, processes: 1 })
   })
 })

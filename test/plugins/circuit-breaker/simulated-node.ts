@@ -76,7 +76,6 @@ export async function createNode(
     events,
   })
   const registry = new BreakerRegistry(host)
-  for (let i = 0; i < 3; i++) await registry.beat()
   const configured = registry.configure(readConfig(configOf(options.config), { pluginId: 'p' }))
   const entry = registry.open(options.key ?? 'service:s', configured, 'echo')
   await entry.loading

@@ -97,6 +97,8 @@ export function createHeldStore(clock: TestClock, isHolding = true, peers: Peers
       for (const hear of listeners) hear(!away)
     },
     publish: (channel, message) => memory.publish(channel, message),
+    readBytes: keys => memory.readBytes(keys),
+    writeBytes: (key, bytes, expireInMs) => memory.writeBytes(key, bytes, expireInMs),
     watch: (channel, hear) => memory.watch(channel, hear),
     onAvailability(hear) {
       listeners.add(hear)

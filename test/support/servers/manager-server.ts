@@ -28,6 +28,8 @@ const manager = await startManager(settings, {
     left--
     if (left !== 0) return
     left = Number.POSITIVE_INFINITY
+    // Written at once, before the signal comes.
+    tell({ signalled: name })
     process.kill(process.pid, signal)
   },
 })

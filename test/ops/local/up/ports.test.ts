@@ -7,7 +7,8 @@ import { checkPorts, holderOf, PORTS, type Ports, readPorts } from '../../../../
 
 describe('the ports of `make up`', () => {
   it('are the documented ones, unless the environment names others', () => {
-    assert.deepEqual(readPorts({}), { proxy: 8000, admin: 8001, http: 9542, sample: 9550, control: 9551 })
+    const { proxy, admin, http, sample, control } = readPorts({})
+    assert.deepEqual([proxy, admin, http, sample, control], [8000, 8001, 9542, 9550, 9551])
     assert.equal(readPorts({ SLUICE_UP_PROXY_PORT: '18000' }).proxy, 18_000)
   })
 

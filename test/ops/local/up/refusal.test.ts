@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { consul } from '../../../../ops/local/consul.ts'
 import { cacheFolder, projectFolder } from '../../../../ops/local/folders.ts'
 import { findPrograms } from '../../../../ops/local/installation.ts'
 import { freePorts } from '../../../../ops/local/ports.ts'
@@ -60,7 +61,7 @@ describe('make up on a terminal where no is answered', function () {
       DOCKER_HOST: `unix://${clone}/no-engine`,
       ...Object.fromEntries(Object.values(PORTS).map(({ env }, index) => [env, String(ports[index])])),
     }
-    const services = { Redis: redis, PostgreSQL: postgres, RabbitMQ: rabbit }
+    const services = { Redis: redis, PostgreSQL: postgres, RabbitMQ: rabbit, Consul: consul }
     const missing = Object.entries(services).filter(([, { source }]) => !findPrograms(source))
     const terminal = openTerminal([process.execPath, program, 'up'], env)
     try {
