@@ -6,7 +6,6 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
-import { newKeyLine } from '../../../management/sealer.ts'
 import { refuse } from '../confirm.ts'
 import { findService } from '../find.ts'
 import { projectFolder } from '../folders.ts'
@@ -124,7 +123,7 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_TOKEN_KEYS_DIR: privateFolder('token-keys'),
     SLUICE_JWKS_LISTEN: `127.0.0.1:${ports.jwks}`,
     SLUICE_MANAGER_LISTEN: `127.0.0.1:${ports.manager}`,
-    SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => newKeyLine(Date.now())),
+    SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => `make-up:${randomBytes(32).toString('base64')}`),
     SLUICE_MANAGER_SPOOL_DIR: privateFolder('manager-spool'),
     // The sample services are there.
     SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8,::1',

@@ -164,11 +164,12 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(readers('for-rabbitmq'), ['setup', 'rabbitmq'])
     assert.deepEqual(readers('for-kong'), ['setup', 'kong-migrations', 'kong', 'kong-migrations-finish'])
     assert.deepEqual(readers('for-sluice'), ['setup', 'sluice', 'apply'])
+    assert.deepEqual(readers('for-manager'), ['setup', 'manager'])
   })
 })
 
 describe('the dashboard and the alerts', () => {
-  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events'].flatMap(folder =>
+  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events', 'management'].flatMap(folder =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts'))
       .map(name => read(path.join(folder, name))),

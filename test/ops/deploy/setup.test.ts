@@ -26,7 +26,7 @@ describe('what docker-compose.yml sets up', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('is long secrets that differ', () => {
-    assert.equal(new Set(passwords()).size, 6)
+    assert.equal(new Set(passwords()).size, 7)
     for (const password of passwords()) assert.ok(password.length >= 32)
   })
 
@@ -50,6 +50,7 @@ describe('what docker-compose.yml sets up', () => {
       rabbitmq: [],
       kong: ['kong'],
       sluice: ['redis', 'sluice-postgres', 'rabbitmq', 'fingerprint'],
+      manager: ['redis', 'sluice-postgres', 'rabbitmq', 'manager-key'],
       prometheus: [],
       grafana: [],
     }
