@@ -8,6 +8,7 @@ import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { EventPublisher } from '../sdk/event.ts'
 import type { Changes } from './changes/changes.ts'
+import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
 import type { Live } from './live/live.ts'
@@ -30,9 +31,10 @@ export interface Parts {
   readonly database: Database
   readonly access: OperatorAccess
   readonly changes: Changes
+  readonly history: History
   readonly reads: EntityReads
-  readonly live: Live
   readonly drift: DriftStore
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers

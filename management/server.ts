@@ -23,6 +23,7 @@ import { operatorsRoutes } from './operators/operators-routes.ts'
 import { operatorRoutes } from './operators/routes.ts'
 import { sessionRoutes } from './operators/session-routes.ts'
 import { tokenRoutes } from './operators/token-routes.ts'
+import { serveDashboard } from './static.ts'
 
 /** The subjects of the API, a line each. */
 const MODULES: readonly Module[] = [
@@ -81,6 +82,7 @@ export async function createServer(parts: Parts): Promise<App> {
   await app.register(cookie)
   await app.register(swagger, OPENAPI)
   guardRoutes(app, authenticateBy(parts.access), parts.access.trail.refused)
+  await serveDashboard(app)
   for (const module of MODULES) await module(app, parts)
   app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
     app.swagger(),

@@ -4,7 +4,11 @@ import { type RequestListener, request } from 'node:http'
 import path from 'node:path'
 import jsonwebtoken from 'jsonwebtoken'
 import { projectFolder } from '../../ops/local/folders.ts'
-import { type RunningGateway, startTestGateway } from './gateway.ts'
+import { plugin as upstreamToken } from '../../plugins/upstream-token/plugin.ts'
+import { rotate } from '../../plugins/upstream-token/rotation.ts'
+import { type EdgeGateway, startEdgeGateway } from './edge-gateway.ts'
+import { makeFolder } from './folder.ts'
+import type { RunningGateway } from './gateway.ts'
 import { runSluice } from './run-sluice.ts'
 import { type SamplePlatform, samplePlatform } from './sample-platform.ts'
 import { startUpstream } from './upstream.ts'
@@ -28,7 +32,8 @@ export async function openShop(): Promise<Shop> {
     startUpstream(stampingHop(platform, 'products')),
     startUpstream(frontendFiles),
   ])
-  const gateway = await startTestGateway()
+  const keys = makeFolder()
+  const gateway = await startSigningGateway(keys.path)
   const applied = await runSluice(
     ['apply', '-f', 'kong/desired/platform.yaml', '--admin-url', gateway.adminUrl],
     { SLUICE_CATALOGUE_PORT: String(frontend.port) },
@@ -43,9 +48,16 @@ export async function openShop(): Promise<Shop> {
     url: `${gateway.proxyUrl}/app/`,
     async close() {
       await gateway.close()
+      keys.remove()
       await Promise.all([users.close(), products.close(), frontend.close()])
     },
   }
+}
+
+/** Its tokens are replaced on the way, since the services of the platform trust the keys of the tests. */
+function startSigningGateway(keys: string): Promise<EdgeGateway> {
+  rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 0, revoke: false })
+  return startEdgeGateway({ plugins: [upstreamToken], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
 }
 
 /** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */

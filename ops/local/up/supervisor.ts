@@ -19,7 +19,7 @@ import {
   urlsOf,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
+import { startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
@@ -71,7 +71,12 @@ async function start(): Promise<void> {
   for (const component of components) add(component)
   tell(missing)
   await syncKeys()
-  if (search.stores.consul) add(await startDiscovery(ports, search.stores.consul.url))
+  const { stores } = search
+  // At the same time: each takes as long as a Node.js takes to start.
+  await Promise.all([
+    startCatalogue(ports, stores).then(add),
+    ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
+  ])
   ready = true
   writeEnvironment(publish())
   report({ kind: 'ready' })

@@ -1,0 +1,65 @@
+import { type Dispatcher, request } from 'undici'
+import { messageOf } from '../../foundation/errors.ts'
+import type { Offer, OfferedService } from './offer.ts'
+import { DocumentRefused } from './openapi/parse.ts'
+import { headersOf, placesOf } from './reach.ts'
+
+const MAX_BYTES = 2 * 1_048_576
+const TIMEOUT_MS = 5_000
+
+export type FetchText = (service: OfferedService, offer: Offer) => Promise<string>
+
+/**
+ * Fetches the document of a service as any client would, through Kong's own proxy: the catalogue opens no way to a
+ * service that the gateway does not open. Redirects are not followed, since they could lead anywhere.
+ *
+ * @param proxyUrl of Kong's proxy
+ * @returns throws DocumentRefused that says why there is none, for the operator of the service
+ */
+export function createFetchText(proxyUrl: string, dispatcher?: Dispatcher): FetchText {
+  return async (service, offer) => {
+    const path = service.documentPath ?? '/openapi.json'
+    const [place] = placesOf(offer, service, 'GET', path)
+    if (!place) throw new DocumentRefused(`no route of the gateway leads to ${path} of the service`)
+    const [server] = place.servers
+    const headers = {
+      accept: 'application/json, application/yaml;q=0.9, */*;q=0.1',
+      ...(server !== undefined && { host: new URL(server).host }),
+      ...headersOf(place.route),
+    }
+    return fetchText(new URL(place.path, proxyUrl), headers, dispatcher)
+  }
+}
+
+async function fetchText(
+  url: URL,
+  headers: Record<string, string>,
+  dispatcher?: Dispatcher,
+): Promise<string> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  try {
+    const { statusCode, body } = await request(url, { headers, signal, ...(dispatcher && { dispatcher }) })
+    if (statusCode !== 200) {
+      body.on('error', () => {}).destroy()
+      const more = statusCode >= 300 && statusCode < 400 ? ', and redirects are not followed' : ''
+      throw new DocumentRefused(`${url.pathname} answers ${statusCode}${more}`)
+    }
+    return await readText(body)
+  } catch (error) {
+    if (error instanceof DocumentRefused) throw error
+    if (signal.aborted)
+      throw new DocumentRefused(`${url.pathname} did not answer within ${TIMEOUT_MS / 1_000} s`)
+    throw new DocumentRefused(`${url.pathname} cannot be fetched: ${messageOf(error)}`)
+  }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > MAX_BYTES) throw new DocumentRefused(`is larger than ${MAX_BYTES / 1_048_576} MiB`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
