@@ -3,10 +3,13 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
+import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
+import { exportRoutes } from './entities/export-routes.ts'
 import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
+import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
@@ -33,6 +36,9 @@ const MODULES: readonly Module[] = [
   changeRoutes,
   submitRoutes,
   driftRoutes,
+  schemaRoutes,
+  exportRoutes,
+  apiRoutes,
   eventRoutes,
 ]
 

@@ -64,11 +64,19 @@ export interface PhaseContext<Config, Memory, Instance> {
    * late, or Kong goes away meanwhile.
    */
   readonly onRollback: (undo: Undo) => void
+  /** Milliseconds since the event began, with those of the members before this one. */
+  readonly elapsedMs: () => number
 }
+
+/** What all events of an instance and phase share. */
+export type SharedContext<Config, Memory, Instance> = Omit<
+  PhaseContext<Config, Memory, Instance>,
+  'onRollback' | 'elapsedMs'
+>
 
 export type Needs<Config, Memory, Instance> =
   | readonly Need[]
-  | ((context: Omit<PhaseContext<Config, Memory, Instance>, 'onRollback'>) => readonly Need[])
+  | ((context: SharedContext<Config, Memory, Instance>) => readonly Need[])
 
 /** Takes back what a handler did. Must not throw, and can ask Kong nothing any more. */
 export type Undo = () => void

@@ -124,13 +124,22 @@ function toOperation(given: Static<typeof OperationBody>, i: number): Operation 
   }
 }
 
+export interface SubmitOptions {
+  /** The change that is taken back. */
+  readonly undoOf?: string
+  /** What makes a repeated request the same; what is asked for by default. */
+  readonly sameAs?: unknown
+  /** The kind of what is made, with what belongs to it: the answer is 201 with its place. */
+  readonly makes?: KindName
+}
+
 /** Plans a change, or submits it and waits for it. */
 export async function submitChange(
   { changes, reads }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   asked: ChangeRequest,
-  undoOf?: string,
+  { undoOf, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -141,10 +150,10 @@ export async function submitChange(
   const preference = readPrefer(request.headers.prefer)
   const change = await changes.submit({
     ...askerOf(request),
-    ...identityOf(request, undoOf ?? asked),
+    ...identityOf(request, sameAs),
     ...(undoOf !== undefined && { undoOf }),
     request: asked,
   })
   const ended = await changes.waitForEnd(change, preference.waitMs)
-  return answerChange(reply, ended, preference, { store: changes.store, reads })
+  return answerChange(reply, ended, preference, { store: changes.store, reads, makes })
 }

@@ -222,6 +222,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     return this.#parts.loopback
   }
 
+  get elapsedMs(): number {
+    return this.#parts.now() - this.#startedAt
+  }
+
   exited(): void {
     if (!this.#inHandler) this.#finish('exit')
   }
@@ -364,6 +368,10 @@ class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
 
   get onRollback() {
     return (undo: Undo) => this.#run.onRollback(this.#index, undo)
+  }
+
+  get elapsedMs() {
+    return () => this.#run.elapsedMs
   }
 }
 

@@ -95,7 +95,8 @@ class Merging {
     const { service, document } = source
     this.#tags.push(tagOf(source))
     for (const [section, members] of Object.entries(nodeOf(document.components))) {
-      if (section.startsWith('x-')) continue
+      // Items of paths stand where they were referred to.
+      if (section.startsWith('x-') || section === 'pathItems') continue
       const target = this.#section(section)
       const copy = nodeOf(nodeOf(renamed({ [section]: members }, newName))[section])
       for (const [name, component] of Object.entries(copy)) target[newName(section, name)] = component
@@ -231,22 +232,21 @@ function parametersOf({ route }: Place, parameters: readonly Node[], newName: Ne
   return all.length === 0 ? {} : { parameters: all }
 }
 
-/** What the service documents itself stays. */
+/** What the service documents itself stays; one answer at least must be documented. */
 function withGatewayAnswers(responses: Node, { route }: Place): Node {
   const added = answersOf(route.plugins).filter(status => !(String(status) in responses))
-  return {
+  const all = {
     ...responses,
     ...Object.fromEntries(added.map(status => [String(status), answerReference(status)])),
   }
+  return Object.keys(all).length > 0 ? all : { default: { description: 'Not documented' } }
 }
 
 function tagOf({ service, document, fetchedAt, staleReason }: Source): Node {
   const { title, version, description } = nodeOf(document.info)
   const heading = [textOf(title), textOf(version)].filter(text => text !== undefined).join(' ')
   const age =
-    staleReason === undefined
-      ? []
-      : [`*As of ${new Date(fetchedAt).toISOString()}: ${plainText(staleReason)}*`]
-  const texts = [heading && `**${plainText(heading)}**`, withoutHtml(textOf(description) ?? ''), ...age]
+    staleReason === undefined ? [] : [`As of ${new Date(fetchedAt).toISOString()}: ${plainText(staleReason)}`]
+  const texts = [plainText(heading), withoutHtml(textOf(description) ?? ''), ...age]
   return { name: service.name, description: texts.filter(text => text !== '').join('\n\n') }
 }
