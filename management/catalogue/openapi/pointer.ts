@@ -46,7 +46,8 @@ export function inlineReferences(document: Node): Node {
         const reference = textOf(node.$ref)
         if (reference === undefined || COMPONENT.test(reference)) return node
         count++
-        if (round > MAX_STEPS || count > MAX_PUT_IN) throw new DocumentRefused('has references in a circle, or too many')
+        if (round > MAX_STEPS || count > MAX_PUT_IN)
+          throw new DocumentRefused('has references in a circle, or too many')
         const target = resolve(document, reference)
         if (isNode(target)) return target
         throw new DocumentRefused(`refers to ${JSON.stringify(reference.slice(0, 200))}, which is not there`)
