@@ -67,6 +67,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'rotates and lists the keys of upstream tokens, and shows Kong the keys of others',
     load: () => import('./commands/token.ts'),
   },
+  cache: {
+    summary: 'purges stored answers of response-cache, and shows how it fares',
+    load: () => import('./commands/cache.ts'),
+  },
   discover: {
     summary: "keeps the targets of Kong's upstreams at what Consul says",
     load: () => import('./commands/discover.ts'),

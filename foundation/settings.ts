@@ -242,6 +242,12 @@ export const SETTINGS = {
     default: undefined,
     doc: 'networks (CIDR, comma-separated) to which services may point although they are loopback or link-local',
   },
+  managerEditorVaults: {
+    env: 'SLUICE_MANAGER_EDITOR_VAULTS',
+    kind: 'text',
+    default: undefined,
+    doc: 'prefixes of vaults (comma-separated) whose secrets editors may refer to; others are for admins',
+  },
   managerDrift: {
     env: 'SLUICE_MANAGER_DRIFT',
     kind: 'choice',
@@ -298,6 +304,7 @@ export interface Settings {
   readonly managerPostgresUrl: string | undefined
   readonly managerSpoolDir: string
   readonly managerAllowUpstreams: string | undefined
+  readonly managerEditorVaults: string | undefined
   readonly managerDrift: 'adopt' | 'report'
   readonly managerReadOnly: boolean
   /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */

@@ -5,6 +5,7 @@ import type { Logger } from '../foundation/log.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import { AdminClient } from '../kong/admin/client.ts'
+import type { EventPublisher } from '../sdk/event.ts'
 import { ChangeStore } from './changes/change-store.ts'
 import { Changes } from './changes/changes.ts'
 import { Holder } from './changes/holder.ts'
@@ -15,7 +16,9 @@ import { UndoQueue } from './changes/undo-queue.ts'
 import { Notices } from './changes/watch.ts'
 import type { Database } from './database.ts'
 import type { FaultPoint } from './fault-point.ts'
+import { DriftStore } from './mirror/drift-store.ts'
 import { MirrorStore } from './mirror/store.ts'
+import { policyOf } from './policy/of-settings.ts'
 import { Readiness } from './readiness.ts'
 import { KongSchemas } from './schemas.ts'
 import { Sealer } from './sealer.ts'
@@ -29,7 +32,7 @@ export interface ChangingOptions {
   readonly log: Logger
   readonly fault: FaultPoint
   readonly timing: Timing
-  readonly onEnded: ChangingParts['onEnded']
+  readonly events: EventPublisher
 }
 
 /** How long Kong may take for a page of a collection. */
@@ -40,6 +43,7 @@ export class Changing {
   readonly changes: Changes
   readonly sealer: Sealer
   readonly mirror: MirrorStore
+  readonly drift: DriftStore
   readonly schemas: KongSchemas
   readonly holder: Holder
   readonly store: ChangeStore
@@ -59,6 +63,7 @@ export class Changing {
     this.#slowKong = new AdminClient({ url, timeoutMs: READ_MS, clock: () => clock.now() })
     this.schemas = new KongSchemas(this.kong, clock)
     this.mirror = new MirrorStore(database, this.sealer)
+    this.drift = new DriftStore(database)
     this.store = new ChangeStore(database, this.sealer, fault)
     this.readiness = new Readiness({ mirror: this.mirror, kong: this.kong, timers })
     this.#notices = new Notices({ url: database.url, log, timers })
@@ -71,6 +76,9 @@ export class Changing {
       mirror: this.mirror,
       sealer: this.sealer,
       newId: randomUUID,
+      drift: settings.managerDrift,
+      driftStore: this.drift,
+      policy: policyOf(settings, timers, clock),
       queue: () => this.#queue,
     }
     const holder = new Holder(
@@ -88,7 +96,8 @@ export class Changing {
     this.changes = new Changes({
       ...parts,
       notices: this.#notices,
-      readOnly: () => (settings.managerReadOnly ? 'the manager is read-only for maintenance' : undefined),
+      readOnly: () =>
+        settings.managerReadOnly ? 'the manager is read-only for maintenance' : this.readiness.readOnly,
     })
   }
 

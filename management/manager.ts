@@ -7,11 +7,13 @@ import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
 import { startCatalogue } from './catalogue/start.ts'
+import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
 import { Database } from './database.ts'
 import { EntityReads } from './entities/reads.ts'
 import { type FaultPoint, noFaults } from './fault-point.ts'
+import { Live } from './live/live.ts'
 import { ManagerMetrics } from './metrics.ts'
 import type { Parts } from './module.ts'
 import { OperatorAccess } from './operators/operator-access.ts'
@@ -72,18 +74,23 @@ async function start(
   endings.push(() => events.close())
   await events.start()
   const common = { settings, database, clock, timers, log }
-  const changing = new Changing({ ...common, random, fault, timing, onEnded: () => {} })
+  const changing = new Changing({ ...common, random, fault, timing, events: events.publisher })
   endings.push(() => changing.close())
   await changing.start()
   const isHolding = () => changing.holder.isHolding
   const measured = new ManagerMetrics({ metrics, database, timers, isHolding })
   endings.push(async () => measured.close())
+  const live = new Live(common)
+  endings.push(() => live.close())
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
     access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
+    history: new History(database),
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    drift: changing.drift,
+    live,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),

@@ -8,8 +8,11 @@ import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { EventPublisher } from '../sdk/event.ts'
 import type { Changes } from './changes/changes.ts'
+import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
+import type { Live } from './live/live.ts'
+import type { DriftStore } from './mirror/drift-store.ts'
 import type { OperatorAccess } from './operators/operator-access.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -28,7 +31,10 @@ export interface Parts {
   readonly database: Database
   readonly access: OperatorAccess
   readonly changes: Changes
+  readonly history: History
   readonly reads: EntityReads
+  readonly drift: DriftStore
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers

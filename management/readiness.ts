@@ -18,6 +18,7 @@ export class Readiness {
   #database: string | undefined = 'PostgreSQL was not asked yet'
   #kong: string | undefined
   #readAt: Date | undefined
+  #readOnly: string | undefined
   #isLooking = false
 
   constructor(parts: ReadinessParts) {
@@ -29,6 +30,11 @@ export class Readiness {
   /** When Kong was last read as a whole. */
   get readAt(): Date | undefined {
     return this.#readAt
+  }
+
+  /** Why this Kong can only be read; undefined where it can be changed. */
+  get readOnly(): string | undefined {
+    return this.#readOnly
   }
 
   /** Why nothing can be served, a sentence each. */
@@ -50,9 +56,12 @@ export class Readiness {
     if (this.#isLooking) return
     this.#isLooking = true
     const { mirror, kong } = this.#parts
-    const [database, status] = await Promise.allSettled([mirror.readAt(), kong.find('/status')])
+    const [database, status] = await Promise.allSettled([mirror.mark(), kong.find('/status')])
     this.#database = database.status === 'rejected' ? messageOf(database.reason) : undefined
-    if (database.status === 'fulfilled') this.#readAt = database.value
+    if (database.status === 'fulfilled') {
+      this.#readAt = database.value.readAt
+      this.#readOnly = database.value.readOnly
+    }
     this.#kong = status.status === 'rejected' ? messageOf(status.reason) : undefined
     this.#isLooking = false
   }

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { SluiceError } from '../foundation/errors.ts'
 
 const KEY_BYTES = 32
@@ -9,6 +9,8 @@ const ID = /^[\w.-]{1,32}$/
 interface Key {
   readonly id: string
   readonly bytes: Buffer
+  /** Derived from it (RFC 5869): a key is used for one thing only. */
+  readonly digestKey: Buffer
 }
 
 /** A new line for the key file: an id that says when it was made, and 32 random bytes. */
@@ -39,6 +41,17 @@ export class Sealer {
     this.#current = current
     this.#keys = new Map(keys.map(key => [key.id, key]))
     if (this.#keys.size < keys.length) throw invalid('two keys have the same id')
+  }
+
+  /** The id of the key in use. */
+  get keyId(): string {
+    return this.#current.id
+  }
+
+  /** A digest that nobody without the key can try values against; the key's id stands in front. */
+  digest(text: string): string {
+    const { id, digestKey } = this.#current
+    return `${id}:${createHmac('sha256', digestKey).update(text).digest('base64url')}`
   }
 
   /** @param context what the value belongs to: it can be opened under the same context only. */
@@ -79,7 +92,8 @@ function parseKey(line: string, number: number): Key {
   const bytes = Buffer.from(line.slice(colon + 1), 'base64')
   if (colon < 1 || !ID.test(id) || bytes.length !== KEY_BYTES)
     throw invalid(`line ${number} is not \`id:base64\` of ${KEY_BYTES} bytes`)
-  return { id, bytes }
+  const digestKey = Buffer.from(hkdfSync('sha256', bytes, '', 'sluice manager digest', KEY_BYTES))
+  return { id, bytes, digestKey }
 }
 
 const invalid = (reason: string) => new SluiceError('SLUICE_CONFIG_INVALID', `SLUICE_MANAGER_KEY: ${reason}`)

@@ -5,17 +5,21 @@ import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/typ
 import Fastify from 'fastify'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
+import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { eventRoutes } from './live/event-routes.ts'
+import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
 import { operatorsRoutes } from './operators/operators-routes.ts'
 import { operatorRoutes } from './operators/routes.ts'
 import { sessionRoutes } from './operators/session-routes.ts'
 import { tokenRoutes } from './operators/token-routes.ts'
+import { serveDashboard } from './static.ts'
 
 /** The subjects of the API, a line each. */
 const MODULES: readonly Module[] = [
@@ -24,9 +28,12 @@ const MODULES: readonly Module[] = [
   sessionRoutes,
   operatorsRoutes,
   tokenRoutes,
+  listRoutes,
   entityRoutes,
   changeRoutes,
   submitRoutes,
+  driftRoutes,
+  eventRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
@@ -67,6 +74,7 @@ export async function createServer(parts: Parts): Promise<App> {
   await app.register(cookie)
   await app.register(swagger, OPENAPI)
   guardRoutes(app, authenticateBy(parts.access), parts.access.trail.refused)
+  await serveDashboard(app)
   for (const module of MODULES) await module(app, parts)
   app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
     app.swagger(),

@@ -11,9 +11,11 @@ type Load = () => Promise<{ readonly plugin: AnyPlugin }>
 const SHIPPED: readonly Load[] = [
   () => import('../plugins/circuit-breaker/plugin.ts'),
   () => import('../plugins/qos/plugin.ts'),
+  () => import('../plugins/request-log/plugin.ts'),
   () => import('../plugins/upstream-token/plugin.ts'),
   () => import('../plugins/key-auth-audit/plugin.ts'),
   () => import('../plugins/sluice/plugin.ts'),
+  () => import('../plugins/response-cache/plugin.ts'),
 ]
 
 export async function loadShippedPlugins(): Promise<AnyPlugin[]> {

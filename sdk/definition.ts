@@ -64,7 +64,19 @@ export interface PhaseContext<Config, Memory, Instance> {
    * late, or Kong goes away meanwhile.
    */
   readonly onRollback: (undo: Undo) => void
+  /** Milliseconds since the event began, with those of the members before this one. */
+  readonly elapsedMs: () => number
 }
+
+/** What all events of an instance and phase share. */
+export type SharedContext<Config, Memory, Instance> = Omit<
+  PhaseContext<Config, Memory, Instance>,
+  'onRollback' | 'elapsedMs'
+>
+
+export type Needs<Config, Memory, Instance> =
+  | readonly Need[]
+  | ((context: SharedContext<Config, Memory, Instance>) => readonly Need[])
 
 /** Takes back what a handler did. Must not throw, and can ask Kong nothing any more. */
 export type Undo = () => void
@@ -112,8 +124,11 @@ export interface PluginDefinition<
   readonly deadlineMs?: Readonly<Partial<Record<Phase, number>>>
   /** The types of the events that the plugin publishes, with the schemas of their data. */
   readonly events?: readonly EventType[]
-  /** Reads that a phase makes every time, so that they are asked for in the first write. */
-  readonly needs?: Readonly<Partial<Record<Phase, readonly Need[]>>>
+  /**
+   * Reads that a phase makes every time, so that they are asked for in the first write; a function where they depend on
+   * the configuration.
+   */
+  readonly needs?: Readonly<Partial<Record<Phase, Needs<Static<Schema>, Memory, Instance>>>>
   /** Made once a process, before the first instance, and closed when the process drains. */
   readonly memory?: (host: Host<Static<Settings>>) => Memory
   /**

@@ -78,10 +78,11 @@ export type PhaseKong<P extends Phase> = Kongs[P]
 /** Everything, whatever the phase: what the runtime gives, and refuses call by call. */
 export interface FullKong extends KongIn<Phase>, RequestKong, LoopbackKong {}
 
-/** A PDK read without arguments, by its namespace and name. */
+/** A PDK read, by its namespace and name, with its argument where it has one. */
 export type Need =
   | 'client.getConsumer'
   | 'client.getCredential'
   | 'router.getService'
   | 'router.getRoute'
   | 'log.serialize'
+  | readonly [read: 'request.getHeader' | 'ctx.shared.get', name: string]

@@ -45,9 +45,11 @@ export type {
   HandlerResult,
   Host,
   InstanceScope,
+  Needs,
   PhaseContext,
   PhaseHandler,
   PluginDefinition,
+  SharedContext,
   Undo,
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'

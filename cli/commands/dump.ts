@@ -1,10 +1,9 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import { createDump, type Dump } from '../../plugin-server/runtime/info.ts'
 import type { Protocol } from '../../protocol/calls.ts'
+import { toText, writeDumps } from '../wiring/dump-files.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface DumpFlags extends PluginFlags {
@@ -35,12 +34,8 @@ export const command = withPluginOptions(new Command())
       await print(createDump(chosen, flags.protocol, socket))
       return
     }
-    mkdirSync(flags.out, { recursive: true })
-    for (const plugin of chosen)
-      replaceFile(path.join(flags.out, `${plugin.name}.json`), createDump([plugin], flags.protocol, socket))
+    writeDumps(flags.out, chosen, { protocol: flags.protocol, socket })
   })
-
-const toText = (dump: Dump) => `${JSON.stringify(dump)}\n`
 
 /**
  * Sends to stderr what plugins print while they are loaded: one stray byte on stdout would break the start of Kong.
@@ -55,11 +50,4 @@ function keepStdoutClean(): (dump: Dump) => Promise<void> {
     new Promise((resolve, reject) => {
       write(toText(dump), error => (error ? reject(error) : resolve()))
     })
-}
-
-/** Kong may read the file while it is written, so it appears whole. */
-function replaceFile(file: string, dump: Dump): void {
-  const beside = `${file}.${process.pid}`
-  writeFileSync(beside, toText(dump))
-  renameSync(beside, file)
 }

@@ -1,6 +1,9 @@
 import path from 'node:path'
 import { Command, Option } from 'commander'
+import { messageOf } from '../../foundation/errors.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { writeDumpsBeside } from '../wiring/dump-files.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface KongConfFlags extends PluginFlags {
@@ -18,21 +21,35 @@ export const command = withPluginOptions(new Command())
   .option('--socket <path>', "the socket as Kong sees it (SLUICE_SOCKET's value)")
   .option(
     '--dump-dir <folder>',
-    'folder of `sluice dump --out` as Kong sees it: query_cmd is then `cat FILE`',
+    'folder of `sluice dump --out` as Kong sees it; without it, the dumps are written to SOCKET.dump',
   )
   .action(async (flags: KongConfFlags) => {
     // Kong starts elsewhere.
     const socket = path.posix.resolve(flags.socket ?? readSettings().socket)
-    const names = (await loadAskedPlugins(flags)).map(({ name }) => name)
+    const plugins = await loadAskedPlugins(flags)
+    const names = plugins.map(({ name }) => name)
+    const dumps = flags.dumpDir ?? dumpsBeside(socket, plugins)
     const folders = flags.plugins.flatMap(folder => ['--plugins', path.resolve(folder)])
     const lines = kongSettings(names, socket, name =>
-      flags.dumpDir === undefined
+      dumps === undefined
         ? shellCommand(process.execPath, process.argv[1]!, 'dump', '--plugin', name, ...folders)
-        : shellCommand('cat', path.posix.resolve(flags.dumpDir, `${name}.json`)),
+        : shellCommand('cat', path.posix.resolve(dumps, `${name}.json`)),
     )
     const print = flags.format === 'env' ? envLine : confLine
     process.stdout.write(`${lines.map(print).join('\n')}\n`)
   })
+
+/** Kong reads files at its start rather than wait for a Node.js a plugin: seconds, on a busy machine. */
+function dumpsBeside(socket: string, plugins: readonly AnyPlugin[]): string | undefined {
+  try {
+    return writeDumpsBeside(socket, plugins)
+  } catch (error) {
+    process.stderr.write(
+      `no dumps beside the socket (${messageOf(error)}), so Kong will run \`sluice dump\` for each plugin when it starts: write them with \`sluice dump --out DIR\`, and give --dump-dir DIR\n`,
+    )
+    return undefined
+  }
+}
 
 /** Kong gives a query_cmd to the shell. */
 const shellCommand = (...words: readonly string[]) =>

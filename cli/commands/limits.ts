@@ -1,12 +1,12 @@
 import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
+import { findTargets, standingsOf, type TargetFlags, withLimit } from '../../management/live/limit-targets.ts'
 import { type Change, changeSubject } from '../../plugins/qos/limit-admin.ts'
 import type { Store } from '../../sdk/store.ts'
 import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { describeStandings } from '../format/limits.ts'
-import { findTargets, standingsOf, type TargetFlags, withLimit } from '../wiring/limit-targets.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
 interface SubjectFlags extends TargetFlags {

@@ -6,6 +6,7 @@ import { kongJsOptions } from '../../plugin-server/kong-js/module.ts'
 import { readServerSettings } from '../../plugin-server/runtime/plugin-settings.ts'
 import { outliveStrayErrors } from '../../plugin-server/stray-errors.ts'
 import { fingerprintOf, SuccessorSupervisor } from '../../plugin-server/successor-supervisor.ts'
+import { refreshDumps } from '../wiring/dump-files.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface ServeFlags extends PluginFlags {
@@ -36,6 +37,7 @@ export const command = withPluginOptions(new Command())
     outliveStrayErrors(log)
     const plugins = await loadAskedPlugins(flags, kongJsOptions(early))
     const settings = readServerSettings(env, plugins)
+    refreshDumps(settings.socket, plugins)
     if (settings.pluginsOnError === 'open')
       log.warn("modules for Kong's JavaScript plugin server let requests pass when they fail or are late")
     const takeOver = flags.takeOver ?? false

@@ -37,7 +37,9 @@ const data = Type.Object({
       description: 'names of the fields that were set or changed',
     }),
   ),
-  actor: Type.Optional(Type.String({ description: 'who ran the bootstrap' })),
+  actor: Type.Optional(Type.String({ description: 'who ran the bootstrap, or the operator of the manager' })),
+  change: Type.Optional(Type.String({ description: 'id of the change in the manager' })),
+  reason: Type.Optional(Type.String({ description: 'as the operator gave it' })),
   before: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), {
       description: 'the entity before the change, secrets masked; not there for a creation',
@@ -55,11 +57,11 @@ const data = Type.Object({
   select_tag: Type.Optional(Type.String()),
 })
 
-/** `gateway.<entity>.created|updated|deleted.v1`, published by `sluice apply`. */
+/** `gateway.<entity>.created|updated|deleted.v1`, published by `sluice apply` and the manager. */
 export const GATEWAY_EVENTS: readonly EventType[] = GATEWAY_ENTITIES.flatMap(entity =>
   ACTIONS.map(action => ({
     type: `gateway.${entity}.${action}.v1`,
-    doc: 'The bootstrap has created, updated or deleted an entity in Kong.',
+    doc: 'The bootstrap or the manager has created, updated or deleted an entity in Kong.',
     data,
   })),
 )

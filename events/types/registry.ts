@@ -2,10 +2,11 @@ import { SluiceError } from '../../foundation/errors.ts'
 import { Compile } from '../../foundation/typebox.ts'
 import { EVENT_TYPE_NAME, type EventDraft, type EventType } from '../../sdk/event.ts'
 import { GATEWAY_EVENTS } from './gateway.ts'
+import { MANAGER_EVENTS } from './manager.ts'
 import { PIPELINE_EVENTS } from './pipeline.ts'
 
 /** The types that do not belong to a plugin. */
-export const OWN_EVENTS: readonly EventType[] = [...PIPELINE_EVENTS, ...GATEWAY_EVENTS]
+export const OWN_EVENTS: readonly EventType[] = [...PIPELINE_EVENTS, ...GATEWAY_EVENTS, ...MANAGER_EVENTS]
 
 /** What is wrong with a draft: a name that is no name, a type that nobody declared, data against its schema. */
 export type DraftProblem =

@@ -22,29 +22,43 @@ export function checkRouterPath(value: string): string | undefined {
   const wrongEscape = badCharacters(value) === undefined ? badEscape(value) : undefined
   if (wrongEscape) return wrongEscape
   if (value.startsWith('~')) return pcreComplaint(value.slice(1))
-  const normal = normalizePath(value)
+  const normal = normalizeText(value)
   return value === normal ? undefined : `non-normalized path, consider use '${normal}' instead`
 }
 
 /** Characters whose escape means something else than they do (RFC 3986, 2.2). */
-const RESERVED = /[!*'();:@&=+$,/?%#[\]]/
+const RESERVED = new Set("!*'();:@&=+$,/?%#[]")
 
-/** RFC 3986, 6.2.2: no escape but of reserved characters, in capitals; no dot segments; empty segments are merged. */
-export function normalizePath(path: string): string {
-  const unescaped = path.replace(/(?:%[0-9a-f]{2})+/gi, octets => {
-    const bytes = octets.replace(/%([0-9a-f]{2})/gi, (octet, hex: string) => {
-      const char = String.fromCharCode(Number.parseInt(hex, 16))
-      return RESERVED.test(char) ? octet.toUpperCase() : char
-    })
-    return Buffer.from(bytes, 'latin1').toString()
-  })
-  const out: string[] = []
-  const segments = unescaped.split('/').slice(1)
-  segments.forEach((segment, i) => {
-    const last = i === segments.length - 1
-    if (segment === '..') out.pop()
-    else if (segment !== '.' && (segment !== '' || last)) out.push(segment)
-    if (last && (segment === '.' || segment === '..')) out.push('')
-  })
-  return `/${out.join('/')}`
+/** The normal form of a path in Unicode, as configuration holds it. */
+export const normalizeText = (path: string): string =>
+  Buffer.from(normalizePath(Buffer.from(path).toString('latin1')), 'latin1').toString()
+
+/**
+ * RFC 3986, 6.2.2, as kong/tools/uri.lua of 3.9 does it: no escape but of reserved characters, in capitals; no dot
+ * segments; empty segments are merged.
+ *
+ * @param path one byte a character (latin1), as it stands on the wire
+ */
+export function normalizePath(uri: string): string {
+  let path = uri
+  if (path.includes('%')) path = path.replace(/%([\dA-Fa-f]{2})/g, decodeUnreserved)
+  return path.includes('.') || path.includes('//') ? removeDotSegments(path) : path
+}
+
+function decodeUnreserved(triplet: string, hex: string): string {
+  const char = String.fromCharCode(Number.parseInt(hex, 16))
+  return RESERVED.has(char) ? triplet.toUpperCase() : char
+}
+
+function removeDotSegments(path: string): string {
+  const rooted = path.startsWith('/')
+  const segments = path.split('/').filter(segment => segment !== '')
+  const kept: string[] = []
+  for (const segment of segments) {
+    if (segment === '..') kept.pop()
+    else if (segment !== '.') kept.push(segment)
+  }
+  const last = segments.at(-1)
+  const open = kept.length > 0 && (path.endsWith('/') || last === '.' || last === '..')
+  return `${rooted ? '/' : ''}${kept.join('/')}${open ? '/' : ''}`
 }

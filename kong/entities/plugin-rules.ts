@@ -1,6 +1,7 @@
 import type { AutoValues } from '../schema/field.ts'
 import { type FieldRule, type Rules, withRules } from '../schema/rules.ts'
 import { isObject, type SchemaSpec } from '../schema/spec.ts'
+import { isRegex } from '../schema/validators.ts'
 import { luaFault } from './lua.ts'
 import { checkUriPath } from './paths.ts'
 import { checkUrl, splitUrl } from './url.ts'
@@ -62,15 +63,6 @@ function functions(plugin: string): Rules {
 
 function checkOrigin(value: string): string | undefined {
   return value === '*' || isRegex(value) ? undefined : `'${value}' is not a valid regex`
-}
-
-function isRegex(text: string): boolean {
-  try {
-    new RegExp(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** `name:value`, of which the name, and the value if it is a new name, must do as the name of a header. */

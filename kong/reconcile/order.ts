@@ -1,6 +1,7 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { type Change, irreversibleReason, parentsOf } from './change.ts'
 import { creationOf, deletionOf } from './diff.ts'
+import { followersOf } from './followers.ts'
 import { identityKey } from './identity.ts'
 import { KINDS } from './kinds.ts'
 import type { Current } from './read.ts'
@@ -197,7 +198,7 @@ function closure(starts: readonly Node[]): ReadonlySet<Node> {
 /** Each step behind those that it waits for. */
 function sorted(steps: readonly Node[]): readonly Node[] {
   const waiting = new Map(steps.map(step => [step, step.after.size]))
-  const followers = followersOf(steps)
+  const followers = followersOf(steps, ({ after }) => after)
   const out = steps.filter(step => step.after.size === 0)
   for (const step of out)
     for (const follower of followers.get(step) ?? []) {
@@ -206,16 +207,4 @@ function sorted(steps: readonly Node[]): readonly Node[] {
       if (left === 0) out.push(follower)
     }
   return out
-}
-
-/** Who waits for a step. */
-function followersOf(steps: readonly Node[]): ReadonlyMap<Node, readonly Node[]> {
-  const followers = new Map<Node, Node[]>()
-  for (const step of steps)
-    for (const before of step.after) {
-      const list = followers.get(before)
-      if (list) list.push(step)
-      else followers.set(before, [step])
-    }
-  return followers
 }

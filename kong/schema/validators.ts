@@ -95,7 +95,8 @@ function exclusive(values: readonly string[], subsets: readonly (readonly string
   return touched.length > 1 ? `these sets are mutually exclusive: ${quotedList(touched)}` : undefined
 }
 
-function isRegex(text: string): boolean {
+/** What V8 takes stands for what PCRE takes. */
+export function isRegex(text: string): boolean {
   try {
     new RegExp(text)
     return true

@@ -1,5 +1,5 @@
 import { SluiceError } from '../../foundation/errors.ts'
-import type { Change } from '../../kong/reconcile/change.ts'
+import type { Change, Row } from '../../kong/reconcile/change.ts'
 import type { KindName } from '../../kong/reconcile/kinds.ts'
 import type { Leftover, Step, StepRecord } from '../../kong/reconcile/steps/steps.ts'
 import type { Database } from '../database.ts'
@@ -152,8 +152,14 @@ export class ChangeStore {
   }
 
   /** The steps of a change as the API shows them. */
-  async shownSteps(id: string): Promise<readonly Record<string, unknown>[]> {
-    const { rows } = await this.#database.query<Record<string, unknown> & { shown: object | null }>(
+  async shownSteps(id: string): Promise<readonly ShownStep[]> {
+    const { rows } = await this.#database.query<
+      Omit<ShownStep, 'before' | 'after' | 'irreversible' | 'reason'> & {
+        readonly shown: { readonly before?: Row; readonly after?: Row } | null
+        readonly irreversible: string | null
+        readonly reason: string | null
+      }
+    >(
       `select seq, action, kind, entity_id as id, label, fields, coalesce(state, 'planned') as state, irreversible, reason, shown
          from sluice_manager.steps where change_id = $1 order by seq`,
       [id],
@@ -166,9 +172,35 @@ export class ChangeStore {
     }))
   }
 
+  /** Changes that have ended without anybody having been told. */
+  async unpublished(count: number): Promise<readonly ChangeRow[]> {
+    const { rows } = await this.#database.query<ChangeRow>(
+      `${SELECT_CHANGES} where ended_at is not null and not is_published order by ended_at limit $1`,
+      [count],
+    )
+    return rows
+  }
+
+  async setPublished({ id, createdAt }: Pick<ChangeRow, 'id' | 'createdAt'>): Promise<void> {
+    await this.#database.query(
+      'update sluice_manager.changes set is_published = true where created_at = $1 and id = $2',
+      [createdAt, id],
+    )
+  }
+
+  /** The latest change that has undone this one, or is about to. */
+  async undoneBy(id: string): Promise<string | undefined> {
+    const { rows } = await this.#database.query<{ id: string }>(
+      `select id from sluice_manager.changes where undo_of = $1 and state not in ('refused', 'undone', 'stuck')
+        order by sequence desc limit 1`,
+      [id],
+    )
+    return rows[0]?.id
+  }
+
   /** What could not be put back. */
-  async stuckOf(id: string): Promise<readonly Record<string, unknown>[]> {
-    const { rows } = await this.#database.query<Record<string, unknown>>(
+  async stuckOf(id: string): Promise<readonly StuckEntity[]> {
+    const { rows } = await this.#database.query<StuckEntity>(
       'select kind, entity_id as id, label, reason from sluice_manager.stuck where change_id = $1 order by label',
       [id],
     )
@@ -249,12 +281,12 @@ export class ChangeStore {
         : seen === 'gone'
           ? `, mirror as (delete from sluice_manager.entities e using held where e.kind = $8::text and e.id = $9::uuid)`
           : `, mirror as (
-               insert into sluice_manager.entities (kind, id, shown, sealed, etag, expires_at, seen_at, changed_at)
-               select $8::text, $9::uuid, $10::jsonb, $11::bytea, $12::text, $13::timestamptz, clock_timestamp(), clock_timestamp() from held
+               insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
+               select $8::text, $9::uuid, $10::jsonb, $11::bytea, $12::text, $13::text, $14::timestamptz, clock_timestamp() from held
                on conflict (kind, id) do update set ${OVERWRITE})`
     if (seen !== undefined) values.push(change.kind, change.id)
     if (seen !== undefined && seen !== 'gone')
-      values.push(JSON.stringify(seen.shown), seen.sealed, seen.etag, seen.expiresAt)
+      values.push(JSON.stringify(seen.shown), seen.sealed, seen.etag, seen.digest, seen.expiresAt)
     await this.#update(
       `step.${state}`,
       `with ${HELD}${mirror}
@@ -353,6 +385,29 @@ export class ChangeStore {
     await this.#fault(`${name}.after`)
     return result
   }
+}
+
+/** A step as the API shows it, secrets masked. */
+export interface ShownStep {
+  readonly seq: number
+  readonly action: Change['action']
+  readonly kind: KindName
+  readonly id: string
+  readonly label: string
+  readonly fields: readonly string[]
+  readonly state: string
+  readonly irreversible?: string
+  readonly reason?: string
+  readonly before?: Row
+  readonly after?: Row
+}
+
+/** What could not be put back, and why. */
+export interface StuckEntity {
+  readonly kind: KindName
+  readonly id: string
+  readonly label: string
+  readonly reason: string
 }
 
 export interface EarlierChange {

@@ -2,6 +2,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -18,9 +19,7 @@ const MOST_OPERATIONS = 5_000
 
 export const Flags = Type.Object({
   dry_run: Type.Optional(
-    Type.Union([Type.Literal('1'), Type.Literal('true')], {
-      description: 'answers the plan, and writes nothing',
-    }),
+    Type.Enum(['1', 'true'], { type: 'string', description: 'answers the plan, and writes nothing' }),
   ),
   irreversible: Type.Optional(Type.Literal('accept', { description: 'makes also what could not be undone' })),
 })
@@ -32,8 +31,8 @@ const KIND_OF: ReadonlyMap<string, KindName> = new Map(
 
 const OperationBody = Type.Object(
   {
-    action: Type.Union(['create', 'replace', 'update', 'delete'].map(action => Type.Literal(action))),
-    kind: Type.Union([...KIND_OF.keys()].map(kind => Type.Literal(kind))),
+    action: Type.Enum(['create', 'replace', 'update', 'delete'], { type: 'string' }),
+    kind: Type.Enum([...KIND_OF.keys()], { type: 'string' }),
     key: Type.Optional(
       Type.String({ minLength: 1, description: 'id or name of the entity; not for `create`' }),
     ),
@@ -89,15 +88,17 @@ const validatorCompiler: typeof TypeBoxValidatorCompiler = route => {
   return value => (route.httpPart === 'body' && value instanceof YamlText ? { value } : check(value))
 }
 
-function changeRequest({ body, query }: FastifyRequest): ChangeRequest {
+function changeRequest(request: FastifyRequest): ChangeRequest {
+  const { body, query } = request
+  const { role } = operatorOf(request)
   const { irreversible, select_tag: tags = '' } = query as Static<typeof FileQuery>
   const acceptsIrreversible = irreversible === 'accept'
   if (body instanceof YamlText) {
     const selectTags = tags.split(',').filter(tag => tag !== '')
-    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible }
+    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible, role }
   }
   const { operations } = body as Static<typeof ChangeBody>
-  return { operations: operations.map(toOperation), acceptsIrreversible }
+  return { operations: operations.map(toOperation), acceptsIrreversible, role }
 }
 
 function toOperation(given: Static<typeof OperationBody>, i: number): Operation {
@@ -129,6 +130,7 @@ export async function submitChange(
   request: FastifyRequest,
   reply: FastifyReply,
   asked: ChangeRequest,
+  undoOf?: string,
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -137,7 +139,12 @@ export async function submitChange(
     return reply.send({ ...planBody(steps, maskOf(schemas, steps)), irreversible })
   }
   const preference = readPrefer(request.headers.prefer)
-  const change = await changes.submit({ ...askerOf(request), ...identityOf(request, asked), request: asked })
+  const change = await changes.submit({
+    ...askerOf(request),
+    ...identityOf(request, undoOf ?? asked),
+    ...(undoOf !== undefined && { undoOf }),
+    request: asked,
+  })
   const ended = await changes.waitForEnd(change, preference.waitMs)
   return answerChange(reply, ended, preference, { store: changes.store, reads })
 }

@@ -2,11 +2,13 @@ import type { Clock } from '../../foundation/clock.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Timers } from '../../foundation/timers.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
+import type { EventPublisher } from '../../sdk/event.ts'
 import type { FaultPoint } from '../fault-point.ts'
+import type { DriftStore } from '../mirror/drift-store.ts'
 import type { MirrorStore } from '../mirror/store.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { KongSchemas } from '../schemas.ts'
 import type { Sealer } from '../sealer.ts'
-import type { ChangeRow } from './change-record.ts'
 import type { ChangeStore } from './change-store.ts'
 import type { Timing } from './timing.ts'
 import type { UndoQueue } from './undo-queue.ts'
@@ -28,8 +30,11 @@ export interface ChangingParts {
   readonly log: Logger
   readonly fault: FaultPoint
   readonly timing: Timing
+  /** What becomes of what was changed past the manager. */
+  readonly drift: 'adopt' | 'report'
+  readonly driftStore: DriftStore
+  readonly events: EventPublisher
+  readonly policy: Policy
   /** Undefined where no broker is configured. */
   readonly queue: () => UndoQueue | undefined
-  /** Called after a change has ended, by whoever ended it. */
-  readonly onEnded: (change: ChangeRow) => void
 }

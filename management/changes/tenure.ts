@@ -1,9 +1,11 @@
 import { messageOf } from '../../foundation/errors.ts'
 import { pause } from '../../foundation/pause.ts'
 import { isTransient } from '../../kong/admin/answer.ts'
+import { Drift } from '../mirror/drift.ts'
 import { fillMirror } from '../mirror/fill.ts'
 import { readKong } from '../mirror/reading.ts'
-import { type ChangeRow, isEnded } from './change-record.ts'
+import { Announcer } from './announce.ts'
+import type { ChangeRow } from './change-record.ts'
 import type { HeldLease } from './lease.ts'
 import type { ChangingParts } from './tenure-parts.ts'
 import { Turn } from './turn.ts'
@@ -28,6 +30,8 @@ export class Tenure {
   readonly #parts: ChangingParts
   readonly #hints: Hints
   readonly #turn: Turn
+  readonly #drift: Drift
+  readonly #announcer: Announcer
   #isWoken = false
   #wake = () => {}
   /** Kong did not answer since the last attempt to undo. */
@@ -38,6 +42,8 @@ export class Tenure {
     this.#parts = parts
     this.#hints = hints
     this.#turn = new Turn(parts, lease)
+    this.#drift = new Drift(parts, lease, () => this.wake())
+    this.#announcer = new Announcer(parts.store, parts.events, parts.kong.url)
     lease.lost.addEventListener('abort', () => this.wake(), { once: true })
   }
 
@@ -59,8 +65,10 @@ export class Tenure {
     if (this.#lease.wasHeld)
       await pause(timers, timing.requestMs, AbortSignal.any([stopping, this.#lease.lost]))
     await this.#recover()
-    while (!stopping.aborted && !this.#lease.lost.aborted)
+    while (!stopping.aborted && !this.#lease.lost.aborted) {
       if (!(await this.#ensureMirror()) || !(await this.#work())) await this.#idle()
+      await this.#announcer.announce()
+    }
   }
 
   /** Decides about a change whose process has died midway. */
@@ -73,7 +81,7 @@ export class Tenure {
     const { epoch } = this.#lease
     if (records.every(record => record === undefined) && records.length > 0)
       await store.putBack(epoch, change)
-    else if (isDone) await this.#end(change, () => store.setState(epoch, change, 'applied'))
+    else if (isDone) await store.setState(epoch, change, 'applied')
     else {
       log.warn({ change: change.id }, 'a manager died while it applied a change: undoing it')
       await store.setState(epoch, change, 'undoing', INTERRUPTED)
@@ -83,10 +91,10 @@ export class Tenure {
 
   /** Whether the mirror shows Kong; it is filled once. */
   async #ensureMirror(): Promise<boolean> {
-    const { mirror, slowKong, schemas, sealer, clock, log } = this.#parts
+    const { mirror, slowKong, schemas, sealer, log } = this.#parts
     if (await mirror.readAt()) return true
     try {
-      const readAt = new Date(clock.now())
+      const readAt = await mirror.now()
       await fillMirror(await readKong(slowKong, schemas, sealer), mirror, this.#lease, readAt)
       return true
     } catch (error) {
@@ -101,20 +109,21 @@ export class Tenure {
     const change = await this.#parts.store.next()
     const isUndoing = change?.state === 'undoing' || change?.state === 'settling'
     this.#hints.settleOthers(isUndoing ? change.id : undefined)
-    if (!change) return false
+    const hasLooked = !isUndoing && (await this.#drift.work())
+    if (!change) return hasLooked
     if (change.state === 'applying') {
       await this.#recover()
       return true
     }
     if (isUndoing) return this.#undo(change)
-    await this.#end(change, () => this.#turn.apply(change))
+    await this.#turn.apply(change)
     return true
   }
 
   async #undo(change: ChangeRow): Promise<boolean> {
     if (!(await this.#isDue(change))) return false
     try {
-      await this.#end(change, () => attemptUndo(change, this.#turn, this.#lease, this.#parts))
+      await attemptUndo(change, this.#turn, this.#lease, this.#parts)
       this.#wasKongAway = false
     } finally {
       this.#hints.settle(change.id)
@@ -142,13 +151,6 @@ export class Tenure {
     } catch {
       return false
     }
-  }
-
-  /** Tells that a change has ended, if it has. */
-  async #end(change: ChangeRow, work: () => Promise<unknown>): Promise<void> {
-    await work()
-    const after = await this.#parts.store.find(change.id)
-    if (after && isEnded(after.state)) this.#parts.onEnded(after)
   }
 
   async #idle(): Promise<void> {

@@ -9,6 +9,10 @@ export interface Timing {
   readonly requestMs: number
   /** How long, and how often, late writes are looked for after an unknown step. */
   readonly settle: SettleOptions
+  /** The shortest pause between two readings of all of Kong. */
+  readonly driftEveryMs: number
+  /** That pause is so many times as long as a reading takes, at least. */
+  readonly driftPauseFactor: number
 }
 
 /** Kong gives PostgreSQL five seconds (`pg_timeout`); what comes more than thirty later is not found. */
@@ -17,4 +21,6 @@ export const TIMING: Timing = {
   renewEveryMs: 1_500,
   requestMs: 2_000,
   settle: { waitMs: 5_000, forMs: 30_000 },
+  driftEveryMs: 15_000,
+  driftPauseFactor: 50,
 }

@@ -4,6 +4,8 @@ import type { Database } from '../database.ts'
 import { contextOf, isNamedBySecret } from '../mirror/mirrored.ts'
 import { ALIVE } from '../mirror/store.ts'
 import type { Sealer } from '../sealer.ts'
+import type { Cursor } from './cursor.ts'
+import { countSql, type ListFilter, type ListQuery, pageSql } from './list-query.ts'
 
 /** An entity as it is sent. */
 export interface ShownEntity {
@@ -17,6 +19,15 @@ interface ReadRow {
   readonly expires_at: Date | null
   readonly sealed: Buffer | null
   readonly id: string
+}
+
+interface PageRow extends Pick<ReadRow, 'id' | 'json' | 'expires_at'> {
+  readonly value: string | number
+}
+
+export interface ListPage {
+  readonly items: readonly string[]
+  readonly last: Pick<Cursor, 'value' | 'id'> | undefined
 }
 
 /** Reads from the mirror; secrets are masked. */
@@ -46,6 +57,32 @@ export class EntityReads {
       ? JSON.stringify(this.#sealer.open(row.sealed, contextOf(kind, row.id)))
       : row.json
     return { json: this.#withTtl(json, row), etag: row.etag }
+  }
+
+  /** The id of an entity that is named by its id or name. */
+  async idOf(kind: KindName, key: string): Promise<string | undefined> {
+    return isUuid(key) ? key : (await this.#row(kind, key))?.id
+  }
+
+  /** A page of a list, each entity as JSON; `last` where others follow. */
+  async page(query: ListQuery): Promise<ListPage> {
+    const { values, ...statement } = pageSql(query)
+    const { rows } = await this.#database.query<PageRow>(
+      statement.name === undefined ? statement.text : { name: statement.name, text: statement.text },
+      values,
+    )
+    const items = rows.slice(0, query.size)
+    const end = items.at(-1)
+    return {
+      items: items.map(row => this.#withTtl(row.json, row)),
+      last: rows.length > query.size && end ? { value: end.value, id: end.id } : undefined,
+    }
+  }
+
+  async count(filter: ListFilter): Promise<number> {
+    const { text, values } = countSql(filter)
+    const { rows } = await this.#database.query<{ count: number }>(text, values)
+    return rows[0]?.count ?? 0
   }
 
   async #row(kind: KindName, key: string): Promise<ReadRow | undefined> {

@@ -4,6 +4,7 @@ import { KIND_NAMES, KINDS, type Kind } from '../../kong/reconcile/kinds.ts'
 import { isObject } from '../../kong/schema/spec.ts'
 import type { Operation } from '../changes/operation.ts'
 import { Flags, submitChange } from '../changes/submit-routes.ts'
+import { operatorOf } from '../http/access.ts'
 import { readIfMatch } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import type { App, Module, Parts } from '../module.ts'
@@ -65,6 +66,7 @@ class KindRoutes {
     return submitChange(this.#parts, request, reply, {
       operations: [this.#operation(action, request)],
       acceptsIrreversible: irreversible === 'accept',
+      role: operatorOf(request).role,
     })
   }
 

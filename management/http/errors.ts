@@ -1,14 +1,9 @@
-import type {
-  FastifyError,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  FastifySchemaValidationError,
-} from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { createAllowed } from './methods.ts'
-import { type Fault, isProblemCode, Problem } from './problem.ts'
+import { isProblemCode, Problem } from './problem.ts'
+import { faultsOfValidation } from './validation.ts'
 
 /** Answers every error as a problem document; what nobody foresaw is logged, and told without its message. */
 export function answerProblems(app: FastifyInstance, log: Logger): void {
@@ -52,7 +47,7 @@ function toProblem(error: unknown): Problem {
   const { validation, validationContext = 'body', statusCode = 500, code } = error as Partial<FastifyError>
   if (validation)
     return new Problem('SLUICE_MANAGER_MALFORMED', 'the request does not have the form of this operation', {
-      faults: validation.map(fault => toFault(fault, validationContext)),
+      faults: faultsOfValidation(validation, validationContext),
     })
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new Problem('SLUICE_MANAGER_MEDIA_TYPE', 'the body has a content type that is not taken here')
@@ -60,15 +55,4 @@ function toProblem(error: unknown): Problem {
   if (statusCode === 429) return new Problem('SLUICE_MANAGER_TOO_MANY', messageOf(error))
   if (statusCode < 500) return new Problem('SLUICE_MANAGER_MALFORMED', messageOf(error))
   return new Problem('SLUICE_MANAGER_INTERNAL', 'an internal error', { cause: error })
-}
-
-function toFault(
-  { instancePath, keyword, message = 'is wrong', params }: FastifySchemaValidationError,
-  place: string,
-): Fault {
-  const { requiredProperties, additionalProperties } = params as Record<string, readonly string[] | undefined>
-  const named = requiredProperties ?? additionalProperties
-  const names = named ? `: ${named.join(', ')}` : ''
-  const pointer = place === 'body' ? instancePath : `?${instancePath.slice(1)}`
-  return { pointer, code: keyword, detail: `${message}${names}` }
 }

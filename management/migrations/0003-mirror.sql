@@ -19,11 +19,12 @@ create table sluice_manager.entities (
   -- As Kong reports it; sealed, null where nothing is masked.
   sealed      bytea,
   etag        text        not null,
+  -- Keyed digest of all compared fields, secrets included; the key's id in front.
+  digest      text        not null,
   expires_at  timestamptz,
-  seen_at     timestamptz not null,
   changed_at  timestamptz not null,
   name        text generated always as (coalesce(shown ->> 'name', shown ->> 'username', shown ->> 'custom_id',
-                shown ->> 'target', shown ->> 'group', shown ->> 'prefix')) stored,
+                shown ->> 'target', shown ->> 'group', shown ->> 'prefix', '')) stored,
   service     uuid generated always as ((shown #>> '{service,id}')::uuid) stored,
   route       uuid generated always as ((shown #>> '{route,id}')::uuid) stored,
   consumer    uuid generated always as ((shown #>> '{consumer,id}')::uuid) stored,
@@ -31,7 +32,7 @@ create table sluice_manager.entities (
   certificate uuid generated always as (coalesce(shown #>> '{certificate,id}', shown #>> '{client_certificate,id}')::uuid) stored,
   key_set     uuid generated always as ((shown #>> '{set,id}')::uuid) stored,
   enabled     boolean generated always as ((shown ->> 'enabled')::boolean) stored,
-  created_at  double precision generated always as ((shown ->> 'created_at')::double precision) stored,
+  created_at  double precision generated always as (coalesce((shown ->> 'created_at')::double precision, 0)) stored,
   tags        text[] generated always as (sluice_manager.tags_of(shown)) stored,
   text        text generated always as (sluice_manager.text_of(shown)) stored,
   primary key (kind, id)
@@ -48,12 +49,28 @@ create index entities_key_set on sluice_manager.entities (key_set) where key_set
 create index entities_tags on sluice_manager.entities using gin (tags);
 create index entities_text on sluice_manager.entities using gin (text gin_trgm_ops);
 
+-- What was changed past the manager, where that is reported and not adopted.
+create table sluice_manager.drift (
+  kind        text        not null,
+  id          uuid        not null,
+  action      text        not null check (action in ('created', 'updated', 'deleted')),
+  label       text        not null,
+  fields      text[]      not null,
+  before      jsonb,
+  after       jsonb,
+  detected_at timestamptz not null default now(),
+  -- It was so by the last reading.
+  seen_at     timestamptz not null default now(),
+  accepted_at timestamptz,
+  primary key (kind, id)
+);
+
 -- When Kong was read as a whole.
 create table sluice_manager.mirror (
   singleton boolean     primary key default true check (singleton),
   read_at   timestamptz,
-  -- The id of Kong's database, so that another Kong is noticed.
-  kong      text
+  -- Why this Kong can only be read; null where it can be changed.
+  read_only text
 );
 
 insert into sluice_manager.mirror default values;

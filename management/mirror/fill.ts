@@ -7,7 +7,7 @@ const BATCH = 500
 
 /** Makes the mirror show what was read, and nothing else. Only while nobody has changed anything through the manager. */
 export async function fillMirror(
-  { entities, mirroring }: Reading,
+  { entities, mirroring, readOnly }: Reading,
   mirror: MirrorStore,
   { epoch }: HeldLease,
   readAt: Date,
@@ -21,5 +21,5 @@ export async function fillMirror(
       entities.slice(at, at + BATCH).map(one => mirroring.mirrored(one)),
       [],
     )
-  await mirror.markRead(epoch, readAt)
+  await mirror.markRead(epoch, readAt, readOnly)
 }

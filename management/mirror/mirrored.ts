@@ -16,6 +16,8 @@ export interface Mirrored {
   /** As Kong reports it; null where nothing is masked. */
   readonly sealed: Buffer | null
   readonly etag: string
+  /** Of all compared fields, secrets included. */
+  readonly digest: string
   readonly expiresAt: Date | null
 }
 
@@ -52,12 +54,17 @@ export class Mirroring {
       shown,
       sealed: hasSecret ? this.#sealer.seal(row, contextOf(kind, id)) : null,
       etag: this.#etag(kind, fields),
+      digest: this.digestOf({ fields }),
       expiresAt: expiresAt === undefined ? null : new Date(expiresAt * 1000),
     }
   }
 
   etagOf({ kind, fields }: Current): string {
     return this.#etag(kind, fields)
+  }
+
+  digestOf({ fields }: Pick<Current, 'fields'>): string {
+    return this.#sealer.digest(canonical(fields))
   }
 
   /** Of the fields that are compared: neither secrets nor times are part of it. */

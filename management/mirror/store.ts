@@ -8,7 +8,7 @@ import type { Sealer } from '../sealer.ts'
 import { contextOf, type Mirrored } from './mirrored.ts'
 
 /** Columns of references, by the field. */
-const REFERENCE_COLUMNS: Readonly<Record<string, string>> = {
+export const REFERENCE_COLUMNS: Readonly<Record<string, string>> = {
   service: 'service',
   route: 'route',
   consumer: 'consumer',
@@ -28,8 +28,10 @@ interface StoredRow {
 export interface Seen {
   readonly kind: KindName
   readonly id: string
-  readonly etag: string
+  readonly digest: string
   readonly changed_at: Date
+  /** Kong drops it by itself. */
+  readonly is_expired: boolean
 }
 
 /** The mirror of Kong's entities in PostgreSQL. */
@@ -96,25 +98,36 @@ export class MirrorStore implements Source {
 
   async seen(): Promise<readonly Seen[]> {
     const { rows } = await this.#database.query<Seen>(
-      'select kind, id, etag, changed_at from sluice_manager.entities',
+      'select kind, id, digest, changed_at, coalesce(expires_at <= now(), false) as is_expired from sluice_manager.entities',
     )
     return rows
   }
 
-  /** When Kong was read as a whole; undefined before the first time. */
-  async readAt(): Promise<Date | undefined> {
-    const { rows } = await this.#database.query<{ read_at: Date | null }>(
-      'select read_at from sluice_manager.mirror',
-    )
-    return rows[0]?.read_at ?? undefined
+  /** PostgreSQL's clock. */
+  async now(): Promise<Date> {
+    const { rows } = await this.#database.query<{ now: Date }>('select clock_timestamp() as now')
+    return rows[0]?.now ?? new Date(0)
   }
 
-  /** Notes that all of Kong was seen. */
-  async markRead(epoch: number, at: Date): Promise<void> {
+  /** When Kong was read as a whole; undefined before the first time. */
+  async readAt(): Promise<Date | undefined> {
+    return (await this.mark()).readAt
+  }
+
+  /** When Kong was read as a whole, and why it can only be read. */
+  async mark(): Promise<{ readonly readAt: Date | undefined; readonly readOnly: string | undefined }> {
+    const { rows } = await this.#database.query<{ read_at: Date | null; read_only: string | null }>(
+      'select read_at, read_only from sluice_manager.mirror',
+    )
+    return { readAt: rows[0]?.read_at ?? undefined, readOnly: rows[0]?.read_only ?? undefined }
+  }
+
+  /** Notes that all of Kong was seen; what was reported before and not again is gone. */
+  async markRead(epoch: number, at: Date, readOnly: string | undefined): Promise<void> {
     await this.#database.query(
-      `with ${HELD}, seen as (update sluice_manager.entities set seen_at = $2 from held)
-       update sluice_manager.mirror set read_at = $2 from held`,
-      [epoch, at],
+      `with ${HELD}, over as (delete from sluice_manager.drift using held where seen_at < $2)
+       update sluice_manager.mirror set read_at = $2, read_only = $3 from held`,
+      [epoch, at, readOnly ?? null],
     )
   }
 
@@ -126,11 +139,15 @@ export class MirrorStore implements Source {
   ): Promise<void> {
     await this.#database.query(
       `with ${HELD}, gone as (
-         delete from sluice_manager.entities e using held, jsonb_to_recordset($3) as g(kind text, id uuid)
-          where e.kind = g.kind and e.id = g.id)
-       insert into sluice_manager.entities (kind, id, shown, sealed, etag, expires_at, seen_at, changed_at)
-       select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.expires_at, clock_timestamp(), clock_timestamp()
-         from held, jsonb_to_recordset($2) as p(kind text, id uuid, shown jsonb, sealed text, etag text, expires_at timestamptz)
+         delete from sluice_manager.entities e using held, jsonb_to_recordset($3::jsonb) as g(kind text, id uuid)
+          where e.kind = g.kind and e.id = g.id),
+       known as (
+         delete from sluice_manager.drift d
+          using held, jsonb_to_recordset($3::jsonb || $2::jsonb) as g(kind text, id uuid)
+          where d.kind = g.kind and d.id = g.id)
+       insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
+       select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.digest, p.expires_at, clock_timestamp()
+         from held, jsonb_to_recordset($2::jsonb) as p(kind text, id uuid, shown jsonb, sealed text, etag text, digest text, expires_at timestamptz)
        on conflict (kind, id) do update set ${OVERWRITE}`,
       [
         epoch,
@@ -154,7 +171,7 @@ export class MirrorStore implements Source {
 
 /** What is overwritten by a newer look at an entity. */
 export const OVERWRITE = `shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
-  expires_at = excluded.expires_at, seen_at = excluded.seen_at, changed_at = excluded.changed_at`
+  digest = excluded.digest, expires_at = excluded.expires_at, changed_at = excluded.changed_at`
 
 /** What Kong has dropped by itself meanwhile is not there. */
 export const ALIVE = 'and (expires_at is null or expires_at > now())'

@@ -31,11 +31,18 @@ export const CALL_KINDS: Readonly<Record<Kind, (call: Call) => PdkFunction>> = {
       this[CONVERSATION].tell(method, check(args, path))
     }
   },
+  writeShared({ method, path, row: { check } }) {
+    return function (...args) {
+      const checked = check(args, path)
+      this[CONVERSATION].forgetRead('kong.ctx.shared.get', [checked[0]])
+      this[CONVERSATION].tell(method, checked)
+    }
+  },
   writeRequest({ method, path, row: { check, toMsgpack } }) {
     return function (...args) {
       const conversation = this[CONVERSATION]
       const checked = check(args, path)
-      conversation.forgetReads()
+      forgetChanged(conversation, method, checked)
       conversation.tell(
         method,
         toMsgpack && conversation.protocol === 'MsgPack:1' ? toMsgpack(checked) : checked,
@@ -58,6 +65,32 @@ export const CALL_KINDS: Readonly<Record<Kind, (call: Call) => PdkFunction>> = {
   exitWithJson,
 }
 
+/** As many headers as nginx reads without being asked for more. */
+const ALL_HEADERS = [100] as const
+
+/** Names are alike in any case and with `_` for `-`, as in Kong. */
+const headerKey = (name: string) => name.toLowerCase().replaceAll('_', '-')
+
+const HEADER_WRITES: readonly Method[] = [
+  'kong.service.request.set_header',
+  'kong.service.request.add_header',
+  'kong.service.request.clear_header',
+  'kong.service.request.set_headers',
+]
+
+/** A change of headers leaves all else as it was read, so that members of a composed plugin go on sharing it. */
+function forgetChanged(conversation: Conversation, method: Method, [first]: readonly unknown[]): void {
+  const names = typeof first === 'string' ? [first] : Object.keys(first ?? {})
+  const changed = names.map(headerKey)
+  // The host is more than a header.
+  if (!HEADER_WRITES.includes(method) || changed.includes('host')) {
+    conversation.forgetReads()
+    return
+  }
+  conversation.forgetRead('kong.request.get_headers')
+  for (const name of changed) conversation.forgetRead('kong.request.get_header', [name])
+}
+
 /** Kong's log takes any value; what JSON has no word for is written as a string. */
 function loggable(value: unknown): unknown {
   if (value instanceof Error) return value.message
@@ -68,15 +101,11 @@ function loggable(value: unknown): unknown {
   }
 }
 
-/** As many headers as nginx reads without being asked for more. */
-const ALL_HEADERS = [100] as const
-
-/** Names are alike in any case and with `_` for `-`, as in Kong. */
 function readHeader({ method, path, row: { check } }: Call): PdkFunction {
   const all = methodOf(`${path.slice(0, path.lastIndexOf('.'))}.getHeaders`)
   return function (...args) {
     const conversation = this[CONVERSATION]
-    const name = String(check(args, path)[0]).toLowerCase().replaceAll('_', '-')
+    const name = headerKey(String(check(args, path)[0]))
     if (conversation.readsOf(method, all) === 0 || conversation.remembers(method, [name]))
       return conversation.read(method, [name])
     return fromAllHeaders(conversation, method, all, name)

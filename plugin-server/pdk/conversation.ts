@@ -185,6 +185,14 @@ export class Conversation {
     this.#remembered?.clear()
   }
 
+  /** After a change that shows in this read only; without arguments: in all reads of the method. */
+  forgetRead(method: Method, args?: readonly unknown[]): void {
+    if (args) this.#remembered?.delete(keyOf(method, args))
+    else
+      for (const key of this.#remembered?.keys() ?? [])
+        if (key.split(' ')[0] === method) this.#remembered?.delete(key)
+  }
+
   /** Asks Kong every time. Several asks in one turn go out in one write. */
   ask<T>(method: Method, args: readonly unknown[]): Promise<T> {
     this.#permit(method)

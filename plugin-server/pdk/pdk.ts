@@ -69,7 +69,7 @@ export function createPdk(conversation: Conversation): FullKong {
   return new Root(conversation) as unknown as FullKong
 }
 
-const NEEDED: Readonly<Record<Need, (pdk: FullKong) => Promise<unknown>>> = {
+const NEEDED: Readonly<Record<Extract<Need, string>, (pdk: FullKong) => Promise<unknown>>> = {
   'client.getConsumer': pdk => pdk.client.getConsumer(),
   'client.getCredential': pdk => pdk.client.getCredential(),
   'router.getService': pdk => pdk.router.getService(),
@@ -79,5 +79,7 @@ const NEEDED: Readonly<Record<Need, (pdk: FullKong) => Promise<unknown>>> = {
 
 /** Makes the read of a declared need, so that its answer is under way before the handler asks for it. */
 export function prefetch(pdk: FullKong, need: Need): void {
-  void NEEDED[need](pdk)
+  if (typeof need === 'string') void NEEDED[need](pdk)
+  else if (need[0] === 'request.getHeader') void pdk.request.getHeader(need[1])
+  else void pdk.ctx.shared.get(need[1])
 }

@@ -95,8 +95,11 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   }
 
   begin(): void {
-    for (const member of this.#instance.members)
-      for (const need of member.plugin.definition.needs?.[this.#phase] ?? []) prefetch(this.#pdk, need)
+    for (const member of this.#instance.members) {
+      const needs = member.plugin.definition.needs?.[this.#phase] ?? []
+      const list = typeof needs === 'function' ? needs(member.contextOf(this.#phase)) : needs
+      for (const need of list) prefetch(this.#pdk, need)
+    }
     this.#next()
   }
 
@@ -217,6 +220,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   get loopback(): Loopback | undefined {
     return this.#parts.loopback
+  }
+
+  get elapsedMs(): number {
+    return this.#parts.now() - this.#startedAt
   }
 
   exited(): void {
@@ -361,6 +368,10 @@ class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
 
   get onRollback() {
     return (undo: Undo) => this.#run.onRollback(this.#index, undo)
+  }
+
+  get elapsedMs() {
+    return () => this.#run.elapsedMs
   }
 }
 

@@ -47,7 +47,12 @@ export const plugin = definePlugin({
     ),
   }),
   events: TOKEN_EVENTS,
-  needs: { access: ['client.getConsumer'] },
+  needs: {
+    access: ({ config }) => [
+      'client.getConsumer',
+      ...(config.claims_from.length > 0 ? [['ctx.shared.get', VERIFIED_JWT] as const] : []),
+    ],
+  },
   memory: createMemory,
   instance(_, { host }) {
     if (host.settings.keysDir === undefined)

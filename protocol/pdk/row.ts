@@ -23,6 +23,8 @@ export type Kind =
   | 'readParsedBody'
   /** A change whose answer is of no interest. */
   | 'write'
+  /** A change of what `ctx.shared.get` reads. */
+  | 'writeShared'
   /** A change of the request, after which what was read of it may be different. */
   | 'writeRequest'
   /** A change of the answer, sent with the end of the event. */

@@ -1,7 +1,8 @@
+import { isUuid } from '../../foundation/uuid.ts'
+
 /** Stands where something was hidden. */
 export const HIDDEN = '(hidden)'
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** A long run that mixes letters and digits: the look of keys and tokens. */
 const TOKEN = /^(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_\-.~+=:]{16,}$/
 
@@ -22,7 +23,7 @@ export function concealPath(path: string, secrets: readonly string[], mode: 'mas
       const plain = decode(segment)
       if (plain === undefined || secrets.some(secret => plain.includes(secret) || segment.includes(secret)))
         return HIDDEN
-      return mode === 'masked' && TOKEN.test(plain) && !UUID.test(plain) ? HIDDEN : segment
+      return mode === 'masked' && TOKEN.test(plain) && !isUuid(plain) ? HIDDEN : segment
     })
     .join('/')
 }

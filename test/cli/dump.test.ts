@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { refreshDumps } from '../../cli/wiring/dump-files.ts'
+import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
 
 const run = promisify(execFile)
 const PROGRAM = new URL('../../cli/sluice.js', import.meta.url).pathname
@@ -124,9 +127,32 @@ describe('what Kong is told', () => {
       )
     }
     assert.match(settings.get('KONG_PLUGINS')!, /^bundled,/)
-    assert.match(
-      (await sluice('kong-conf', '--format', 'conf')).stdout,
-      /^pluginserver_qos_query_cmd = \S+ \S+ dump --plugin qos$/m,
+  })
+
+  it('is written beside the socket, and renewed by the plugin server that listens there', async () => {
+    const socket = path.join(realpathSync(folder), 's.sock')
+    const { stdout } = await sluice('kong-conf', '--format', 'conf', '--socket', socket)
+    const file = `${socket}.dump/qos.json`
+    assert.ok(stdout.includes(`\npluginserver_qos_query_cmd = cat ${file}\n`))
+    const written = readFileSync(file, 'utf8')
+    assert.equal(
+      written,
+      (await sluice('dump', '--plugin', 'qos')).stdout.replace(
+        /"SocketPath":"[^"]*"/,
+        `"SocketPath":"${socket}"`,
+      ),
     )
+    const shipped = await loadShippedPlugins()
+    writeFileSync(file, 'of an earlier version')
+    refreshDumps(socket, shipped)
+    assert.equal(readFileSync(file, 'utf8'), written)
+    refreshDumps(path.join(folder, 'other.sock'), shipped)
+    assert.ok(!existsSync(path.join(folder, 'other.sock.dump')))
+  })
+
+  it('is asked for at each start of Kong where there is no folder for the socket, and says so', async () => {
+    const { stdout, stderr } = await sluice('kong-conf', '--format', 'conf')
+    assert.match(stderr, /no dumps beside the socket \(no folder .*--dump-dir DIR/)
+    assert.match(stdout, /^pluginserver_qos_query_cmd = \S+ \S+ dump --plugin qos$/m)
   })
 })

@@ -83,7 +83,7 @@ describe("the manager's operators and tokens", function () {
       [{ name: 'x y', role: 'viewer' }, 400, '/name'],
       [{ name: 'xy', role: 'owner' }, 400, '/role'],
       [{ name: 'xy', role: 'viewer', password: 'short' }, 422, '/password'],
-      [{ name: 'xy', role: 'viewer', admin: true }, 400, ''],
+      [{ name: 'xy', role: 'viewer', admin: true }, 400, '/admin'],
     ]
     for (const [body, status, pointer] of faulty) {
       const answer = await manager.call('POST', '/v1/operators', body)

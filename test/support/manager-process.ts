@@ -9,6 +9,8 @@ export const QUICK: Timing = {
   renewEveryMs: 400,
   requestMs: 800,
   settle: { waitMs: 300, forMs: 900 },
+  driftEveryMs: 1_000,
+  driftPauseFactor: 5,
 }
 
 export type ToManager =

@@ -3,7 +3,7 @@ import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { type Environment, readSettings } from '../../foundation/settings.ts'
 import type { Role } from '../../management/http/access.ts'
-import { type Manager, openDatabase, startManager } from '../../management/manager.ts'
+import { type Manager, type ManagerOptions, openDatabase, startManager } from '../../management/manager.ts'
 import { Operators } from '../../management/operators/operators.ts'
 import { newKeyLine } from '../../management/sealer.ts'
 import { makeFolder } from './folder.ts'
@@ -52,10 +52,13 @@ export async function managerEnvironment(env: Environment = {}) {
 }
 
 /** A manager in this process, with an operator of each role. */
-export async function startTestManager(extra: Environment = {}): Promise<RunningManager> {
+export async function startTestManager(
+  extra: Environment = {},
+  options: ManagerOptions = {},
+): Promise<RunningManager> {
   const { env, remove } = await managerEnvironment(extra)
   const settings = readSettings(env)
-  const manager: Manager = await startManager(settings, { log: createLogger(settings.logLevel) })
+  const manager: Manager = await startManager(settings, { log: createLogger(settings.logLevel), ...options })
   const tokens = await addOperators(env)
   return {
     url: manager.url,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { isUuid } from '../../../foundation/uuid.ts'
 import { ENTITIES } from '../../entities/entities.ts'
 import { notFound } from '../state/errors.ts'
-import { isUuid } from '../state/key.ts'
 import { referenceId } from '../state/references.ts'
 import type { EntityStore } from '../state/store.ts'
 import { type AdminRequest, message, ok } from './answer.ts'

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { isUuid } from '../../../foundation/uuid.ts'
 import type { Collection } from '../../entities/entities.ts'
-import { isUuid, type Key, keyOf } from '../state/key.ts'
+import { type Key, keyOf } from '../state/key.ts'
 import { referenceId } from '../state/references.ts'
 import type { EntityStore } from '../state/store.ts'
 import type { Row } from '../state/table.ts'

@@ -1,7 +1,7 @@
+import { normalizePath } from '../../entities/paths.ts'
 import { PLUGIN_BODY_BYTES } from '../proxy/body.ts'
 import type { Exchange } from '../proxy/exchange.ts'
 import { parseQuery } from '../proxy/query.ts'
-import { normalizePath } from '../router/path.ts'
 import { maximum, text } from './arguments.ts'
 import { parseBody } from './body.ts'
 import { everywhere, Nil, type PdkEvent, type PdkHost, whileServed } from './call.ts'

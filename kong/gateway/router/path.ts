@@ -3,38 +3,14 @@
  * byte a character (latin1), as they stand on the wire.
  */
 
-const RESERVED = new Set("!*'();:@&=+$,/?%#[]")
+import { normalizePath } from '../../entities/paths.ts'
+
 const UNSAFE = /[^!#$&'()*+,/:;=?@[\]A-Za-z\d\-_.~%]/g
 
 /** The path of a request target, without its query, normalised as RFC 3986 asks and with slashes merged. */
 export function routedPath(requestUri: string): string {
   const mark = requestUri.indexOf('?', 1)
   return normalizePath(mark < 0 ? requestUri : requestUri.slice(0, mark))
-}
-
-/** Decodes what is not reserved, removes dot segments, merges slashes. */
-export function normalizePath(uri: string): string {
-  let path = uri
-  if (path.includes('%')) path = path.replace(/%([\dA-Fa-f]{2})/g, decodeUnreserved)
-  return path.includes('.') || path.includes('//') ? removeDotSegments(path) : path
-}
-
-function decodeUnreserved(triplet: string, hex: string): string {
-  const char = String.fromCharCode(Number.parseInt(hex, 16))
-  return RESERVED.has(char) ? triplet.toUpperCase() : char
-}
-
-function removeDotSegments(path: string): string {
-  const rooted = path.startsWith('/')
-  const segments = path.split('/').filter(segment => segment !== '')
-  const kept: string[] = []
-  for (const segment of segments) {
-    if (segment === '..') kept.pop()
-    else if (segment !== '.') kept.push(segment)
-  }
-  const last = segments.at(-1)
-  const open = kept.length > 0 && (path.endsWith('/') || last === '.' || last === '..')
-  return `${rooted ? '/' : ''}${kept.join('/')}${open ? '/' : ''}`
 }
 
 /** Makes a decoded path safe to stand in a request line, without touching what is reserved. */

@@ -1,6 +1,6 @@
+import { isUuid } from '../../../foundation/uuid.ts'
 import { type Collection, DEFINITIONS, ENTITIES, isCollection } from '../../entities/entities.ts'
 import { isObject } from '../../schema/spec.ts'
-import { isUuid } from './key.ts'
 
 type Tree = Readonly<Record<string, unknown>>
 

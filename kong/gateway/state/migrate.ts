@@ -1,4 +1,4 @@
-import { normalizePath } from '../../entities/paths.ts'
+import { normalizeText } from '../../entities/paths.ts'
 import { isObject } from '../../schema/spec.ts'
 
 type Tree = Readonly<Record<string, unknown>>
@@ -32,7 +32,7 @@ const migratedRoute = (route: Tree): Tree =>
     : route
 
 export const migratePath = (path: string): string =>
-  /^[a-zA-Z0-9.\-_~/%]*$/.test(path) ? normalizePath(path) : `~${decodeInRegex(path)}`
+  /^[a-zA-Z0-9.\-_~/%]*$/.test(path) ? normalizeText(path) : `~${decodeInRegex(path)}`
 
 /** Kong no longer decodes the paths of routes, so that it is done here for the last time. */
 const decodeInRegex = (regex: string): string =>

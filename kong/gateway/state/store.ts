@@ -1,3 +1,4 @@
+import { isUuid } from '../../../foundation/uuid.ts'
 import { type Collection, ENTITIES } from '../../entities/entities.ts'
 import type { EntitySchemas } from '../../entities/schemas.ts'
 import type { AutoValues, Context } from '../../schema/field.ts'
@@ -10,7 +11,7 @@ import {
   schemaViolation,
   unsupported,
 } from './errors.ts'
-import { isUuid, type Key } from './key.ts'
+import type { Key } from './key.ts'
 import { cutPage, type Page, type PageOptions } from './page.ts'
 import { checkProtocolsMatch } from './protocols.ts'
 import { resolveReferences } from './references.ts'

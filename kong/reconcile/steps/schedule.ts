@@ -1,3 +1,4 @@
+import { followersOf } from '../followers.ts'
 import type { Step } from './steps.ts'
 
 export interface ScheduleOptions {
@@ -21,7 +22,7 @@ export async function schedule<T extends Ordered>(
   work: (step: T) => Promise<void>,
 ): Promise<void> {
   const own = new Set(steps.map(step => step.seq))
-  const followers = followersOf(steps)
+  const followers = followersOf(steps, ({ after }) => after)
   const waitingFor = new Map(steps.map(step => [step.seq, step.after.filter(seq => own.has(seq)).length]))
   const ready = steps.filter(step => waitingFor.get(step.seq) === 0)
   const errors: unknown[] = []
@@ -57,21 +58,9 @@ export async function schedule<T extends Ordered>(
 /** The same steps the other way round: what waited for a step now comes before it. */
 export function reverse(steps: readonly Step[]): readonly Step[] {
   const own = new Set(steps.map(step => step.seq))
-  const followers = followersOf(steps)
+  const followers = followersOf(steps, ({ after }) => after)
   return steps
     .filter(step => own.has(step.seq))
     .map(step => ({ ...step, after: (followers.get(step.seq) ?? []).map(({ seq }) => seq) }))
     .sort((a, b) => b.seq - a.seq)
-}
-
-/** Who waits for a step, by its number. */
-function followersOf<T extends Ordered>(steps: readonly T[]): ReadonlyMap<number, readonly T[]> {
-  const followers = new Map<number, T[]>()
-  for (const step of steps)
-    for (const before of step.after) {
-      const list = followers.get(before)
-      if (list) list.push(step)
-      else followers.set(before, [step])
-    }
-  return followers
 }

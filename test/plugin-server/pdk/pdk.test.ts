@@ -159,6 +159,35 @@ describe('the PDK', () => {
     )
   })
 
+  it('goes on sharing what a change of a header does not touch', async () => {
+    const { kong, exchange } = begin('access', {
+      'kong.request.get_header': 'old',
+      'kong.client.get_consumer': { id: 'c', tags: [] },
+    })
+    await Promise.all([kong.client.getConsumer(), kong.request.getHeader('x-a')])
+    kong.service.request.setHeader('x-b', 'new')
+    kong.service.request.setHeaders({ 'x-c': 'new' })
+    await Promise.all([kong.client.getConsumer(), kong.request.getHeader('x-a')])
+    assert.equal(exchange.methods.filter(method => method.includes('.get_')).length, 2)
+    kong.service.request.setHeader('X_A', 'new')
+    await kong.request.getHeader('x-a')
+    assert.equal(exchange.methods.filter(method => method === 'kong.request.get_header').length, 2)
+  })
+
+  it('asks once for a value that plugins share, until it is set', async () => {
+    const { kong, exchange } = begin('access', { 'kong.ctx.shared.get': 'old' })
+    const reads = () => exchange.methods.filter(method => method === 'kong.ctx.shared.get').length
+    await kong.ctx.shared.get('a')
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 1)
+    kong.ctx.shared.set('b', 1)
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 1)
+    kong.ctx.shared.set('a', 1)
+    await kong.ctx.shared.get('a')
+    assert.equal(reads(), 2)
+  })
+
   it('reads all headers when a second one is asked for, and answers further ones from them', async () => {
     const { kong, exchange } = begin('access', {
       'kong.request.get_header': 'one',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { escapePath, normalizePath, upstreamPath } from '../../../../kong/gateway/router/path.ts'
+import { normalizePath } from '../../../../kong/entities/paths.ts'
+import { escapePath, upstreamPath } from '../../../../kong/gateway/router/path.ts'
 import type { RouteFields, RouteQuery } from '../../../../kong/gateway/router/route.ts'
 import { createRouter } from '../../../../kong/gateway/router/router.ts'
 

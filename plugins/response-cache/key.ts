@@ -1,0 +1,112 @@
+/**
+ * Where an answer is stored. Whoever may get another answer must have another key: the consumer, and every credential
+ * that the request carries, since one consumer can stand for many users. Pure.
+ */
+
+import type { HeaderMap } from '../../sdk/sdk.ts'
+import { joined } from './directives.ts'
+import type { Encoding } from './encoding.ts'
+import { hash } from './hash.ts'
+import type { RequestLine } from './request.ts'
+
+/** Fields by which a client says who it is, and those by which Kong tells the service who that is. */
+const IDENTITY = [
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'x-consumer-id',
+  'x-consumer-username',
+  'x-consumer-custom-id',
+  'x-credential-identifier',
+  'x-credential-username',
+  'x-anonymous-consumer',
+  'x-authenticated-userid',
+  'x-authenticated-groups',
+  'x-client-cert',
+]
+
+export interface KeyRules {
+  /** Names of fields and of arguments of the query that hold a key, lower case. */
+  readonly keyNames: readonly string[]
+  /** Fields that select the answer besides those that `Vary` names, lower case. */
+  readonly varyHeaders: readonly string[]
+  /** One answer for all: neither consumer nor credentials belong to the key. */
+  readonly isShared: boolean
+}
+
+export interface KeyedRequest {
+  readonly line: RequestLine
+  readonly headers: HeaderMap
+  /** Id of Kong's route: requests of one URL may go to different services. */
+  readonly route: string
+  readonly consumer: string | undefined
+  readonly encoding: Encoding
+}
+
+/** The names of an answer. None of them can be turned back into a credential. */
+export interface Names {
+  /** Of all variants by `Vary`. */
+  readonly primary: string
+  /** Of all answers of a path, whoever asked: what an unsafe request invalidates. */
+  readonly path: string
+  readonly host: string
+  /** Path and sorted query without credentials, for whoever purges. */
+  readonly target: string
+}
+
+export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
+  const { line, headers, route, consumer, encoding } = request
+  const host = hostOf(headers)
+  const query = splitQuery(line.query, rules.keyNames)
+  const target = query.rest === '' ? line.path : `${line.path}?${query.rest}`
+  const parts: unknown[] = [
+    route,
+    host,
+    target,
+    encoding,
+    rules.varyHeaders.map(name => headers[name] ?? null),
+  ]
+  if (!rules.isShared) {
+    const fields = [...IDENTITY, ...rules.keyNames].map(name => headers[name] ?? null)
+    parts.push(consumer ?? null, fields, query.credentials)
+  }
+  return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), host, target }
+}
+
+export const hostOf = (headers: HeaderMap): string => (joined(headers.host) ?? '').toLowerCase()
+
+export const pathName = (host: string, path: string): string => hash(JSON.stringify([host, path]))
+
+/** The name of one variant: the fields that the answer's `Vary` names. */
+export function variantName(primary: string, vary: readonly string[], headers: HeaderMap): string {
+  if (vary.length === 0) return primary
+  return hash(JSON.stringify([primary, ...vary.map(name => [name, joined(headers[name])?.trim() ?? null])]))
+}
+
+interface Query {
+  /** Sorted by name; those of one name keep their order. */
+  readonly rest: string
+  readonly credentials: readonly string[]
+}
+
+function splitQuery(query: string, keyNames: readonly string[]): Query {
+  if (query === '') return { rest: '', credentials: [] }
+  const named = query.split('&').map(argument => [nameOf(argument), argument] as const)
+  const isKey = (name: string) => keyNames.includes(name.toLowerCase())
+  const rest = named.filter(([name]) => !isKey(name))
+  rest.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return {
+    rest: rest.map(([, argument]) => argument).join('&'),
+    credentials: named.filter(([name]) => isKey(name)).map(([, argument]) => argument),
+  }
+}
+
+function nameOf(argument: string): string {
+  const name = argument.split('=', 1)[0] ?? ''
+  if (!/[%+]/.test(name)) return name
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' '))
+  } catch {
+    return name
+  }
+}

@@ -1,0 +1,81 @@
+/** What a request wants of the cache. Pure. */
+import type { HeaderMap } from '../../sdk/sdk.ts'
+import { joined } from './directives.ts'
+
+export interface RequestLine {
+  readonly method: string
+  /** Path with its query, as the client sent it. */
+  readonly target: string
+  readonly path: string
+  readonly query: string
+}
+
+/** @param line nginx's `$request`: `GET /path?query HTTP/1.1` */
+export function parseRequestLine(line: string): RequestLine | undefined {
+  const [, method, uri] = /^([A-Z]+) (\S+) HTTP\/[\d.]+$/.exec(line) ?? []
+  if (method === undefined || uri === undefined) return undefined
+  const target = uri.replace(/^https?:\/\/[^/?#]*/i, '')
+  if (!target.startsWith('/')) return undefined
+  const mark = target.indexOf('?')
+  return mark < 0
+    ? { method, target, path: target, query: '' }
+    : { method, target, path: target.slice(0, mark), query: target.slice(mark + 1) }
+}
+
+/** More fields than Kong hands out may hide a credential. */
+export const MAX_FIELDS = 100
+
+/**
+ * - `lookup`: it may be answered from the cache.
+ * - `invalidate`: it may change what is stored.
+ * - `pass`: the cache has nothing to do with it.
+ */
+export type Intent = 'lookup' | 'invalidate' | 'pass'
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+/** Conditions that need the service's own view, and parts: nginx answers some of them with nothing at all. */
+const NOT_FROM_CACHE = [
+  'if-match',
+  'if-unmodified-since',
+  'if-range',
+  'range',
+  'upgrade',
+  'transfer-encoding',
+]
+
+export function intentOf(method: string, headers: HeaderMap): Intent {
+  const accept = joined(headers.accept)
+  if (accept !== undefined && /\btext\/event-stream\b/i.test(accept)) return 'pass'
+  if (!SAFE.has(method)) return 'invalidate'
+  if (method !== 'GET' && method !== 'HEAD') return 'pass'
+  if (NOT_FROM_CACHE.some(name => headers[name] !== undefined)) return 'pass'
+  const length = headers['content-length']
+  if (length !== undefined && length !== '0') return 'pass'
+  return fieldCount(headers) < MAX_FIELDS ? 'lookup' : 'pass'
+}
+
+function fieldCount(headers: HeaderMap): number {
+  let count = 0
+  for (const name in headers) {
+    const value = headers[name]
+    count += typeof value === 'string' ? 1 : (value?.length ?? 0)
+  }
+  return count
+}
+
+/**
+ * Whether the client already has the stored answer (RFC 9110 section 13.2.2): `If-None-Match` counts, and only without
+ * it `If-Modified-Since`.
+ */
+export function isNotModified(request: HeaderMap, stored: HeaderMap): boolean {
+  const wanted = joined(request['if-none-match'])
+  if (wanted !== undefined) {
+    if (wanted.trim() === '*') return true
+    const tag = joined(stored.etag)
+    return tag !== undefined && wanted.split(',').some(one => weak(one) === weak(tag))
+  }
+  const since = Date.parse(joined(request['if-modified-since']) ?? '')
+  return Date.parse(joined(stored['last-modified']) ?? '') <= since
+}
+
+const weak = (tag: string): string => tag.trim().replace(/^W\//, '')

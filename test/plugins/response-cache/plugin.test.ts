@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict'
+import { plugin } from '../../../plugins/response-cache/plugin.ts'
+import { type Answer, type Harness, type HarnessOptions, startHarness } from '../../../testing/harness.ts'
+import type { UpstreamAnswer } from '../../../testing/upstream.ts'
+import { until } from '../../support/until.ts'
+
+const PROXY = {
+  SLUICE_PROXY_URL: 'http://127.0.0.1:1',
+  SLUICE_LOOPBACK_SECRET: 'a secret of the tests, long enough',
+}
+
+describe('response-cache in the local gateway', function () {
+  this.timeout(30_000)
+  let kong: Harness
+  let answer: (path: string, count: number) => UpstreamAnswer | Promise<UpstreamAnswer>
+  let requests: { method: string; path: string; headers: Record<string, unknown> }[] = []
+
+  const start = async (config: object, options: Partial<HarnessOptions> = {}) => {
+    requests = []
+    kong = await startHarness(plugin, {
+      config: { ...config },
+      env: PROXY,
+      upstream: ({ method, path, headers }) => {
+        requests.push({ method, path, headers })
+        return answer(path, requests.length)
+      },
+      ...options,
+    })
+  }
+  const cacheable = (body: string, headers: object = {}): UpstreamAnswer => ({
+    headers: { 'cache-control': 'max-age=60', etag: '"v1"', ...headers },
+    body,
+  })
+  const status = (one: Answer) => String(one.headers['cache-status'])
+
+  beforeEach(() => {
+    answer = (_, count) => cacheable(`answer ${count}`)
+  })
+  afterEach(() => kong?.close())
+
+  it('answers the second request from memory, with its age and without the service', async () => {
+    await start({})
+    const first = await kong.request('/words?b=2&a=1')
+    assert.equal(first.body, 'answer 1')
+    assert.equal(status(first), 'Sluice; fwd=miss; stored')
+    const second = await kong.request('/words?a=1&b=2')
+    assert.equal(second.body, 'answer 1')
+    assert.match(status(second), /^Sluice; hit; ttl=\d+$/)
+    assert.match(String(second.headers.age), /^\d+$/)
+    assert.equal(second.headers.etag, '"v1"')
+    assert.equal(second.headers['content-type'], 'application/json')
+    assert.equal(requests.length, 1)
+  })
+
+  it('tells a client that has the answer so, and answers HEAD from what GET has stored', async () => {
+    await start({})
+    const miss = await kong.request('/words', { method: 'HEAD' })
+    assert.equal(miss.headers['cache-status'], undefined)
+    await kong.request('/words')
+    const known = await kong.request('/words', { headers: { 'if-none-match': '"v0", W/"v1"' } })
+    assert.equal(known.status, 304)
+    assert.equal(known.body, '')
+    assert.equal(known.headers.etag, '"v1"')
+    const head = await kong.request('/words', { method: 'HEAD' })
+    assert.equal(head.status, 200)
+    assert.equal(head.headers['content-length'], String('answer 2'.length))
+    assert.match(status(head), /hit/)
+    assert.equal(requests.length, 2)
+  })
+
+  for (const [name, value] of [
+    ['if-match', '"v0"'],
+    ['if-unmodified-since', 'Sun, 01 Mar 2020 12:00:00 GMT'],
+    ['if-range', '"v1"'],
+    ['range', 'bytes=0-1'],
+  ] as const)
+    it(`leaves a request with ${name} to the service`, async () => {
+      await start({})
+      await kong.request('/words')
+      const second = await kong.request('/words', { headers: { [name]: value } })
+      assert.equal(second.upstream?.path, '/words')
+      assert.equal(second.headers['cache-status'], undefined)
+    })
+
+  for (const [why, upstream, detail] of [
+    ['a cookie', { headers: { 'cache-control': 'max-age=60', 'set-cookie': 'a=1' } }, 'set-cookie'],
+    ['a private answer', { headers: { 'cache-control': 'private, max-age=60' } }, 'private'],
+    ['no-store', { headers: { 'cache-control': 'no-store' } }, 'no-store'],
+    ['Vary: *', { headers: { 'cache-control': 'max-age=60', vary: 'accept, *' } }, 'vary'],
+    ['no lifetime', { headers: {} }, 'no-lifetime'],
+    ['a large body', { headers: { 'cache-control': 'max-age=60' }, body: 'x'.repeat(2000) }, 'too-large'],
+  ] as const)
+    it(`does not store ${why}, and does not let others wait for it`, async () => {
+      answer = () => upstream
+      await start({ max_body_bytes: 1000 })
+      const first = await kong.request('/words')
+      assert.equal(status(first), `Sluice; fwd=miss; detail=${detail}`)
+      const second = await kong.request('/words')
+      assert.equal(second.headers['cache-status'], undefined)
+      assert.equal(requests.length, 2)
+    })
+
+  it('stores no counters of limits, CORS and ids, but what it is told to keep', async () => {
+    answer = () =>
+      cacheable('x', {
+        'ratelimit-remaining': '3',
+        'access-control-allow-origin': 'https://a',
+        'x-request-id': '7',
+        'x-model': 'kept',
+        'content-language': 'de',
+      })
+    await start({ keep_headers: ['X-Model'] })
+    await kong.request('/words')
+    const { headers } = await kong.request('/words')
+    assert.equal(headers['ratelimit-remaining'], undefined)
+    assert.equal(headers['access-control-allow-origin'], undefined)
+    assert.equal(headers['x-request-id'], undefined)
+    assert.equal(headers['x-model'], 'kept')
+    assert.equal(headers['content-language'], 'de')
+  })
+
+  it('keeps variants apart by what Vary names, and encodings by three', async () => {
+    answer = (_, count) => cacheable(`answer ${count}`, { vary: 'Accept-Language, Accept-Encoding' })
+    await start({})
+    const ask = (language: string, encoding: string) =>
+      kong.request('/words', { headers: { 'accept-language': language, 'accept-encoding': encoding } })
+    assert.equal((await ask('de', 'gzip, deflate')).body, 'answer 1')
+    assert.equal(requests[0]?.headers['accept-encoding'], 'gzip')
+    assert.equal((await ask('en', 'gzip')).body, 'answer 2')
+    assert.equal((await ask('de', 'gzip;q=0.5, x')).body, 'answer 1')
+    assert.equal((await ask('de', 'br')).body, 'answer 3')
+    assert.equal((await ask('en', 'zstd, gzip')).body, 'answer 2')
+  })
+
+  it('invalidates a path by a successful unsafe request, and what its answer names', async () => {
+    await start({})
+    await kong.request('/words/1')
+    await kong.request('/words?page=2')
+    assert.match(status(await kong.request('/words/1')), /hit/)
+    answer = () => ({ status: 201, headers: { location: '/words/1' } })
+    await kong.request('/words', { method: 'POST', body: 'x' })
+    answer = (_, count) => cacheable(`answer ${count}`)
+    assert.match(status(await kong.request('/words/1')), /miss/)
+    assert.match(status(await kong.request('/words?page=2')), /miss/)
+  })
+
+  it('keeps what is stored where an operator says so', async () => {
+    await start({ invalidate: false })
+    await kong.request('/words')
+    await kong.request('/words', { method: 'DELETE' })
+    assert.match(status(await kong.request('/words')), /hit/)
+  })
+
+  it('gives a client a fresh answer that asks for it, and 504 where it wants a stored one only', async () => {
+    await start({})
+    assert.equal((await kong.request('/w', { headers: { 'cache-control': 'only-if-cached' } })).status, 504)
+    await kong.request('/w')
+    const fresh = await kong.request('/w', { headers: { 'cache-control': 'no-cache' } })
+    assert.equal(fresh.body, 'answer 2')
+    assert.equal((await kong.request('/w')).body, 'answer 2')
+  })
+
+  it('serves a stale answer while it is fetched anew, and the new one then', async () => {
+    answer = (_, count) => cacheable(`answer ${count}`, { 'cache-control': 'max-age=0' })
+    await start({ stale_while_revalidate: 60 })
+    await kong.request('/w')
+    const stale = await kong.request('/w')
+    assert.equal(stale.body, 'answer 1')
+    assert.match(status(stale), /^Sluice; hit; ttl=-\d+; detail=stale-while-revalidate$/)
+    await until(() => requests.length >= 2)
+    assert.equal(requests[1]?.headers['if-none-match'], '"v1"')
+    assert.equal(requests[1]?.headers['sluice-loopback'], undefined)
+    assert.equal(requests[1]?.headers['sluice-cache-fill'], undefined)
+    await until(async () => (await kong.request('/w')).body !== 'answer 1')
+  })
+
+  it('makes a stale answer fresh again by a 304', async () => {
+    answer = (_, count) =>
+      count === 1
+        ? cacheable('answer 1', { 'cache-control': 'max-age=0' })
+        : { status: 304, headers: { etag: '"v1"', 'cache-control': 'max-age=60' }, body: '' }
+    await start({ stale_if_error: 60 })
+    await kong.request('/w')
+    const second = await kong.request('/w')
+    assert.equal(second.body, 'answer 1')
+    assert.equal(status(second), 'Sluice; fwd=miss; stored')
+    assert.match(status(await kong.request('/w')), /hit; ttl=\d+$/)
+    assert.equal(requests.length, 2)
+  })
+
+  for (const [how, fail] of [
+    ['answers 503', () => ({ status: 503 })],
+    ['resets', () => Promise.reject(new Error('reset'))],
+    ['is too slow', () => new Promise<never>(() => {})],
+  ] as const)
+    it(`serves a stale answer when the service ${how}`, async () => {
+      answer = () => cacheable('answer', { 'cache-control': 'max-age=0, stale-if-error=60' })
+      await start({ fill_timeout_ms: 300 })
+      await kong.request('/w')
+      answer = fail
+      for (let i = 0; i < 3; i++) {
+        const stale = await kong.request('/w')
+        assert.equal(stale.status, 200)
+        assert.equal(stale.body, 'answer')
+        assert.match(status(stale), /detail=stale-if-error/)
+      }
+      assert.equal(kong.events.filter(({ type }) => type === 'cache.stale-served.v1').length, 1)
+    })
+
+  it('asks the service once for many who want the same at the same time', async () => {
+    let release = () => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    answer = async (_, count) => {
+      await held
+      return cacheable(`answer ${count}`)
+    }
+    await start({})
+    const all = Array.from({ length: 50 }, () => kong.request('/w'))
+    await until(() => requests.length > 0)
+    release()
+    const bodies = (await Promise.all(all)).map(({ body }) => body)
+    assert.deepEqual(new Set(bodies), new Set(['answer 1']))
+    assert.equal(requests.length, 1)
+  })
+
+  it('does not believe a mark of a client, and does not pass it on', async () => {
+    await start({})
+    const mark = { kind: 'fill', flight: 'x', primary: 'x', path: 'p', host: 'h', target: '/w', token: 't' }
+    const forged = Buffer.from(JSON.stringify(mark)).toString('base64url')
+    const first = await kong.request('/w', { headers: { 'sluice-cache-fill': forged } })
+    assert.equal(requests[0]?.headers['sluice-cache-fill'], undefined)
+    assert.equal(status(first), 'Sluice; fwd=miss; stored')
+    assert.match(status(await kong.request('/w')), /hit/)
+  })
+
+  it('lets events stream that it has no use for', async () => {
+    await start({})
+    const one = await kong.request('/w', { headers: { accept: 'text/event-stream' } })
+    assert.equal(one.headers['cache-status'], undefined)
+    assert.match(await kong.metrics(), /sluice_cache_requests_total\{outcome="bypass"\} 1/)
+  })
+
+  it('refuses a configuration that contradicts itself, and names the field', async () => {
+    await start({})
+    await kong.close()
+    await assert.rejects(start({ max_ttl: 0 }), /max_ttl/)
+    await start({ stale_if_error: 5 }, { env: {} })
+    assert.equal((await kong.request('/w')).status, 500)
+    assert.ok(kong.log.some(line => JSON.stringify(line).includes('config.stale_if_error')))
+    await kong.close()
+    await start({ keep_headers: ['Set-Cookie'] })
+    assert.equal((await kong.request('/w')).status, 500)
+  })
+
+  it('gives one consumer the answer of another only where it is shared', async () => {
+    const consumer = { username: 'eddie' }
+    await start({}, { consumer })
+    await kong.request('/w', { headers: { apikey: kong.apikey } })
+    const other = await kong.request('/w', { headers: { apikey: kong.apikey, authorization: 'Bearer b' } })
+    assert.match(status(other), /miss/)
+    await kong.close()
+    answer = (_, count) => cacheable(`answer ${count}`, { 'cache-control': 'public, max-age=60' })
+    await start({ shared: true }, { consumer })
+    await kong.request('/w', { headers: { apikey: kong.apikey } })
+    const same = await kong.request('/w', { headers: { apikey: kong.apikey, authorization: 'Bearer b' } })
+    assert.match(status(same), /hit/)
+  })
+
+  it('works over MsgPack:1 as well', async () => {
+    await start({}, { protocol: 'MsgPack:1' })
+    await kong.request('/w')
+    assert.match(status(await kong.request('/w')), /hit/)
+  })
+})
