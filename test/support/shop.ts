@@ -5,6 +5,7 @@ import jsonwebtoken from 'jsonwebtoken'
 import { readSettings } from '../../foundation/settings.ts'
 import { type RunningCatalogue, startCatalogue } from '../../management/catalogue/start.ts'
 import { projectFolder } from '../../ops/local/folders.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { plugin as upstreamToken } from '../../plugins/upstream-token/plugin.ts'
 import { rotate } from '../../plugins/upstream-token/rotation.ts'
 import { type EdgeGateway, startEdgeGateway } from './edge-gateway.ts'
@@ -45,7 +46,7 @@ export async function openShop(): Promise<Shop> {
   )
   const applied = await runSluice(
     ['apply', '-f', 'kong/desired/platform.yaml', '--admin-url', gateway.adminUrl],
-    { SLUICE_CATALOGUE_PORT: new URL(catalogue.url).port },
+    { CATALOGUE_PORT: new URL(catalogue.url).port },
   )
   if (applied.code !== 0) throw new Error(applied.stderr)
   for (const [name, { port }] of Object.entries({ users, products }))
@@ -68,7 +69,7 @@ export async function openShop(): Promise<Shop> {
 /** Its tokens are replaced on the way, since the services of the platform trust the keys of the tests. */
 function startSigningGateway(keys: string): Promise<EdgeGateway> {
   rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 0, revoke: false })
-  return startEdgeGateway({ plugins: [upstreamToken], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
+  return startEdgeGateway({ plugins: [upstreamToken, responseCache], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
 }
 
 /** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */
