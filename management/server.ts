@@ -14,7 +14,11 @@ import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { auditRoutes } from './live/audit-routes.ts'
+import { breakerRoutes } from './live/breaker-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
+import { limitRoutes } from './live/limit-routes.ts'
+import { overviewRoutes } from './live/overview-routes.ts'
 import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
@@ -40,6 +44,10 @@ const MODULES: readonly Module[] = [
   exportRoutes,
   apiRoutes,
   eventRoutes,
+  limitRoutes,
+  breakerRoutes,
+  auditRoutes,
+  overviewRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
