@@ -140,7 +140,7 @@ describe('the dashboard, in a browser', function () {
   it('refuses a bad value at its field, whether the form or the manager sees it', async () => {
     const at = await visit('editor')
     await at.go(`plugins/${await pluginId('qos')}`)
-    const field = at.field('/config/near_limit')
+    const field = at.field('/config/retry_jitter')
     for (const [bad, reason] of [
       ['many', /must be a number/],
       ['7', /between 0 and 1/],
