@@ -255,6 +255,13 @@ export const SETTINGS = {
     choices: ['adopt', 'report'],
     doc: 'what becomes of changes that were made to Kong past the manager: `adopt` takes them over, `report` lists them under /v1/drift',
   },
+  managerMetricsUrls: {
+    env: 'SLUICE_MANAGER_METRICS_URLS',
+    kind: 'urls',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: "what the overview is made of: /metrics of Kong's Status API and of the plugin servers, comma-separated",
+  },
   managerReadOnly: {
     env: 'SLUICE_MANAGER_READ_ONLY',
     kind: 'flag',
@@ -306,6 +313,7 @@ export interface Settings {
   readonly managerAllowUpstreams: string | undefined
   readonly managerEditorVaults: string | undefined
   readonly managerDrift: 'adopt' | 'report'
+  readonly managerMetricsUrls: readonly string[] | undefined
   readonly managerReadOnly: boolean
   /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
   readonly environment: Environment

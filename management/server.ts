@@ -18,6 +18,7 @@ import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
 import { limitRoutes } from './live/limit-routes.ts'
+import { overviewRoutes } from './live/overview-routes.ts'
 import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
@@ -46,6 +47,7 @@ const MODULES: readonly Module[] = [
   limitRoutes,
   breakerRoutes,
   auditRoutes,
+  overviewRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */

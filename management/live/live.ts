@@ -7,6 +7,7 @@ import { createStore } from '../../plugin-server/stores/create.ts'
 import type { Store } from '../../sdk/store.ts'
 import { Database } from '../database.ts'
 import { EventFeed } from './event-feed.ts'
+import { FiguresRing } from './figures-ring.ts'
 import { StoredEvents } from './stored-events.ts'
 
 /** An operator can wait longer than a request. */
@@ -23,6 +24,7 @@ export interface LiveOptions {
 /** What the gateway does now: its events, limits, breakers and figures. */
 export class Live {
   readonly feed: EventFeed
+  readonly figures: FiguresRing
   /** What the plugin servers share; undefined without SLUICE_REDIS_URL. */
   readonly store: Store | undefined
   /** Where the events are kept; undefined without SLUICE_POSTGRES_URL. */
@@ -30,7 +32,8 @@ export class Live {
   readonly #ownDatabase: Database | undefined
 
   constructor({ settings, database, clock, timers, log }: LiveOptions) {
-    const { postgresUrl, amqpUrl, redisUrl } = settings
+    const { postgresUrl, amqpUrl, redisUrl, managerMetricsUrls: urls = [] } = settings
+    this.figures = new FiguresRing({ urls, timers, now: () => clock.now() })
     this.store =
       redisUrl &&
       createStore(
@@ -45,6 +48,7 @@ export class Live {
   }
 
   async close(): Promise<void> {
+    this.figures.close()
     await this.feed.close()
     await this.store?.close()
     await this.#ownDatabase?.close()
