@@ -89,7 +89,7 @@ export interface AuditPage {
   readonly next: string | null
 }
 
-/** @param query `fingerprint` may come several times */
+/** @param query the questions of `/v1/audit` */
 export const searchAudit = (query: URLSearchParams, signal?: AbortSignal): Promise<AuditPage> =>
   client.get<AuditPage>(`/v1/audit?${query}`, signal)
 

@@ -32,6 +32,10 @@ const seed: Seed = async ({ admin }, url) => {
     },
   ])
     await admin('POST', '/services/dash-orders/plugins', plugin)
+  await admin('POST', '/plugins', {
+    name: 'prometheus',
+    config: { status_code_metrics: true, latency_metrics: true },
+  })
   await admin('PUT', '/consumers/alice', {})
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
   await admin('PUT', '/consumers/bob', { custom_id: MARKUP })
