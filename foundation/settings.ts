@@ -242,12 +242,25 @@ export const SETTINGS = {
     default: undefined,
     doc: 'networks (CIDR, comma-separated) to which services may point although they are loopback or link-local',
   },
+  managerEditorVaults: {
+    env: 'SLUICE_MANAGER_EDITOR_VAULTS',
+    kind: 'text',
+    default: undefined,
+    doc: 'prefixes of vaults (comma-separated) whose secrets editors may refer to; others are for admins',
+  },
   managerDrift: {
     env: 'SLUICE_MANAGER_DRIFT',
     kind: 'choice',
     default: 'adopt',
     choices: ['adopt', 'report'],
     doc: 'what becomes of changes that were made to Kong past the manager: `adopt` takes them over, `report` lists them under /v1/drift',
+  },
+  managerMetricsUrls: {
+    env: 'SLUICE_MANAGER_METRICS_URLS',
+    kind: 'urls',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: "what the overview is made of: /metrics of Kong's Status API and of the plugin servers, comma-separated",
   },
   managerReadOnly: {
     env: 'SLUICE_MANAGER_READ_ONLY',
@@ -298,7 +311,9 @@ export interface Settings {
   readonly managerPostgresUrl: string | undefined
   readonly managerSpoolDir: string
   readonly managerAllowUpstreams: string | undefined
+  readonly managerEditorVaults: string | undefined
   readonly managerDrift: 'adopt' | 'report'
+  readonly managerMetricsUrls: readonly string[] | undefined
   readonly managerReadOnly: boolean
   /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
   readonly environment: Environment

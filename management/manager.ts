@@ -6,6 +6,8 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import { BREAKER_EVENTS } from '../plugins/circuit-breaker/events.ts'
+import { QOS_EVENTS } from '../plugins/qos/events.ts'
 import { startCatalogue } from './catalogue/start.ts'
 import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
@@ -69,7 +71,7 @@ async function start(
   await database.migrate()
   const events: EventPipeline = createEventPipeline(
     { ...settings, spoolDir: settings.managerSpoolDir },
-    { clock, log, metrics, random, timers },
+    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS] },
   )
   endings.push(() => events.close())
   await events.start()
@@ -89,7 +91,10 @@ async function start(
     changes: changing.changes,
     history: new History(database),
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
+    mirror: changing.mirror,
     drift: changing.drift,
+    schemas: changing.schemas,
+    kong: changing.kong,
     live,
     events: events.publisher,
     readiness: changing.readiness,

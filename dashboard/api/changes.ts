@@ -46,6 +46,8 @@ export interface Change {
   readonly failure?: { readonly detail: string; readonly remedy?: string }
   readonly resolution?: { readonly actor: string; readonly reason: string; readonly at: string }
   readonly steps?: readonly Step[]
+  /** Of a list: what the first entities are called that it touches. */
+  readonly entities?: readonly string[]
   readonly stuck?: readonly Json[]
   /** How many changes come before it. */
   readonly position?: number

@@ -1,3 +1,4 @@
+import { PLUGIN_SCHEMA } from '../model/plugin-schema.ts'
 import type { EntitySchema, Json } from '../model/schema.ts'
 import { client } from './session.ts'
 
@@ -42,15 +43,17 @@ function schemaAt(path: string): Promise<EntitySchema> {
   return asked
 }
 
-export const schemaOf = (kind: string): Promise<EntitySchema> => schemaAt(`/v1/schemas/${kind}`)
+/** At the path of the schema of plugins stand their names instead. */
+export const schemaOf = (kind: string): Promise<EntitySchema> =>
+  kind === 'plugins' ? Promise.resolve(PLUGIN_SCHEMA) : schemaAt(`/v1/schemas/${kind}`)
 
 export const pluginSchema = (name: string): Promise<EntitySchema> =>
   schemaAt(`/v1/schemas/plugins/${encodeURIComponent(name)}`)
 
 /** The plugins that the gateway offers. */
 export const pluginNames = async (): Promise<readonly string[]> => {
-  const body = await client.get<{ data: readonly (string | { name: string })[] }>('/v1/schemas/plugins')
-  return body.data.map(one => (typeof one === 'string' ? one : one.name)).toSorted()
+  const { data } = await client.get<{ data: readonly string[] }>('/v1/schemas/plugins')
+  return data.toSorted()
 }
 
 /** How long the name of another entity is good. */

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
 import { escapePointer, isMasked, isSecret, type RecordNode, unsetNode, withField } from '../model/form.ts'
+import type { FieldSchema } from '../model/schema.ts'
 import { type FieldProps, type FormContext, type Ids, unsetText } from './context.ts'
 import { ChoiceField, JsonField, NumberField, SecretField, TextField } from './inputs.tsx'
 import { ListField } from './list.tsx'
@@ -33,11 +34,14 @@ export function Field(props: FieldProps) {
   const fault = form.faults.get(pointer)
   const { required = false, description } = node.schema
   const isGroup = node.kind === 'record' || node.kind === 'map' || node.kind === 'list'
+  const { elements, values } = node.schema
+  // Fields within fields need the whole width.
+  const isWide = node.kind === 'record' || [elements, values].some(part => part && isNested(part))
   const Outer = isGroup ? 'fieldset' : 'div'
   const Label = isGroup ? 'legend' : 'label'
   return (
     <Outer
-      class={`field ${node.kind}`}
+      class={isWide ? 'field wide' : 'field'}
       data-pointer={pointer}
       {...(isGroup && { 'aria-describedby': ids.help })}
     >
@@ -66,6 +70,8 @@ export function Field(props: FieldProps) {
     </Outer>
   )
 }
+
+const isNested = ({ type = '' }: FieldSchema): boolean => ['record', 'map', 'array', 'set'].includes(type)
 
 const isFixed = (pointer: string, { fixed }: FormContext): boolean => fixed.has(pointer.slice(1))
 

@@ -56,7 +56,7 @@ export function EntityForm({ schema, node, onChange, context, onSubmit, actions 
         ))}
       </div>
       {isJson ? (
-        <div class="field json">
+        <div class="json">
           <textarea
             class="code"
             aria-label="JSON"

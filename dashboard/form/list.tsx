@@ -54,8 +54,10 @@ function ElementsField({ name, pointer, node, onChange, form }: FieldProps<ListN
       {node.presence === 'set' && items.length === 0 && <p class="muted">empty list</p>}
       {items.map((item, i) => {
         const itemName = `${name} ${i + 1}`
+        const isNested = item.kind === 'record' || item.kind === 'map' || item.kind === 'list'
         return (
           <div class="element" key={i} role="group" aria-label={itemName} data-pointer={`${pointer}/${i}`}>
+            {isNested && <span class="element-title">{itemName}</span>}
             <div class="edit">
               <form.Editor
                 name={itemName}

@@ -30,6 +30,13 @@ export function patchOf(schema: FieldSchema, before: Json, after: Json): Json {
   return patch
 }
 
+/** A value without what its schema does not know: deprecated fields that Kong derives from others. */
+export function knownPart(schema: FieldSchema, value: unknown): unknown {
+  if (schema.type !== 'record' || !schema.fields || !isObject(value)) return value
+  const known = namedFields(schema.fields).filter(([name]) => Object.hasOwn(value, name))
+  return Object.fromEntries(known.map(([name, field]) => [name, knownPart(field, value[name])]))
+}
+
 /** One leaf that differs. */
 export interface Difference {
   /** As people write it: `config.limits.0.requests`. */

@@ -179,6 +179,7 @@ export const kindOfSchema = (schema: string): KindView | undefined =>
 
 /** What a person knows an entity by. */
 export function labelOf({ shownBy }: Pick<KindView, 'shownBy'>, row: Json): string {
-  for (const name of shownBy) if (typeof row[name] === 'string' && row[name] !== '') return String(row[name])
-  return String(row.id ?? '').slice(0, 8)
+  const id = String(row.id ?? '').slice(0, 8)
+  const named = shownBy.find(name => name !== 'id' && typeof row[name] === 'string' && row[name] !== '')
+  return named === undefined ? id : String(row[named])
 }

@@ -144,7 +144,7 @@ function AuditTable({ rows }: { rows: readonly AuditRecord[] }) {
       rows={rows}
       keyOf={({ id }) => id}
       columns={[
-        { head: 'Time', cell: ({ time }) => formatTime(time) },
+        { head: 'Time', isShort: true, cell: ({ time }) => formatTime(time) },
         {
           head: 'Outcome',
           cell: row => {

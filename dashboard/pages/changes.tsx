@@ -45,6 +45,7 @@ export function ChangesPage() {
           columns={[
             {
               head: 'When',
+              isShort: true,
               cell: change => (
                 <Link to={['changes', change.id]}>{formatAgo(change.created_at, Date.now())}</Link>
               ),
@@ -54,10 +55,7 @@ export function ChangesPage() {
               cell: ({ state }) => <Badge tone={toneOfChange(state)}>{WORD_OF_CHANGE[state] ?? state}</Badge>,
             },
             { head: 'Who', cell: ({ actor }) => actor },
-            {
-              head: 'Request',
-              cell: change => (change.undo_of ? 'Undo of another change' : (change.origin ?? '')),
-            },
+            { head: 'What', cell: whatOf },
             { head: 'Reason', cell: ({ reason }) => reason ?? <span class="muted">–</span> },
           ]}
         />
@@ -72,4 +70,12 @@ export function ChangesPage() {
       )}
     </Page>
   )
+}
+
+const MOST_NAMED = 3
+
+function whatOf({ undo_of: undoOf, entities = [], origin = '' }: Change): string {
+  const named = entities.slice(0, MOST_NAMED).join(', ') || origin
+  const more = entities.length > MOST_NAMED ? ' and others' : ''
+  return `${undoOf ? 'Undo: ' : ''}${named}${more}`
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useId, useState } from 'preact/hooks'
 import type { Change } from '../api/changes.ts'
 import type { ApiProblem } from '../api/client.ts'
 import { pluginNames } from '../api/entities.ts'
@@ -167,20 +167,15 @@ interface InputProps {
   readonly type?: 'text' | 'url'
 }
 
-function Input({
-  label,
-  help,
-  value,
-  onType,
-  placeholder = '',
-  pattern,
-  isOptional = false,
-  type = 'text',
-}: InputProps) {
+function Input({ label, help, value, onType, ...rest }: InputProps) {
+  const id = useId()
+  const { placeholder = '', pattern, isOptional = false, type = 'text' } = rest
   return (
-    <label class="wizard-field">
-      <span>{label}</span>
+    <div class="wizard-field">
+      <label htmlFor={id}>{label}</label>
       <input
+        id={id}
+        aria-describedby={`${id}-help`}
         {...(type === 'url' ? ({ type } as const) : ({ type } as const))}
         required={!isOptional}
         value={value}
@@ -189,8 +184,10 @@ function Input({
         spellcheck={false}
         onInput={({ currentTarget }) => onType(currentTarget.value)}
       />
-      <span class="help">{help}</span>
-    </label>
+      <span class="help" id={`${id}-help`}>
+        {help}
+      </span>
+    </div>
   )
 }
 

@@ -21,7 +21,7 @@ export function Steps({ steps }: { steps: readonly Step[] }) {
             <strong>{ACTIONS[step.action] ?? step.action}</strong> {step.label}{' '}
             {step.state !== undefined && <Badge tone={toneOf(step.state)}>{step.state}</Badge>}
           </p>
-          <Fields step={step} />
+          <Fields step={step} isAlone={steps.length === 1} />
           {step.irreversible !== undefined && <p class="fault">Cannot be undone: {step.irreversible}</p>}
         </li>
       ))}
@@ -34,7 +34,8 @@ const toneOf = (state: string) => (state === 'done' ? 'good' : state === 'undone
 /** Times that Kong stamps itself say nothing. */
 const STAMPED = new Set(['created_at', 'updated_at', 'id'])
 
-function Fields({ step }: { step: Step }) {
+/** @param isAlone nothing else is to be seen, so that all of it may be */
+function Fields({ step, isAlone }: { readonly step: Step; readonly isAlone: boolean }) {
   const changes =
     step.changes ??
     differences(step.before ?? undefined, step.after ?? undefined).map(({ path, ...rest }) => ({
@@ -47,7 +48,14 @@ function Fields({ step }: { step: Step }) {
     // A field that is not set is no news of something that is made or goes.
     .filter(({ before, after }) => (before ?? null) !== (after ?? null))
   if (leaves.length === 0) return null
-  return <DifferenceTable leaves={leaves} action={step.action} />
+  const table = <DifferenceTable leaves={leaves} action={step.action} />
+  if (step.action === 'update' || isAlone) return table
+  return (
+    <details>
+      <summary>{leaves.length === 1 ? '1 field' : `${leaves.length} fields`}</summary>
+      {table}
+    </details>
+  )
 }
 
 interface DifferenceTableProps {

@@ -3,9 +3,15 @@ import { ApiProblem } from '../api/client.ts'
 
 export type Tone = 'good' | 'bad' | 'warning' | 'plain'
 
-export function Notice({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+interface NoticeProps {
+  readonly tone: Tone
+  readonly class?: string
+  readonly children: ComponentChildren
+}
+
+export function Notice({ tone, class: extra = '', children }: NoticeProps) {
   return (
-    <div class={`notice ${tone}`} role={tone === 'bad' ? 'alert' : 'status'}>
+    <div class={`notice ${tone} ${extra}`} role={tone === 'bad' ? 'alert' : 'status'}>
       {children}
     </div>
   )

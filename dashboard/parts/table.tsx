@@ -3,6 +3,8 @@ import type { ComponentChildren } from 'preact'
 export interface Column<T> {
   readonly head: string
   readonly cell: (row: T) => ComponentChildren
+  /** It is not wrapped: times, states. */
+  readonly isShort?: boolean
   /** Numbers stand on the right. */
   readonly isNumber?: boolean
 }
@@ -33,8 +35,8 @@ export function Table<T>({ label, columns, rows, keyOf }: TableProps<T>) {
         <tbody>
           {rows.map(row => (
             <tr key={keyOf(row)}>
-              {columns.map(({ head, cell, isNumber }) => (
-                <td key={head} class={isNumber ? 'number' : undefined}>
+              {columns.map(({ head, cell, isNumber, isShort }) => (
+                <td key={head} class={isNumber ? 'number' : isShort ? 'short' : undefined}>
                   {cell(row)}
                 </td>
               ))}

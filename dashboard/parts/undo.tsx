@@ -7,7 +7,7 @@ import { Progress } from './review.tsx'
 /** Says that a change is in force, and takes it back with one click. */
 export function Applied({ change, onUndone, text }: { change: Change; onUndone: () => void; text: string }) {
   return (
-    <Notice tone="good">
+    <Notice tone="good" class="applied">
       <p>
         <strong>{text}</strong> <Link to={['changes', change.id]}>See the change</Link>
       </p>

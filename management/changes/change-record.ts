@@ -1,4 +1,5 @@
 import type { KindName } from '../../kong/reconcile/kinds.ts'
+import type { Role } from '../http/access.ts'
 import type { ProblemBody } from '../http/problem.ts'
 import type { Operation } from './operation.ts'
 
@@ -34,6 +35,8 @@ export interface ChangeRequest {
   /** A file in decK's format instead. */
   readonly file?: { readonly text: string; readonly selectTags: readonly string[] }
   readonly acceptsIrreversible: boolean
+  /** Of whoever asks: some things are for admins. */
+  readonly role: Role
 }
 
 /** Who asks, and why. */

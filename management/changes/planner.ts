@@ -49,7 +49,11 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
   const current = key === undefined ? undefined : await state.find(kind, key)
   if (!mayGoOn(state, operation, current)) return undefined
   const write = { operation, kind: KINDS[kind], schema }
-  if (!current) return planCreation(state, write)
+  if (!current) {
+    const target = await planCreation(state, write)
+    if (!target) state.noteFailed(KINDS[kind], operation.body)
+    return target
+  }
   if (action !== 'delete') return planUpdate(state, write, current)
   await planDeletion(state, current, pointer)
   return { kind, id: current.id }

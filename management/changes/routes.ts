@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { isUuid } from '../../foundation/uuid.ts'
 import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
+import { operatorOf } from '../http/access.ts'
 import { askerOf } from '../http/asker.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -151,8 +152,9 @@ async function undoChange(request: FastifyRequest, reply: FastifyReply, parts: P
   const asked = {
     operations: undoOperations(steps, parts.clock.now() / 1_000),
     acceptsIrreversible: irreversible === 'accept',
+    role: operatorOf(request).role,
   }
-  return submitChange(parts, request, reply, asked, change.id)
+  return submitChange(parts, request, reply, asked, { undoOf: change.id })
 }
 
 async function retryChange(request: FastifyRequest, reply: FastifyReply, parts: Parts): Promise<unknown> {

@@ -162,21 +162,19 @@ describe('the history of changes', function () {
       name: `stuck-${Math.random()}`,
       host: 'h',
     })
-    // The two steps run side by side; the second PATCH is that of the undo.
     let patches = 0
-    faulty.decide = (method, path) => {
-      if (method === 'POST' && path.startsWith('/consumers')) return 'pass'
-      if (method === 'PUT' && path.startsWith('/consumers'))
-        return {
-          status: 400,
-          body: { message: 'refused', code: 2, name: 'schema violation', fields: { username: 'no' } },
-        }
-      if (method === 'PATCH' && path.includes(service.id) && ++patches > 1)
-        return {
-          status: 400,
-          body: { message: 'refused', code: 2, name: 'schema violation', fields: { port: 'no' } },
-        }
-      return 'pass'
+    const refusal = (field: string) => ({
+      status: 400,
+      body: { message: 'refused', code: 2, name: 'schema violation', fields: { [field]: 'no' } },
+    })
+    faulty.decide = async (method, path) => {
+      if (method === 'PUT' && path.startsWith('/consumers')) {
+        await until('the service was changed', () => kong.state.get('services', service.id)?.port === 77)
+        return refusal('username')
+      }
+      // The first one makes the change, the others are to undo it.
+      const isUndo = method === 'PATCH' && path.includes(service.id) && ++patches > 1
+      return isUndo ? refusal('port') : 'pass'
     }
     const failed = await call('POST', '/v1/changes', {
       operations: [

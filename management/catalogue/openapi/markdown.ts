@@ -5,8 +5,8 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})/
 const HTML = /<(?:\/?[a-z][^<>]*|!--[\s\S]*?--|![a-z][^<>]*|\?[\s\S]*?\?|!\[CDATA\[[\s\S]*?\]\])>/gi
 const AUTOLINK = /<(?:https?:\/\/|mailto:)[^\s<>]*>/gi
 /** Where Markdown names an address: `](…` and `[name]: …`. Browsers skip white space and control characters in a scheme. */
-const LINK = /(\]\(\s*<?|^\s{0,3}\[[^\]]+\]:\s*<?)([^\s)>]*)/gm
-const SAFE = /^(?:https?:|mailto:|#|\/(?!\/)|\.|[^:]*$)/i
+const LINK = /(\]\(\s*<?|^\s{0,3}\[[^\]]+\]:\s*<?)((?:[^\s()>]|\([^\s()]*\))*)/gm
+const SAFE = /^(?:https?:|mailto:|(?!\/\/)[^:]*$)/i
 
 /** @returns the text with its code as it was, HTML elsewhere removed */
 export function withoutHtml(text: string): string {

@@ -31,7 +31,7 @@ function readText(text: string): unknown {
     if (/^\s*[{[]/.test(text)) throw new DocumentRefused(`is not valid JSON: ${messageOf(error)}`)
   }
   try {
-    return parse(text, { maxAliasCount: MAX_ALIASES, logLevel: 'silent' })
+    return parse(text, { maxAliasCount: MAX_ALIASES, logLevel: 'error' })
   } catch (error) {
     throw new DocumentRefused(`is neither JSON nor YAML: ${messageOf(error).split('\n')[0]}`)
   }

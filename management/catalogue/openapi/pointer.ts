@@ -28,25 +28,33 @@ export function follow(document: Node, value: unknown): Node {
 
 const COMPONENT = /^#\/components\/([^/]+)\/([^/]+)/
 
+/** Put in again and again, a page of references can become gigabytes. */
+const MAX_PUT_IN = 1_000
+
 /**
  * Puts in what references point to beside the components (`#/paths/…`): paths change their names, and so do
  * operations.
  *
- * @throws DocumentRefused for a circle of them
+ * @throws DocumentRefused for a circle of them, and for more than a thousand
  */
-export function inlineReferences(document: Node, depth = 0): Node {
-  if (depth > MAX_STEPS) throw new DocumentRefused('has references in a circle')
-  let found = false
-  const inlined = rewrite(document, node => {
-    const reference = textOf(node.$ref)
-    if (reference === undefined || COMPONENT.test(reference)) return node
-    found = true
-    const target = resolve(document, reference)
-    if (!isNode(target))
-      throw new DocumentRefused(`refers to ${JSON.stringify(reference.slice(0, 200))}, which is not there`)
-    return target
-  })
-  return found ? inlineReferences(nodeOf(inlined), depth + 1) : document
+export function inlineReferences(document: Node): Node {
+  let inlined = document
+  for (let round = 0, count = 0; ; round++) {
+    const before = count
+    inlined = nodeOf(
+      rewrite(inlined, node => {
+        const reference = textOf(node.$ref)
+        if (reference === undefined || COMPONENT.test(reference)) return node
+        count++
+        if (round > MAX_STEPS || count > MAX_PUT_IN)
+          throw new DocumentRefused('has references in a circle, or too many')
+        const target = resolve(document, reference)
+        if (isNode(target)) return target
+        throw new DocumentRefused(`refers to ${JSON.stringify(reference.slice(0, 200))}, which is not there`)
+      }),
+    )
+    if (count === before) return inlined
+  }
 }
 
 /** Where a reference points among the components: `['schemas', 'Pet']`. */

@@ -48,12 +48,9 @@ ${operations.map(one => details(document, one))}
 </section>
 `
 
-const details = (
-  document: Node,
-  { method, path, operation }: Shown,
-): Html => html`<details id="${anchorOf(method, path)}">
+const details = (document: Node, { method, path, operation }: Shown): Html => html`<details>
 <summary><b class="method ${method}">${method.toUpperCase()}</b> <code>${path}</code> <span>${textOf(operation.summary)}</span>${operation.deprecated === true && html` <strong class="tag">deprecated</strong>`}</summary>
-<div class="body">
+<div class="body" id="${anchorOf(method, path)}">
 ${prose(operation.description)}
 ${servers(operation)}
 <p><b>Authentication:</b> ${authentication(document, operation)}</p>
@@ -115,5 +112,5 @@ const responses = (document: Node, list: Node): Html =>
 const schemas = (document: Node): readonly Html[] =>
   Object.entries(nodeOf(nodeOf(document.components).schemas)).map(
     ([name, schema]) =>
-      html`<details id="${anchorOf('schema', name)}"><summary><code>${name}</code></summary><div class="body">${schemaOutline(schema)}</div></details>`,
+      html`<details><summary><code>${name}</code></summary><div class="body" id="${anchorOf('schema', name)}">${schemaOutline(schema)}</div></details>`,
   )
