@@ -81,7 +81,8 @@ export const ERRORS = {
   SLUICE_MANAGER_MEDIA_TYPE: 'Send application/json, or application/yaml where a file is expected.',
   SLUICE_MANAGER_TOO_MANY: 'Wait as long as the header `Retry-After` says.',
   SLUICE_MANAGER_FAILED: 'The change was undone; correct what is named, and send it again.',
-  SLUICE_MANAGER_UNAVAILABLE: 'Check PostgreSQL and Kong (`/readyz` names what is missing), and try again.',
+  SLUICE_MANAGER_UNAVAILABLE:
+    'Check what the detail names (`/readyz` names what else is missing), and try again.',
   SLUICE_MANAGER_READ_ONLY: 'Make the change where the configuration comes from, or end the read-only mode.',
   SLUICE_MANAGER_INTERNAL: 'Look into the log of the manager; nothing of the request was applied half.',
   SLUICE_MANAGER_SCHEMA: 'Use a database of its own, or the version of Sluice that made its tables.',

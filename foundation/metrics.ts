@@ -7,6 +7,7 @@ export type Label =
   | 'outcome'
   | 'service'
   | 'route'
+  | 'status'
   | 'tier'
   | 'limit'
   | 'state'

@@ -139,7 +139,7 @@ export const SETTINGS = {
     kind: 'url',
     default: undefined,
     schemes: ['http', 'https'],
-    doc: "Kong's own proxy, for plugins that call through it (cache, aggregate)",
+    doc: "Kong's own proxy, for those that call through it (cache, aggregate, catalogue)",
   },
   loopbackSecret: {
     env: 'SLUICE_LOOPBACK_SECRET',
@@ -196,6 +196,18 @@ export const SETTINGS = {
     default: '127.0.0.1:9543',
     doc: 'host and port of the management API and the dashboard; anything but loopback needs TLS in front of it',
   },
+  catalogueListen: {
+    env: 'SLUICE_CATALOGUE_LISTEN',
+    kind: 'address',
+    default: '127.0.0.1:9544',
+    doc: 'host and port of the catalogue (list of APIs, merged OpenAPI document), read only and without a login; `off` for none',
+  },
+  catalogueAppDir: {
+    env: 'SLUICE_CATALOGUE_APP_DIR',
+    kind: 'path',
+    default: undefined,
+    doc: 'folder of static files that the catalogue serves below /app/; unset: none',
+  },
   managerPublicUrl: {
     env: 'SLUICE_MANAGER_PUBLIC_URL',
     kind: 'url',
@@ -230,12 +242,25 @@ export const SETTINGS = {
     default: undefined,
     doc: 'networks (CIDR, comma-separated) to which services may point although they are loopback or link-local',
   },
+  managerEditorVaults: {
+    env: 'SLUICE_MANAGER_EDITOR_VAULTS',
+    kind: 'text',
+    default: undefined,
+    doc: 'prefixes of vaults (comma-separated) whose secrets editors may refer to; others are for admins',
+  },
   managerDrift: {
     env: 'SLUICE_MANAGER_DRIFT',
     kind: 'choice',
     default: 'adopt',
     choices: ['adopt', 'report'],
     doc: 'what becomes of changes that were made to Kong past the manager: `adopt` takes them over, `report` lists them under /v1/drift',
+  },
+  managerMetricsUrls: {
+    env: 'SLUICE_MANAGER_METRICS_URLS',
+    kind: 'urls',
+    default: undefined,
+    schemes: ['http', 'https'],
+    doc: "what the overview is made of: /metrics of Kong's Status API and of the plugin servers, comma-separated",
   },
   managerReadOnly: {
     env: 'SLUICE_MANAGER_READ_ONLY',
@@ -279,12 +304,16 @@ export interface Settings {
   readonly adminUrl: string
   /** Undefined when switched off. */
   readonly managerListen: Address | undefined
+  readonly catalogueListen: Address | undefined
+  readonly catalogueAppDir: string | undefined
   readonly managerPublicUrl: string | undefined
   readonly managerKey: string | undefined
   readonly managerPostgresUrl: string | undefined
   readonly managerSpoolDir: string
   readonly managerAllowUpstreams: string | undefined
+  readonly managerEditorVaults: string | undefined
   readonly managerDrift: 'adopt' | 'report'
+  readonly managerMetricsUrls: readonly string[] | undefined
   readonly managerReadOnly: boolean
   /** All variables of Sluice as they were read: plugins declare settings of their own. Holds secrets. */
   readonly environment: Environment

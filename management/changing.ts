@@ -18,6 +18,7 @@ import type { Database } from './database.ts'
 import type { FaultPoint } from './fault-point.ts'
 import { DriftStore } from './mirror/drift-store.ts'
 import { MirrorStore } from './mirror/store.ts'
+import { policyOf } from './policy/of-settings.ts'
 import { Readiness } from './readiness.ts'
 import { KongSchemas } from './schemas.ts'
 import { Sealer } from './sealer.ts'
@@ -77,6 +78,7 @@ export class Changing {
       newId: randomUUID,
       drift: settings.managerDrift,
       driftStore: this.drift,
+      policy: policyOf(settings, timers, clock),
       queue: () => this.#queue,
     }
     const holder = new Holder(

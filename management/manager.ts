@@ -6,6 +6,10 @@ import { createLogger, type Logger } from '../foundation/log.ts'
 import { createMetrics, type Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
+import { BREAKER_EVENTS } from '../plugins/circuit-breaker/events.ts'
+import { QOS_EVENTS } from '../plugins/qos/events.ts'
+import { startCatalogue } from './catalogue/start.ts'
+import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
 import { Database } from './database.ts'
@@ -67,7 +71,7 @@ async function start(
   await database.migrate()
   const events: EventPipeline = createEventPipeline(
     { ...settings, spoolDir: settings.managerSpoolDir },
-    { clock, log, metrics, random, timers },
+    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS] },
   )
   endings.push(() => events.close())
   await events.start()
@@ -85,9 +89,13 @@ async function start(
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
     access: new OperatorAccess(settings, database, events.publisher, clock),
     changes: changing.changes,
+    history: new History(database),
     reads: new EntityReads(database, changing.sealer, () => clock.now()),
-    live,
+    mirror: changing.mirror,
     drift: changing.drift,
+    schemas: changing.schemas,
+    kong: changing.kong,
+    live,
     events: events.publisher,
     readiness: changing.readiness,
     problems: () => events.problems(),
@@ -96,6 +104,7 @@ async function start(
   endings.push(() => app.close())
   const url = await listen(app, settings)
   log.info({ url, pid: process.pid }, 'managing')
+  await openCatalogue(settings, { ...common, endings })
   return {
     url,
     get isHolding() {
@@ -108,6 +117,16 @@ async function start(
 function textOf(metrics: Metrics, measured: ManagerMetrics): Promise<string> {
   measured.refresh()
   return metrics.text()
+}
+
+/** Without Kong's proxy there is no catalogue: documents are fetched through it. */
+async function openCatalogue(
+  settings: Settings,
+  { log, timers, endings }: { log: Logger; timers: Timers; endings: (() => Promise<void>)[] },
+): Promise<void> {
+  if (!settings.catalogueListen || settings.proxyUrl === undefined) return
+  const catalogue = await startCatalogue(settings, { log, timers })
+  endings.push(() => catalogue.close())
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there is no URL. */

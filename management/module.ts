@@ -6,14 +6,18 @@ import type { Logger } from '../foundation/log.ts'
 import type { Metrics } from '../foundation/metrics.ts'
 import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
+import type { AdminClient } from '../kong/admin/client.ts'
 import type { EventPublisher } from '../sdk/event.ts'
 import type { Changes } from './changes/changes.ts'
+import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
 import type { EntityReads } from './entities/reads.ts'
 import type { Live } from './live/live.ts'
 import type { DriftStore } from './mirror/drift-store.ts'
+import type { MirrorStore } from './mirror/store.ts'
 import type { OperatorAccess } from './operators/operator-access.ts'
 import type { Readiness } from './readiness.ts'
+import type { KongSchemas } from './schemas.ts'
 
 /** The server, as the routes of a module see it. */
 export type App = FastifyInstance<
@@ -30,9 +34,14 @@ export interface Parts {
   readonly database: Database
   readonly access: OperatorAccess
   readonly changes: Changes
+  readonly history: History
   readonly reads: EntityReads
-  readonly live: Live
+  readonly mirror: MirrorStore
   readonly drift: DriftStore
+  /** Kong's schemas, as they are needed. */
+  readonly schemas: KongSchemas
+  readonly kong: AdminClient
+  readonly live: Live
   readonly events: EventPublisher
   readonly clock: Clock
   readonly timers: Timers

@@ -3,15 +3,22 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
+import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
+import { exportRoutes } from './entities/export-routes.ts'
 import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
+import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { auditRoutes } from './live/audit-routes.ts'
+import { breakerRoutes } from './live/breaker-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
+import { limitRoutes } from './live/limit-routes.ts'
+import { overviewRoutes } from './live/overview-routes.ts'
 import { driftRoutes } from './mirror/drift-routes.ts'
 import type { App, Module, Parts } from './module.ts'
 import { authenticateBy } from './operators/authenticate.ts'
@@ -19,6 +26,7 @@ import { operatorsRoutes } from './operators/operators-routes.ts'
 import { operatorRoutes } from './operators/routes.ts'
 import { sessionRoutes } from './operators/session-routes.ts'
 import { tokenRoutes } from './operators/token-routes.ts'
+import { serveDashboard } from './static.ts'
 
 /** The subjects of the API, a line each. */
 const MODULES: readonly Module[] = [
@@ -32,7 +40,14 @@ const MODULES: readonly Module[] = [
   changeRoutes,
   submitRoutes,
   driftRoutes,
+  schemaRoutes,
+  exportRoutes,
+  apiRoutes,
   eventRoutes,
+  limitRoutes,
+  breakerRoutes,
+  auditRoutes,
+  overviewRoutes,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
@@ -73,6 +88,7 @@ export async function createServer(parts: Parts): Promise<App> {
   await app.register(cookie)
   await app.register(swagger, OPENAPI)
   guardRoutes(app, authenticateBy(parts.access), parts.access.trail.refused)
+  await serveDashboard(app)
   for (const module of MODULES) await module(app, parts)
   app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
     app.swagger(),

@@ -64,11 +64,19 @@ export interface PhaseContext<Config, Memory, Instance> {
    * late, or Kong goes away meanwhile.
    */
   readonly onRollback: (undo: Undo) => void
+  /** Milliseconds since the event began, with those of the members before this one. */
+  readonly elapsedMs: () => number
 }
+
+/** What all events of an instance and phase share. */
+export type SharedContext<Config, Memory, Instance> = Omit<
+  PhaseContext<Config, Memory, Instance>,
+  'onRollback' | 'elapsedMs'
+>
 
 export type Needs<Config, Memory, Instance> =
   | readonly Need[]
-  | ((context: Omit<PhaseContext<Config, Memory, Instance>, 'onRollback'>) => readonly Need[])
+  | ((context: SharedContext<Config, Memory, Instance>) => readonly Need[])
 
 /** Takes back what a handler did. Must not throw, and can ask Kong nothing any more. */
 export type Undo = () => void
@@ -112,8 +120,8 @@ export interface PluginDefinition<
   readonly noScope?: readonly ('consumer' | 'route' | 'service')[]
   /** Default of the failure policy; a field `on_error` of the configuration overrides it. */
   readonly onError?: FailurePolicy
-  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. */
-  readonly deadlineMs?: Readonly<Partial<Record<Phase, number>>>
+  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. It may depend on the configuration. */
+  readonly deadlineMs?: Readonly<Partial<Record<Phase, number | ((config: Static<Schema>) => number)>>>
   /** The types of the events that the plugin publishes, with the schemas of their data. */
   readonly events?: readonly EventType[]
   /**

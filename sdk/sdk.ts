@@ -49,6 +49,7 @@ export type {
   PhaseContext,
   PhaseHandler,
   PluginDefinition,
+  SharedContext,
   Undo,
 } from './definition.ts'
 export type { EventDraft, EventPublisher, EventType } from './event.ts'

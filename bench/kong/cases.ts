@@ -19,6 +19,8 @@ export interface RedisAddress {
 }
 
 interface Ports {
+  /** For files that plugins write. */
+  readonly folder: string
   readonly upstream: number
   readonly redis: RedisAddress
   readonly log: number
@@ -48,7 +50,7 @@ function rateLimiting(
   return { name: 'rate-limiting', config: { policy, limit_by: 'consumer', ...counts, ...redis } }
 }
 
-export function casesOf({ redis, log }: Ports): Case[] {
+export function casesOf({ redis, log, folder }: Ports): Case[] {
   const one = (name: string, title: string, ...plugins: object[]): Case => ({ name, title, plugins })
   const qos = (config: object) => ({ name: 'qos', config })
   const all = { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} }
@@ -107,6 +109,21 @@ export function casesOf({ redis, log }: Ports): Case[] {
     one('sluice-token-lean', 'sluice with upstream-token without a user', {
       name: 'sluice',
       config: { ...all, upstream_token: { claims_from: [] } },
+    }),
+    one('file-log', "Kong's file-log", { name: 'file-log', config: { path: `${folder}/file-log.jsonl` } }),
+    one('request-log', 'request-log, lines', { name: 'request-log', config: { trace: false } }),
+    one('request-log-trace', 'request-log, lines and traces', { name: 'request-log', config: {} }),
+    one('sluice-log', 'sluice with request-log, lines', {
+      name: 'sluice',
+      config: { ...all, request_log: { trace: false } },
+    }),
+    one('sluice-trace', 'sluice with request-log, lines and traces', {
+      name: 'sluice',
+      config: { ...all, request_log: {} },
+    }),
+    one('sluice-all', 'sluice with upstream-token and request-log', {
+      name: 'sluice',
+      config: { ...all, upstream_token: { claims_from: [] }, request_log: {} },
     }),
     one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
     one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),

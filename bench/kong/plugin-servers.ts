@@ -11,6 +11,7 @@ const OURS = [
   'circuit-breaker',
   'key-auth-audit',
   'upstream-token',
+  'request-log',
   'sluice',
   'calls-0',
   'calls-2',

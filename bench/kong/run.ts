@@ -40,6 +40,9 @@ const GOALS: readonly (readonly [ours: string, peer: string, goal: number])[] = 
   ['qos-strict', 'pdk-qos', 1.5],
   ['calls-2', 'pdk-calls-2', 1.5],
   ['sluice', 'rl-and-log', 1.7],
+  ['sluice-log', 'rl-and-log', 1.05],
+  ['token', 'header', 1],
+  ['request-log', 'file-log', 1],
   ['reject-qos', 'reject-rl-redis', 1],
 ]
 
@@ -54,7 +57,7 @@ const address = {
   port: Number(port),
   ...(password !== '' && { password: decodeURIComponent(password) }),
 }
-const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port }).filter(
+const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port, folder }).filter(
   ({ name }) => ONLY?.includes(name) ?? true,
 )
 const results = new Map<string, Measured[]>(cases.map(({ name }) => [name, []]))
@@ -63,6 +66,9 @@ const redisClient = new Redis(redis.url)
 const servers = preparePluginServers(folder, {
   SLUICE_REDIS_URL: redis.url,
   SLUICE_FINGERPRINT_SECRET: 'a secret for the benchmark, 32 bytes',
+  SLUICE_REQUEST_LOG_FILE: path.join(folder, 'requests.jsonl'),
+  // It takes what a collector would.
+  SLUICE_OTLP_URL: `http://127.0.0.1:${upstream.port}`,
 })
 
 interface Measured extends Load {

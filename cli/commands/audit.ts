@@ -2,10 +2,11 @@ import { Command, Option } from 'commander'
 import { type AuditAnswer, type AuditQuestion, askAudit } from '../../events/postgres/audit.ts'
 import { SluiceError } from '../../foundation/errors.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import { fingerprintsOf } from '../../management/live/fingerprints.ts'
 import { readTime } from '../format/span.ts'
 import { layOutTable } from '../format/table.ts'
 import { withDatabase } from '../wiring/database.ts'
-import { fingerprintsOf, readKey } from './fingerprint.ts'
+import { readKey } from './fingerprint.ts'
 
 interface AuditFlags {
   readonly consumer?: string

@@ -1,8 +1,9 @@
 import { userInfo } from 'node:os'
 import { Command } from 'commander'
+import { shownBreaker } from '../../management/live/shown-breaker.ts'
 import { findBreaker, listBreakers, orderMode } from '../../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../../plugins/circuit-breaker/mode.ts'
-import { describeBreaker, renderBreakers, toJson } from '../format/breaker.ts'
+import { describeBreaker, renderBreakers } from '../format/breaker.ts'
 import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
@@ -30,7 +31,9 @@ export const command = new Command()
       .action(async (flags: ListFlags) => {
         const stale = flags.all === true
         const breakers = await withSharedStore('breakers', store => listBreakers(store, { stale }))
-        process.stdout.write(flags.json ? toJsonText(breakers.map(toJson), 2) : renderBreakers(breakers))
+        process.stdout.write(
+          flags.json ? toJsonText(breakers.map(shownBreaker), 2) : renderBreakers(breakers),
+        )
       }),
   )
   .addCommand(
@@ -40,7 +43,7 @@ export const command = new Command()
       .option('--json', 'print JSON')
       .action(async (name: string, flags: OutputFlags) => {
         const breaker = await withSharedStore('breakers', store => findBreaker(store, name))
-        process.stdout.write(flags.json ? toJsonText(toJson(breaker), 2) : describeBreaker(breaker))
+        process.stdout.write(flags.json ? toJsonText(shownBreaker(breaker), 2) : describeBreaker(breaker))
       }),
   )
   .addCommand(order('open', 'forced-open', 'rejects every request'))
@@ -64,6 +67,6 @@ function order(verb: string, mode: Mode, does: string): Command {
       const key = /^(service|route):./.test(name) ? name : (await findBreaker(store, name)).key
       return orderMode(store, key, { mode, remainingMs, actor: flags.actor, reason: flags.reason })
     })
-    process.stdout.write(flags.json ? toJsonText(toJson(breaker), 2) : describeBreaker(breaker))
+    process.stdout.write(flags.json ? toJsonText(shownBreaker(breaker), 2) : describeBreaker(breaker))
   })
 }

@@ -1,15 +1,8 @@
 import { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
-import { readSettings, type Settings } from '../../foundation/settings.ts'
-import { createFingerprinter } from '../../plugins/key-auth-audit/fingerprint.ts'
+import { readSettings } from '../../foundation/settings.ts'
+import { fingerprintsOf } from '../../management/live/fingerprints.ts'
 import { toJsonText } from '../format/json.ts'
-
-export interface KeyFingerprint {
-  readonly secretId: string
-  readonly fingerprint: string
-  /** Made with the secret that is in use now. */
-  readonly current: boolean
-}
 
 export const command = new Command()
   .option('--json', 'as JSON')
@@ -45,19 +38,4 @@ export async function readKey(input: AsyncIterable<Buffer | string>): Promise<Bu
   const key = bytes.subarray(0, end)
   if (key.length === 0) throw new SluiceError('SLUICE_CLI_USAGE', 'there is no key on standard input')
   return key
-}
-
-export function fingerprintsOf(settings: Settings, key: Uint8Array): KeyFingerprint[] {
-  const old = settings.fingerprintOldSecrets?.split(/\s+/).filter(Boolean) ?? []
-  const secrets = settings.fingerprintSecret === undefined ? old : [settings.fingerprintSecret, ...old]
-  if (secrets.length === 0)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', 'SLUICE_FINGERPRINT_SECRET is not set')
-  return secrets.map(secret => {
-    const fingerprinter = createFingerprinter(secret)
-    return {
-      fingerprint: fingerprinter.of(key),
-      secretId: fingerprinter.secretId,
-      current: secret === settings.fingerprintSecret,
-    }
-  })
 }

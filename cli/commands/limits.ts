@@ -1,15 +1,16 @@
 import { userInfo } from 'node:os'
 import { Command, Option } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
-import { type Change, changeSubject } from '../../plugins/qos/limit-admin.ts'
+import { LimitTargets, type Target, type Wish } from '../../management/live/limit-targets.ts'
+import { changeSubject } from '../../plugins/qos/limit-admin.ts'
 import type { Store } from '../../sdk/store.ts'
 import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { describeStandings } from '../format/limits.ts'
-import { findTargets, standingsOf, type TargetFlags, withLimit } from '../wiring/limit-targets.ts'
 import { withSharedStore } from '../wiring/shared-store.ts'
 
-interface SubjectFlags extends TargetFlags {
+interface SubjectFlags extends Target {
+  readonly adminUrl: string
   readonly json?: true
 }
 
@@ -44,7 +45,7 @@ export const command = new Command()
   .addCommand(
     subjectCommand('show', 'show what is used and left of the limits of a subject').action(
       async (flags: SubjectFlags) => {
-        await withSharedStore('limits', async store => print(flags, store, await findTargets(store, flags)))
+        await withTargets(flags, async targets => print(flags, targets, await targets.some(flags)))
       },
     ),
   )
@@ -99,39 +100,25 @@ function changeCommand(name: string, does: string): Command {
     .option('--actor <name>', 'who; part of the event', userInfo().username)
 }
 
-type Wish = Omit<Change, 'key' | 'actor' | 'reason'>
-
 async function change(flags: ChangeFlags, wish: Wish): Promise<void> {
   const { actor, reason } = flags
-  await withSharedStore('limits', async store => {
-    const keys = await keysToChange(store, flags, wish)
+  await withTargets(flags, async (targets, store) => {
+    const keys = await targets.toChange(flags, wish)
     for (const key of keys) await changeSubject(store, { ...wish, key, actor, reason }, Date.now())
-    await print(flags, store, keys)
+    await print(flags, targets, keys)
   })
 }
 
-/** @throws SluiceError SLUICE_CLI_USAGE where the change would do nothing. */
-async function keysToChange(store: Store, flags: ChangeFlags, wish: Wish): Promise<readonly string[]> {
-  const { action, limit } = wish
-  const keys = await findTargets(store, flags)
-  if (action === 'set' && limit !== undefined) return withLimit(store, keys, limit, flags.adminUrl)
-  const standings = await standingsOf(store, keys)
-  const affected = standings.filter(({ limits, changes }) =>
-    action === 'unset'
-      ? changes.some(change => change.limit === limit)
-      : limits.some(({ name }) => limit === undefined || name === limit),
+const withTargets = (
+  { adminUrl }: SubjectFlags,
+  work: (targets: LimitTargets, store: Store) => Promise<void>,
+): Promise<void> =>
+  withSharedStore('limits', store =>
+    work(new LimitTargets({ store, adminUrl, nameOf: field => `--${field}` }), store),
   )
-  if (affected.length > 0) return affected.map(({ key }) => key)
-  if (action === 'unset') throw nothingToDo(`no change of limit ${JSON.stringify(limit)} is in force`)
-  const used = new Set(standings.flatMap(({ limits }) => limits.map(({ name }) => name)))
-  if (used.size === 0) throw nothingToDo('nothing is used of any limit')
-  throw nothingToDo(`--limit ${JSON.stringify(limit)}: in use are ${[...used].join(', ')}`)
-}
 
-const nothingToDo = (message: string) => new SluiceError('SLUICE_CLI_USAGE', message)
-
-async function print({ json }: SubjectFlags, store: Store, keys: readonly string[]): Promise<void> {
-  const standings = await standingsOf(store, keys)
+async function print({ json }: SubjectFlags, targets: LimitTargets, keys: readonly string[]): Promise<void> {
+  const standings = await targets.standings(keys)
   process.stdout.write(json ? toJsonText(standings, 2) : describeStandings(standings))
 }
 

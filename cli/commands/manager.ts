@@ -23,11 +23,25 @@ export const command = new Command()
     const settings = readSettings(env)
     const { startManager } = await import('../../management/manager.ts')
     const manager = await startManager(settings, { log: createLogger(settings.logLevel) })
-    await new Promise<void>(resolve => {
-      process.once('SIGTERM', resolve)
-      process.once('SIGINT', resolve)
-    })
+    await untilEnded()
     await manager.close()
+  })
+
+const untilEnded = () =>
+  new Promise<void>(resolve => {
+    process.once('SIGTERM', () => resolve())
+    process.once('SIGINT', () => resolve())
+  })
+
+command
+  .command('catalogue')
+  .description('serves the catalogue alone (SLUICE_CATALOGUE_LISTEN), without the management API')
+  .action(async () => {
+    const settings = readSettings()
+    const { startCatalogue } = await import('../../management/catalogue/start.ts')
+    const catalogue = await startCatalogue(settings)
+    await untilEnded()
+    await catalogue.close()
   })
 
 command

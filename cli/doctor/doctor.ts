@@ -4,6 +4,7 @@ import { checkPostgres, checkRabbit, checkSpool } from './events.ts'
 import { checkInstances } from './instances.ts'
 import { checkKong } from './kong.ts'
 import { checkMachine } from './machine.ts'
+import { checkRequestLog } from './request-log.ts'
 import { checkSocket } from './socket.ts'
 import { checkRedis } from './stores.ts'
 import { checkToken } from './token.ts'
@@ -20,4 +21,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   postgresql: checkPostgres,
   rabbitmq: checkRabbit,
   token: checkToken,
+  requestLog: checkRequestLog,
 }

@@ -16,6 +16,8 @@ export interface AuditQuestion {
   readonly sinceMs: number
   readonly untilMs?: number
   readonly limit: number
+  /** Only what comes behind this one. */
+  readonly behind?: { readonly timeMs: number; readonly id: string }
 }
 
 export interface AuditAnswer {
@@ -60,8 +62,12 @@ export function auditQuery(question: AuditQuestion): { text: string; values: unk
   }
   if (question.outcome !== undefined) where.push(`${field('outcome')} = ${put(question.outcome)}`)
   if (question.reason !== undefined) where.push(`${field('reason')} = ${put(question.reason)}`)
+  if (question.behind !== undefined) {
+    const { timeMs, id } = question.behind
+    where.push(`(time, id) < (${put(new Date(timeMs))}, ${put(id)}::uuid)`)
+  }
   const text = `select time, id, node, data from gateway_events
  where ${where.join('\n   and ')}
- order by time desc limit ${put(question.limit)}`
+ order by time desc, id desc limit ${put(question.limit)}`
   return { text, values }
 }

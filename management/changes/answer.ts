@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { KINDS } from '../../kong/reconcile/kinds.ts'
+import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import type { EntityReads } from '../entities/reads.ts'
 import type { Preference } from '../http/prefer.ts'
 import { Problem, type ProblemBody, problemFrom } from '../http/problem.ts'
@@ -10,6 +10,8 @@ import { changeBody } from './represent.ts'
 export interface AnswerParts {
   readonly store: ChangeStore
   readonly reads: EntityReads
+  /** The kind of what is made by several operations. */
+  readonly makes: KindName | undefined
 }
 
 /** Answers a request with what has become of its change, or where that can be seen. */
@@ -36,10 +38,14 @@ export async function answerChange(
 async function answerApplied(
   reply: FastifyReply,
   change: ChangeRow,
-  { store, reads }: AnswerParts,
+  { store, reads, makes }: AnswerParts,
 ): Promise<unknown> {
   const { kind, entityId } = change
-  if (!kind || !entityId) return reply.send(await changeBody(change, store))
+  if (!kind || !entityId) {
+    const made = makes && (await store.shownSteps(change.id)).find(step => step.kind === makes)
+    if (made) reply.status(201).header('location', `/v1/${KINDS[made.kind].path}/${made.id}`)
+    return reply.send(await changeBody(change, store))
+  }
   const action = await store.actionOn(change.id, kind, entityId)
   if (action === 'delete') return reply.status(204).send()
   const isNew = action === 'create'

@@ -1,4 +1,5 @@
 import type { KindName } from '../../kong/reconcile/kinds.ts'
+import type { Role } from '../http/access.ts'
 import type { ProblemBody } from '../http/problem.ts'
 import type { Operation } from './operation.ts'
 
@@ -11,15 +12,18 @@ import type { Operation } from './operation.ts'
  * `refused`: by the time of its turn Kong had changed so that it could not be made any more; nothing was done.
  * `stuck`: what is named could not be put back. It is retried (undoing), or resolved by hand.
  */
-export type ChangeState =
-  | 'validated'
-  | 'refused'
-  | 'applying'
-  | 'applied'
-  | 'undoing'
-  | 'settling'
-  | 'undone'
-  | 'stuck'
+export const STATES = [
+  'validated',
+  'refused',
+  'applying',
+  'applied',
+  'undoing',
+  'settling',
+  'undone',
+  'stuck',
+] as const
+
+export type ChangeState = (typeof STATES)[number]
 
 const ENDED: readonly ChangeState[] = ['refused', 'applied', 'undone', 'stuck']
 
@@ -31,6 +35,8 @@ export interface ChangeRequest {
   /** A file in decK's format instead. */
   readonly file?: { readonly text: string; readonly selectTags: readonly string[] }
   readonly acceptsIrreversible: boolean
+  /** Of whoever asks: some things are for admins. */
+  readonly role: Role
 }
 
 /** Who asks, and why. */

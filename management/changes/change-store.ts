@@ -188,9 +188,19 @@ export class ChangeStore {
     )
   }
 
+  /** The latest change that has undone this one, or is about to. */
+  async undoneBy(id: string): Promise<string | undefined> {
+    const { rows } = await this.#database.query<{ id: string }>(
+      `select id from sluice_manager.changes where undo_of = $1 and state not in ('refused', 'undone', 'stuck')
+        order by sequence desc limit 1`,
+      [id],
+    )
+    return rows[0]?.id
+  }
+
   /** What could not be put back. */
-  async stuckOf(id: string): Promise<readonly Record<string, unknown>[]> {
-    const { rows } = await this.#database.query<Record<string, unknown>>(
+  async stuckOf(id: string): Promise<readonly StuckEntity[]> {
+    const { rows } = await this.#database.query<StuckEntity>(
       'select kind, entity_id as id, label, reason from sluice_manager.stuck where change_id = $1 order by label',
       [id],
     )
@@ -390,6 +400,14 @@ export interface ShownStep {
   readonly reason?: string
   readonly before?: Row
   readonly after?: Row
+}
+
+/** What could not be put back, and why. */
+export interface StuckEntity {
+  readonly kind: KindName
+  readonly id: string
+  readonly label: string
+  readonly reason: string
 }
 
 export interface EarlierChange {

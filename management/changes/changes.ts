@@ -8,6 +8,7 @@ import type { Schemas } from '../../kong/reconcile/schemas.ts'
 import { Problem } from '../http/problem.ts'
 import { Mirroring } from '../mirror/mirrored.ts'
 import type { MirrorStore } from '../mirror/store.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { KongSchemas } from '../schemas.ts'
 import type { Sealer } from '../sealer.ts'
 import { type Asker, type ChangeRequest, type ChangeRow, isEnded } from './change-record.ts'
@@ -29,6 +30,7 @@ export interface ChangesParts {
   /** For whole collections. */
   readonly slowKong: AdminClient
   readonly notices: Notices
+  readonly policy: Policy
   readonly timers: Timers
   readonly newId: () => string
   /** Why nothing may be changed now; undefined where it may. */
@@ -69,6 +71,7 @@ export class Changes {
       const planned = request.file
         ? await planFile(slowKong, request.file, newId)
         : await this.#planOperations(request.operations)
+      await this.#parts.policy.enforce({ ...request, ...planned })
       if (!request.acceptsIrreversible) refuseIrreversible(planned.steps.filter(isIrreversible))
       return planned
     })

@@ -5,7 +5,7 @@ import { isObject, type Violation } from '../../kong/schema/spec.ts'
 import { type Fault, Problem, type ProblemCode } from '../http/problem.ts'
 
 /** What kind of fault it is decides the status of the answer. */
-export type FaultKind = 'content' | 'missing' | 'precondition' | 'conflict'
+export type FaultKind = 'content' | 'forbidden' | 'missing' | 'precondition' | 'conflict'
 
 export interface KindedFault extends Fault {
   readonly kind: FaultKind
@@ -13,6 +13,7 @@ export interface KindedFault extends Fault {
 
 const CODE_OF: Readonly<Record<FaultKind, ProblemCode>> = {
   content: 'SLUICE_MANAGER_INVALID',
+  forbidden: 'SLUICE_MANAGER_FORBIDDEN',
   missing: 'SLUICE_MANAGER_NOT_FOUND',
   precondition: 'SLUICE_MANAGER_PRECONDITION',
   conflict: 'SLUICE_MANAGER_CONFLICT',
@@ -20,7 +21,7 @@ const CODE_OF: Readonly<Record<FaultKind, ProblemCode>> = {
 
 /** All faults as one problem; the first kind that occurs gives the status. */
 export function problemOf(faults: readonly KindedFault[]): Problem {
-  const kinds: readonly FaultKind[] = ['content', 'missing', 'precondition', 'conflict']
+  const kinds: readonly FaultKind[] = ['content', 'forbidden', 'missing', 'precondition', 'conflict']
   const kind = kinds.find(one => faults.some(fault => fault.kind === one)) ?? 'content'
   const [first] = faults
   const detail = faults.length === 1 && first ? first.detail : `${faults.length} faults`

@@ -10,6 +10,8 @@ export interface Operation {
   readonly body: Row
   /** ETags of which one must be its present one; `*`: it must exist. */
   readonly ifMatch?: readonly string[]
+  /** Fields that must have these values: what somebody has changed since is not overwritten. */
+  readonly expected?: Row
   /** JSON pointer to the body in the request. */
   readonly pointer: string
 }

@@ -23,7 +23,7 @@ export async function withReferences(state: PlanState, kind: Kind, body: Row, po
     if (typeof key !== 'string' || (key === value.id && !isUuid(key))) continue
     const found = await state.find(parent, key)
     out[field] = found ? { id: found.id } : NOWHERE
-    if (!found) {
+    if (!found && !state.hasFailed(parent, key)) {
       const text = `${field}: there is no ${KINDS[parent].noun} ${JSON.stringify(key)}; create it first, or in the same change`
       state.fault('conflict', pointerTo(pointer, [field]), 'reference', text)
     }

@@ -33,6 +33,8 @@ export class PlanState {
   readonly #after = new Map<string, Row | null>()
   /** Ids of those that will be, by the name that stands in paths. */
   readonly #idsByName = new Map<string, string>()
+  /** New entities that something is wrong with, by id and by name. */
+  readonly #failed = new Set<string>()
   /** Names for labels, of all that was looked at. */
   readonly #names = new Map<string, string>()
 
@@ -69,6 +71,16 @@ export class PlanState {
       const to = kind.references.find(reference => reference.field === field)?.to
       return this.#names.get(`${to}:${id}`)
     })
+  }
+
+  /** Something is wrong with a new entity: that it is not there is not told again by whoever refers to it. */
+  noteFailed({ name, endpointKey, unique }: Kind, body: Row): void {
+    for (const field of ['id', endpointKey, ...unique])
+      if (field !== undefined && typeof body[field] === 'string') this.#failed.add(`${name}:${body[field]}`)
+  }
+
+  hasFailed(kind: KindName, key: string): boolean {
+    return this.#failed.has(`${kind}:${key}`)
   }
 
   add(change: Change): void {

@@ -1,5 +1,7 @@
 import { SluiceError } from '../../foundation/errors.ts'
+import type { Row } from '../../kong/reconcile/change.ts'
 import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
+import { isSame } from '../../kong/reconcile/normalise.ts'
 import { orderChanges } from '../../kong/reconcile/order.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
@@ -47,7 +49,11 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
   const current = key === undefined ? undefined : await state.find(kind, key)
   if (!mayGoOn(state, operation, current)) return undefined
   const write = { operation, kind: KINDS[kind], schema }
-  if (!current) return planCreation(state, write)
+  if (!current) {
+    const target = await planCreation(state, write)
+    if (!target) state.noteFailed(KINDS[kind], operation.body)
+    return target
+  }
   if (action !== 'delete') return planUpdate(state, write, current)
   await planDeletion(state, current, pointer)
   return { kind, id: current.id }
@@ -56,7 +62,7 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
 /** Looks at what must be so before anything is changed. */
 function mayGoOn(
   state: PlanState,
-  { kind, key, action, ifMatch, pointer }: Operation,
+  { kind, key, action, ifMatch, expected, pointer }: Operation,
   current: Current | undefined,
 ): boolean {
   const { noun } = KINDS[kind]
@@ -74,6 +80,11 @@ function mayGoOn(
     if (action !== 'update' && action !== 'delete') return true
     return state.fault('missing', pointer, 'not_found', `there is no ${noun} ${JSON.stringify(key)}`)
   }
+  const changed = expected ? changedSince(state, current, expected) : []
+  if (changed.length > 0) {
+    const text = `the ${noun} ${JSON.stringify(current.id)} was changed since: ${changed.join(', ')}; undo the later change first`
+    return state.fault('conflict', pointer, 'changed_since', text)
+  }
   if (state.parts.stuck.has(`${kind}:${current.id}`)) {
     const text = `the ${noun} could not be put back by an earlier change: retry or resolve that one first`
     return state.fault('conflict', pointer, 'stuck', text)
@@ -81,6 +92,15 @@ function mayGoOn(
   if (state.after(kind, current.id) !== undefined)
     return state.fault('content', pointer, 'twice', `the ${noun} is named by two operations of this change`)
   return true
+}
+
+function changedSince(
+  { parts }: PlanState,
+  { kind, row, fields }: Current,
+  expected: Row,
+): readonly string[] {
+  const specs = parts.schemas.of(kind)?.fieldsFor(row)
+  return Object.keys(expected).filter(name => !isSame(fields[name], expected[name], specs?.get(name)))
 }
 
 interface Placed {

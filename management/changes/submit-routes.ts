@@ -2,6 +2,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -87,15 +88,17 @@ const validatorCompiler: typeof TypeBoxValidatorCompiler = route => {
   return value => (route.httpPart === 'body' && value instanceof YamlText ? { value } : check(value))
 }
 
-function changeRequest({ body, query }: FastifyRequest): ChangeRequest {
+function changeRequest(request: FastifyRequest): ChangeRequest {
+  const { body, query } = request
+  const { role } = operatorOf(request)
   const { irreversible, select_tag: tags = '' } = query as Static<typeof FileQuery>
   const acceptsIrreversible = irreversible === 'accept'
   if (body instanceof YamlText) {
     const selectTags = tags.split(',').filter(tag => tag !== '')
-    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible }
+    return { operations: [], file: { text: body.text, selectTags }, acceptsIrreversible, role }
   }
   const { operations } = body as Static<typeof ChangeBody>
-  return { operations: operations.map(toOperation), acceptsIrreversible }
+  return { operations: operations.map(toOperation), acceptsIrreversible, role }
 }
 
 function toOperation(given: Static<typeof OperationBody>, i: number): Operation {
@@ -121,12 +124,22 @@ function toOperation(given: Static<typeof OperationBody>, i: number): Operation 
   }
 }
 
+export interface SubmitOptions {
+  /** The change that is taken back. */
+  readonly undoOf?: string
+  /** What makes a repeated request the same; what is asked for by default. */
+  readonly sameAs?: unknown
+  /** The kind of what is made, with what belongs to it: the answer is 201 with its place. */
+  readonly makes?: KindName
+}
+
 /** Plans a change, or submits it and waits for it. */
 export async function submitChange(
   { changes, reads }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   asked: ChangeRequest,
+  { undoOf, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -135,7 +148,12 @@ export async function submitChange(
     return reply.send({ ...planBody(steps, maskOf(schemas, steps)), irreversible })
   }
   const preference = readPrefer(request.headers.prefer)
-  const change = await changes.submit({ ...askerOf(request), ...identityOf(request, asked), request: asked })
+  const change = await changes.submit({
+    ...askerOf(request),
+    ...identityOf(request, sameAs),
+    ...(undoOf !== undefined && { undoOf }),
+    request: asked,
+  })
   const ended = await changes.waitForEnd(change, preference.waitMs)
-  return answerChange(reply, ended, preference, { store: changes.store, reads })
+  return answerChange(reply, ended, preference, { store: changes.store, reads, makes })
 }

@@ -6,6 +6,7 @@ import type { EventPublisher } from '../../sdk/event.ts'
 import type { FaultPoint } from '../fault-point.ts'
 import type { DriftStore } from '../mirror/drift-store.ts'
 import type { MirrorStore } from '../mirror/store.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { KongSchemas } from '../schemas.ts'
 import type { Sealer } from '../sealer.ts'
 import type { ChangeStore } from './change-store.ts'
@@ -33,6 +34,7 @@ export interface ChangingParts {
   readonly drift: 'adopt' | 'report'
   readonly driftStore: DriftStore
   readonly events: EventPublisher
+  readonly policy: Policy
   /** Undefined where no broker is configured. */
   readonly queue: () => UndoQueue | undefined
 }

@@ -76,6 +76,7 @@ export class Turn {
   async #planOrRefuse(change: ChangeRow, request: ChangeRequest) {
     try {
       const planned = await this.#plan(request)
+      await this.#parts.policy.enforce({ ...request, ...planned })
       if (!request.acceptsIrreversible) refuseIrreversible(planned.steps.filter(isIrreversible))
       return planned
     } catch (error) {

@@ -4,11 +4,22 @@ import { KIND_NAMES, KINDS, type Kind } from '../../kong/reconcile/kinds.ts'
 import { isObject } from '../../kong/schema/spec.ts'
 import type { Operation } from '../changes/operation.ts'
 import { Flags, submitChange } from '../changes/submit-routes.ts'
+import { operatorOf } from '../http/access.ts'
+import { askerOf } from '../http/asker.ts'
 import { readIfMatch } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import type { App, Module, Parts } from '../module.ts'
 
 const Key = Type.Object({ key: Type.String({ minLength: 1, description: 'id, or the name of the entity' }) })
+
+const Reading = Type.Object(
+  {
+    secrets: Type.Optional(
+      Type.Literal('reveal', { description: 'shows secrets; for admins, with the header `Sluice-Reason`' }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 /** Each kind of entity of Kong under its path in the Admin API. */
 export const entityRoutes: Module = (app, parts) => {
@@ -31,8 +42,14 @@ class KindRoutes {
     const config = { access: 'editor' } as const
     app.get(
       one,
-      { config: { access: 'viewer' }, schema: { tags, summary: `A ${noun}`, params: Key } },
-      (request, reply) => this.#read(request.params.key, reply),
+      {
+        config: { access: 'viewer' },
+        schema: { tags, summary: `A ${noun}`, params: Key, querystring: Reading },
+      },
+      (request, reply) =>
+        request.query.secrets === 'reveal'
+          ? this.#reveal(request.params.key, request, reply)
+          : this.#read(request.params.key, reply),
     )
     app.post(
       all,
@@ -60,11 +77,40 @@ class KindRoutes {
     return reply.header('etag', found.etag).type('application/json; charset=utf-8').send(found.json)
   }
 
+  /** With secrets, for whom and why is told. */
+  async #reveal(key: string, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { name: kind, noun } = this.#kind
+    const { events, reads } = this.#parts
+    const { name, role } = operatorOf(request)
+    const { reason } = askerOf(request)
+    if (role !== 'admin')
+      throw new Problem('SLUICE_MANAGER_FORBIDDEN', `${name} is ${role}; showing secrets takes admin`)
+    if (reason === null || reason === '') {
+      const detail = 'Sluice-Reason: say in this header why the secrets are needed'
+      throw new Problem('SLUICE_MANAGER_INVALID', detail, {
+        faults: [{ pointer: '', code: 'required', detail }],
+      })
+    }
+    const found = await reads.revealed(kind, key)
+    if (!found) throw new Problem('SLUICE_MANAGER_NOT_FOUND', `there is no ${noun} ${JSON.stringify(key)}`)
+    const { id } = JSON.parse(found.json) as { readonly id: string }
+    await events.publish({
+      type: 'manager.secret.revealed.v1',
+      subject: `${kind}/${id}`,
+      data: { actor: name, reason, kind, id },
+    })
+    return reply
+      .headers({ etag: found.etag, 'cache-control': 'no-store' })
+      .type('application/json; charset=utf-8')
+      .send(found.json)
+  }
+
   #change(action: Operation['action'], request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { irreversible } = request.query as { irreversible?: string }
     return submitChange(this.#parts, request, reply, {
       operations: [this.#operation(action, request)],
       acceptsIrreversible: irreversible === 'accept',
+      role: operatorOf(request).role,
     })
   }
 

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
+import { isTransient } from '../../kong/admin/answer.ts'
 import { createAllowed } from './methods.ts'
 import { isProblemCode, Problem } from './problem.ts'
 import { faultsOfValidation } from './validation.ts'
@@ -40,6 +41,8 @@ const send = (reply: FastifyReply, problem: Problem) =>
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
+  if (isTransient(error))
+    return new Problem('SLUICE_MANAGER_UNAVAILABLE', 'Kong does not answer', { cause: error })
   if (error instanceof SluiceError)
     return isProblemCode(error.code)
       ? new Problem(error.code, error.message, { cause: error.cause })

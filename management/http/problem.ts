@@ -41,6 +41,7 @@ export interface ProblemOptions {
 
 /** A refusal of the API, sent as `application/problem+json` (RFC 9457). */
 export class Problem extends SluiceError {
+  readonly problemCode: ProblemCode
   readonly status: number
   readonly title: string
   readonly faults: readonly Fault[]
@@ -49,6 +50,7 @@ export class Problem extends SluiceError {
   constructor(code: ProblemCode, detail: string, { faults = [], headers = {}, cause }: ProblemOptions = {}) {
     super(code, detail, { cause })
     this.name = 'Problem'
+    this.problemCode = code
     const [status, title] = STATUS[code]
     this.status = status
     this.title = title

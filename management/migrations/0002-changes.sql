@@ -40,6 +40,7 @@ create table sluice_manager.changes (
 ) partition by range (created_at);
 
 create index changes_id on sluice_manager.changes (id);
+create index changes_undo_of on sluice_manager.changes (undo_of) where undo_of is not null;
 create index changes_sequence on sluice_manager.changes (sequence);
 create index changes_open on sluice_manager.changes (sequence)
   where state in ('validated', 'applying', 'undoing', 'settling');

@@ -23,9 +23,9 @@ export const driftRoutes: Module = (app, { drift, readiness, settings }) => {
       const found = await drift.list()
       return {
         mode: settings.managerDrift,
-        data: found.map(({ kind, label, detectedAt, acceptedAt, ...rest }) => ({
-          ...{ kind: KINDS[kind].path, name: label, ...rest },
-          ...{ detected_at: detectedAt, accepted_at: acceptedAt },
+        data: found.map(({ kind, detectedAt, acceptedAt, ...rest }) => ({
+          ...{ kind: KINDS[kind].path, ...rest },
+          ...{ found_at: detectedAt, accepted_at: acceptedAt },
         })),
       }
     },

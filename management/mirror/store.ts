@@ -24,6 +24,13 @@ interface StoredRow {
   readonly sealed: Buffer | null
 }
 
+/** An entity as the API shows it. */
+export interface ShownRow {
+  readonly kind: KindName
+  readonly id: string
+  readonly row: Row
+}
+
 /** What is compared with a reading of Kong. */
 export interface Seen {
   readonly kind: KindName
@@ -94,6 +101,14 @@ export class MirrorStore implements Source {
       [kind],
     )
     return (rowCount ?? 0) > 0
+  }
+
+  /** All entities, secrets masked. */
+  async shownRows(): Promise<readonly ShownRow[]> {
+    const { rows } = await this.#database.query<ShownRow>(
+      `select kind, id, shown as row from sluice_manager.entities where true ${ALIVE}`,
+    )
+    return rows
   }
 
   async seen(): Promise<readonly Seen[]> {

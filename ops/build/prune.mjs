@@ -9,8 +9,8 @@ const SOURCE_OF = [
 
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = path.relative('dist', path.join(entry.parentPath, entry.name))
-  // kong-js is generated, and .tsbuildinfo is tsc's own.
-  if (!entry.isFile() || !file.includes(path.sep) || file.startsWith('kong-js')) continue
+  // kong-js and the dashboard's site are generated, and .tsbuildinfo is tsc's own.
+  if (!entry.isFile() || !file.includes(path.sep) || /^(kong-js|dashboard.site)/.test(file)) continue
   const [pattern, extension] = SOURCE_OF.find(([pattern]) => pattern.test(file)) ?? []
   const source = pattern ? file.replace(pattern, extension) : file
   if (!existsSync(source) && !existsSync(file)) rmSync(path.join('dist', file))

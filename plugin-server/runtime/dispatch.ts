@@ -196,7 +196,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   }
 
   #deadlineMs(member: Member): number {
-    const own = member.plugin.definition.deadlineMs?.[this.#phase]
+    const declared = member.plugin.definition.deadlineMs?.[this.#phase]
+    const own = typeof declared === 'function' ? declared(member.context.config) : declared
     if (this.#phase === 'log') return Math.min(own ?? LOG_DEADLINE_MS, LOG_DEADLINE_MS)
     return own ?? DEFAULT_DEADLINE_MS
   }
@@ -220,6 +221,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   get loopback(): Loopback | undefined {
     return this.#parts.loopback
+  }
+
+  get elapsedMs(): number {
+    return this.#parts.now() - this.#startedAt
   }
 
   exited(): void {
@@ -364,6 +369,10 @@ class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
 
   get onRollback() {
     return (undo: Undo) => this.#run.onRollback(this.#index, undo)
+  }
+
+  get elapsedMs() {
+    return () => this.#run.elapsedMs
   }
 }
 

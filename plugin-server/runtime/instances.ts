@@ -8,7 +8,7 @@ import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { InstanceStatus } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
-import type { FailurePolicy, InstanceScope, PhaseContext } from '../../sdk/definition.ts'
+import type { SharedContext as CommonContext, FailurePolicy, InstanceScope } from '../../sdk/definition.ts'
 import { readConfiguration } from './configuration.ts'
 import type { AnyPlugin, RegisteredPlugin, Registry } from './registry.ts'
 
@@ -30,8 +30,7 @@ export interface Member {
   readonly contextOf: (phase: Phase) => SharedContext
 }
 
-/** What all events of an instance and phase share. */
-export type SharedContext = Omit<PhaseContext<unknown, unknown, unknown>, 'onRollback'>
+export type SharedContext = CommonContext<unknown, unknown, unknown>
 
 interface MemberContext {
   readonly config: Readonly<Record<string, unknown>>

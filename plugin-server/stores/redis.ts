@@ -1,4 +1,5 @@
 import type { Clock } from '../../foundation/clock.ts'
+import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
@@ -130,8 +131,13 @@ class RedisView implements Store {
     })
   }
 
-  keys(prefix: string): AsyncIterable<string> {
-    return this.#shared.link.keys(prefix)
+  async *keys(prefix: string): AsyncIterable<string> {
+    try {
+      yield* this.#shared.link.keys(prefix)
+    } catch (error) {
+      const reason = this.#calls.problem ?? messageOf(error)
+      throw new SluiceError('SLUICE_STORE_UNAVAILABLE', `cannot list keys: ${reason}`, { cause: error })
+    }
   }
 
   close(): Promise<void> {

@@ -86,11 +86,13 @@ export async function findBreaker(store: Store, name: string): Promise<ManagedBr
     throw new SluiceError(
       'SLUICE_CLI_USAGE',
       `${JSON.stringify(name)} is the name of ${found.map(({ key }) => key).join(' and ')}; give one of these`,
+      { details: { found: found.length } },
     )
   const known = all.map(({ key, snapshot }) => snapshot.name || key)
   throw new SluiceError(
     'SLUICE_CLI_USAGE',
     `there is no breaker ${JSON.stringify(name)}; ${known.length > 0 ? `known: ${known.join(', ')}` : 'none has had a request yet'}`,
+    { details: { found: 0 } },
   )
 }
 

@@ -1,6 +1,7 @@
 import type { Host } from '../../sdk/sdk.ts'
 import type { BreakerState, Transition } from './breaker.ts'
 import type { Totals } from './evidence.ts'
+import { forcedEvent } from './forced.ts'
 import type { ModeSetting } from './mode.ts'
 import { type Change, deciding, type NodeBreaker } from './node-breaker.ts'
 import type { Snapshot } from './script.ts'
@@ -71,14 +72,8 @@ export class Reporter {
 
   /** Every node that hears of an order publishes it; the event's identity makes them one. */
   announceMode({ breaker: { key }, name }: Reported, ordered: ModeSetting): void {
-    const { sequence, mode, actor, reason, remainingMs } = ordered
-    void this.#host.events.publish({
-      type: 'circuit.forced.v1',
-      subject: key,
-      timeMs: sequence,
-      identity: `${key} ${sequence}`,
-      data: { breaker: key, mode, actor, reason, expires_in_ms: Math.round(remainingMs) },
-    })
+    const { mode, actor, reason } = ordered
+    void this.#host.events.publish(forcedEvent(key, ordered))
     this.#host.log.warn({ breaker: key, name, mode, actor, reason }, 'an operator has set the breaker’s mode')
   }
 

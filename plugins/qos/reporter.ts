@@ -1,8 +1,9 @@
 import type { Host, Timers } from '../../sdk/sdk.ts'
 import type { Caller } from './caller.ts'
 import { capacityOf } from './limit.ts'
-import { type AnnouncedChange, partsOf } from './limit-admin.ts'
+import type { AnnouncedChange } from './limit-admin.ts'
 import { resetMicros } from './limiter.ts'
+import { limitsChangedEvent } from './limits-changed.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What a verdict is reported with. */
@@ -74,23 +75,7 @@ export class Reporter {
 
   /** Every node hears of it; the same change gives the same event. */
   limitsChanged(change: AnnouncedChange): void {
-    const { key, action, limit, requests, burst, lastsMs, actor, reason, atMs } = change
-    void this.#host.events.publish({
-      type: 'qos.limits-changed.v1',
-      subject: partsOf(key)?.subject ?? key,
-      timeMs: atMs,
-      identity: `${atMs} ${action} ${key} ${limit ?? ''}`,
-      data: {
-        key,
-        action,
-        ...(limit === undefined ? {} : { limit }),
-        ...(requests === undefined ? {} : { requests }),
-        ...(burst === undefined ? {} : { burst }),
-        ...(lastsMs === undefined ? {} : { until: new Date(atMs + lastsMs).toISOString() }),
-        actor,
-        reason,
-      },
-    })
+    void this.#host.events.publish(limitsChangedEvent(change))
   }
 
   /** Publishes what was counted since the last time, and forgets those who have come to rest. */

@@ -27,7 +27,8 @@ describe('the sample frontend, in a browser', function () {
 
   before(async function () {
     this.timeout(START_MS)
-    ;[shop, browser] = await Promise.all([openShop(), useBrowser()])
+    browser = await useBrowser()
+    shop = await openShop()
   })
   after(async () => {
     await browser?.close()

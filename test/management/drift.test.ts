@@ -170,7 +170,7 @@ describe('what was changed past the manager', function () {
       await until('the drift is listed', isListed(body.id))
       const [found] = await drift()
       assert.deepEqual(
-        [found.kind, found.name, found.action, found.fields, found.before.port, found.after.port],
+        [found.kind, found.label, found.action, found.fields, found.before.port, found.after.port],
         ['services', 'service two', 'updated', ['port'], 80, 99],
       )
       assert.equal((await call('GET', '/v1/services/two')).body.port, 80)

@@ -2,14 +2,15 @@ import { connect } from 'amqplib'
 import pg from 'pg'
 import type { UpState } from './state.ts'
 
-const QUEUE = 'sluice.events.all'
+/** Of the gateway, and of the sample services. */
+const QUEUES = ['sluice.events.all', 'sample.events.all']
 const SHOWN = 8
 
-/** Shows the latest events in PostgreSQL, and how many wait on RabbitMQ's queue, with the first of them. */
+/** Shows the latest events in PostgreSQL, and how many wait on RabbitMQ's queues, with the first of them. */
 export async function printEvents(urls: UpState['urls'], print: (line: string) => void): Promise<void> {
   if (urls.postgres) await printRows(urls.postgres, print)
   else print('PostgreSQL is missing: the events wait in the spool')
-  if (urls.rabbit) await printMessages(urls.rabbit, print)
+  if (urls.rabbit) for (const queue of QUEUES) await printMessages(urls.rabbit, queue, print)
   else print('RabbitMQ is missing: the events wait in the spool')
 }
 
@@ -33,15 +34,19 @@ async function printRows(url: string, print: (line: string) => void): Promise<vo
   }
 }
 
-async function printMessages(url: string, print: (line: string) => void): Promise<void> {
+async function printMessages(url: string, queue: string, print: (line: string) => void): Promise<void> {
   const connection = await connect(url)
   try {
     const channel = await connection.createChannel()
-    const { messageCount } = await channel.checkQueue(QUEUE)
-    print(`RabbitMQ, queue ${QUEUE}: ${messageCount} messages wait, the first of them:`)
+    // A queue that is not there ends the channel: the samples may have been left out.
+    channel.on('error', () => {})
+    const found = await channel.checkQueue(queue).catch(() => undefined)
+    if (!found) return print(`RabbitMQ has no queue ${queue}`)
+    const { messageCount } = found
+    print(`RabbitMQ, queue ${queue}: ${messageCount} messages wait, the first of them:`)
     for (let shown = 0; shown < SHOWN; shown++) {
       // Not acknowledged: they go back to the queue when the connection closes.
-      const message = await channel.get(QUEUE)
+      const message = await channel.get(queue)
       if (!message) break
       print(`  ${message.fields.routingKey} ${message.properties.messageId}`)
     }

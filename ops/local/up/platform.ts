@@ -28,7 +28,12 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   consul: 'no route leads to users and products, whose targets come from it',
 }
 
-export const STORE_KINDS = Object.keys(FALLBACKS) as readonly ServiceKind[]
+/** SLUICE_UP_SAMPLES=off leaves out users, products and what they alone need. */
+export const wantsSamples = (env: Readonly<Record<string, string | undefined>> = process.env) =>
+  env.SLUICE_UP_SAMPLES !== 'off'
+
+export const storeKinds = () =>
+  (Object.keys(FALLBACKS) as readonly ServiceKind[]).filter(kind => kind !== 'consul' || wantsSamples())
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
@@ -42,7 +47,7 @@ export interface StoreSearch {
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
   const degraded: string[] = []
   const found = await Promise.all(
-    STORE_KINDS.map(async kind => {
+    storeKinds().map(async kind => {
       try {
         const service = await findService(kind, {
           variables: 'SLUICE_',
@@ -130,7 +135,7 @@ export const declaredSettings = (ports: Ports) => ({
   ...sampleCredentials(),
   SAMPLE_HOST: '127.0.0.1',
   SAMPLE_PORT: String(ports.sample),
-  SLUICE_CATALOGUE_PORT: String(ports.catalogue),
+  CATALOGUE_PORT: String(ports.catalogue),
 })
 
 export const urlsOf = (stores: Stores): UpState['urls'] =>

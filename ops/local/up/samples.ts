@@ -1,8 +1,10 @@
 /** The services of the sample platform that need stores: users and products, and the discovery of their addresses. */
 import { execFile } from 'node:child_process'
+import path from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf } from '../../../foundation/errors.ts'
 import { refuse } from '../confirm.ts'
+import { projectFolder } from '../folders.ts'
 import {
   PYTHON_SERVICES,
   type PythonService,
@@ -10,7 +12,7 @@ import {
   startPythonService,
 } from '../python-service.ts'
 import { type Component, sluice, startCommand } from './component.ts'
-import { answers, type Stores } from './platform.ts'
+import { answers, type Stores, sluiceSettings, urlsOf } from './platform.ts'
 import type { Ports } from './ports.ts'
 
 const run = promisify(execFile)
@@ -100,6 +102,23 @@ export async function syncAccessKeys(ports: Ports): Promise<void> {
   const admin = ['--admin-url', `http://127.0.0.1:${ports.admin}`]
   const sync = ['token', 'sync', '--jwks', jwks, '--consumer', 'users-service', ...admin]
   await run(process.execPath, [sluice(), ...sync])
+}
+
+/** The list of APIs, the merged documents and the page of the shop, behind the gateway like any service. */
+export function startCatalogue(ports: Ports, stores: Stores): Promise<Component> {
+  const url = `http://127.0.0.1:${ports.catalogue}`
+  return startCommand({
+    name: 'catalogue',
+    about: url,
+    args: ['manager', 'catalogue'],
+    env: {
+      ...sluiceSettings(ports, urlsOf(stores)),
+      SLUICE_ADMIN_URL: `http://127.0.0.1:${ports.admin}`,
+      SLUICE_CATALOGUE_LISTEN: `127.0.0.1:${ports.catalogue}`,
+      SLUICE_CATALOGUE_APP_DIR: path.join(projectFolder(), 'flask-sample', 'frontend'),
+    },
+    isReady: () => answers(`${url}/readyz`),
+  })
 }
 
 /** `sluice discover`: keeps the targets of the gateway's upstreams at what Consul says. */

@@ -17,9 +17,10 @@ import {
   startSampleService,
   startStores,
   urlsOf,
+  wantsSamples,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
+import { type SampleSearch, startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
@@ -60,22 +61,30 @@ async function start(): Promise<void> {
     startSampleService(ports, say).then(add),
   ])
   say('the sample service is ready')
-  // They take seconds to start, most of which is importing; requests wait for them only behind the gateway.
-  const samples = startSamples(ports, search.stores, say)
-  samples.catch(() => {})
+  // They take seconds to start, most of which is importing; the gateway is started meanwhile.
+  const samples = wantsSamples() ? startSamples(ports, search.stores, say) : undefined
+  samples?.catch(() => {})
   add(await startPluginServer(ports, search.stores))
   say('the plugin-server is ready')
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
-  const { components, degraded: missing } = await samples
-  for (const component of components) add(component)
-  tell(missing)
-  await syncKeys()
-  if (search.stores.consul) add(await startDiscovery(ports, search.stores.consul.url))
+  if (samples) await addSamples(await samples)
   ready = true
   writeEnvironment(publish())
   report({ kind: 'ready' })
   await watch()
+}
+
+async function addSamples({ components, degraded: missing }: SampleSearch): Promise<void> {
+  for (const component of components) add(component)
+  tell(missing)
+  await syncKeys()
+  const { stores } = search
+  // At the same time: each takes as long as a Node.js takes to start.
+  await Promise.all([
+    startCatalogue(ports, stores).then(add),
+    ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
+  ])
 }
 
 function add(component: Component): void {

@@ -9,6 +9,7 @@ import { readSettings } from '../../../foundation/settings.ts'
 import { type Server as PluginServer, startServer } from '../../../plugin-server/main.ts'
 import { createDump } from '../../../plugin-server/runtime/info.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
+import { rotate } from '../../../plugins/upstream-token/rotation.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
 import { type Prometheus, startPrometheus } from '../../support/prometheus.ts'
@@ -48,6 +49,8 @@ describe('a real Prometheus beside a plugin server under load', function () {
   before(async () => {
     await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
     const socket = path.join(folder.path, 'sluice.sock')
+    const keys = path.join(folder.path, 'keys')
+    rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 600, revoke: false })
     const settings = readSettings({
       SLUICE_SOCKET: socket,
       SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
@@ -55,6 +58,10 @@ describe('a real Prometheus beside a plugin server under load', function () {
       SLUICE_REDIS_URL: (await sharedRedis()).url,
       SLUICE_POSTGRES_URL: await (await sharedPostgres()).createDatabase(),
       SLUICE_FINGERPRINT_SECRET: 'a secret of at least thirty-two bytes',
+      SLUICE_TOKEN_KEYS_DIR: keys,
+      SLUICE_REQUEST_LOG_FILE: path.join(folder.path, 'requests.jsonl'),
+      // It takes what a collector would.
+      SLUICE_OTLP_URL: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
     })
     server = await startServer(settings, { plugins: [sluice], log: createLogger('silent') })
     const dump = path.join(folder.path, 'sluice.json')
@@ -96,7 +103,13 @@ describe('a real Prometheus beside a plugin server under load', function () {
       await gateway.admin('POST', `/services/${name}/plugins`, { name: 'key-auth' })
       const qos = { default_tier: 'all', sync: 'strict', tiers: { all: { limits } } }
       const breaker = { minimum_calls: 2, open_ms: 500, max_open_ms: 500, recovery_ms: 0 }
-      const config = { qos, circuit_breaker: breaker, key_auth_audit: {} }
+      const config = {
+        qos,
+        circuit_breaker: breaker,
+        upstream_token: {},
+        request_log: {},
+        key_auth_audit: {},
+      }
       await gateway.admin('POST', `/services/${name}/plugins`, { name: 'sluice', config })
     }
   }

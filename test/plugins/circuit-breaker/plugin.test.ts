@@ -86,7 +86,15 @@ function harness(values: Partial<Config>, scope: Partial<InstanceScope>) {
   const config = configOf(values)
   const full: InstanceScope = { pluginId: 'p', ...scope }
   const instance = plugin.instance!(config, { host, memory, scope: full })
-  const context = { config, scope: full, memory, instance, log: host.log, onRollback: () => {} }
+  const context = {
+    config,
+    scope: full,
+    memory,
+    instance,
+    log: host.log,
+    onRollback: () => {},
+    elapsedMs: () => 0,
+  }
   return {
     clock,
     memory,

@@ -57,7 +57,13 @@ export function createAudit(
           },
         },
       })
-      await plugin.phases.log!(kong, { ...context, instance, log: host.log, onRollback: () => {} })
+      await plugin.phases.log!(kong, {
+        ...context,
+        instance,
+        log: host.log,
+        onRollback: () => {},
+        elapsedMs: () => 0,
+      })
     },
     metrics: () => metrics.text(),
   }

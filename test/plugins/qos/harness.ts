@@ -73,6 +73,7 @@ export function createNode(
         try {
           await definition.phases.access!(seen.kong, {
             onRollback: () => {},
+            elapsedMs: () => 0,
             config: config as Config,
             scope,
             memory,

@@ -1,0 +1,181 @@
+import type { Operation } from '../model/operation.ts'
+import type { Json } from '../model/schema.ts'
+import { type Answer, ApiProblem } from './client.ts'
+import { client } from './session.ts'
+
+export interface FieldChange {
+  readonly field: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+export interface Step {
+  readonly seq: number
+  readonly action: string
+  readonly kind: string
+  readonly id: string
+  readonly label: string
+  /** begun, done, undone, … */
+  readonly state?: string
+  readonly changes?: readonly FieldChange[]
+  readonly before?: Json | null
+  readonly after?: Json | null
+  /** Why it could not be undone later. */
+  readonly irreversible?: string
+}
+
+export interface Plan {
+  readonly steps: readonly Step[]
+  /** How many steps cannot be undone. */
+  readonly irreversible: number
+}
+
+export interface Change {
+  readonly id: string
+  readonly state: string
+  readonly actor: string
+  readonly reason: string | null
+  readonly origin?: string
+  readonly undo_of?: string | null
+  readonly undone_by?: string | null
+  readonly created_at: string
+  readonly begun_at?: string | null
+  readonly ended_at?: string | null
+  readonly attempts?: number
+  readonly next_attempt_at?: string | null
+  readonly failure?: { readonly detail: string; readonly remedy?: string }
+  readonly resolution?: { readonly actor: string; readonly reason: string; readonly at: string }
+  readonly steps?: readonly Step[]
+  /** Of a list: what the first entities are called that it touches. */
+  readonly entities?: readonly string[]
+  readonly stuck?: readonly Json[]
+  /** How many changes come before it. */
+  readonly position?: number
+}
+
+const ENDED: ReadonlySet<string> = new Set(['refused', 'applied', 'undone', 'stuck'])
+
+export const isEnded = ({ state }: Pick<Change, 'state'>): boolean => ENDED.has(state)
+
+/** One change as the form makes it; pointers of faults lead into `body`. */
+export interface Draft {
+  readonly operations: readonly Operation[]
+}
+
+/** A single operation goes to its resource, so that faults and ETags are those of the entity. */
+function placeOf({ operations }: Draft): { method: string; path: string; body?: unknown; ifMatch?: string } {
+  const [operation] = operations
+  if (operations.length !== 1 || !operation)
+    return { method: 'POST', path: '/v1/changes', body: { operations } }
+  const { action, kind, key = '', body, if_match: ifMatch } = operation
+  const one = `/v1/${kind}/${encodeURIComponent(key)}`
+  const common = ifMatch === undefined ? {} : { ifMatch }
+  switch (action) {
+    case 'create':
+      return { method: 'POST', path: `/v1/${kind}`, body, ...common }
+    case 'replace':
+      return { method: 'PUT', path: one, body, ...common }
+    case 'update':
+      return { method: 'PATCH', path: one, body, ...common }
+    case 'delete':
+      return { method: 'DELETE', path: one, ...common }
+  }
+}
+
+/** What a change would do. @throws ApiProblem with all faults. */
+export async function planChange(draft: Draft): Promise<Plan> {
+  const { method, path, body, ifMatch } = placeOf(draft)
+  const { body: plan } = await client.ask<Plan>(method, `${path}?dry_run=1`, {
+    ...(body !== undefined && { body }),
+    ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }),
+  })
+  return plan
+}
+
+export interface Submitting {
+  readonly reason: string
+  readonly acceptsIrreversible: boolean
+  /** A repetition with the same key makes no second change. */
+  readonly key: string
+  readonly onProgress: (change: Change) => void
+}
+
+export interface Ended {
+  readonly change: Change
+  /** The entity that was made, with the secrets that Kong made up: they are told this once. */
+  readonly made?: Json
+}
+
+/** Makes a change and follows it to its end. @throws ApiProblem where it was refused. */
+export async function submitChange(draft: Draft, submitting: Submitting): Promise<Ended> {
+  const { method, path, body, ifMatch } = placeOf(draft)
+  const { reason, acceptsIrreversible, key } = submitting
+  // Only a request that waits is told what Kong made up.
+  const isWaiting = draft.operations.length === 1 && method === 'POST'
+  const answer = await client.ask<Json>(
+    method,
+    `${path}${acceptsIrreversible ? '?irreversible=accept' : ''}`,
+    {
+      ...(body !== undefined && { body }),
+      headers: {
+        ...(!isWaiting && { prefer: 'respond-async' }),
+        'idempotency-key': key,
+        ...(reason !== '' && { 'sluice-reason': reason }),
+        ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+      },
+    },
+  )
+  const change = await follow(changeIdOf(answer), submitting.onProgress)
+  return answer.status === 201 ? { change, made: answer.body } : { change }
+}
+
+function changeIdOf({ headers, body }: Answer<unknown>): string {
+  const id = headers.get('sluice-change') ?? (body as { id?: string }).id
+  if (id === undefined) throw new ApiProblem(0, { detail: 'the answer names no change' })
+  return id
+}
+
+const FIRST_LOOK_MS = 80
+const LOOK_EVERY_MS = 400
+
+export async function follow(id: string, onProgress: (change: Change) => void): Promise<Change> {
+  for (let waitMs = FIRST_LOOK_MS; ; waitMs = Math.min(LOOK_EVERY_MS, waitMs * 1.5)) {
+    const change = await readChange(id).catch(error => {
+      // The change goes on without us.
+      if (error instanceof ApiProblem && (error.status === 0 || error.status >= 500)) return undefined
+      throw error
+    })
+    if (change) onProgress(change)
+    if (change && isEnded(change)) return change
+    await new Promise(resolve => setTimeout(resolve, waitMs))
+  }
+}
+
+export const readChange = (id: string): Promise<Change> => client.get<Change>(`/v1/changes/${id}`)
+
+export interface ChangePage {
+  readonly data: readonly Change[]
+  readonly next: string | null
+}
+
+export const listChanges = (query: Readonly<Record<string, string>>): Promise<ChangePage> => {
+  const filled = Object.entries(query).filter(([, value]) => value !== '')
+  return client.get<ChangePage>(`/v1/changes?${new URLSearchParams(filled)}`)
+}
+
+export const moreChanges = (path: string): Promise<ChangePage> => client.get<ChangePage>(path)
+
+/** Makes the change that takes another one back. */
+export async function undoChange(id: string, onProgress: (change: Change) => void): Promise<Change> {
+  const answer = await client.ask('POST', `/v1/changes/${id}/undo`, {
+    body: {},
+    headers: { prefer: 'respond-async', 'idempotency-key': `undo-${id}-${Date.now()}` },
+  })
+  return follow(changeIdOf(answer), onProgress)
+}
+
+export const retryChange = (id: string, reason: string): Promise<unknown> =>
+  client.ask('POST', `/v1/changes/${id}/retry`, { body: { reason } })
+
+export const resolveChange = (id: string, reason: string): Promise<unknown> =>
+  client.ask('POST', `/v1/changes/${id}/resolve`, { body: { reason } })

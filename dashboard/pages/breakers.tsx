@@ -1,0 +1,191 @@
+import { useState } from 'preact/hooks'
+import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
+import { may } from '../api/session.ts'
+import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
+import { Badge, Empty, type Tone, Trouble } from '../parts/notice.tsx'
+import { Page } from '../parts/page.tsx'
+import { Table } from '../parts/table.tsx'
+
+const EVERY_MS = 2_000
+
+const VERBS = {
+  open: ['Force open', 'Every request is refused until then.'],
+  close: ['Force closed', 'Every request passes, whatever fails, until then.'],
+  observe: ['Only observe', 'It counts and decides, but refuses nothing until then.'],
+  auto: ['Let it decide', 'The breaker decides by itself again, from now on.'],
+} as const
+
+type Verb = keyof typeof VERBS
+
+export function BreakersPage() {
+  const { value, error, reload } = useResource('breakers', listBreakers)
+  useRepeated(reload, EVERY_MS)
+  useLive('circuit.', reload)
+  const [ordering, setOrdering] = useState<Breaker>()
+  return (
+    <Page
+      title="Breakers"
+      lead="Each service or route that the circuit-breaker plugin protects. An order of yours ends by itself."
+    >
+      <Trouble error={error} onRetry={reload} />
+      {value?.length === 0 && <Empty>No breaker has had a request yet.</Empty>}
+      {value && value.length > 0 && (
+        <BreakerTable breakers={value} onOrder={may('editor') ? setOrdering : undefined} />
+      )}
+      {ordering && (
+        <Order
+          breaker={ordering}
+          onClose={() => {
+            setOrdering(undefined)
+            reload()
+          }}
+        />
+      )}
+    </Page>
+  )
+}
+
+const TONES: Readonly<Record<string, Tone>> = {
+  closed: 'good',
+  open: 'bad',
+  'half-open': 'warning',
+  recovering: 'warning',
+}
+
+export function BreakerTable({
+  breakers,
+  onOrder,
+}: {
+  breakers: readonly Breaker[]
+  onOrder?: ((breaker: Breaker) => void) | undefined
+}) {
+  return (
+    <Table<Breaker>
+      label="Breakers"
+      rows={breakers}
+      keyOf={({ breaker }) => breaker}
+      columns={[
+        {
+          head: 'Name',
+          cell: ({ name, breaker }) => (
+            <>
+              {name ?? breaker} <span class="muted">{breaker.split(':')[0]}</span>
+            </>
+          ),
+        },
+        { head: 'State', cell: one => <BreakerState breaker={one} /> },
+        { head: 'Mode', cell: one => <Mode breaker={one} /> },
+        { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
+        { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
+        { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
+        ...(onOrder
+          ? [
+              {
+                head: 'Order',
+                cell: (one: Breaker) => (
+                  <button
+                    type="button"
+                    class="quiet"
+                    aria-label={`Change the mode of ${one.name ?? one.breaker}`}
+                    onClick={() => onOrder(one)}
+                  >
+                    Change mode
+                  </button>
+                ),
+              },
+            ]
+          : []),
+      ]}
+    />
+  )
+}
+
+/** What it does, which an order decides before its own state. */
+function BreakerState({
+  breaker: { state, since_ms: sinceMs, remaining_ms: remainingMs, cause },
+}: {
+  breaker: Breaker
+}) {
+  return (
+    <>
+      <Badge tone={TONES[state] ?? 'plain'}>{state}</Badge>
+      {sinceMs !== null && <span class="muted"> for {formatSpan(Math.max(1000, sinceMs))}</span>}
+      {state === 'open' && remainingMs > 0 && (
+        <span class="muted">, probed in {formatSpan(Math.max(1000, remainingMs))}</span>
+      )}
+      {cause !== null && state !== 'closed' && <span class="muted"> ({cause})</span>}
+    </>
+  )
+}
+
+function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason } }: { breaker: Breaker }) {
+  if (mode === 'auto') return <>decides by itself</>
+  return (
+    <>
+      <Badge tone={mode === 'forced-open' ? 'bad' : 'warning'}>{mode.replace('-', ' ')}</Badge>
+      <span class="muted">
+        {remainingMs > 0 && ` ${formatSpan(Math.max(1000, remainingMs))} more`}
+        {actor !== null && `; ${actor}: ${reason}`}
+      </span>
+    </>
+  )
+}
+
+function Order({ breaker, onClose }: { breaker: Breaker; onClose: () => void }) {
+  const [verb, setVerb] = useState<Verb>(breaker.mode === 'auto' ? 'open' : 'auto')
+  const [reason, setReason] = useState('')
+  const [span, setSpan] = useState('15m')
+  const [error, setError] = useState<Error>()
+  const seconds = (parseSpan(span) ?? 0) / 1000
+  const submit = async (event: Event) => {
+    event.preventDefault()
+    if (verb !== 'auto' && seconds === 0)
+      return setError(new Error('For how long: a number and s, m, h or d, such as 15m.'))
+    await orderBreaker(breaker.breaker, verb, { reason, seconds }).then(onClose, setError)
+  }
+  return (
+    <Dialog title={`Mode of ${breaker.name ?? breaker.breaker}`} onClose={onClose}>
+      <form class="apply" onSubmit={event => void submit(event)}>
+        <Trouble error={error} />
+        <fieldset class="radios">
+          <legend class="muted">Mode</legend>
+          {(Object.keys(VERBS) as Verb[]).map(one => (
+            <label class="accept" key={one}>
+              <input type="radio" name="mode" checked={verb === one} onChange={() => setVerb(one)} />
+              <span>
+                <strong>{VERBS[one][0]}</strong> <span class="muted">{VERBS[one][1]}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        {verb !== 'auto' && (
+          <label>
+            For how long <span class="muted">90s, 15m, 2h, 7d</span>
+            <input
+              type="text"
+              required
+              value={span}
+              onInput={({ currentTarget }) => setSpan(currentTarget.value)}
+            />
+          </label>
+        )}
+        <label>
+          Reason <span class="muted">part of the event</span>
+          <input
+            type="text"
+            required
+            value={reason}
+            onInput={({ currentTarget }) => setReason(currentTarget.value)}
+          />
+        </label>
+        <div class="actions">
+          <button type="submit" class="primary">
+            {VERBS[verb][0]}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}

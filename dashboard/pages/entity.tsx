@@ -1,0 +1,98 @@
+import { useState } from 'preact/hooks'
+import type { Change } from '../api/changes.ts'
+import { pluginSchema, readEntity, schemaOf } from '../api/entities.ts'
+import { formatTime } from '../model/format.ts'
+import { type KindView, labelOf } from '../model/kinds.ts'
+import { writePlace } from '../model/place.ts'
+import { entityFields, type Json } from '../model/schema.ts'
+import { useResource } from '../parts/hooks.ts'
+import { Trouble } from '../parts/notice.tsx'
+import { Page } from '../parts/page.tsx'
+import { Applied } from '../parts/undo.tsx'
+import { Children } from './children.tsx'
+import { Editing, type Loaded } from './editing.tsx'
+import { PluginChoice } from './plugin-choice.tsx'
+
+export interface EntityPageProps {
+  readonly kind: KindView
+  /** `new`: it is to be made. */
+  readonly id: string
+  readonly query: URLSearchParams
+}
+
+export function EntityPage({ kind, id, query }: EntityPageProps) {
+  const isNew = id === 'new'
+  const plugin = query.get('name') ?? ''
+  const [turn, setTurn] = useState(0)
+  const [applied, setApplied] = useState<Change>()
+  const { value, error, reload } = useResource(`${kind.path}/${id}?${query} ${turn}`, () =>
+    isNew && kind.path === 'plugins' && plugin === '' ? Promise.resolve(undefined) : load(kind, id, query),
+  )
+  if (isNew && kind.path === 'plugins' && plugin === '') return <PluginChoice query={query} />
+  const title = isNew
+    ? `New ${kind.noun}${plugin === '' ? '' : `: ${plugin}`}`
+    : value?.base
+      ? labelOf(kind, value.base.row)
+      : kind.title
+  return (
+    <Page title={title} lead={<Lead kind={kind} row={value?.base?.row} />}>
+      <Trouble error={error} onRetry={reload} />
+      {applied && (
+        <Applied
+          change={applied}
+          text="Saved."
+          onUndone={() => {
+            setApplied(undefined)
+            setTurn(turn + 1)
+          }}
+        />
+      )}
+      {value && (
+        <Editing
+          // Another version is another form.
+          key={`${value.base?.etag} ${turn}`}
+          kind={kind}
+          loaded={value}
+          draftKey={`${kind.path}/${id}?${query}`}
+          onSaved={change => {
+            setApplied(change)
+            setTurn(turn + 1)
+          }}
+        />
+      )}
+      {value?.base && <Children kind={kind} id={String(value.base.row.id)} />}
+    </Page>
+  )
+}
+
+async function load(kind: KindView, id: string, query: URLSearchParams): Promise<Loaded> {
+  const [schema, base] = await Promise.all([
+    schemaOf(kind.schema),
+    id === 'new' ? undefined : readEntity(kind.path, id),
+  ])
+  const name = kind.path === 'plugins' ? String(base?.row.name ?? query.get('name') ?? '') : ''
+  const fields = entityFields(schema, name === '' ? undefined : await pluginSchema(name))
+  const names = new Set((fields.fields ?? []).flatMap(field => Object.keys(field)))
+  const given = [...query].filter(([field]) => names.has(field))
+  const start = Object.fromEntries(
+    given.map(([field, text]) => [field, field === 'name' ? text : { id: text }]),
+  )
+  return { schema: fields, base, start }
+}
+
+function Lead({ kind, row }: { kind: KindView; row: Json | undefined }) {
+  return (
+    <>
+      <a href={writePlace([kind.path])}>{kind.title}</a>
+      {row && (
+        <span class="muted">
+          {' '}
+          · <code>{String(row.id)}</code> · created {formatTime(Number(row.created_at))}
+          {typeof row.updated_at === 'number' &&
+            row.updated_at !== row.created_at &&
+            ` · changed ${formatTime(row.updated_at)}`}
+        </span>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,222 @@
+import { useState } from 'preact/hooks'
+import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/live.ts'
+import { may } from '../api/session.ts'
+import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
+import { writePlace } from '../model/place.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
+import { Badge, Empty, Notice, Trouble } from '../parts/notice.tsx'
+import { Page, Panel } from '../parts/page.tsx'
+import { Table } from '../parts/table.tsx'
+
+const EVERY_MS = 2_000
+
+/** A consumer by name or id, or a whole subject: `ip:192.0.2.1`. */
+const queryOf = (text: string): Readonly<Record<string, string>> =>
+  /^(consumer|ip|route|service|credential|header|path|global)\b[:=]/.test(text)
+    ? { subject: text }
+    : { consumer: text }
+
+/** What a subject has used and has left of its limits. @param subject from the address */
+export function LimitsPage({ subject }: { subject: string }) {
+  const [text, setText] = useState(subject)
+  const { value, error, reload } = useResource(`limits ${subject}`, () =>
+    subject === '' ? Promise.resolve(undefined) : readLimits(queryOf(subject)),
+  )
+  useRepeated(() => subject !== '' && reload(), EVERY_MS)
+  useLive('qos.', () => subject !== '' && reload())
+  const [asking, setAsking] = useState<LimitWish>()
+  return (
+    <Page title="Limits" lead="What a consumer has used of its limits, as the plugin servers count it now.">
+      <form
+        class="filters"
+        role="search"
+        onSubmit={event => {
+          event.preventDefault()
+          location.hash = writePlace(['limits'], { subject: text.trim() })
+        }}
+      >
+        <label>
+          Consumer, or a subject such as ip:192.0.2.1
+          <input
+            type="search"
+            required
+            placeholder="username or id"
+            value={text}
+            onInput={({ currentTarget }) => setText(currentTarget.value)}
+          />
+        </label>
+        <button type="submit">Show</button>
+      </form>
+      <Trouble error={error} />
+      {subject === '' && <Empty>Name a consumer to see its limits.</Empty>}
+      {!error && value?.length === 0 && <Empty>Nothing has been counted for {subject} yet.</Empty>}
+      {!error &&
+        value?.map(standing => <StandingPanel key={standing.key} standing={standing} onAsk={setAsking} />)}
+      {asking && (
+        <LimitDialog
+          subject={subject}
+          wish={asking}
+          onClose={() => {
+            setAsking(undefined)
+            reload()
+          }}
+        />
+      )}
+    </Page>
+  )
+}
+
+function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: LimitWish) => void }) {
+  const { subject, scope, key, limits, changes } = standing
+  const isEditor = may('editor')
+  return (
+    <Panel
+      title={`${subject ?? key}, counted at ${scope ?? 'an unknown place'}`}
+      actions={
+        isEditor &&
+        limits.length > 0 && (
+          <button type="button" onClick={() => onAsk({ verb: 'reset' })}>
+            Reset all
+          </button>
+        )
+      }
+    >
+      {limits.length === 0 && <p class="muted">Nothing is used of any limit.</p>}
+      {limits.length > 0 && (
+        <Table
+          label="Limits"
+          rows={limits}
+          keyOf={({ name }) => name}
+          columns={[
+            { head: 'Limit', cell: ({ name }) => name },
+            {
+              head: 'Admits',
+              cell: ({ requests, per_seconds: seconds }) =>
+                `${formatNumber(requests)} in ${formatSpan(seconds * 1000)}`,
+            },
+            {
+              head: 'Used',
+              cell: ({ used, requests }) => (
+                <>
+                  <meter min={0} max={requests} value={used} aria-label={`${used} of ${requests} used`} />{' '}
+                  {formatNumber(used)}
+                </>
+              ),
+            },
+            {
+              head: 'Left',
+              cell: ({ left }) => (left > 0 ? formatNumber(left) : <Badge tone="bad">none left</Badge>),
+            },
+            {
+              head: 'Unused again in',
+              cell: ({ reset_seconds: seconds }) =>
+                seconds > 0 ? formatSpan(Math.ceil(seconds) * 1000) : 'now',
+            },
+            ...(isEditor
+              ? [
+                  {
+                    head: 'Actions',
+                    cell: ({ name, requests }: { name: string; requests: number }) => (
+                      <>
+                        <button
+                          type="button"
+                          class="quiet"
+                          aria-label={`Reset ${name}`}
+                          onClick={() => onAsk({ verb: 'reset', limit: name })}
+                        >
+                          Reset
+                        </button>
+                        <button
+                          type="button"
+                          class="quiet"
+                          aria-label={`Change ${name}`}
+                          onClick={() => onAsk({ verb: 'set', limit: name, requests, seconds: 3600 })}
+                        >
+                          Change
+                        </button>
+                      </>
+                    ),
+                  },
+                ]
+              : []),
+          ]}
+        />
+      )}
+      {changes.map(({ limit, requests, until }) => (
+        <Notice tone="warning" key={limit}>
+          {limit} admits {formatNumber(requests)} until {formatTime(until)}.
+          {isEditor && (
+            <button type="button" onClick={() => onAsk({ verb: 'unset', limit })}>
+              End this change
+            </button>
+          )}
+        </Notice>
+      ))}
+    </Panel>
+  )
+}
+
+const TITLES = { reset: 'Reset', set: 'Change', unset: 'End the change of' }
+
+function LimitDialog({ subject, wish, onClose }: { subject: string; wish: LimitWish; onClose: () => void }) {
+  const [reason, setReason] = useState('')
+  const [requests, setRequests] = useState(wish.verb === 'set' ? String(wish.requests) : '')
+  const [span, setSpan] = useState('1h')
+  const [error, setError] = useState<Error>()
+  const submit = async (event: Event) => {
+    event.preventDefault()
+    const seconds = (parseSpan(span) ?? 0) / 1000
+    if (wish.verb === 'set' && seconds === 0)
+      return setError(new Error('For how long: a number and s, m, h or d, such as 2h.'))
+    const asked = wish.verb === 'set' ? { ...wish, requests: Number(requests), seconds } : wish
+    await changeLimits(queryOf(subject), asked, reason).then(onClose, setError)
+  }
+  const what = wish.limit === undefined ? 'all limits' : wish.limit
+  return (
+    <Dialog title={`${TITLES[wish.verb]} ${what} for ${subject}`} onClose={onClose}>
+      <form class="apply" onSubmit={event => void submit(event)}>
+        <Trouble error={error} />
+        {wish.verb === 'reset' && <p>What was used is set to zero, on every node.</p>}
+        {wish.verb === 'set' && (
+          <>
+            <label>
+              Requests
+              <input
+                type="text"
+                inputMode="numeric"
+                required
+                pattern="[0-9]+"
+                value={requests}
+                onInput={({ currentTarget }) => setRequests(currentTarget.value)}
+              />
+            </label>
+            <label>
+              For how long <span class="muted">90s, 15m, 2h, 7d</span>
+              <input
+                type="text"
+                required
+                value={span}
+                onInput={({ currentTarget }) => setSpan(currentTarget.value)}
+              />
+            </label>
+          </>
+        )}
+        <label>
+          Reason <span class="muted">part of the event</span>
+          <input
+            type="text"
+            required
+            value={reason}
+            onInput={({ currentTarget }) => setReason(currentTarget.value)}
+          />
+        </label>
+        <div class="actions">
+          <button type="submit" class="primary">
+            {TITLES[wish.verb].split(' ')[0]}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,248 @@
+import { useEffect, useState } from 'preact/hooks'
+import { type Figures, type Overview, readOverview, type Series } from '../api/live.ts'
+import { type LiveEvent, stream } from '../api/stream.ts'
+import { formatNumber, formatSpan } from '../model/format.ts'
+import { Chart, Legend } from '../parts/chart.tsx'
+import { useRepeated, useResource } from '../parts/hooks.ts'
+import { Badge, Empty, Notice, Trouble } from '../parts/notice.tsx'
+import { Page, Panel } from '../parts/page.tsx'
+import { Table } from '../parts/table.tsx'
+import { BreakerTable } from './breakers.tsx'
+
+const EVERY_MS = 2_000
+const MOST_LINES = 6
+const MOST_EVENTS = 10
+
+/** The gateway as it is now. */
+export function OverviewPage() {
+  const { value, error, reload } = useResource('overview', readOverview)
+  useRepeated(reload, EVERY_MS)
+  return (
+    <Page
+      title="Overview"
+      lead={value && `The last ${formatSpan(value.seconds * 1000)}, and 15 minutes in the charts.`}
+    >
+      <Trouble error={error} onRetry={reload} />
+      {value && <Problems overview={value} />}
+      {value && <Tiles total={value.total} limits={value.limits} />}
+      {value && <Charts overview={value} />}
+      {value && <Services overview={value} />}
+      <div class="panels">
+        {value && <Breakers overview={value} />}
+        {value && <Sinks overview={value} />}
+        <Events />
+      </div>
+    </Page>
+  )
+}
+
+function Problems({ overview: { problems, sources } }: { overview: Overview }) {
+  const away = sources.filter(({ ok }) => !ok)
+  if (problems.length + away.length === 0) return null
+  return (
+    <Notice tone="warning">
+      <ul>
+        {problems.map(problem => (
+          <li key={problem}>{problem}</li>
+        ))}
+        {away.map(({ url, reason }) => (
+          <li key={url}>
+            No metrics from <code>{url}</code>: {reason ?? 'no answer yet'}
+          </li>
+        ))}
+      </ul>
+    </Notice>
+  )
+}
+
+function Tiles({ total, limits }: { total: Figures; limits: Overview['limits'] }) {
+  const { rate, errors, error_rate: errorRate, client_errors: clientErrors, latency_ms: latency } = total
+  return (
+    <dl class="tiles">
+      <Tile name="Requests" value={`${formatNumber(rate)} a second`} />
+      <Tile
+        name="Errors (5xx)"
+        value={formatNumber(errors)}
+        note={`${formatNumber(errorRate * 100)} % of all`}
+        isBad={errorRate >= 0.01}
+      />
+      <Tile name="Client errors (4xx)" value={formatNumber(clientErrors)} />
+      <Tile
+        name="Latency"
+        value={latency ? `${formatNumber(latency.p95)} ms` : 'nothing yet'}
+        note={latency ? `95 % below; half below ${formatNumber(latency.p50)} ms` : ''}
+      />
+      <Tile
+        name="Refused by limits"
+        value={formatNumber(limits.refused + limits.shed)}
+        note={`${formatNumber(limits.allowed)} allowed`}
+      />
+    </dl>
+  )
+}
+
+function Tile({
+  name,
+  value,
+  note = '',
+  isBad = false,
+}: {
+  name: string
+  value: string
+  note?: string
+  isBad?: boolean
+}) {
+  return (
+    <div class="tile">
+      <dt>{name}</dt>
+      <dd>
+        <strong class={isBad ? 'fault' : undefined}>{value}</strong>
+        {note !== '' && <span class="muted">{note}</span>}
+      </dd>
+    </div>
+  )
+}
+
+function Charts({ overview: { series, services } }: { overview: Overview }) {
+  const busiest = services.toSorted((a, b) => b.rate - a.rate).slice(0, MOST_LINES)
+  // A line keeps its colour while others become busier.
+  const names = busiest.map(({ service }) => service).toSorted()
+  const lines = (pick: (one: Series) => readonly (number | null)[], by = 1) => {
+    const of = (one: Series | undefined) =>
+      one ? pick(one).map(value => (value === null ? null : value / by)) : []
+    return names.length === 0
+      ? [{ label: 'all', values: of(series.total) }]
+      : names.map(name => ({ label: name, values: of(series.services[name]) }))
+  }
+  const { at, step_seconds: step } = series
+  return (
+    <Panel title="Traffic by service" actions={<Legend labels={names.length === 0 ? ['all'] : names} />}>
+      <div class="charts">
+        <Chart title="Requests" unit="a second" at={at} lines={lines(({ requests }) => requests, step)} />
+        <Chart title="Errors" unit="5xx a second" at={at} lines={lines(({ errors }) => errors, step)} />
+        <Chart title="Latency" unit="ms, 95 % below" at={at} lines={lines(({ p95 }) => p95)} />
+      </div>
+    </Panel>
+  )
+}
+
+function Services({ overview: { services } }: { overview: Overview }) {
+  return (
+    <Panel title="Services">
+      {services.length === 0 ? (
+        <Empty>No service has had a request in this time.</Empty>
+      ) : (
+        <Table
+          label="Services"
+          rows={services.toSorted((a, b) => b.rate - a.rate)}
+          keyOf={({ service }) => service}
+          columns={[
+            {
+              head: 'Service',
+              cell: ({ service }) => <a href={`#/services/${encodeURIComponent(service)}`}>{service}</a>,
+            },
+            { head: 'Requests a second', isNumber: true, cell: ({ rate }) => formatNumber(rate) },
+            {
+              head: 'Errors',
+              isNumber: true,
+              cell: ({ errors, error_rate: rate }) =>
+                errors > 0 ? (
+                  <Badge tone="bad">{`${formatNumber(errors)} (${formatNumber(rate * 100)} %)`}</Badge>
+                ) : (
+                  '0'
+                ),
+            },
+            { head: 'Half below', isNumber: true, cell: one => latencyOf(one, 'p50') },
+            { head: '95 % below', isNumber: true, cell: one => latencyOf(one, 'p95') },
+            { head: '99 % below', isNumber: true, cell: one => latencyOf(one, 'p99') },
+          ]}
+        />
+      )}
+    </Panel>
+  )
+}
+
+const latencyOf = ({ latency_ms: latency }: Figures, which: 'p50' | 'p95' | 'p99') =>
+  latency ? `${formatNumber(latency[which])} ms` : '–'
+
+function Breakers({ overview: { breakers } }: { overview: Overview }) {
+  return (
+    <Panel title="Breakers" actions={<a href="#/breakers">All and orders</a>}>
+      {breakers === null && <p class="muted">Unknown: the manager has no Redis (SLUICE_REDIS_URL).</p>}
+      {breakers?.length === 0 && <p class="muted">No breaker has had a request yet.</p>}
+      {breakers && breakers.length > 0 && <BreakerTable breakers={breakers} />}
+    </Panel>
+  )
+}
+
+function Sinks({ overview: { sinks, spool_bytes: spool } }: { overview: Overview }) {
+  return (
+    <Panel title="Sinks of events">
+      {sinks.length === 0 && <p class="muted">No plugin server reports any.</p>}
+      {sinks.length > 0 && (
+        <Table
+          label="Sinks"
+          rows={sinks}
+          keyOf={({ sink }) => sink}
+          columns={[
+            { head: 'Sink', cell: ({ sink }) => sink },
+            { head: 'Waiting', isNumber: true, cell: one => formatNumber(one.backlog_records) },
+            {
+              head: 'Oldest',
+              isNumber: true,
+              cell: one => (one.lag_seconds > 0 ? formatSpan(one.lag_seconds * 1000) : 'none'),
+            },
+            {
+              head: 'Confirmed',
+              isNumber: true,
+              cell: one => `${formatNumber(one.confirmed_rate)} a second`,
+            },
+          ]}
+        />
+      )}
+      {spool !== null && spool !== undefined && <p class="muted">{formatNumber(spool / 1024)} KiB on disk</p>}
+    </Panel>
+  )
+}
+
+/** The latest events of all kinds, as they come. */
+function Events() {
+  const [events, setEvents] = useState<readonly LiveEvent[]>([])
+  useEffect(() => stream.watch(event => setEvents(before => [event, ...before].slice(0, MOST_EVENTS))), [])
+  return (
+    <Panel title="Events as they happen">
+      {events.length === 0 && <p class="muted">None since this page was opened.</p>}
+      {events.length > 0 && (
+        <Table<LiveEvent>
+          label="Events"
+          rows={events}
+          keyOf={({ id }) => id}
+          columns={[
+            { head: 'Time', cell: ({ time }) => new Date(time).toLocaleTimeString('en-GB') },
+            { head: 'Event', cell: ({ type }) => <code>{type}</code> },
+            { head: 'What', cell: ({ data }) => summaryOf(data) },
+          ]}
+        />
+      )}
+    </Panel>
+  )
+}
+
+const TOLD = [
+  'name',
+  'service_name',
+  'consumer_username',
+  'client_ip',
+  'path',
+  'status',
+  'state',
+  'reason',
+  'actor',
+]
+
+const summaryOf = (data: LiveEvent['data']): string =>
+  TOLD.flatMap(name =>
+    typeof data[name] === 'string' || typeof data[name] === 'number' ? [String(data[name])] : [],
+  )
+    .slice(0, 4)
+    .join(' · ')

@@ -1,0 +1,127 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import {
+  type Change,
+  type Draft,
+  type Ended,
+  isEnded,
+  type Plan,
+  planChange,
+  submitChange,
+} from '../api/changes.ts'
+import { ApiProblem } from '../api/client.ts'
+import { toneOfChange, WORD_OF_CHANGE } from './change-state.ts'
+import { Dialog } from './dialog.tsx'
+import { Steps } from './difference.tsx'
+import { Badge, Trouble } from './notice.tsx'
+
+export interface ReviewProps {
+  readonly title: string
+  readonly draft: Draft
+  /** It is in force. */
+  readonly onApplied: (ended: Ended) => void
+  /** It is wrong, by fields; the form shows where. */
+  readonly onRefused: (problem: ApiProblem) => void
+  readonly onClose: () => void
+}
+
+/** What a change would do; then the change, as it goes. */
+export function Review({ title, draft, onApplied, onRefused, onClose }: ReviewProps) {
+  const [plan, setPlan] = useState<Plan>()
+  const [progress, setProgress] = useState<Change>()
+  const [error, setError] = useState<Error>()
+  const [isBusy, setBusy] = useState(false)
+  const [reason, setReason] = useState('')
+  const [isAccepted, setAccepted] = useState(false)
+  const key = useRef(crypto.randomUUID())
+  const fail = (problem: Error) => {
+    setBusy(false)
+    if (problem instanceof ApiProblem && [400, 409, 412, 422].includes(problem.status)) onRefused(problem)
+    else setError(problem)
+  }
+  useEffect(() => {
+    planChange(draft).then(setPlan, fail)
+  }, [])
+  const apply = async () => {
+    setBusy(true)
+    setError(undefined)
+    const submitting = { reason, acceptsIrreversible: isAccepted, key: key.current, onProgress: setProgress }
+    try {
+      const ended = await submitChange(draft, submitting)
+      const { change } = ended
+      if (change.state === 'applied') return onApplied(ended)
+      const detail = change.failure?.detail ?? `the change is ${change.state}`
+      fail(new ApiProblem(502, change.failure ? { ...change.failure, detail } : { detail }, change.id))
+      key.current = crypto.randomUUID()
+    } catch (problem) {
+      fail(problem as Error)
+    }
+  }
+  const irreversible = plan?.irreversible ?? 0
+  const isNothing = plan?.steps.length === 0
+  return (
+    <Dialog title={title} onClose={isBusy ? undefined : onClose} isWide>
+      {!plan && !error && <p role="status">Checking…</p>}
+      {isNothing && <p>Nothing would change.</p>}
+      {plan && <Steps steps={plan.steps} />}
+      <Trouble error={error} />
+      {plan && !isNothing && (
+        <form
+          class="apply"
+          onSubmit={event => {
+            event.preventDefault()
+            void apply()
+          }}
+        >
+          <label>
+            Reason <span class="muted">optional; kept with the change</span>
+            <input
+              type="text"
+              value={reason}
+              onInput={({ currentTarget }) => setReason(currentTarget.value)}
+            />
+          </label>
+          {irreversible > 0 && (
+            <label class="accept">
+              <input
+                type="checkbox"
+                required
+                checked={isAccepted}
+                onChange={({ currentTarget }) => setAccepted(currentTarget.checked)}
+              />
+              I understand that {irreversible === 1 ? 'a part' : `${irreversible} parts`} of this cannot be
+              undone
+            </label>
+          )}
+          <div class="actions">
+            {progress && isBusy && <Progress change={progress} />}
+            <button type="button" onClick={onClose} disabled={isBusy}>
+              Go back
+            </button>
+            <button type="submit" class="primary" disabled={isBusy}>
+              {isBusy ? 'Applying…' : 'Apply'}
+            </button>
+          </div>
+        </form>
+      )}
+      {(isNothing || (error && !plan)) && (
+        <div class="actions">
+          <button type="button" onClick={onClose}>
+            Go back
+          </button>
+        </div>
+      )}
+    </Dialog>
+  )
+}
+
+export function Progress({ change }: { change: Change }) {
+  const { position = 0, steps = [] } = change
+  const done = steps.filter(({ state }) => state === 'done').length
+  return (
+    <span class="progress" role="status">
+      <Badge tone={toneOfChange(change.state)}>{WORD_OF_CHANGE[change.state] ?? change.state}</Badge>
+      {position > 0 && ` ${position} before it`}
+      {!isEnded(change) && steps.length > 1 && ` ${done} of ${steps.length} steps`}
+    </span>
+  )
+}

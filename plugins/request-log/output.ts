@@ -1,0 +1,119 @@
+/** Where the lines go: standard output, or a file that is rotated by its size. */
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { pino } from 'pino'
+import { messageOf } from '../../sdk/sdk.ts'
+
+/** Lines wait for each other up to this many bytes, or milliseconds. */
+const GATHER_BYTES = 8_192
+const GATHER_MS = 250
+/** Lines in memory while the disk takes none, bytes. */
+const MAX_WAITING_BYTES = 8 * 1_048_576
+
+export interface OutputOptions {
+  /** Undefined: standard output. */
+  readonly file: string | undefined
+  /** Size at which the file is rotated, bytes. */
+  readonly maxBytes: number
+  /** Rotated files that are kept: `file.1` is the newest. */
+  readonly keep: number
+  readonly onDropped: () => void
+  /** Called with the reason when lines can't be written, with undefined when they can again. */
+  readonly onFault: (reason: string | undefined) => void
+}
+
+export interface Output {
+  write(line: string): void
+  close(): Promise<void>
+}
+
+export function openOutput(options: OutputOptions): Output {
+  return options.file === undefined ? new StandardOutput() : new RotatingFile(options.file, options)
+}
+
+type Destination = ReturnType<typeof pino.destination>
+
+/** Written synchronously, as the server's own log is, so that no line of that comes into the middle of one of these. */
+class StandardOutput implements Output {
+  readonly #destination: Destination = pino.destination({
+    dest: 1,
+    sync: true,
+    minLength: GATHER_BYTES,
+    periodicFlush: GATHER_MS,
+  })
+
+  write(line: string): void {
+    this.#destination.write(line)
+  }
+
+  async close(): Promise<void> {
+    this.#destination.flushSync()
+  }
+}
+
+class RotatingFile implements Output {
+  readonly #file: string
+  readonly #options: OutputOptions
+  readonly #destination: Destination
+  #bytes: number
+  #hasFault = false
+
+  constructor(file: string, options: OutputOptions) {
+    this.#file = file
+    this.#options = options
+    mkdirSync(path.dirname(file), { recursive: true })
+    this.#bytes = sizeOf(file)
+    this.#destination = pino.destination({
+      dest: file,
+      append: true,
+      sync: false,
+      minLength: GATHER_BYTES,
+      maxLength: MAX_WAITING_BYTES,
+      periodicFlush: GATHER_MS,
+      mode: 0o640,
+    })
+    this.#destination.on('drop', options.onDropped)
+    this.#destination.on('error', (error: unknown) => this.#noteFault(messageOf(error)))
+    this.#destination.on('write', () => this.#noteFault(undefined))
+  }
+
+  write(line: string): void {
+    this.#destination.write(line)
+    this.#bytes += Buffer.byteLength(line)
+    if (this.#bytes >= this.#options.maxBytes) this.#rotate()
+  }
+
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      this.#destination.once('close', resolve)
+      this.#destination.once('error', () => resolve())
+      this.#destination.end()
+    })
+  }
+
+  /** Another process may write to the file too, and have rotated it: then this one only opens it anew. */
+  #rotate(): void {
+    try {
+      if (sizeOf(this.#file) >= this.#options.maxBytes / 2) this.#shift()
+      this.#destination.reopen(this.#file)
+      this.#bytes = sizeOf(this.#file)
+    } catch (error) {
+      this.#noteFault(messageOf(error))
+    }
+  }
+
+  #shift(): void {
+    const { keep } = this.#options
+    for (let n = keep - 1; n >= 1; n--)
+      if (existsSync(`${this.#file}.${n}`)) renameSync(`${this.#file}.${n}`, `${this.#file}.${n + 1}`)
+    renameSync(this.#file, `${this.#file}.1`)
+  }
+
+  #noteFault(reason: string | undefined): void {
+    if (this.#hasFault === (reason !== undefined)) return
+    this.#hasFault = reason !== undefined
+    this.#options.onFault(reason)
+  }
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

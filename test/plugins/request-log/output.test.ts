@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { openOutput } from '../../../plugins/request-log/output.ts'
+import { makeFolder, type TestFolder } from '../../support/folder.ts'
+
+describe('the file of the request log', () => {
+  let folder: TestFolder
+  let file: string
+  const open = (keep = 3) =>
+    openOutput({ file, maxBytes: 65_536, keep, onDropped: assert.fail, onFault: assert.fail })
+  beforeEach(() => {
+    folder = makeFolder()
+    file = path.join(folder.path, 'requests.jsonl')
+  })
+  afterEach(() => folder.remove())
+  const linesOf = (name: string) => readFileSync(name, 'utf8').split('\n').slice(0, -1)
+  const names = () => readdirSync(folder.path).sort()
+
+  it('is rotated by its size, keeps as many as it should, and loses no line', async () => {
+    let output = open()
+    let written = 0
+    // In rounds, since a rotation looks at what is on the disk.
+    for (let round = 0; round < 8; round++) {
+      for (let n = 0; n < 700; n++) output.write(`{"n":${written++},"filler":"${'x'.repeat(80)}"}\n`)
+      await output.close()
+      output = open()
+    }
+    await output.close()
+    const kept = [`${file}.3`, `${file}.2`, `${file}.1`, file].filter(existsSync)
+    assert.ok(existsSync(`${file}.3`) && !existsSync(`${file}.4`), names().join())
+    const numbers = kept.flatMap(linesOf).map(line => (JSON.parse(line) as { n: number }).n)
+    assert.equal(numbers.at(-1), written - 1)
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => (numbers[0] ?? 0) + index),
+    )
+  })
+
+  it('is shared by processes: one that another has rotated is only opened anew', async () => {
+    const [one, other] = [open(), open()]
+    let written = 0
+    for (let n = 0; n < 1_500; n++)
+      for (const output of [one, other]) output.write(`{"n":${written++},"filler":"${'x'.repeat(80)}"}\n`)
+    await Promise.all([one.close(), other.close()])
+    const kept = names().map(name => path.join(folder.path, name))
+    const numbers = new Set(kept.flatMap(linesOf).map(line => (JSON.parse(line) as { n: number }).n))
+    assert.ok(numbers.size <= written)
+    assert.ok(numbers.has(written - 1) && numbers.has(written - 2))
+  })
+})

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { formatTraceparent, isOwnSpan, parseTraceparent } from '../../../plugins/request-log/trace-context.ts'
+import { Tracing } from '../../../plugins/request-log/tracing.ts'
+import type { AccessKong } from '../../../sdk/sdk.ts'
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const PARENT = 'b7ad6b7169203331'
+const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
+
+/** Kong in the access phase, as far as tracing asks it. */
+function createKong(received?: string) {
+  const headers: Record<string, string | undefined> = { traceparent: received }
+  const marks: unknown[] = []
+  let routeReads = 0
+  const kong = {
+    request: { getHeader: async (name: string) => headers[name] },
+    router: {
+      getRoute: async () => {
+        routeReads++
+        return { id: 'r1' }
+      },
+    },
+    service: {
+      request: {
+        setHeader: (name: string, value: string) => {
+          headers[name] = value
+        },
+        clearHeader: (name: string) => delete headers[name],
+      },
+    },
+    log: { setSerializeValue: (_: string, value: unknown) => marks.push(value) },
+  }
+  return {
+    kong: kong as unknown as AccessKong,
+    headers,
+    marks,
+    get routeReads() {
+      return routeReads
+    },
+    /** The log data of the request, where Kong's plugin opentelemetry runs or not. */
+    log: (kongTrace?: string) => ({
+      request: {
+        id: TRACE,
+        method: 'GET',
+        uri: '/',
+        url: '/',
+        querystring: {},
+        size: 0,
+        headers: {
+          traceparent: kongTrace
+            ? formatTraceparent({ traceId: kongTrace, spanId: PARENT, flags: 1 })
+            : String(headers.traceparent),
+        },
+      },
+      route: { id: 'r1' },
+      sluice: { trace: marks.at(-1) },
+      ...(kongTrace !== undefined && { trace_id: { w3c: kongTrace } }),
+    }),
+  }
+}
+
+describe('tracing', () => {
+  const create = () => {
+    let now = 0
+    const tracing = new Tracing({ randomHex, now: () => now })
+    const advance = (ms: number) => {
+      now += ms
+    }
+    return { tracing, advance }
+  }
+
+  it('marks the log data until it is known that nobody replaces its field, and where there is a parent', async () => {
+    const { tracing } = create()
+    const first = createKong()
+    await tracing.begin(first.kong, 1)
+    assert.equal(first.marks.length, 1)
+    const span = tracing.end(first.log() as never)
+    assert.deepEqual([span.isForeign, span.parentId], [false, undefined])
+    const second = createKong()
+    await tracing.begin(second.kong, 1)
+    assert.equal(second.marks.length, 0)
+    assert.ok(isOwnSpan(parseTraceparent(second.headers.traceparent)!))
+    const third = createKong(`00-${TRACE}-${PARENT}-01`)
+    await tracing.begin(third.kong, 1)
+    assert.equal(tracing.end(third.log() as never).parentId, PARENT)
+  })
+
+  it('is passive on a route that Kong traces itself, and asks for the route only then', async () => {
+    const { tracing, advance } = create()
+    const first = createKong(`00-${TRACE}-${PARENT}-01`)
+    const spanId = await tracing.begin(first.kong, 1)
+    // Kong's spans have that one as their parent: it is recorded.
+    const known = tracing.end(first.log(TRACE) as never)
+    assert.deepEqual([known.spanId, known.parentId, known.isForeign], [spanId, PARENT, false])
+    assert.equal(first.routeReads, 0)
+    const second = createKong(`00-${TRACE}-${PARENT}-01`)
+    assert.equal(await tracing.begin(second.kong, 1), undefined)
+    assert.equal(second.headers.traceparent, `00-${TRACE}-${PARENT}-01`)
+    assert.equal(second.routeReads, 1)
+    const foreign = tracing.end(second.log(TRACE) as never)
+    assert.deepEqual([foreign.traceId, foreign.isForeign], [TRACE, true])
+    advance(600_001)
+    assert.notEqual(await tracing.begin(createKong().kong, 1), undefined)
+  })
+
+  it('names the trace of a request that was refused before it by the request’s id', () => {
+    const { tracing } = create()
+    const { log } = createKong()
+    const span = tracing.end(log() as never)
+    assert.deepEqual([span.traceId, span.parentId, span.isForeign], [TRACE, undefined, false])
+  })
+})
