@@ -33,6 +33,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'overload', claim: 'who is served while a service saturates, with shedding and without' },
   { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },
   { name: 'breaker-event', claim: "CPU of the breaker's access event, over a plugin that does nothing" },
+  { name: 'token', claim: 'CPU of upstream tokens, against a key that is read each time' },
+  { name: 'aggregate', claim: 'time that an aggregate adds, against a client that asks for the parts' },
   { name: 'spool', claim: 'events a second with group fsync, and how long a log phase waits' },
   { name: 'events-postgres', claim: 'rows a second, against COPY and against one insert an event' },
   { name: 'events-catchup', claim: 'catching up after an outage of a million events' },
