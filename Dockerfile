@@ -25,7 +25,7 @@ COPY . .
 RUN npm run build \
     && rm -rf dist/ops dist/.tsbuildinfo \
     && chmod +x dist/cli/sluice.js \
-    && chmod -R u=rwX,go=rX dist kong/desired ops/deploy package.json LICENSE
+    && chmod -R u=rwX,go=rX dist kong/desired ops/deploy flask-sample/frontend package.json LICENSE
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
@@ -39,6 +39,7 @@ COPY --from=build /app/dist ./dist
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/kong/desired ./kong/desired
 COPY --from=build /app/ops/deploy ./ops/deploy
+COPY --from=build /app/flask-sample/frontend ./flask-sample/frontend
 USER 10001:10001
 ENV SLUICE_SOCKET=/run/sluice/sluice.sock \
     SLUICE_SOCKET_GROUP=sluice \

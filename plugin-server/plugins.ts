@@ -11,6 +11,7 @@ type Load = () => Promise<{ readonly plugin: AnyPlugin }>
 const SHIPPED: readonly Load[] = [
   () => import('../plugins/circuit-breaker/plugin.ts'),
   () => import('../plugins/qos/plugin.ts'),
+  () => import('../plugins/aggregate/plugin.ts'),
   () => import('../plugins/request-log/plugin.ts'),
   () => import('../plugins/upstream-token/plugin.ts'),
   () => import('../plugins/key-auth-audit/plugin.ts'),

@@ -120,8 +120,8 @@ export interface PluginDefinition<
   readonly noScope?: readonly ('consumer' | 'route' | 'service')[]
   /** Default of the failure policy; a field `on_error` of the configuration overrides it. */
   readonly onError?: FailurePolicy
-  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. */
-  readonly deadlineMs?: Readonly<Partial<Record<Phase, number>>>
+  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. It may depend on the configuration. */
+  readonly deadlineMs?: Readonly<Partial<Record<Phase, number | ((config: Static<Schema>) => number)>>>
   /** The types of the events that the plugin publishes, with the schemas of their data. */
   readonly events?: readonly EventType[]
   /**

@@ -1,11 +1,16 @@
-import { type Dispatcher, request } from 'undici'
+import { request } from 'undici'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Offer, OfferedService } from './offer.ts'
 import { DocumentRefused } from './openapi/parse.ts'
 import { headersOf, placesOf } from './reach.ts'
 
-const MAX_BYTES = 2 * 1_048_576
-const TIMEOUT_MS = 5_000
+/** What the catalogue bears with, of each document. */
+const BOUNDS: Bounds = { maxBytes: 2 * 1_048_576, timeoutMs: 5_000 }
+
+export interface Bounds {
+  readonly maxBytes: number
+  readonly timeoutMs: number
+}
 
 export type FetchText = (service: OfferedService, offer: Offer) => Promise<string>
 
@@ -14,9 +19,9 @@ export type FetchText = (service: OfferedService, offer: Offer) => Promise<strin
  * service that the gateway does not open. Redirects are not followed, since they could lead anywhere.
  *
  * @param proxyUrl of Kong's proxy
- * @returns throws DocumentRefused that says why there is none, for the operator of the service
+ * @returns a function that throws DocumentRefused that says why there is none, for the operator of the service
  */
-export function createFetchText(proxyUrl: string, dispatcher?: Dispatcher): FetchText {
+export function createFetchText(proxyUrl: string, bounds: Bounds = BOUNDS): FetchText {
   return async (service, offer) => {
     const path = service.documentPath ?? '/openapi.json'
     const [place] = placesOf(offer, service, 'GET', path)
@@ -27,38 +32,37 @@ export function createFetchText(proxyUrl: string, dispatcher?: Dispatcher): Fetc
       ...(server !== undefined && { host: new URL(server).host }),
       ...headersOf(place.route),
     }
-    return fetchText(new URL(place.path, proxyUrl), headers, dispatcher)
+    return fetchText(new URL(place.path, proxyUrl), headers, bounds)
   }
 }
 
 async function fetchText(
   url: URL,
   headers: Record<string, string>,
-  dispatcher?: Dispatcher,
+  { maxBytes, timeoutMs }: Bounds,
 ): Promise<string> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const signal = AbortSignal.timeout(timeoutMs)
   try {
-    const { statusCode, body } = await request(url, { headers, signal, ...(dispatcher && { dispatcher }) })
-    if (statusCode !== 200) {
-      body.on('error', () => {}).destroy()
-      const more = statusCode >= 300 && statusCode < 400 ? ', and redirects are not followed' : ''
-      throw new DocumentRefused(`${url.pathname} answers ${statusCode}${more}`)
-    }
-    return await readText(body)
+    const { statusCode, body } = await request(url, { headers, signal })
+    if (statusCode === 200) return await readText(body, maxBytes)
+    body.on('error', () => {}).destroy()
+    const more = statusCode >= 300 && statusCode < 400 ? ', and redirects are not followed' : ''
+    throw new DocumentRefused(`${url.pathname} answers ${statusCode}${more}`)
   } catch (error) {
     if (error instanceof DocumentRefused) throw error
-    if (signal.aborted)
-      throw new DocumentRefused(`${url.pathname} did not answer within ${TIMEOUT_MS / 1_000} s`)
-    throw new DocumentRefused(`${url.pathname} cannot be fetched: ${messageOf(error)}`)
+    const reason = signal.aborted
+      ? `did not answer within ${timeoutMs / 1_000} s`
+      : `failed: ${messageOf(error)}`
+    throw new DocumentRefused(`${url.pathname} ${reason}`)
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+async function readText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.length
-    if (bytes > MAX_BYTES) throw new DocumentRefused(`is larger than ${MAX_BYTES / 1_048_576} MiB`)
+    if (bytes > maxBytes) throw new DocumentRefused(`is larger than ${maxBytes / 1_048_576} MiB`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

@@ -47,3 +47,49 @@ for _ in $(seq 60); do
   sleep 0.5
 done
 expect 'the breaker heals' yes "$healed"
+
+# The sample services: users and products, behind the gateway alone.
+json='content-type: application/json'
+email="walk-$(date +%s)-$RANDOM@example.org"
+field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"; }
+
+for _ in $(seq 60); do
+  [[ $(status "$proxy/users/me") == 401 ]] && break
+  sleep 1
+done
+account="{\"email\":\"$email\",\"name\":\"Ada\",\"password\":\"correct horse\"}"
+expect 'registering' 201 "$(status -H "$json" -d "$account" "$proxy/users")"
+expect 'registering twice' 409 "$(status -H "$json" -d "$account" "$proxy/users")"
+token=$(curl -sf -H "$json" -d "{\"email\":\"$email\",\"password\":\"correct horse\"}" "$proxy/users/login" | field access_token)
+auth="authorization: Bearer $token"
+expect 'who am I' "$email" "$(curl -s -H "$auth" "$proxy/users/me" | field email)"
+
+products=http://127.0.0.1:${SLUICE_UP_PRODUCTS_PORT:-9570}
+published() {
+  curl -s "$products/metrics" | sed -n 's/^sample_events_published_total{type="product.created.v1"} \([0-9]*\).*/\1/p'
+}
+before=$(published)
+expect 'products without a token' 401 "$(status "$proxy/products")"
+expect 'creating a product' 201 "$(status -H "$auth" -H "$json" -d '{"name":"Tea","price_cents":350}' "$proxy/products")"
+expect 'the newest product' Tea "$(curl -s -H "$auth" "$proxy/products?limit=1" | field name)"
+event=
+for _ in $(seq 60); do
+  (($(published) > ${before:-0})) && event=yes && break
+  sleep 0.5
+done
+expect 'its event is confirmed by RabbitMQ' yes "$event"
+cached=
+for _ in $(seq 20); do
+  curl -s -D- -o /dev/null -H "$auth" "$proxy/products" | grep -qi '^cache-status:.*hit' && cached=yes && break
+done
+expect 'the list of products comes from the cache' yes "$cached"
+expect 'around the gateway' 401 "$(status -H "$auth" "$products/products")"
+
+documented=
+for _ in $(seq 60); do
+  curl -s "$proxy/docs/openapi.json" | grep -q '"/products/{product_id}"' && documented=yes && break
+  sleep 1
+done
+expect 'the merged document knows the products' yes "$documented"
+expect 'the list of APIs names them' yes "$(curl -s "$proxy/" | grep -q '"name": "products"' && echo yes)"
+expect 'the page of the shop' 200 "$(status "$proxy/app/")"

@@ -196,7 +196,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   }
 
   #deadlineMs(member: Member): number {
-    const own = member.plugin.definition.deadlineMs?.[this.#phase]
+    const declared = member.plugin.definition.deadlineMs?.[this.#phase]
+    const own = typeof declared === 'function' ? declared(member.context.config) : declared
     if (this.#phase === 'log') return Math.min(own ?? LOG_DEADLINE_MS, LOG_DEADLINE_MS)
     return own ?? DEFAULT_DEADLINE_MS
   }

@@ -59,7 +59,7 @@ export class ResponseCache {
     this.timers = timers
     this.reporter = new CacheReporter(host)
     this.memory = new MemoryLevel(memoryBytes, () => this.reporter.evicted())
-    this.shared = host.store.kind === 'redis' ? new SharedLevel(host) : undefined
+    this.shared = host.store.kind === 'redis' ? new SharedLevel(host, timers) : undefined
     this.#channel = new Channel({
       host,
       timers,
@@ -131,7 +131,7 @@ export class ResponseCache {
 
   /** Ends a fetch for all who wait for it, wherever they are. */
   finish(mark: FillMark, outcome: FillOutcome): void {
-    void this.shared?.unlock(mark.path, mark.flight, mark.token)
+    this.shared?.unlock(mark)
     void this.#channel.tell({ type: 'done', flight: mark.flight, token: mark.token, outcome })
   }
 

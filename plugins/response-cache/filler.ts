@@ -41,8 +41,8 @@ export interface FillRequest {
   readonly uncacheableMs: number
 }
 
-/** How long others wait for a request that went on to the service: nobody tells when it fails. */
-const OWN_PATIENCE_MS = 1000
+/** Share of the time-out in which others wait for a request that went on to the service: nobody tells when it fails. */
+const OWN_PATIENCE = 0.5
 /** How often a fetch of another node is looked for, should its message be lost. */
 const LOOK_MS = 100
 /** A stale answer goes out without asking for so long after a failure. */
@@ -90,7 +90,7 @@ export class Filler {
       const shared = await this.#look(request)
       const found = shared && this.#fresh(shared, request)
       if (found) return flight.settle(found)
-      const heldMs = await this.#lock(request, flight)
+      const heldMs = shared ? await this.#lock(request, flight, request.fillTimeoutMs) : 0
       if (heldMs > 0) return flight.settle({ kind: 'abandoned' })
       await this.#fetch(flight, request, this.#markOf(flight, request, shared))
     } finally {
@@ -116,9 +116,10 @@ export class Filler {
       this.#settle(flight, known)
       return known.kind === 'entry' ? { kind: 'answer', entry: known.entry, how: 'redis' } : PASS
     }
-    const stale = request.stale ?? (shared && this.#cache.shared?.entryOf(shared, this.#cache.orders))
+    const stale = request.stale ?? this.#staleOf(shared, request)
     const standing = { ...request, stale }
-    const heldMs = await this.#lock(request, flight)
+    const ownMs = request.fillTimeoutMs * OWN_PATIENCE
+    const heldMs = shared ? await this.#lock(request, flight, ownMs) : 0
     if (heldMs > 0) {
       const outcome = await this.#followRemote(flight, standing, heldMs)
       return outcome.kind === 'abandoned' ? undefined : this.#followed(outcome, standing)
@@ -126,10 +127,11 @@ export class Filler {
     const mark = this.#markOf(flight, standing, shared)
     const isWorthIt = flight.waiting > 0 || stale !== undefined || round > 0
     if (isWorthIt && !this.#isProxyKnownMissing) {
+      void this.#lock(request, flight, request.fillTimeoutMs)
       const outcome = await this.#fetch(flight, standing, mark)
       if (outcome !== 'no proxy') return this.#led(outcome, standing)
     }
-    flight.abandonAfter(Math.min(OWN_PATIENCE_MS, request.fillTimeoutMs), this.#cache.timers)
+    flight.abandonAfter(ownMs, this.#cache.timers)
     return { kind: 'own', mark }
   }
 
@@ -167,11 +169,20 @@ export class Filler {
     return { kind: 'entry', entry, name, isFetched: false }
   }
 
-  async #lock({ asked, fillTimeoutMs, name }: FillRequest, flight: Flight): Promise<number> {
+  /** It goes into memory, for those who wait. */
+  #staleOf(shared: SharedFind | undefined, { asked }: FillRequest): Entry | undefined {
+    const cache = this.#cache
+    const entry = shared && cache.shared?.entryOf(shared, cache.orders)
+    if (!entry || usable(entry.lifetime, cache.nowMs - entry.bornMs, asked.directives) === 'none')
+      return undefined
+    cache.put(cache.nameOf(asked), entry)
+    return entry
+  }
+
+  async #lock({ asked, name }: FillRequest, { token }: Flight, holdMs: number): Promise<number> {
     const { shared } = this.#cache
     const { path } = asked.names
-    if (!shared?.canReach(path)) return 0
-    return shared.lock(path, name, flight.token, fillTimeoutMs)
+    return shared?.canReach(path) ? shared.lock({ path, flight: name, token }, holdMs) : 0
   }
 
   #markOf(flight: Flight, { asked, stale, name }: FillRequest, shared: SharedFind | undefined): FillMark {
@@ -297,7 +308,9 @@ export class Filler {
     return isFetched || usable(entry.lifetime, cache.nowMs - entry.bornMs, asked.directives) === 'use'
   }
 
-  #withoutAnswer({ stale }: FillRequest): Resolution {
-    return stale && this.#cache.isValid(stale) ? { kind: 'answer', entry: stale, how: 'if-error' } : PASS
+  #withoutAnswer({ stale: own, asked }: FillRequest): Resolution {
+    const cache = this.#cache
+    const stale = own ?? cache.find(asked, cache.nameOf(asked))?.entry
+    return stale && cache.isValid(stale) ? { kind: 'answer', entry: stale, how: 'if-error' } : PASS
   }
 }

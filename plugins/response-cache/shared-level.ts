@@ -1,4 +1,4 @@
-import { type Host, messageOf } from '../../sdk/sdk.ts'
+import { type Host, messageOf, type Timers } from '../../sdk/sdk.ts'
 import { decode, type Entry, encode, entryOf, keptMs, type Stored, type StoredRecord } from './entry.ts'
 import { lockScript } from './lock.ts'
 import { ORDERS_KEY, type PurgeOrders, purgesScript } from './purge.ts'
@@ -12,6 +12,8 @@ export const isAnswerKey = (key: string): boolean => key.includes('}:e:')
 /** Longer than anything is stored: an answer of before must not become valid again. */
 const GENERATION_MS = 8 * 86_400_000
 const VARY_MS = 86_400_000
+const UNLOCK_ATTEMPTS = 10
+const UNLOCK_PAUSE_MS = 200
 
 export interface SharedFind {
   readonly generation: string
@@ -19,12 +21,20 @@ export interface SharedFind {
   readonly expiresInMs: number
 }
 
+export interface LockOf {
+  readonly path: string
+  readonly flight: string
+  readonly token: string
+}
+
 /** What all nodes share. Every call can fail, and then the cache does without. */
 export class SharedLevel {
   readonly #host: Pick<Host, 'store' | 'clock' | 'log'>
+  readonly #timers: Timers
 
-  constructor(host: Pick<Host, 'store' | 'clock' | 'log'>) {
+  constructor(host: Pick<Host, 'store' | 'clock' | 'log'>, timers: Timers) {
     this.#host = host
+    this.#timers = timers
   }
 
   canReach(path: string): boolean {
@@ -81,16 +91,26 @@ export class SharedLevel {
   }
 
   /** @returns how long another one fetches it yet at most, milliseconds; 0 where this one may. */
-  async lock(path: string, flight: string, token: string, holdMs: number): Promise<number> {
+  async lock({ path, flight, token }: LockOf, holdMs: number): Promise<number> {
+    const key = keyOf(path, `l:${flight}`)
+    // What Redis does late would keep others waiting for nobody.
+    const giveBack = () => this.unlock({ path, flight, token })
     try {
-      return await this.#host.store.run(lockScript, keyOf(path, `l:${flight}`), { token, holdMs })
+      return await this.#host.store.run(lockScript, key, { token, holdMs }, answer => {
+        if (holdMs > 0) answer.then(giveBack, () => {})
+      })
     } catch {
       return 0
     }
   }
 
-  async unlock(path: string, flight: string, token: string): Promise<void> {
-    await this.lock(path, flight, token, 0)
+  /** Tries again while Redis is away: until the lock ends by itself, others wait. */
+  unlock({ path, flight, token }: LockOf, attempt = 1): void {
+    const { store } = this.#host
+    Promise.resolve(store.run(lockScript, keyOf(path, `l:${flight}`), { token, holdMs: 0 })).catch(() => {
+      if (attempt < UNLOCK_ATTEMPTS)
+        this.#timers.after(UNLOCK_PAUSE_MS, () => this.unlock({ path, flight, token }, attempt + 1))
+    })
   }
 
   /** @throws SluiceError SLUICE_STORE_* */

@@ -155,11 +155,13 @@ describe('the merged document', () => {
     assert.equal(answers['413'], undefined)
   })
 
-  it("keeps the service's own words for an answer that the gateway gives too", () => {
+  it("keeps the service's own words for an answer that the gateway gives too, with the gateway's media types", () => {
     const { document } = mergeAll({ payments: DOCUMENTS.payments }, { plugins: [plugin('qos')] })
-    assert.deepEqual(nodeOf(at(document, '/payments/charges', 'post').responses)['429'], {
-      description: 'own words',
-    })
+    const { description, content } = nodeOf(
+      nodeOf(at(document, '/payments/charges', 'post').responses)['429'],
+    )
+    assert.equal(description, 'own words')
+    assert.deepEqual(Object.keys(nodeOf(content)), ['application/problem+json', 'application/json'])
   })
 
   it('has no HTML, no extension and no address that runs something, but examples as they are', () => {

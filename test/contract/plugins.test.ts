@@ -44,7 +44,7 @@ async function startUpstream(host: string): Promise<Upstream> {
   const state = { status: 200, asked: 0 }
   const server: Server = createServer((request, response) => {
     state.asked++
-    response.writeHead(state.status, { 'content-type': 'application/json' })
+    response.writeHead(state.status, { 'content-type': 'application/json', etag: '"contract"' })
     response.end(JSON.stringify({ consumer: request.headers['x-consumer-username'] ?? null }))
   })
   await new Promise<void>(resolve => server.listen(0, host === '127.0.0.1' ? host : '0.0.0.0', resolve))
@@ -81,6 +81,8 @@ describe("Sluice's plugins in a gateway", function () {
     qos: [keyAuth, { name: 'qos', config: qos }],
     breaker: [{ name: 'circuit-breaker', config: breaker }],
     audit: [keyAuth, { name: 'key-auth-audit' }],
+    // `fetch` adds Cache-Control to conditional requests.
+    cache: [keyAuth, { name: 'response-cache', config: { default_ttl: 3600, client_cache_control: false } }],
     sluice: [
       keyAuth,
       { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
@@ -231,6 +233,33 @@ describe("Sluice's plugins in a gateway", function () {
       for (const key of [...Object.values(KEYS), WRONG_KEY])
         assert.equal(bytes.includes(key), false, `${file.name} holds a key`)
     }
+  })
+
+  it('response-cache answers each consumer what it has stored, and no condition that nginx would fail', async () => {
+    const ask = async (key: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') => {
+      const url = `${gateway.proxyUrl}/${PREFIX}/cache?run=${process.pid}`
+      const response = await fetch(url, { method, headers: { apikey: key, ...headers } })
+      return { response, body: await response.text(), cache: response.headers.get('cache-status') ?? '' }
+    }
+    const miss = await ask(KEYS.gold)
+    assert.equal(miss.cache, 'Sluice; fwd=miss; stored')
+    const hit = await ask(KEYS.gold)
+    assert.match(hit.cache, /^Sluice; hit; ttl=\d+$/)
+    assert.equal(hit.body, miss.body)
+    assert.match(hit.response.headers.get('age') ?? '', /^\d+$/)
+    assert.equal(hit.response.headers.get('date'), miss.response.headers.get('date'))
+    assert.equal((await ask(KEYS.gold, { 'if-none-match': '"contract"' })).response.status, 304)
+    const head = await ask(KEYS.gold, {}, 'HEAD')
+    assert.match(head.cache, /hit/)
+    assert.equal(head.response.headers.get('content-length'), String(miss.body.length))
+    assert.equal(upstream.asked, 1)
+    assert.equal((await ask(KEYS.bronze)).cache, 'Sluice; fwd=miss; stored')
+    assert.equal(upstream.asked, 2)
+    const conditional = await ask(KEYS.gold, { 'if-match': '"contract"' })
+    assert.equal(conditional.response.status, 200)
+    assert.equal(upstream.asked, 3)
+    assert.equal((await ask(KEYS.gold, {}, 'PUT')).response.status, 200)
+    assert.match((await ask(KEYS.gold)).cache, /miss/)
   })
 
   it('the three composed limit, break and record as they do alone', async () => {

@@ -1,9 +1,11 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { type RequestListener, request } from 'node:http'
 import path from 'node:path'
 import jsonwebtoken from 'jsonwebtoken'
+import { readSettings } from '../../foundation/settings.ts'
+import { type RunningCatalogue, startCatalogue } from '../../management/catalogue/start.ts'
 import { projectFolder } from '../../ops/local/folders.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { plugin as upstreamToken } from '../../plugins/upstream-token/plugin.ts'
 import { rotate } from '../../plugins/upstream-token/rotation.ts'
 import { type EdgeGateway, startEdgeGateway } from './edge-gateway.ts'
@@ -17,39 +19,49 @@ import { startUpstream } from './upstream.ts'
 export interface Shop {
   readonly platform: SamplePlatform
   readonly gateway: RunningGateway
+  /** Serves the page, the list of APIs and their documents. */
+  readonly catalogue: RunningCatalogue
   /** Of the page. */
   readonly url: string
   close(): Promise<void>
 }
 
-const TYPES: Readonly<Record<string, string>> = { html: 'text/html', css: 'text/css', js: 'text/javascript' }
-
 /** As kong/desired/platform.yaml declares it, with the targets that discovery would find. */
 export async function openShop(): Promise<Shop> {
   const platform = await samplePlatform()
-  const [users, products, frontend] = await Promise.all([
+  const [users, products] = await Promise.all([
     startUpstream(stampingHop(platform, 'users')),
     startUpstream(stampingHop(platform, 'products')),
-    startUpstream(frontendFiles),
   ])
   const keys = makeFolder()
   const gateway = await startSigningGateway(keys.path)
+  const catalogue = await startCatalogue(
+    readSettings({
+      SLUICE_ADMIN_URL: gateway.adminUrl,
+      SLUICE_PROXY_URL: gateway.proxyUrl,
+      SLUICE_CATALOGUE_LISTEN: '127.0.0.1:0',
+      SLUICE_CATALOGUE_APP_DIR: path.join(projectFolder(), 'flask-sample', 'frontend'),
+      SLUICE_LOG_LEVEL: 'silent',
+    }),
+  )
   const applied = await runSluice(
     ['apply', '-f', 'kong/desired/platform.yaml', '--admin-url', gateway.adminUrl],
-    { SLUICE_CATALOGUE_PORT: String(frontend.port) },
+    { CATALOGUE_PORT: new URL(catalogue.url).port },
   )
   if (applied.code !== 0) throw new Error(applied.stderr)
   for (const [name, { port }] of Object.entries({ users, products }))
     await gateway.admin('POST', `/upstreams/${name}.upstream/targets`, { target: `127.0.0.1:${port}` })
   await trustAccessTokens(platform, gateway)
+  await catalogue.look()
   return {
     platform,
+    catalogue,
     gateway,
     url: `${gateway.proxyUrl}/app/`,
     async close() {
       await gateway.close()
       keys.remove()
-      await Promise.all([users.close(), products.close(), frontend.close()])
+      await Promise.all([users.close(), products.close(), catalogue.close()])
     },
   }
 }
@@ -57,7 +69,7 @@ export async function openShop(): Promise<Shop> {
 /** Its tokens are replaced on the way, since the services of the platform trust the keys of the tests. */
 function startSigningGateway(keys: string): Promise<EdgeGateway> {
   rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 0, revoke: false })
-  return startEdgeGateway({ plugins: [upstreamToken], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
+  return startEdgeGateway({ plugins: [upstreamToken, responseCache], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
 }
 
 /** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */
@@ -87,19 +99,4 @@ function stampingHop(platform: SamplePlatform, service: 'users' | 'products'): R
     onward.on('error', () => incoming.socket.destroy())
     incoming.pipe(onward)
   }
-}
-
-/** The three files, as whoever serves them should. */
-const frontendFiles: RequestListener = (incoming, response) => {
-  const { pathname } = new URL(incoming.url ?? '/', 'http://frontend')
-  const name = pathname === '/app/' ? 'index.html' : pathname.slice('/app/'.length)
-  if (!['index.html', 'app.css', 'app.js'].includes(name)) return void response.writeHead(404).end()
-  response.writeHead(200, {
-    'content-type': `${TYPES[name.split('.')[1]!]}; charset=utf-8`,
-    'content-security-policy': "frame-ancestors 'none'",
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-cache',
-  })
-  response.end(readFileSync(path.join(projectFolder(), 'flask-sample', 'frontend', name)))
 }

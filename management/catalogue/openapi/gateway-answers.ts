@@ -22,6 +22,14 @@ export const answerReference = (status: GatewayStatus): Node => ({
   $ref: `#/components/responses/${TEXTS[status][0]}`,
 })
 
+/** Plugins of Sluice answer with problem details, those of Kong with a message. */
+export const GATEWAY_CONTENT: Node = Object.fromEntries(
+  ['application/problem+json', 'application/json'].map(type => [
+    type,
+    { schema: { $ref: `#/components/schemas/${PROBLEM}` } },
+  ]),
+)
+
 export const GATEWAY_COMPONENTS = {
   schemas: {
     [PROBLEM]: {
@@ -42,12 +50,7 @@ export const GATEWAY_COMPONENTS = {
       {
         description,
         ...(['429', '503'].includes(status) && { headers: HEADERS }),
-        content: Object.fromEntries(
-          ['application/problem+json', 'application/json'].map(type => [
-            type,
-            { schema: { $ref: `#/components/schemas/${PROBLEM}` } },
-          ]),
-        ),
+        content: GATEWAY_CONTENT,
       },
     ]),
   ),

@@ -2,7 +2,7 @@
 import type { Offer, OfferedService } from '../offer.ts'
 import { type Alternatives, answersOf, authenticationOf, bothOf, type Scheme } from '../plugin-effects.ts'
 import { headersOf, type Place, placesOf } from '../reach.ts'
-import { answerReference, GATEWAY_COMPONENTS } from './gateway-answers.ts'
+import { answerReference, GATEWAY_COMPONENTS, GATEWAY_CONTENT } from './gateway-answers.ts'
 import { plainText, withoutHtml } from './markdown.ts'
 import { type Named, type NewName, newNames, prefixOf, renamed } from './names.ts'
 import { isNode, mapValues, type Node, nodeOf, nodesOf, textOf, textsOf, without } from './node.ts'
@@ -147,7 +147,7 @@ class Merging {
       ...(service.deprecation && { deprecated: true }),
       ...(place.servers.length > 0 && { servers: place.servers.map(url => ({ url })) }),
       ...parametersOf(place, parameters, newName),
-      responses: withGatewayAnswers(links, place),
+      responses: withGatewayAnswers(links, place, this.#components),
       ...this.#securityOf(place, node.security ?? document.security, document, newName),
     }
   }
@@ -232,13 +232,21 @@ function parametersOf({ route }: Place, parameters: readonly Node[], newName: Ne
   return all.length === 0 ? {} : { parameters: all }
 }
 
-/** What the service documents itself stays; one answer at least must be documented. */
-function withGatewayAnswers(responses: Node, { route }: Place): Node {
-  const added = answersOf(route.plugins).filter(status => !(String(status) in responses))
-  const all = {
-    ...responses,
-    ...Object.fromEntries(added.map(status => [String(status), answerReference(status)])),
+/**
+ * The answers of the service, and those of the gateway in its own words; where both give one, the service's has the
+ * gateway's media types too.
+ */
+function withGatewayAnswers(responses: Node, { route }: Place, components: Node): Node {
+  const all: Record<string, unknown> = { ...responses }
+  for (const status of answersOf(route.plugins)) {
+    const own = responses[status]
+    if (own === undefined) all[status] = answerReference(status)
+    else {
+      const response = follow({ components }, own)
+      all[status] = { ...response, content: { ...GATEWAY_CONTENT, ...nodeOf(response.content) } }
+    }
   }
+  // One at least must be documented.
   return Object.keys(all).length > 0 ? all : { default: { description: 'Not documented' } }
 }
 

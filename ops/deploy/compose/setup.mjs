@@ -11,7 +11,6 @@ import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync 
 import path from 'node:path'
 
 const HASHING = 'rabbit_password_hashing_sha256'
-const OWN_NAMES = '^sluice\\.'
 
 const root = path.resolve(process.argv[2] ?? '')
 const here = import.meta.dirname
@@ -36,19 +35,31 @@ const rabbit = secret('rabbitmq')
 const postgres = secret('postgres')
 const kong = secret('kong')
 const sluice = secret('sluice-postgres')
+const samples = { postgres: secret('sample-postgres'), rabbit: secret('sample-rabbitmq') }
+
+/** 32 bytes in base64, which seal the manager's secrets at rest. */
+function managerKey() {
+  const file = path.join(root, 'secrets', 'manager-key')
+  if (!existsSync(file)) write('secrets/manager-key', randomBytes(32).toString('base64'), 0o400)
+  return readFileSync(file, 'utf8')
+}
 
 write('redis/redis.conf', `requirepass ${redis}\ndir /data\nappendonly yes\nsave ""\n`)
 
 write('postgres/superuser-password', postgres)
 write('postgres/kong-password', kong)
 write('postgres/sluice-password', sluice)
+write('postgres/sample-password', samples.postgres)
 write('postgres/databases.sh', readFileSync(path.join(here, 'databases.sh')), 0o555)
 
 write(
   'rabbitmq/conf.d/10-sluice.conf',
   'log.console = true\nload_definitions = /run/setup/definitions.json\n',
 )
-write('rabbitmq/definitions.json', JSON.stringify(definitions(rabbit), undefined, 2))
+write(
+  'rabbitmq/definitions.json',
+  JSON.stringify(definitions({ sluice: rabbit, sample: samples.rabbit }), undefined, 2),
+)
 
 write('kong/password', kong)
 
@@ -56,29 +67,50 @@ write('sluice/redis-url', `redis://:${redis}@redis:6379`)
 write('sluice/postgres-url', `postgres://sluice:${sluice}@postgres:5432/sluice`)
 write('sluice/amqp-url', `amqp://sluice:${rabbit}@rabbitmq:5672`)
 write('sluice/fingerprint', secret('fingerprint'))
+write('sluice/loopback', secret('loopback'))
+
+write('samples/database-url', `postgres://sample:${samples.postgres}@postgres:5432/sample`)
+write('samples/amqp-url', `amqp://sample:${samples.rabbit}@rabbitmq:5672`)
+
+// The plugin server needs no key of the manager, and the manager none of the fingerprints.
+for (const name of ['redis-url', 'postgres-url', 'amqp-url'])
+  write(`manager/${name}`, readFileSync(path.join(root, 'sluice', name), 'utf8'))
+write('manager/admin-url', 'http://kong:8001')
+write('manager/manager-key', `compose:${managerKey()}`)
 
 for (const name of ['prometheus', 'grafana'])
   cpSync(path.join(here, '..', name), path.join(root, name), { recursive: true })
 
 /**
- * Read at each start of RabbitMQ. The user may do what the plugin server does, and administrates nothing; the
+ * Read at each start of RabbitMQ. Each user may use the names that begin with its own, and administrates nothing; the
  * queues, which nobody may empty, drop their oldest messages above 64 MiB.
  */
-function definitions(password) {
+function definitions(passwords) {
+  const users = Object.entries(passwords)
+  const ownNames = name => `^${name}\\.`
   return {
     vhosts: [{ name: '/' }],
-    users: [{ name: 'sluice', password_hash: rabbitHash(password), hashing_algorithm: HASHING, tags: [] }],
-    permissions: [{ user: 'sluice', vhost: '/', configure: OWN_NAMES, write: OWN_NAMES, read: OWN_NAMES }],
-    policies: [
-      {
-        vhost: '/',
-        name: 'sluice-bounded',
-        pattern: OWN_NAMES,
-        'apply-to': 'queues',
-        priority: 0,
-        definition: { 'max-length-bytes': 64 * 1024 * 1024, overflow: 'drop-head' },
-      },
-    ],
+    users: users.map(([name, password]) => ({
+      name,
+      password_hash: rabbitHash(password),
+      hashing_algorithm: HASHING,
+      tags: [],
+    })),
+    permissions: users.map(([user]) => ({
+      user,
+      vhost: '/',
+      configure: ownNames(user),
+      write: ownNames(user),
+      read: ownNames(user),
+    })),
+    policies: users.map(([name]) => ({
+      vhost: '/',
+      name: `${name}-bounded`,
+      pattern: ownNames(name),
+      'apply-to': 'queues',
+      priority: 0,
+      definition: { 'max-length-bytes': 64 * 1024 * 1024, overflow: 'drop-head' },
+    })),
   }
 }
 

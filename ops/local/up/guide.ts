@@ -11,6 +11,7 @@ export function guide(state: UpState): string {
     ...state.degraded.map(missing),
     ['Try:'],
     requests(state),
+    ...(hasShop(state) ? [shop(state)] : []),
     operation(state),
   ]
   const lines = sections.flatMap(section => [...section, ''])
@@ -23,6 +24,7 @@ function addresses(state: UpState): string[] {
   const { ports } = state
   return [
     `  clients        http://127.0.0.1:${ports.proxy}`,
+    `  what it offers http://127.0.0.1:${ports.proxy}/ · documentation: /docs · the sample shop: /app/`,
     `  Admin API      http://127.0.0.1:${ports.admin}`,
     ...(state.urls.postgres === undefined ? [] : manager(state)),
     `  metrics        http://127.0.0.1:${ports.http}/metrics`,
@@ -56,6 +58,23 @@ function requests(state: UpState): string[] {
     '  # … and heals by itself, some seconds later',
     `  curl -d '{"mode":"ok"}' ${control}`,
     `  ${many(12, jason, 'sleep 1; ')}`,
+  ]
+}
+
+const hasShop = ({ components }: UpState) => components.some(({ name }) => name === 'products')
+
+function shop({ ports }: UpState): string[] {
+  const proxy = `http://127.0.0.1:${ports.proxy}`
+  const json = `-H 'content-type: application/json'`
+  const login = '{"email":"ada@example.org","password":"correct horse"}'
+  return [
+    '  # users and products: register, log in, add a product, which only who is logged in may',
+    `  curl ${json} -d '{"name":"Ada",${login.slice(1)}' ${proxy}/users`,
+    `  TOKEN=$(curl -s ${json} -d '${login}' ${proxy}/users/login | sed -E 's/.*"access_token":"([^"]*)".*/\\1/')`,
+    `  curl ${json} -H "authorization: Bearer $TOKEN" -d '{"name":"Tea","price_cents":350}' ${proxy}/products`,
+    `  curl -H "authorization: Bearer $TOKEN" ${proxy}/products`,
+    '  # 401: the service refuses who comes around the gateway',
+    `  curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:${ports.products}/products`,
   ]
 }
 

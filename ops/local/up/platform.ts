@@ -6,7 +6,6 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
-import { newKeyLine } from '../../../management/sealer.ts'
 import { refuse } from '../confirm.ts'
 import { findService } from '../find.ts'
 import { projectFolder } from '../folders.ts'
@@ -29,7 +28,12 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   consul: 'no route leads to users and products, whose targets come from it',
 }
 
-export const STORE_KINDS = Object.keys(FALLBACKS) as readonly ServiceKind[]
+/** SLUICE_UP_SAMPLES=off leaves out users, products and what they alone need. */
+export const wantsSamples = (env: Readonly<Record<string, string | undefined>> = process.env) =>
+  env.SLUICE_UP_SAMPLES !== 'off'
+
+export const storeKinds = () =>
+  (Object.keys(FALLBACKS) as readonly ServiceKind[]).filter(kind => kind !== 'consul' || wantsSamples())
 
 export type Stores = Readonly<Partial<Record<ServiceKind, Service>>>
 
@@ -43,7 +47,7 @@ export interface StoreSearch {
 export async function startStores(say: (line: string) => void): Promise<StoreSearch> {
   const degraded: string[] = []
   const found = await Promise.all(
-    STORE_KINDS.map(async kind => {
+    storeKinds().map(async kind => {
       try {
         const service = await findService(kind, {
           variables: 'SLUICE_',
@@ -124,7 +128,7 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_TOKEN_KEYS_DIR: privateFolder('token-keys'),
     SLUICE_JWKS_LISTEN: `127.0.0.1:${ports.jwks}`,
     SLUICE_MANAGER_LISTEN: `127.0.0.1:${ports.manager}`,
-    SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => newKeyLine(Date.now())),
+    SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => `make-up:${randomBytes(32).toString('base64')}`),
     SLUICE_MANAGER_SPOOL_DIR: privateFolder('manager-spool'),
     // The sample services are there.
     SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8,::1',
@@ -136,7 +140,7 @@ export const declaredSettings = (ports: Ports) => ({
   ...sampleCredentials(),
   SAMPLE_HOST: '127.0.0.1',
   SAMPLE_PORT: String(ports.sample),
-  SLUICE_CATALOGUE_PORT: String(ports.catalogue),
+  CATALOGUE_PORT: String(ports.catalogue),
 })
 
 export const urlsOf = (stores: Stores): UpState['urls'] =>

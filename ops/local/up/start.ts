@@ -10,7 +10,7 @@ import { NAMES } from '../service.ts'
 import { guide } from './guide.ts'
 import { takeLock } from './lock.ts'
 import { marked, supervisorOf } from './members.ts'
-import { STORE_KINDS } from './platform.ts'
+import { storeKinds, wantsSamples } from './platform.ts'
 import { checkPorts, readPorts } from './ports.ts'
 import { privateFolder, readState, runs, type UpState } from './state.ts'
 import { endPlatform } from './stop.ts'
@@ -48,7 +48,7 @@ function showRunning(state: UpState, print: Print): void {
 
 /** Here, where a terminal can be asked, and not in the supervisor. */
 async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<void> {
-  for (const kind of STORE_KINDS) {
+  for (const kind of storeKinds()) {
     await obtain(kind, 'SLUICE_', line => print(`${NAMES[kind]}: ${line}`)).catch((error: unknown) =>
       print(`${NAMES[kind]}: ${messageOf(error)}`),
     )
@@ -58,7 +58,7 @@ async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<voi
     interrupted.throwIfAborted()
     throw error
   })
-  for (const name of PYTHON_SERVICES) {
+  for (const name of wantsSamples() ? PYTHON_SERVICES : []) {
     interrupted.throwIfAborted()
     await obtainPythonService(name, { say: line => print(`${name} service: ${line}`) }).catch(
       (error: unknown) => print(`${name} service: ${messageOf(error)}`),

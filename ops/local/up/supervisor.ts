@@ -18,9 +18,10 @@ import {
   startSampleService,
   startStores,
   urlsOf,
+  wantsSamples,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
+import { type SampleSearch, startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
 
 export type Progress =
@@ -61,14 +62,21 @@ async function start(): Promise<void> {
     startSampleService(ports, say).then(add),
   ])
   say('the sample service is ready')
-  // They take seconds to start, most of which is importing; requests wait for them only behind the gateway.
-  const samples = startSamples(ports, search.stores, say)
-  samples.catch(() => {})
+  // They take seconds to start, most of which is importing; the gateway is started meanwhile.
+  const samples = wantsSamples() ? startSamples(ports, search.stores, say) : undefined
+  samples?.catch(() => {})
   add(await startPluginServer(ports, search.stores))
   say('the plugin-server is ready')
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
-  const { components, degraded: missing } = await samples
+  if (samples) await addSamples(await samples)
+  ready = true
+  writeEnvironment(publish())
+  report({ kind: 'ready' })
+  await watch()
+}
+
+async function addSamples({ components, degraded: missing }: SampleSearch): Promise<void> {
   for (const component of components) add(component)
   tell(missing)
   await syncKeys()
@@ -79,10 +87,6 @@ async function start(): Promise<void> {
     ...(stores.postgres ? [startManager(ports, stores).then(add)] : []),
     ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
   ])
-  ready = true
-  writeEnvironment(publish())
-  report({ kind: 'ready' })
-  await watch()
 }
 
 function add(component: Component): void {

@@ -6,6 +6,7 @@ import addFormats from 'ajv-formats'
 import { parse } from 'yaml'
 import { kongSettings } from '../../../cli/commands/kong-conf.ts'
 import { SETTINGS } from '../../../foundation/settings.ts'
+import { consul } from '../../../ops/local/consul.ts'
 import { postgres } from '../../../ops/local/postgres.ts'
 import { rabbit } from '../../../ops/local/rabbit.ts'
 import { redis } from '../../../ops/local/redis.ts'
@@ -16,7 +17,11 @@ const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8')
 
 interface ComposeService {
   readonly image: string
-  readonly build?: { readonly context: string; readonly args?: Readonly<Record<string, string>> }
+  readonly build?: {
+    readonly context: string
+    readonly dockerfile?: string
+    readonly args?: Readonly<Record<string, string>>
+  }
   readonly pull_policy?: string
   readonly tmpfs?: readonly string[]
   readonly logging?: { readonly options: Readonly<Record<string, string>> }
@@ -75,7 +80,8 @@ describe('docker-compose.yml', () => {
 
   it('sets no variable that Sluice does not know', () => {
     const known = new Set(Object.values(SETTINGS).flatMap(({ env }) => [env, `${env}_FILE`] as string[]))
-    const names = services.flatMap(([, { environment }]) => Object.keys(environment ?? {}))
+    const own = services.filter(([, { image }]) => image.startsWith('sluice:'))
+    const names = own.flatMap(([, { environment }]) => Object.keys(environment ?? {}))
     const unknown = names.filter(name => name.startsWith('SLUICE_') && !name.startsWith('SLUICE_UP_'))
     assert.deepEqual(
       unknown.filter(name => !known.has(name)),
@@ -117,8 +123,8 @@ describe('docker-compose.yml', () => {
 
       it('holds no secret', () => {
         for (const [variable, value] of Object.entries(service.environment ?? {}))
-          if (/(PASSWORD|SECRET|_URL|_KEY)$/.test(variable))
-            assert.match(value, /^\$\{SLUICE_UP_\w+:-(jason|eddie|brandon)\}$/, variable)
+          if (/(PASSWORD|SECRET|(?<!_PUBLIC)_URL|_KEY)$/.test(variable))
+            assert.match(value, /^(\$\{SLUICE_UP_\w+:-(jason|eddie|brandon)\}|http:\/\/[\w:./-]+)$/, variable)
       })
 
       it('publishes nothing but the proxy beyond the loopback', () => {
@@ -131,7 +137,11 @@ describe('docker-compose.yml', () => {
     for (const [name, { build, user }] of services) {
       if (!build) continue
       assert.equal(user, undefined, name)
-      assert.match(read(path.join(build.context, 'Dockerfile')), /^USER \d{5}:\d{5}$/m, name)
+      assert.match(
+        read(path.join(build.context, build.dockerfile ?? 'Dockerfile')),
+        /^USER \d{5}:\d{5}$/m,
+        name,
+      )
     }
   })
 
@@ -149,7 +159,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('runs the same images as the tests where Docker answers', () => {
-    for (const [name, recipe] of Object.entries({ redis, postgres, rabbitmq: rabbit }))
+    for (const [name, recipe] of Object.entries({ redis, postgres, rabbitmq: rabbit, consul }))
       assert.equal(compose.services[name]?.image, recipe.container.image)
   })
 
@@ -164,11 +174,15 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(readers('for-rabbitmq'), ['setup', 'rabbitmq'])
     assert.deepEqual(readers('for-kong'), ['setup', 'kong-migrations', 'kong', 'kong-migrations-finish'])
     assert.deepEqual(readers('for-sluice'), ['setup', 'sluice', 'apply'])
+    assert.deepEqual(readers('for-samples'), ['setup', 'users', 'products'])
+    // Of Sluice's spool and signing keys, of the keys of access tokens.
+    assert.deepEqual(readers('sluice-spool'), ['sluice', 'token-key'])
+    assert.deepEqual(readers('users-keys'), ['users'])
   })
 })
 
 describe('the dashboard and the alerts', () => {
-  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events'].flatMap(folder =>
+  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events', 'management'].flatMap(folder =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts'))
       .map(name => read(path.join(folder, name))),

@@ -26,7 +26,7 @@ describe('what docker-compose.yml sets up', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('is long secrets that differ', () => {
-    assert.equal(new Set(passwords()).size, 6)
+    assert.equal(new Set(passwords()).size, 10)
     for (const password of passwords()) assert.ok(password.length >= 32)
   })
 
@@ -46,10 +46,12 @@ describe('what docker-compose.yml sets up', () => {
   it('gives each service no secret but its own', () => {
     const allowed: Readonly<Record<string, readonly string[]>> = {
       redis: ['redis'],
-      postgres: ['postgres', 'kong', 'sluice-postgres'],
+      postgres: ['postgres', 'kong', 'sluice-postgres', 'sample-postgres'],
       rabbitmq: [],
       kong: ['kong'],
-      sluice: ['redis', 'sluice-postgres', 'rabbitmq', 'fingerprint'],
+      manager: ['redis', 'sluice-postgres', 'rabbitmq', 'manager-key'],
+      sluice: ['redis', 'sluice-postgres', 'rabbitmq', 'fingerprint', 'loopback'],
+      samples: ['sample-postgres', 'sample-rabbitmq'],
       prometheus: [],
       grafana: [],
     }
@@ -63,17 +65,14 @@ describe('what docker-compose.yml sets up', () => {
     }
   })
 
-  it('makes the plugin server an administrator of nothing', () => {
+  it('makes the plugin server and the samples administrators of nothing', () => {
     const { users, permissions, policies } = JSON.parse(read('rabbitmq/definitions.json'))
-    assert.deepEqual(users[0].tags, [])
-    assert.deepEqual(permissions[0], {
-      user: 'sluice',
-      vhost: '/',
-      configure: '^sluice\\.',
-      write: '^sluice\\.',
-      read: '^sluice\\.',
-    })
-    assert.ok(policies[0].definition['max-length-bytes'] > 0)
+    for (const [index, user] of ['sluice', 'sample'].entries()) {
+      assert.deepEqual([users[index].name, users[index].tags], [user, []])
+      const own = `^${user}\\.`
+      assert.deepEqual(permissions[index], { user, vhost: '/', configure: own, write: own, read: own })
+      assert.ok(policies[index].definition['max-length-bytes'] > 0)
+    }
   })
 
   it('can be read by the readers, whoever they are, and the master copies by nobody else', () => {

@@ -1,0 +1,194 @@
+/**
+ * CPU of a cache hit in a real Kong: response-cache beside Kong's own proxy-cache (memory), and beside a request that is
+ * proxied to a service that takes 10 ms.
+ *
+ *     node dist/bench/kong/cache.js [starts] [seconds]
+ *
+ * Needs what bench/kong/run.ts needs. Kong's proxy-cache shares nothing between nodes, knows no stale answers and no
+ * tags; response-cache runs with Redis behind it.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { findService } from '../../ops/local/find.ts'
+import { freePorts } from '../../ops/local/ports.ts'
+import { createDump } from '../../plugin-server/runtime/info.ts'
+import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { plugin } from '../../plugins/response-cache/plugin.ts'
+import { median, printTable } from '../report.ts'
+import { familyCpuMs, kong, load, masterOf, requirePrograms } from './processes.ts'
+
+const STARTS = Number(process.argv[2] ?? 3)
+const SECONDS = Number(process.argv[3] ?? 4)
+const SIZES = [100, 1000, 10_000, 100_000] as const
+const KINDS = ['proxied', 'proxy-cache', 'response-cache'] as const
+type Kind = (typeof KINDS)[number]
+const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
+
+interface Measured {
+  readonly kongMicros: number
+  readonly serverMicros: number
+  readonly perSecond: number
+  readonly otherShare: number
+}
+
+requirePrograms()
+const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
+const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
+const upstream = await startUpstream()
+const [proxyPort = 0] = await freePorts(1)
+const socket = path.join(folder, 'sluice.sock')
+const declaration = path.join(folder, 'kong.json')
+const dump = path.join(folder, 'dump.json')
+const results = new Map<string, Measured[]>()
+try {
+  writeFileSync(dump, JSON.stringify(createDump([plugin as AnyPlugin], 'ProtoBuf:1', socket)))
+  writeFileSync(declaration, JSON.stringify(declare()))
+  for (let start = 0; start < STARTS; start++) await runOnce(start)
+  print()
+} finally {
+  upstream.close()
+  await redis.close()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** Answers with as many bytes as the path says, after 10 ms. */
+async function startUpstream() {
+  const bodies = new Map(SIZES.map(size => [String(size), Buffer.alloc(size, 'x')]))
+  const server = createServer((request, response) => {
+    const body = bodies.get(request.url?.split('/').at(-1) ?? '') ?? Buffer.alloc(0)
+    setTimeout(() => {
+      response.writeHead(200, {
+        'content-type': 'text/plain',
+        'content-length': body.length,
+        'cache-control': 'max-age=3600',
+        etag: '"bench"',
+      })
+      response.end(body)
+    }, 10)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { port, close: () => server.close().closeAllConnections() }
+}
+
+function declare(): object {
+  const cacheOf: Readonly<Record<Kind, object[]>> = {
+    proxied: [],
+    'proxy-cache': [
+      {
+        name: 'proxy-cache',
+        config: { strategy: 'memory', content_type: ['text/plain'], cache_ttl: 3600 },
+      },
+    ],
+    'response-cache': [{ name: 'response-cache', config: {} }],
+  }
+  return {
+    _format_version: '3.0',
+    services: KINDS.map(kind => ({
+      name: kind,
+      url: `http://127.0.0.1:${upstream.port}`,
+      routes: [{ name: kind, paths: [`/${kind}`], strip_path: false }],
+      plugins: cacheOf[kind],
+    })),
+  }
+}
+
+async function runOnce(start: number): Promise<void> {
+  const prefix = path.join(folder, `k${start}`)
+  mkdirSync(prefix)
+  const server = spawn(process.execPath, [CLI, 'serve', '--socket', socket, '--http', 'off'], {
+    env: {
+      ...process.env,
+      SLUICE_REDIS_URL: redis.url,
+      SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
+      SLUICE_LOG_LEVEL: 'error',
+    },
+    stdio: 'ignore',
+  })
+  await pause(3000)
+  const run = { prefix, env: kongEnv() }
+  kong('start', run)
+  const master = masterOf(run)
+  try {
+    await pause(1000)
+    for (const size of SIZES) for (const kind of KINDS) await measure(kind, size, master, server.pid ?? 0)
+    process.stderr.write(`start ${start + 1} of ${STARTS} done\n`)
+  } finally {
+    kong('stop', run)
+    const exited = new Promise(resolve => server.once('exit', resolve))
+    server.kill('SIGTERM')
+    await exited
+  }
+}
+
+async function measure(kind: Kind, size: number, master: number, server: number): Promise<void> {
+  const url = `http://127.0.0.1:${proxyPort}/${kind}/${size}`
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(url)
+    const body = await response.arrayBuffer()
+    if (response.status !== 200 || body.byteLength !== size)
+      throw new Error(`${url}: ${response.status} with ${body.byteLength} bytes`)
+    await pause(50)
+  }
+  await load(url, 16, 1)
+  const before = [familyCpuMs(master), familyCpuMs(server)] as const
+  const loaded = await load(url, 16, SECONDS)
+  const micros = (nowMs: number, beforeMs: number) => ((nowMs - beforeMs) * 1000) / loaded.requests
+  const name = `${kind} ${size}`
+  results.set(name, [
+    ...(results.get(name) ?? []),
+    {
+      kongMicros: micros(familyCpuMs(master), before[0]),
+      serverMicros: micros(familyCpuMs(server), before[1]),
+      perSecond: loaded.requestsPerSecond,
+      otherShare: loaded.otherShare,
+    },
+  ])
+}
+
+function kongEnv(): Record<string, string> {
+  return {
+    KONG_DATABASE: 'off',
+    KONG_DECLARATIVE_CONFIG: declaration,
+    KONG_NGINX_WORKER_PROCESSES: '1',
+    KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
+    KONG_ADMIN_LISTEN: 'off',
+    KONG_ADMIN_GUI_LISTEN: 'off',
+    KONG_STATUS_LISTEN: 'off',
+    KONG_ANONYMOUS_REPORTS: 'off',
+    KONG_LOG_LEVEL: 'error',
+    KONG_PROXY_ACCESS_LOG: 'off',
+    // Its workers would be nobody otherwise, who may not reach the socket in this folder.
+    ...(process.getuid?.() === 0 && { KONG_NGINX_USER: 'root root' }),
+    KONG_PLUGINS: 'bundled,response-cache',
+    KONG_PLUGINSERVER_NAMES: 'cache',
+    KONG_PLUGINSERVER_CACHE_SOCKET: socket,
+    KONG_PLUGINSERVER_CACHE_QUERY_CMD: `cat ${dump}`,
+  }
+}
+
+function print(): void {
+  const of = (kind: Kind, size: number, pick: (one: Measured) => number) =>
+    median((results.get(`${kind} ${size}`) ?? []).map(pick))
+  const all = (kind: Kind, size: number) => of(kind, size, one => one.kongMicros + one.serverMicros)
+  printTable(
+    ['body', 'case', 'requests/s', 'not 2xx', 'Kong, µs', 'plugin server, µs', '× proxy-cache', '× proxied'],
+    SIZES.flatMap(size =>
+      KINDS.map(kind => [
+        `${size} B`,
+        kind,
+        of(kind, size, one => one.perSecond).toFixed(0),
+        `${(of(kind, size, one => one.otherShare) * 100).toFixed(1)} %`,
+        of(kind, size, one => one.kongMicros).toFixed(0),
+        of(kind, size, one => one.serverMicros).toFixed(0),
+        (all(kind, size) / all('proxy-cache', size)).toFixed(2),
+        (all(kind, size) / all('proxied', size)).toFixed(2),
+      ]),
+    ),
+  )
+}
