@@ -4,6 +4,7 @@ import { isUuid } from '../../foundation/uuid.ts'
 import { hasRole, type Operator, operatorOf } from '../http/access.ts'
 import { Problem } from '../http/problem.ts'
 import type { App, Module, Parts } from '../module.ts'
+import type { Credentials } from './operators.ts'
 import { faultOf, LONGEST_PASSWORD } from './passwords.ts'
 import type { IssuedSession, Session, SessionRow } from './sessions.ts'
 
@@ -97,24 +98,45 @@ class SessionRoutes {
   }
 
   async #login(request: FastifyRequest, reply: FastifyReply, given: { name: string; password: string }) {
-    const { browser, operators, sessions, passwords, pace, trail } = this.#parts.access
-    browser.checkOrigin(request)
+    const { sessions, trail } = this.#parts.access
+    this.#refuseOtherPages(request)
     const name = given.name.trim()
-    try {
-      await pace.begin(name, request.ip)
-    } catch (error) {
-      if (error instanceof Problem) await trail.loginFailed(name, request.ip)
-      throw error
-    }
-    const found = await operators.credentials(name)
-    if (!(await passwords.verify(given.password, found?.password ?? null)) || !found) {
-      await trail.loginFailed(name, request.ip)
+    const found = await this.#prove(name, given.password, request.ip)
+    if (!found)
       throw new Problem('SLUICE_MANAGER_LOGIN', 'there is no such operator, or it has another password')
-    }
-    await pace.succeeded(name, request.ip)
     const session = await sessions.issue(found, clientOf(request))
     await trail.loggedIn(found, request.ip)
     return this.#answer(reply, session)
+  }
+
+  /** The route is public, so that nobody else looks. */
+  #refuseOtherPages(request: FastifyRequest): void {
+    const { browser, trail } = this.#parts.access
+    try {
+      browser.checkOrigin(request)
+    } catch (error) {
+      if (error instanceof Problem) trail.refused(request, error)
+      throw error
+    }
+  }
+
+  /** @returns undefined where the password is wrong. @throws Problem SLUICE_MANAGER_TOO_MANY */
+  async #prove(name: string, password: string, address: string): Promise<Credentials | undefined> {
+    const { operators, passwords, pace, trail } = this.#parts.access
+    try {
+      await pace.begin(name, address)
+    } catch (error) {
+      if (error instanceof Problem) await trail.loginSlowed(name, address)
+      throw error
+    }
+    const found = await operators.credentials(name)
+    const isRight = await passwords.verify(password, found?.password ?? null)
+    if (!isRight || !found) {
+      await trail.loginFailed(name, address)
+      return undefined
+    }
+    await pace.succeeded(name, address)
+    return found
   }
 
   async #whoAmI(request: FastifyRequest) {
@@ -141,18 +163,13 @@ class SessionRoutes {
     reply: FastifyReply,
     given: { current: string; new: string },
   ) {
-    const { operators, sessions, passwords, pace, trail } = this.#parts.access
+    const { operators, sessions, passwords, trail } = this.#parts.access
     const { name, via } = operatorOf(request)
     if (via !== 'session')
       throw new Problem('SLUICE_MANAGER_CONFLICT', 'a token has no password; log in to change yours')
     refusePassword(given.new, name, '/new')
-    await pace.begin(name, request.ip)
-    const found = await operators.credentials(name)
-    if (!(await passwords.verify(given.current, found?.password ?? null)) || !found) {
-      await trail.loginFailed(name, request.ip)
-      throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
-    }
-    await pace.succeeded(name, request.ip)
+    const found = await this.#prove(name, given.current, request.ip)
+    if (!found) throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
     await operators.setPassword(name, await passwords.hash(given.new))
     const session = await sessions.replaceAll(found, clientOf(request))
     await trail.operatorChanged(name, name, 'password')
