@@ -38,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'spool', claim: 'events a second with group fsync, and how long a log phase waits' },
   { name: 'events-postgres', claim: 'rows a second, against COPY and against one insert an event' },
   { name: 'events-catchup', claim: 'catching up after an outage of a million events' },
+  { name: 'manager-events', claim: 'from a log phase to whoever watches the stream of events' },
   { name: 'gateway', claim: 'requests a second of the local gateway, and its memory' },
   { name: 'apply', claim: 'plan and apply of a large state, against one request after another' },
   { name: 'discovery', claim: 'from Consul knowing of a change to Kong having it' },
