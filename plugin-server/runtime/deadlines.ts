@@ -24,6 +24,7 @@ class Line {
   #first: Entry | undefined
   #last: Entry | undefined
   #isArmed = false
+  #callOff = () => {}
   readonly #durationMs: number
   readonly #clock: Clock
   readonly #timers: Timers
@@ -62,7 +63,11 @@ class Line {
 
   #arm(afterMs: number): void {
     this.#isArmed = true
-    this.#timers.after(Math.max(1, afterMs), this.#expire)
+    this.#callOff = this.#timers.after(Math.max(1, afterMs), this.#expire)
+  }
+
+  close(): void {
+    this.#callOff()
   }
 
   readonly #expire = () => {
@@ -95,5 +100,10 @@ export class Deadlines {
       this.#lines.set(durationMs, line)
     }
     return line.add(owner)
+  }
+
+  /** No event runs any more: a timer of the longest deadline would keep the process for as long. */
+  close(): void {
+    for (const line of this.#lines.values()) line.close()
   }
 }
