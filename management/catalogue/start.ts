@@ -53,7 +53,7 @@ export async function startCatalogue(
   }
   try {
     const url = await app.listen(catalogueListen)
-    log.info({ url }, 'the catalogue is served')
+    log.info({ host: catalogueListen.host, port: Number(new URL(url).port) }, 'the catalogue is served')
     void catalogue.start()
     return { url, look: () => catalogue.look(), close }
   } catch (error) {

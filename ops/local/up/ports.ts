@@ -16,6 +16,7 @@ export const PORTS = {
     default: 9570,
     doc: 'the products service, around the gateway',
   },
+  manager: { env: 'SLUICE_UP_MANAGER_PORT', default: 9543, doc: 'the management API and the dashboard' },
   catalogue: {
     env: 'SLUICE_UP_CATALOGUE_PORT',
     default: 9544,

@@ -10,6 +10,7 @@ import { messageOf } from '../../../foundation/errors.ts'
 import type { Component } from './component.ts'
 import { removeEnvironment, writeEnvironment } from './env.ts'
 import { takeLock } from './lock.ts'
+import { startManager } from './manager.ts'
 import {
   type StoreSearch,
   startGateway,
@@ -83,6 +84,7 @@ async function addSamples({ components, degraded: missing }: SampleSearch): Prom
   // At the same time: each takes as long as a Node.js takes to start.
   await Promise.all([
     startCatalogue(ports, stores).then(add),
+    ...(stores.postgres ? [startManager(ports, stores).then(add)] : []),
     ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
   ])
 }

@@ -15,6 +15,7 @@ import { isAlive } from '../../../../ops/local/processes.ts'
 import { PORTS } from '../../../../ops/local/up/ports.ts'
 import type { UpState } from '../../../../ops/local/up/state.ts'
 import { until } from '../../../support/until.ts'
+import { LONG_MS as KILLS_MS, killUnderLoad } from './kills.ts'
 
 const run = promisify(execFile)
 const PROGRAM = path.resolve(import.meta.dirname, '../../../../ops/local/up/up.js')
@@ -74,6 +75,7 @@ describe('make up', function () {
         'consul',
         'discovery',
         'gateway',
+        'manager',
         'plugin-server',
         'postgres',
         'products',
@@ -121,6 +123,13 @@ describe('make up', function () {
     it('show a 200 with a key', async () => {
       const [answer] = await follow(/# 200/)
       assert.match(answer!, /^HTTP\/1\.1 200 [\s\S]*"word":"good"/)
+    })
+
+    it('show an API that is published in one request', async () => {
+      const [published] = await follow(/# an API in one request/)
+      assert.equal(JSON.parse(published!).state, 'applied', published)
+      const url = /curl (http\S+\/words\/good)/.exec(guide)?.[1] ?? ''
+      await until('it answers', async () => (await fetch(url)).ok)
     })
 
     it('show a 429 with its headers', async () => {
@@ -279,6 +288,13 @@ describe('make up', function () {
       await until('another one runs', () => ![undefined, killed].includes(processOf('plugin-server')?.pid))
       const answer = await fetch(`http://127.0.0.1:${state().ports.http}/healthz`)
       assert.equal(answer.status, 200)
+    })
+
+    it('loses no event of the services while these, the broker and the gateway are killed under load', async function () {
+      this.timeout(KILLS_MS)
+      const { created, refused, events, twice, pausesMs } = await killUnderLoad(state)
+      assert.ok(events >= created)
+      if (KILLS_MS > UP_MS) console.log({ created, refused, events, twice, pausesMs })
     })
 
     it('leaves nothing running when its supervisor is killed, and starts anew with the data', async () => {
