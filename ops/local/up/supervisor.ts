@@ -7,9 +7,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../foundation/errors.ts'
+import { wantsPrometheus, wantsSamples } from './choices.ts'
 import type { Component } from './component.ts'
 import { removeEnvironment, writeEnvironment } from './env.ts'
 import { takeLock } from './lock.ts'
+import { startPrometheus } from './observe.ts'
 import {
   type StoreSearch,
   startGateway,
@@ -17,7 +19,6 @@ import {
   startSampleService,
   startStores,
   urlsOf,
-  wantsSamples,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
 import { type SampleSearch, startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
@@ -69,6 +70,8 @@ async function start(): Promise<void> {
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
   if (samples) await addSamples(await samples)
+  if (wantsPrometheus())
+    await startPrometheus(ports, say).then(add, (error: unknown) => tell([messageOf(error)]))
   ready = true
   writeEnvironment(publish())
   report({ kind: 'ready' })
