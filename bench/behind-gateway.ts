@@ -49,6 +49,8 @@ export async function startBehindGateway({
       SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
       SLUICE_HTTP: 'off',
       SLUICE_FINGERPRINT_SECRET: 'a secret for the benchmark, 32 bytes',
+      SLUICE_PROXY_URL: proxy,
+      SLUICE_LOOPBACK_SECRET: 'another secret for the benchmark, 32 bytes',
       ...own,
     }
     endings.push(start(process.execPath, [CLI, 'serve'], env))

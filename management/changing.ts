@@ -22,6 +22,7 @@ import { policyOf } from './policy/of-settings.ts'
 import { Readiness } from './readiness.ts'
 import { KongSchemas } from './schemas.ts'
 import { Sealer } from './sealer.ts'
+import { Upkeep } from './upkeep.ts'
 
 export interface ChangingOptions {
   readonly settings: Settings
@@ -51,6 +52,7 @@ export class Changing {
   readonly readiness: Readiness
   readonly #slowKong: AdminClient
   readonly #notices: Notices
+  readonly #upkeep: Upkeep
   readonly #queue: UndoQueue | undefined
   readonly #stopListening: () => void
 
@@ -66,6 +68,7 @@ export class Changing {
     this.drift = new DriftStore(database)
     this.store = new ChangeStore(database, this.sealer, fault)
     this.readiness = new Readiness({ mirror: this.mirror, kong: this.kong, timers })
+    this.#upkeep = new Upkeep({ database, timers, log, makePartitions: () => this.store.makePartitions() })
     this.#notices = new Notices({ url: database.url, log, timers })
     const parts: ChangingParts = {
       ...options,
@@ -103,6 +106,7 @@ export class Changing {
 
   async start(): Promise<void> {
     await this.store.makePartitions()
+    await this.#upkeep.run()
     this.holder.start()
   }
 
@@ -110,6 +114,7 @@ export class Changing {
     await this.holder.close()
     this.#stopListening()
     this.readiness.close()
+    this.#upkeep.close()
     this.#notices.close()
     await this.#queue?.close()
     await this.kong.close()

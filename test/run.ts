@@ -21,6 +21,8 @@ const LONGEST: Readonly<Record<string, number>> = {
   'events/crash': 9,
   'plugin-server/kong-js/denials': 9,
   'events/rabbitmq': 9,
+  'plugins/upstream-token/end-to-end': 12,
+  'plugins/request-log/plugin': 9,
   'plugins/circuit-breaker/end-to-end': 8,
   'plugins/circuit-breaker/streams': 6,
   'plugins/circuit-breaker/script': 6,

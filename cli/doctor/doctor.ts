@@ -3,6 +3,7 @@ import { checkDump } from './dump.ts'
 import { checkPostgres, checkRabbit, checkSpool } from './events.ts'
 import { checkInstances } from './instances.ts'
 import { checkKong } from './kong.ts'
+import { checkLoopback } from './loopback.ts'
 import { checkMachine } from './machine.ts'
 import { checkRequestLog } from './request-log.ts'
 import { checkSocket } from './socket.ts'
@@ -22,4 +23,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   rabbitmq: checkRabbit,
   token: checkToken,
   requestLog: checkRequestLog,
+  loopback: checkLoopback,
 }

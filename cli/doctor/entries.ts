@@ -4,6 +4,7 @@ import { labelOf } from '../../kong/reconcile/label.ts'
 import { COMPOSED, findWarnings, type PluginEntry } from '../../kong/reconcile/warnings.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
 import { withPluginChecks } from '../wiring/plugin-checks.ts'
+import { findCacheProblems } from './cache-entries.ts'
 import { type Finding, fail, ok, warn } from './check.ts'
 
 const PARENTS = { service: 'services', route: 'routes', consumer: 'consumers' } as const
@@ -28,7 +29,11 @@ export async function findEntryProblems(
   const entries = rows.map(row => ({ fields: row, label: labelOf(KINDS.plugins, row, nameOf) }))
   const serviceOf = (route: string) =>
     (parents.get(`route:${route}`)?.service as { id?: string } | null | undefined)?.id
-  return [...(await refusedEntries(entries, plugins)), ...lostMembers(entries, serviceOf)]
+  return [
+    ...(await refusedEntries(entries, plugins)),
+    ...lostMembers(entries, serviceOf),
+    ...findCacheProblems(entries, plugins, serviceOf),
+  ]
 }
 
 async function refusedEntries(

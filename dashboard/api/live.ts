@@ -89,14 +89,19 @@ export interface AuditPage {
   readonly next: string | null
 }
 
-/** @param query `fingerprint` may come several times */
+/** @param query the questions of `/v1/audit` */
 export const searchAudit = (query: URLSearchParams, signal?: AbortSignal): Promise<AuditPage> =>
   client.get<AuditPage>(`/v1/audit?${query}`, signal)
 
 /** Under which fingerprints the audit knows a key. It goes in a body, so that no log of addresses holds it. */
-export const fingerprintsOf = async (key: string): Promise<readonly string[]> =>
-  (await client.ask<{ fingerprints: readonly string[] }>('POST', '/v1/audit/key', { body: { key } })).body
-    .fingerprints
+export async function fingerprintsOf(key: string): Promise<readonly string[]> {
+  const { body } = await client.ask<Fingerprints>('POST', '/v1/audit/key', { body: { key } })
+  return body.fingerprints.map(({ fingerprint }) => fingerprint)
+}
+
+interface Fingerprints {
+  readonly fingerprints: readonly { readonly fingerprint: string }[]
+}
 
 export interface Figures {
   readonly requests: number

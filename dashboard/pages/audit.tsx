@@ -71,8 +71,7 @@ function Question({ asked }: { asked: URLSearchParams }) {
     setError(undefined)
     const query = new URLSearchParams(Object.entries(fields).filter(([, text]) => text.trim() !== ''))
     if (key !== '') {
-      query.delete('fingerprint')
-      for (const one of await fingerprintsOf(key)) query.append('fingerprint', one)
+      query.set('fingerprint', (await fingerprintsOf(key)).join(','))
     }
     location.hash = `${writePlace(['audit'])}?${query}`
   }

@@ -88,7 +88,7 @@ export function BreakerTable({
                   <button
                     type="button"
                     class="quiet"
-                    aria-label={`Change the mode of ${one.name ?? one.breaker}`}
+                    aria-label={`Change mode of ${one.name ?? one.breaker}`}
                     onClick={() => onOrder(one)}
                   >
                     Change mode

@@ -5,6 +5,7 @@ import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format
 import { writePlace } from '../model/place.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
+import { EntityLink } from '../parts/link.tsx'
 import { Badge, Empty, Notice, Trouble } from '../parts/notice.tsx'
 import { Page, Panel } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
@@ -72,7 +73,12 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
   const isEditor = may('editor')
   return (
     <Panel
-      title={`${subject ?? key}, counted at ${scope ?? 'an unknown place'}`}
+      title={
+        <>
+          <Named text={subject ?? key} /> <span class="muted">at</span>{' '}
+          <Named text={scope ?? 'an unknown place'} />
+        </>
+      }
       actions={
         isEditor &&
         limits.length > 0 && (
@@ -97,9 +103,9 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
             },
             {
               head: 'Used',
-              cell: ({ used, requests }) => (
+              cell: ({ used, left }) => (
                 <>
-                  <meter min={0} max={requests} value={used} aria-label={`${used} of ${requests} used`} />{' '}
+                  <meter min={0} max={used + left} value={used} aria-label={`${used} used, ${left} left`} />{' '}
                   {formatNumber(used)}
                 </>
               ),
@@ -154,6 +160,24 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
         </Notice>
       ))}
     </Panel>
+  )
+}
+
+const REFERENCES: Readonly<Record<string, string>> = {
+  consumer: 'consumers',
+  service: 'services',
+  route: 'routes',
+}
+
+/** `consumer:<id>` and `service=<id>` by their names. */
+function Named({ text }: { readonly text: string }) {
+  const [, kind = '', id = ''] = /^(\w+)[:=]([0-9a-f-]{36})$/.exec(text) ?? []
+  const path = REFERENCES[kind]
+  if (!path) return <>{text}</>
+  return (
+    <>
+      {kind} <EntityLink kind={path} id={id} />
+    </>
   )
 }
 

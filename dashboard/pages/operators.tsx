@@ -266,9 +266,9 @@ function Sessions() {
         keyOf={({ id }) => id}
         columns={[
           { head: 'Operator', cell: ({ operator }) => operator },
-          { head: 'Since', cell: one => formatTime(one.created_at) },
-          { head: 'Ends', cell: one => formatTime(one.expires_at) },
-          { head: 'Address', cell: ({ address }) => address },
+          { head: 'Since', isShort: true, cell: one => formatTime(one.created_at) },
+          { head: 'Ends', isShort: true, cell: one => formatTime(one.expires_at) },
+          { head: 'Address', isShort: true, cell: ({ address }) => address },
           { head: 'Browser', cell: ({ agent }) => agent },
           {
             head: 'Actions',

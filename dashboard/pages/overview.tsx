@@ -30,8 +30,8 @@ export function OverviewPage() {
       <div class="panels">
         {value && <Breakers overview={value} />}
         {value && <Sinks overview={value} />}
-        <Events />
       </div>
+      <Events />
     </Page>
   )
 }
@@ -218,8 +218,8 @@ function Events() {
           rows={events}
           keyOf={({ id }) => id}
           columns={[
-            { head: 'Time', cell: ({ time }) => new Date(time).toLocaleTimeString('en-GB') },
-            { head: 'Event', cell: ({ type }) => <code>{type}</code> },
+            { head: 'Time', isShort: true, cell: ({ time }) => new Date(time).toLocaleTimeString('en-GB') },
+            { head: 'Event', isShort: true, cell: ({ type }) => <code>{type}</code> },
             { head: 'What', cell: ({ data }) => summaryOf(data) },
           ]}
         />

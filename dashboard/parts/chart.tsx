@@ -15,6 +15,7 @@ export interface ChartProps {
 }
 
 const HEIGHT = 190
+const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const COLOURS = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6']
 
 /** Loaded with the first chart: the other pages do without. */
@@ -86,7 +87,10 @@ function optionsOf(target: HTMLElement, labels: readonly string[], unit: string)
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
-    axes: [axis, { ...axis, size: 46 }],
+    axes: [
+      { ...axis, values: (_plot, at) => at.map(seconds => CLOCK.format(seconds * 1000)), space: 60 },
+      { ...axis, size: 46 },
+    ],
     series: [
       {},
       ...labels.map((label, i) => ({

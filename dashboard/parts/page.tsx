@@ -25,7 +25,13 @@ export function Page({ title, lead, actions, children }: PageProps) {
   )
 }
 
-export function Panel({ title, actions, children }: Omit<PageProps, 'lead'>) {
+export interface PanelProps {
+  readonly title: ComponentChildren
+  readonly actions?: ComponentChildren
+  readonly children: ComponentChildren
+}
+
+export function Panel({ title, actions, children }: PanelProps) {
   return (
     <section class="panel">
       <header>

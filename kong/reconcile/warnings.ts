@@ -67,6 +67,10 @@ function scopeOf(fields: Row): Scope {
 const rank = ({ service, route, consumer }: Scope): number =>
   (consumer ? 2 : 0) + (route ? 1.5 : 0) + (service ? 1 : 0)
 
+/** Whether a request exists to which both entries apply. */
+export const bothApply = (a: Row, b: Row, serviceOf: (routeId: string) => string | undefined): boolean =>
+  overlap(scopeOf(a), scopeOf(b), serviceOf)
+
 /** Whether a request exists to which both apply. */
 function overlap(a: Scope, b: Scope, serviceOf: (routeId: string) => string | undefined): boolean {
   const services = [a, b].map(

@@ -7,7 +7,9 @@ import type { Timers } from '../../foundation/timers.ts'
 import { isUuid } from '../../foundation/uuid.ts'
 import type { FaultPoint } from '../fault-point.ts'
 
-export const UNDO_QUEUE = 'sluice.manager.undo'
+export /** Of its own: a user that may write to `sluice.…` alone may not use the default exchange. */
+const EXCHANGE = 'sluice.manager'
+const UNDO_QUEUE = 'sluice.manager.undo'
 export const DEAD_QUEUE = 'sluice.manager.undo.dead'
 /** Pauses before another attempt, seconds: each a queue, whose messages go back to the first one after that time. */
 export const WAIT_SECONDS = [1, 10, 60] as const
@@ -161,13 +163,14 @@ const waitQueue = (seconds: number): string => `${UNDO_QUEUE}.wait.${seconds}s`
 /** Declares the queues; what stands already stays as it is. */
 async function declare(channel: ConfirmChannel): Promise<void> {
   const quorum = { 'x-queue-type': 'quorum' }
+  await channel.assertExchange(EXCHANGE, 'direct', { durable: true })
   await channel.assertQueue(DEAD_QUEUE, { durable: true, arguments: quorum })
   await channel.assertQueue(UNDO_QUEUE, {
     durable: true,
     arguments: {
       ...quorum,
       'x-delivery-limit': DELIVERY_LIMIT,
-      'x-dead-letter-exchange': '',
+      'x-dead-letter-exchange': EXCHANGE,
       'x-dead-letter-routing-key': DEAD_QUEUE,
     },
   })
@@ -177,10 +180,12 @@ async function declare(channel: ConfirmChannel): Promise<void> {
       arguments: {
         ...quorum,
         'x-message-ttl': seconds * 1_000,
-        'x-dead-letter-exchange': '',
+        'x-dead-letter-exchange': EXCHANGE,
         'x-dead-letter-routing-key': UNDO_QUEUE,
       },
     })
+  for (const queue of [UNDO_QUEUE, DEAD_QUEUE, ...WAIT_SECONDS.map(waitQueue)])
+    await channel.bindQueue(queue, EXCHANGE, queue)
 }
 
 function confirmed(channel: ConfirmChannel, queue: string, text: string, timers: Timers): Promise<void> {
@@ -188,7 +193,8 @@ function confirmed(channel: ConfirmChannel, queue: string, text: string, timers:
     const cancel = timers.after(CONFIRM_TIMEOUT_MS, () =>
       reject(new Error(`no confirm in ${CONFIRM_TIMEOUT_MS} ms`)),
     )
-    channel.sendToQueue(queue, Buffer.from(text), { persistent: true, contentType: 'text/plain' }, error => {
+    const options = { persistent: true, contentType: 'text/plain' }
+    channel.publish(EXCHANGE, queue, Buffer.from(text), options, error => {
       cancel()
       if (error) reject(error as Error)
       else resolve()

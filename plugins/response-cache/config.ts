@@ -46,6 +46,13 @@ export const configSchema = Type.Object({
     default: 5000,
     description: 'how long a fetch through the proxy may take, and others wait for it',
   }),
+  follow_client_ms: Type.Integer({
+    minimum: 1,
+    maximum: 60_000,
+    default: 500,
+    description:
+      "how long others wait for a client's own request, since nobody tells when it fails; then one of them fetches through the proxy",
+  }),
   uncacheable_seconds: Type.Integer({
     minimum: 0,
     maximum: 3600,
@@ -81,6 +88,7 @@ export interface Settings {
   readonly keepHeaders: ReadonlySet<string>
   readonly maxBodyBytes: number
   readonly fillTimeoutMs: number
+  readonly followClientMs: number
   readonly uncacheableMs: number
   readonly clientDirectives: boolean
   readonly invalidate: boolean
@@ -125,6 +133,7 @@ export function readConfig(config: Config, canLoopback: boolean): Settings {
     keepHeaders: new Set(keepHeaders),
     maxBodyBytes: config.max_body_bytes,
     fillTimeoutMs: config.fill_timeout_ms,
+    followClientMs: config.follow_client_ms,
     uncacheableMs: config.uncacheable_seconds * 1000,
     clientDirectives: config.client_cache_control,
     invalidate: config.invalidate,

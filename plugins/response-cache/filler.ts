@@ -38,11 +38,10 @@ export interface FillRequest {
   readonly stale: Entry | undefined
   readonly proxy: ThroughProxy
   readonly fillTimeoutMs: number
+  readonly followClientMs: number
   readonly uncacheableMs: number
 }
 
-/** Share of the time-out in which others wait for a request that went on to the service: nobody tells when it fails. */
-const OWN_PATIENCE = 0.5
 /** How often a fetch of another node is looked for, should its message be lost. */
 const LOOK_MS = 100
 /** A stale answer goes out without asking for so long after a failure. */
@@ -118,8 +117,8 @@ export class Filler {
     }
     const stale = request.stale ?? this.#staleOf(shared, request)
     const standing = { ...request, stale }
-    const ownMs = request.fillTimeoutMs * OWN_PATIENCE
-    const heldMs = shared ? await this.#lock(request, flight, ownMs) : 0
+    const { followClientMs } = request
+    const heldMs = shared ? await this.#lock(request, flight, followClientMs) : 0
     if (heldMs > 0) {
       const outcome = await this.#followRemote(flight, standing, heldMs)
       return outcome.kind === 'abandoned' ? undefined : this.#followed(outcome, standing)
@@ -131,7 +130,7 @@ export class Filler {
       const outcome = await this.#fetch(flight, standing, mark)
       if (outcome !== 'no proxy') return this.#led(outcome, standing)
     }
-    flight.abandonAfter(ownMs, this.#cache.timers)
+    flight.abandonAfter(followClientMs, this.#cache.timers)
     return { kind: 'own', mark }
   }
 

@@ -278,12 +278,13 @@ class Lookup {
 
   #fillRequest(stale: Entry | undefined, purpose: 'refresh' | 'part'): FillRequest {
     const { asked, line, encoding } = this.#parts
-    const { fillTimeoutMs, uncacheableMs } = this.#settings
+    const { fillTimeoutMs, followClientMs, uncacheableMs } = this.#settings
     return {
       asked,
       name: this.#name,
       stale,
       fillTimeoutMs,
+      followClientMs,
       uncacheableMs,
       proxy: (mark, etag) =>
         this.#kong.loopback({

@@ -16,7 +16,7 @@ export interface Lifetime {
   readonly clockSkew: number
 }
 
-/** Signs claims with ES256. A signature takes 180 µs. */
+/** Signs claims with ES256. A signature takes 40 µs (bench/token.ts). */
 export type Sign = (claims: object, key: SigningKey) => string
 
 interface Kept {

@@ -2,11 +2,17 @@
  * Sluice's plugins end to end in a gateway: the local one, or any Kong that the environment names (see any-gateway.ts).
  */
 import assert from 'node:assert/strict'
+import { createPublicKey } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import jsonwebtoken from 'jsonwebtoken'
+import { readKeyFolder } from '../../plugins/upstream-token/key-folder.ts'
+import { rotate } from '../../plugins/upstream-token/rotation.ts'
 import { type AnyGateway, useGateway } from '../support/any-gateway.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { until } from '../support/until.ts'
@@ -37,13 +43,16 @@ interface Upstream {
   readonly port: number
   status: number
   asked: number
+  /** Of the last request. */
+  headers: IncomingHttpHeaders
   close(): void
 }
 
 async function startUpstream(host: string): Promise<Upstream> {
-  const state = { status: 200, asked: 0 }
+  const state = { status: 200, asked: 0, headers: {} as IncomingHttpHeaders }
   const server: Server = createServer((request, response) => {
     state.asked++
+    state.headers = request.headers
     response.writeHead(state.status, { 'content-type': 'application/json', etag: '"contract"' })
     response.end(JSON.stringify({ consumer: request.headers['x-consumer-username'] ?? null }))
   })
@@ -87,8 +96,29 @@ describe("Sluice's plugins in a gateway", function () {
       keyAuth,
       { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
     ],
+    edge: [keyAuth, { name: 'sluice', config: { upstream_token: {}, request_log: {} } }],
+    whole: [
+      {
+        name: 'aggregate',
+        config: {
+          parts: [
+            { name: 'one', path: `/${PREFIX}/edge` },
+            { name: 'two', path: `/${PREFIX}/edge?of={one.consumer}`, pick: 'consumer' },
+          ],
+        },
+      },
+    ],
   }
   const SERVICES = Object.keys(PLUGINS)
+  let keys: TestFolder
+  let collector: OtlpReceiver
+  const settings = () => ({
+    SLUICE_TOKEN_KEYS_DIR: keys.path,
+    SLUICE_OTLP_URL: collector.url,
+    SLUICE_REQUEST_LOG_FILE: path.join(keys.path, 'requests.jsonl'),
+    SLUICE_PROXY_URL: gateway.proxyUrl,
+    SLUICE_LOOPBACK_SECRET: 'a secret of the contract suite, 32 characters',
+  })
   const serviceOf = (name: string) => ({
     name: `${PREFIX}-${name}`,
     url: `http://${gateway.thisHost}:${upstream.port}`,
@@ -141,7 +171,10 @@ describe("Sluice's plugins in a gateway", function () {
 
   before(async () => {
     gateway = await useGateway()
-    server = await startServerProcess({}, { socket: gateway.socket })
+    keys = makeFolder()
+    collector = await startOtlpReceiver()
+    rotate(keys.path, { now: Math.floor(Date.now() / 1_000), inSeconds: 600, revoke: false })
+    server = await startServerProcess(settings(), { socket: gateway.socket })
     upstream = await startUpstream(gateway.thisHost)
     await clear()
     await (gateway.databaseLess ? declare() : create())
@@ -152,7 +185,9 @@ describe("Sluice's plugins in a gateway", function () {
     await clear()
     await gateway.close()
     await server.close()
+    await collector.close()
     upstream.close()
+    keys.remove()
   })
 
   beforeEach(() => {
@@ -262,6 +297,49 @@ describe("Sluice's plugins in a gateway", function () {
     assert.match((await ask(KEYS.gold)).cache, /miss/)
   })
 
+  it('upstream-token proves to the service who asks, whatever the client sends', async () => {
+    const headers = { apikey: KEYS.gold, 'sluice-token': 'forged' }
+    const answer = await fetch(`${gateway.proxyUrl}/${PREFIX}/edge`, { headers })
+    assert.equal(answer.status, 200)
+    const [key] = readKeyFolder(keys.path)
+    const token = String(upstream.headers['sluice-token'])
+    const claims = jsonwebtoken.verify(token, createPublicKey(key!.privateKey), {
+      algorithms: ['ES256'],
+      issuer: 'sluice',
+      audience: `${PREFIX}-edge`,
+    })
+    assert.equal(claims.sub, `${PREFIX}-gold`)
+  })
+
+  it('request-log gives the service its span, and knows it again in the log phase', async () => {
+    const traceId = '0af7651916cd43dd8448eb211c80319c'
+    for (const traceparent of [undefined, `00-${traceId}-b7ad6b7169203331-01`, undefined]) {
+      const headers = { apikey: KEYS.gold, ...(traceparent && { traceparent }) }
+      const answer = await fetch(`${gateway.proxyUrl}/${PREFIX}/edge`, { headers })
+      assert.equal(answer.status, 200)
+      const [, trace, span] = String(upstream.headers.traceparent).split('-')
+      if (traceparent) assert.equal(trace, traceId)
+      await until('the span has come', () =>
+        collector.spans.some(
+          one =>
+            one.traceId === trace &&
+            one.spanId === span &&
+            one.parentSpanId === (traceparent ? 'b7ad6b7169203331' : undefined),
+        ),
+      )
+    }
+  })
+
+  it('aggregate answers from requests through the gateway, with the credentials of the client', async () => {
+    const whole = await get('whole', KEYS.gold)
+    assert.equal(whole.status, 200)
+    const consumer = `${PREFIX}-gold`
+    assert.deepEqual(await whole.json(), { one: { consumer }, two: consumer, errors: [] })
+    const refused = await get('whole', WRONG_KEY)
+    assert.equal(refused.status, 401)
+    assert.equal(((await refused.json()) as { part: string }).part, 'one')
+  })
+
   it('the three composed limit, break and record as they do alone', async () => {
     assert.deepEqual(await statuses(4, 'sluice', KEYS.bronze), [200, 200, 200, 429])
     upstream.status = 500
@@ -280,7 +358,7 @@ describe("Sluice's plugins in a gateway", function () {
     process.kill(server.pid, 'SIGKILL')
     await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 500)
     await server.close()
-    server = await startServerProcess({}, { socket: gateway.socket })
+    server = await startServerProcess(settings(), { socket: gateway.socket })
     await until(async () => (await statuses(1, 'qos', KEYS.gold))[0] === 200)
     assert.deepEqual(await statuses(4, 'qos', KEYS.bronze), [200, 200, 200, 429])
   })

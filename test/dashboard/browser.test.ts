@@ -32,6 +32,10 @@ const seed: Seed = async ({ admin }, url) => {
     },
   ])
     await admin('POST', '/services/dash-orders/plugins', plugin)
+  await admin('POST', '/plugins', {
+    name: 'prometheus',
+    config: { status_code_metrics: true, latency_metrics: true },
+  })
   await admin('PUT', '/consumers/alice', {})
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
   await admin('PUT', '/consumers/bob', { custom_id: MARKUP })
@@ -140,7 +144,7 @@ describe('the dashboard, in a browser', function () {
   it('refuses a bad value at its field, whether the form or the manager sees it', async () => {
     const at = await visit('editor')
     await at.go(`plugins/${await pluginId('qos')}`)
-    const field = at.field('/config/near_limit')
+    const field = at.field('/config/retry_jitter')
     for (const [bad, reason] of [
       ['many', /must be a number/],
       ['7', /between 0 and 1/],
@@ -239,4 +243,144 @@ describe('the dashboard, in a browser', function () {
     assert.ok(!(await at.page.content()).includes(key))
     assert.ok(!(await at.page.content()).includes(KEY))
   })
+
+  it('forces a breaker open for a while, and lets it decide again', async () => {
+    await until('the breaker is known', async () => {
+      await request('/dash-orders', KEY)
+      const { body } = await world.call('GET', '/v1/breakers')
+      return body.data.some(({ name }: { name: string }) => name === 'dash-orders')
+    })
+    const at = await visit('editor')
+    await at.go('breakers')
+    const row = at.page.getByRole('row', { name: /^dash-orders/ })
+    await row.getByRole('button', { name: 'Change mode of dash-orders' }).click()
+    await at.page.getByLabel(/^Reason/).fill('the upstream is being moved')
+    await at.button('Force open').click()
+    await row.getByText('forced open').waitFor()
+    await row.getByText('the upstream is being moved').waitFor()
+    await until('requests are refused', async () => (await request('/dash-orders', KEY)).status === 503)
+    await row.getByRole('button', { name: 'Change mode of dash-orders' }).click()
+    await at.page.getByLabel(/^Reason/).fill('moved')
+    await at.button('Let it decide').click()
+    await row.getByText('decides by itself').waitFor()
+    await until('requests pass again', async () => (await request('/dash-orders', KEY)).status !== 503)
+  })
+
+  it("resets a consumer's limit", async () => {
+    await until('the limit is used up', async () => (await request('/dash-orders', KEY)).status === 429)
+    const at = await visit('editor')
+    await at.go('limits')
+    await at.page.getByLabel(/^Consumer/).fill('alice')
+    await at.button('Show').click()
+    const row = at.page.getByRole('row', { name: /^hour/ })
+    await row.getByText('none left').waitFor()
+    await row.getByRole('button', { name: 'Reset hour' }).click()
+    await at.page.getByLabel(/^Reason/).fill('goodwill')
+    await at.button('Reset').last().click()
+    await at.page.getByRole('dialog').waitFor({ state: 'detached' })
+    await until('requests pass again', async () => (await request('/dash-orders', KEY)).status === 200)
+  })
+
+  it('finds a denied key in the audit, and keeps it out of the address', async () => {
+    const key = `denied-${randomUUID()}`
+    assert.equal((await request('/dash-orders', key)).status, 401)
+    const at = await visit('viewer')
+    await at.go('audit')
+    await at.page.getByLabel('Outcome').selectOption('denied')
+    await at.page.getByLabel('Key', { exact: true }).fill(key)
+    await at.button('Search').click()
+    const row = at.page.getByRole('row').filter({ hasText: '401' })
+    await row.getByText('/dash-orders').first().waitFor()
+    assert.equal(await row.count(), 1)
+    assert.ok(!at.page.url().includes(key))
+    assert.match(at.page.url(), /fingerprint=[0-9a-f]{64}/)
+  })
+
+  it('says that the connection is lost, regains it, and shows what happened in between', async () => {
+    const at = await visit('viewer')
+    await at.go('')
+    const live = at.page.getByRole('status').filter({ hasText: /^Live$/ })
+    await live.waitFor()
+    await request('/dash-orders', 'before')
+    await at.page
+      .getByRole('row', { name: /key-auth\.denied/ })
+      .first()
+      .waitFor()
+    const before = await at.page.getByRole('row', { name: /key-auth\.denied/ }).count()
+    await world.restartManager(async () => {
+      await at.page.getByText('Connection lost').waitFor()
+      await request('/dash-orders', 'meanwhile')
+    })
+    await live.waitFor()
+    await until('the event is shown', async () => {
+      return (await at.page.getByRole('row', { name: /key-auth\.denied/ }).count()) === before + 1
+    })
+  })
+
+  it('can be used with the keyboard alone', async () => {
+    const { page } = await visit(undefined)
+    const { keyboard } = page
+    // The focus is in the first field.
+    await page.getByLabel('Name').waitFor()
+    await until('the focus is in it', () => page.getByLabel('Name').evaluate(one => one.matches(':focus')))
+    await keyboard.type('editor')
+    await keyboard.press('Tab')
+    await keyboard.type('correct horse battery')
+    await keyboard.press('Enter')
+    await page.getByRole('link', { name: 'Services', exact: true }).focus()
+    await keyboard.press('Enter')
+    await page.getByRole('link', { name: 'dash-orders' }).focus()
+    await keyboard.press('Enter')
+    const retries = page.locator('[data-pointer="/retries"]').getByRole('textbox')
+    await retries.focus()
+    await keyboard.press('ControlOrMeta+a')
+    await keyboard.type('4')
+    await keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('row', { name: /^retries/ }).waitFor()
+    await keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Save…' }).focus()
+    await keyboard.press('Enter')
+    await page.getByLabel(/^Reason/).focus()
+    await keyboard.type('by keyboard')
+    await keyboard.press('Enter')
+    await page.getByText('Saved.').waitFor()
+    await page.getByRole('button', { name: 'Undo' }).focus()
+    await keyboard.press('Enter')
+    await page.getByText('Saved.').waitFor({ state: 'detached' })
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const)
+    it(`has no serious finding of axe-core on any page, and fits into 360 pixels: ${colorScheme}`, async () => {
+      const at = await visit(undefined, { colorScheme, width: 360 })
+      await at.page.getByLabel('Password').waitFor()
+      const found = await at.findings()
+      await at.logIn('admin')
+      const { body: services } = await world.call('GET', '/v1/services')
+      const { body: consumers } = await world.call('GET', '/v1/consumers')
+      const { body: changes } = await world.call('GET', '/v1/changes')
+      const lists = ['services', 'routes', 'consumers', 'plugins', 'upstreams', 'certificates']
+      const entities = [`services/${services.data[0].id}`, `consumers/${consumers.data[0].id}`]
+      const plugin = `plugins/${await pluginId('qos')}`
+      const others = [
+        '',
+        'breakers',
+        'limits?subject=alice',
+        'audit',
+        'drift',
+        'catalogue',
+        'operators',
+        'changes',
+      ]
+      const pages = [...others, ...lists, ...entities, plugin, 'plugins/new', 'publish']
+      for (const place of [...pages, `changes/${changes.data[0].id}`]) {
+        await at.go(place)
+        await at.page.locator('main').locator('table, form, .panel, .empty, .notice').first().waitFor()
+        found.push(...(await at.findings()).map(finding => `${place}: ${finding}`))
+        const width = await at.page.locator('html').evaluate(({ scrollWidth }) => scrollWidth)
+        if (width > 360) found.push(`${place} is ${width} pixels wide`)
+      }
+      assert.deepEqual(found, [])
+    })
 })

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type RunningManager, startTestManager } from '../support/manager.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
+
+const ALERTS = new URL('../../../ops/deploy/prometheus/alerts.yml', import.meta.url)
 
 describe("the manager's server", function () {
   this.timeout(60_000)
@@ -28,6 +31,9 @@ describe("the manager's server", function () {
     )
     const metrics = await manager.call('GET', '/metrics', undefined, { token: '' })
     assert.match(metrics.text, /^sluice_process_cpu_seconds_total \d/m)
+    const alerts = new Set(readFileSync(ALERTS, 'utf8').match(/sluice_manager_\w+/g))
+    assert.ok(alerts.size > 3)
+    for (const name of alerts) assert.match(metrics.text, new RegExp(`^${name}(\\{.*\\})? \\d`, 'm'), name)
   })
 
   it('asks for a token everywhere else', async () => {

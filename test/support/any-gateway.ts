@@ -22,7 +22,7 @@ export interface AnyGateway {
   close(): Promise<void>
 }
 
-const PLUGINS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice', 'response-cache']
+const PLUGINS = ['qos', 'circuit-breaker', 'key-auth-audit', 'sluice', 'response-cache', 'aggregate']
 const IMAGE = 'kong:3.9'
 /** Longer than Kong takes to hand a configuration to its workers. */
 const SETTLE_MS = 5_000

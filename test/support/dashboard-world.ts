@@ -77,7 +77,7 @@ export class DashboardWorld {
       ...stores,
       SLUICE_MANAGER_POSTGRES_URL: stores.SLUICE_POSTGRES_URL,
       SLUICE_ADMIN_URL: gateway.adminUrl,
-      SLUICE_MANAGER_METRICS_URLS: served.metricsUrl,
+      SLUICE_MANAGER_METRICS_URLS: `${served.metricsUrl},${gateway.adminUrl}/metrics`,
       SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8',
     })
     endings.push(remove)

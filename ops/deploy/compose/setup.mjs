@@ -37,6 +37,13 @@ const kong = secret('kong')
 const sluice = secret('sluice-postgres')
 const samples = { postgres: secret('sample-postgres'), rabbit: secret('sample-rabbitmq') }
 
+/** 32 bytes in base64, which seal the manager's secrets at rest. */
+function managerKey() {
+  const file = path.join(root, 'secrets', 'manager-key')
+  if (!existsSync(file)) write('secrets/manager-key', randomBytes(32).toString('base64'), 0o400)
+  return readFileSync(file, 'utf8')
+}
+
 write('redis/redis.conf', `requirepass ${redis}\ndir /data\nappendonly yes\nsave ""\n`)
 
 write('postgres/superuser-password', postgres)
@@ -64,6 +71,12 @@ write('sluice/loopback', secret('loopback'))
 
 write('samples/database-url', `postgres://sample:${samples.postgres}@postgres:5432/sample`)
 write('samples/amqp-url', `amqp://sample:${samples.rabbit}@rabbitmq:5672`)
+
+// The plugin server needs no key of the manager, and the manager none of the fingerprints.
+for (const name of ['redis-url', 'postgres-url', 'amqp-url'])
+  write(`manager/${name}`, readFileSync(path.join(root, 'sluice', name), 'utf8'))
+write('manager/admin-url', 'http://kong:8001')
+write('manager/manager-key', `compose:${managerKey()}`)
 
 for (const name of ['prometheus', 'grafana'])
   cpSync(path.join(here, '..', name), path.join(root, name), { recursive: true })

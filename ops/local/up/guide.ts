@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { sampleCredentials } from './credentials.ts'
 import { envFile } from './env.ts'
+import { OPERATOR, passwordFile, tokenFile } from './manager.ts'
 import type { UpState } from './state.ts'
 
 /** What to try next: each command shows one thing that the platform does. */
@@ -25,10 +26,15 @@ function addresses(state: UpState): string[] {
     `  clients        http://127.0.0.1:${ports.proxy}`,
     `  what it offers http://127.0.0.1:${ports.proxy}/ · documentation: /docs · the sample shop: /app/`,
     `  Admin API      http://127.0.0.1:${ports.admin}`,
+    ...(state.urls.postgres === undefined ? [] : manager(state)),
     `  metrics        http://127.0.0.1:${ports.http}/metrics`,
     `  dictionary     http://127.0.0.1:${ports.sample} (failure switch: ${controlUrl(state)})`,
   ]
 }
+
+const manager = ({ ports }: UpState) => [
+  `  dashboard      http://127.0.0.1:${ports.manager} (${OPERATOR}, password: cat ${shownPath(passwordFile())})`,
+]
 
 const missing = (text: string) => [`  missing        ${text.split('\n').join('\n                 ')}`]
 
@@ -72,12 +78,19 @@ function shop({ ports }: UpState): string[] {
   ]
 }
 
-function operation({ urls }: UpState): string[] {
+function operation({ ports, urls }: UpState): string[] {
+  const api = `http://127.0.0.1:${ports.manager}/v1/apis`
+  const publish = [
+    '  # an API in one request: a change of the manager, applied whole or undone',
+    `  curl -H "Authorization: Bearer $(cat ${shownPath(tokenFile())})" -H 'Content-Type: application/json' -d '${JSON.stringify(example(ports.sample))}' ${api}`,
+    `  curl http://127.0.0.1:${ports.proxy}/words/good`,
+  ]
   const events = [
     '  # the events of these requests, in PostgreSQL and on the queue of RabbitMQ',
     '  make events',
   ]
   return [
+    ...(urls.postgres === undefined ? [] : publish),
     ...(urls.postgres || urls.rabbit ? events : []),
     '  # operator commands: addresses and passwords are in a file for the shell (make env prints it)',
     `  . ${shownPath(envFile())}`,
@@ -85,6 +98,8 @@ function operation({ urls }: UpState): string[] {
     '  sluice plan -f kong/desired/kong.yaml -f kong/desired/platform.yaml',
   ]
 }
+
+const example = (port: number) => ({ name: 'words', url: `http://127.0.0.1:${port}`, paths: ['/words'] })
 
 /** As one types it where `make up` was typed. */
 function shownPath(file: string): string {

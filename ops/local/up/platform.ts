@@ -124,6 +124,11 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_LOOPBACK_SECRET_FILE: secretFile('loopback'),
     SLUICE_TOKEN_KEYS_DIR: privateFolder('token-keys'),
     SLUICE_JWKS_LISTEN: `127.0.0.1:${ports.jwks}`,
+    SLUICE_MANAGER_LISTEN: `127.0.0.1:${ports.manager}`,
+    SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => `make-up:${randomBytes(32).toString('base64')}`),
+    SLUICE_MANAGER_SPOOL_DIR: privateFolder('manager-spool'),
+    // The sample services are there.
+    SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8,::1',
   }
 }
 
@@ -226,10 +231,14 @@ async function untilRouted(url: string): Promise<void> {
   }
 }
 
-/** A random secret of this installation, made at the first use. */
-function secretFile(name: string): string {
+/**
+ * A secret of this installation, made at the first use.
+ *
+ * @param make random text by default
+ */
+export function secretFile(name: string, make = () => randomBytes(32).toString('base64url')): string {
   const file = path.join(privateFolder('secrets'), name)
-  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 })
+  if (!existsSync(file)) writeFileSync(file, make(), { mode: 0o600 })
   return file
 }
 

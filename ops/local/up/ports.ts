@@ -17,6 +17,7 @@ export const PORTS = {
     default: 9570,
     doc: 'the products service, around the gateway',
   },
+  manager: { env: 'SLUICE_UP_MANAGER_PORT', default: 9543, doc: 'the management API and the dashboard' },
   catalogue: {
     env: 'SLUICE_UP_CATALOGUE_PORT',
     default: 9544,
@@ -75,7 +76,7 @@ export async function checkPorts(ports: Ports): Promise<void> {
   if (taken.length > 0) throw new SluiceError('SLUICE_PORT_IN_USE', taken.join('\n'))
 }
 
-const OF_SAMPLES: readonly PortName[] = ['users', 'products', 'catalogue', 'discovery']
+const OF_SAMPLES: readonly PortName[] = ['users', 'products', 'manager', 'catalogue', 'discovery']
 
 /** A port of what is not started may be anybody's. */
 function isUsed(name: PortName): boolean {

@@ -11,6 +11,7 @@ import { wantsPrometheus, wantsSamples } from './choices.ts'
 import type { Component } from './component.ts'
 import { removeEnvironment, writeEnvironment } from './env.ts'
 import { takeLock } from './lock.ts'
+import { startManager } from './manager.ts'
 import { startPrometheus } from './observe.ts'
 import {
   type StoreSearch,
@@ -85,7 +86,8 @@ async function addSamples({ components, degraded: missing }: SampleSearch): Prom
   const { stores } = search
   // At the same time: each takes as long as a Node.js takes to start.
   await Promise.all([
-    startCatalogue(ports, stores).then(add),
+    // The manager serves the catalogue, too.
+    (stores.postgres ? startManager(ports, stores) : startCatalogue(ports, stores)).then(add),
     ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
   ])
 }

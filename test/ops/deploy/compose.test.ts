@@ -123,7 +123,7 @@ describe('docker-compose.yml', () => {
 
       it('holds no secret', () => {
         for (const [variable, value] of Object.entries(service.environment ?? {}))
-          if (/(PASSWORD|SECRET|_URL|_KEY)$/.test(variable))
+          if (/(PASSWORD|SECRET|(?<!_PUBLIC)_URL|_KEY)$/.test(variable))
             assert.match(value, /^(\$\{SLUICE_UP_\w+:-(jason|eddie|brandon)\}|http:\/\/[\w:./-]+)$/, variable)
       })
 
@@ -182,7 +182,7 @@ describe('docker-compose.yml', () => {
 })
 
 describe('the dashboard and the alerts', () => {
-  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events'].flatMap(folder =>
+  const sources = ['foundation', 'sdk', 'plugin-server', 'plugins', 'events', 'management'].flatMap(folder =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts'))
       .map(name => read(path.join(folder, name))),

@@ -26,7 +26,7 @@ describe('what docker-compose.yml sets up', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('is long secrets that differ', () => {
-    assert.equal(new Set(passwords()).size, 9)
+    assert.equal(new Set(passwords()).size, 10)
     for (const password of passwords()) assert.ok(password.length >= 32)
   })
 
@@ -49,6 +49,7 @@ describe('what docker-compose.yml sets up', () => {
       postgres: ['postgres', 'kong', 'sluice-postgres', 'sample-postgres'],
       rabbitmq: [],
       kong: ['kong'],
+      manager: ['redis', 'sluice-postgres', 'rabbitmq', 'manager-key'],
       sluice: ['redis', 'sluice-postgres', 'rabbitmq', 'fingerprint', 'loopback'],
       samples: ['sample-postgres', 'sample-rabbitmq'],
       prometheus: [],

@@ -479,6 +479,56 @@ describe('an event', () => {
     assert.deepEqual(methods, ['kong.client.get_consumer', 'kong.router.get_service', 'flush', 'end'])
   })
 
+  it('may need more by its configuration: headers and values that plugins share, too', async () => {
+    const needy = definePlugin({
+      name: 'needy',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({ asks: Type.Boolean({ default: true }) }),
+      needs: {
+        access: ({ config }) =>
+          config.asks
+            ? [
+                ['request.getHeader', 'x-a'],
+                ['ctx.shared.get', 'b'],
+              ]
+            : [],
+      },
+      phases: {
+        async access(kong) {
+          await pause(1)
+          await kong.request.getHeader('X-A')
+          await kong.ctx.shared.get('b')
+        },
+      },
+    })
+    const { run } = await bench(needy)
+    const { methods } = await run()
+    assert.deepEqual(methods, ['kong.request.get_header', 'kong.ctx.shared.get', 'flush', 'end'])
+  })
+
+  it('may have a deadline by its configuration, and knows how long its event has taken', async () => {
+    let elapsedMs = -1
+    const slow = definePlugin({
+      name: 'slow',
+      version: '1.0.0',
+      priority: 1,
+      onError: 'closed',
+      config: Type.Object({ within: Type.Integer({ default: 30 }) }),
+      deadlineMs: { access: ({ within }) => within },
+      phases: {
+        async access(_, context) {
+          await pause(5)
+          elapsedMs = context.elapsedMs()
+          await new Promise(() => {})
+        },
+      },
+    })
+    const { run } = await bench(slow)
+    assert.deepEqual((await run()).methods.slice(-2), ['kong.response.exit', 'end'])
+    assert.ok(elapsedMs >= 4)
+  })
+
   it('whose needs are answered after it ended harms nobody', async () => {
     const hasty = definePlugin({
       name: 'hasty',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { openOutput } from '../../../plugins/request-log/output.ts'
 import { makeFolder, type TestFolder } from '../../support/folder.ts'
 
@@ -47,5 +49,21 @@ describe('the file of the request log', () => {
     const numbers = new Set(kept.flatMap(linesOf).map(line => (JSON.parse(line) as { n: number }).n))
     assert.ok(numbers.size <= written)
     assert.ok(numbers.has(written - 1) && numbers.has(written - 2))
+  })
+})
+
+describe('the request log on standard output', () => {
+  it('comes whole, also what was written last', async () => {
+    const output = new URL('../../../plugins/request-log/output.js', import.meta.url).href
+    const program = `import { openOutput } from '${output}'
+      const output = openOutput({ file: undefined, maxBytes: 1, keep: 1 })
+      for (let n = 0; n < 2000; n++) output.write(JSON.stringify({ n, filler: 'x'.repeat(50) }) + '\\n')
+      await output.close()`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    const numbers = stdout
+      .split('\n')
+      .slice(0, -1)
+      .map(line => (JSON.parse(line) as { n: number }).n)
+    assert.deepEqual(numbers, [...Array(2_000).keys()])
   })
 })

@@ -167,26 +167,6 @@ for (const [name, protocol, isComposed] of [
       assert.equal((await other.request('/')).upstream?.headers.traceparent, undefined)
     })
 
-    it('lets no request wait for a collector that does not answer', async () => {
-      collector.isStuck = true
-      const { request, events } = await start()
-      assert.equal((await request('/')).status, 200)
-      await until(() => collector.requests > 0)
-      assert.equal((await request('/')).status, 200)
-      await collector.close()
-      await until(() => events.some(({ type }) => type === 'request-log.degraded.v1'))
-      collector = await startOtlpReceiver(Number(new URL(collector.url).port))
-      await until(() => collector.spans.length > 0)
-      await until(() => events.filter(({ type }) => type === 'request-log.degraded.v1').length === 2)
-    })
-
-    it('gives the collector the headers that it asks for', async () => {
-      const { request } = await start({}, { env: { SLUICE_OTLP_HEADERS: 'x-token=planted=,x-b=2' } })
-      await request('/')
-      await until(() => collector.spans.length > 0)
-      assert.deepEqual([collector.headers['x-token'], collector.headers['x-b']], ['planted=', '2'])
-    })
-
     if (isComposed)
       it('has the same trace as the audit', async () => {
         const { request, apikey, events } = await start({}, { consumer: EDDIE })
@@ -197,3 +177,42 @@ for (const [name, protocol, isComposed] of [
         assert.match(String(line?.trace_id), /^[0-9a-f]{32}$/)
       })
   })
+
+describe('request-log and its collector', () => {
+  let collector: OtlpReceiver
+  let kong: Harness
+  const start = async (env: Readonly<Record<string, string>> = {}) => {
+    kong = await startHarness(requestLog, {
+      config: { lines: false },
+      env: { SLUICE_OTLP_URL: collector.url, ...env },
+    })
+    return kong
+  }
+  beforeEach(async () => {
+    collector = await startOtlpReceiver()
+  })
+  afterEach(async () => {
+    await kong.close()
+    await collector.close()
+  })
+
+  it('lets no request wait for one that does not answer, and sends again what it did not take', async () => {
+    collector.isStuck = true
+    const { request, events } = await start()
+    assert.equal((await request('/')).status, 200)
+    await until(() => collector.requests > 0)
+    assert.equal((await request('/')).status, 200)
+    await collector.close()
+    await until(() => events.some(({ type }) => type === 'request-log.degraded.v1'))
+    collector = await startOtlpReceiver(Number(new URL(collector.url).port))
+    await until(() => collector.spans.filter(({ kind }) => kind === 2).length === 2)
+    await until(() => events.filter(({ type }) => type === 'request-log.degraded.v1').length === 2)
+  })
+
+  it('gives it the headers that it asks for', async () => {
+    const { request } = await start({ SLUICE_OTLP_HEADERS: 'x-token=planted=,x-b=2' })
+    await request('/')
+    await until(() => collector.spans.length > 0)
+    assert.deepEqual([collector.headers['x-token'], collector.headers['x-b']], ['planted=', '2'])
+  })
+})

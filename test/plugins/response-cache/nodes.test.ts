@@ -26,6 +26,7 @@ describe('response-cache on four nodes that share a Redis', function () {
       stale_if_error: 3600,
       // Nobody shall give up on a busy machine.
       fill_timeout_ms: 60_000,
+      follow_client_ms: 60_000,
       // What was refused in one test must not be remembered in the next.
       uncacheable_seconds: 0,
     })

@@ -216,7 +216,8 @@ describe('response-cache in the local gateway', function () {
       await held
       return cacheable(`answer ${count}`)
     }
-    await start({})
+    // Nobody shall give up on a busy machine.
+    await start({ fill_timeout_ms: 60_000, follow_client_ms: 60_000 })
     const all = Array.from({ length: 50 }, () => kong.request('/w'))
     await until(() => requests.length > 0)
     release()

@@ -71,10 +71,10 @@ describe('make up', function () {
         .components.map(({ name }) => name)
         .sort(),
       [
-        'catalogue',
         'consul',
         'discovery',
         'gateway',
+        'manager',
         'plugin-server',
         'postgres',
         'products',
@@ -122,6 +122,13 @@ describe('make up', function () {
     it('show a 200 with a key', async () => {
       const [answer] = await follow(/# 200/)
       assert.match(answer!, /^HTTP\/1\.1 200 [\s\S]*"word":"good"/)
+    })
+
+    it('show an API that is published in one request', async () => {
+      const [published] = await follow(/# an API in one request/)
+      assert.equal(JSON.parse(published!).state, 'applied', published)
+      const url = /curl (http\S+\/words\/good)/.exec(guide)?.[1] ?? ''
+      await until('it answers', async () => (await fetch(url)).ok)
     })
 
     it('show a 429 with its headers', async () => {
