@@ -39,6 +39,9 @@ const ShownSession = Type.Object({
   current: Type.Boolean({ description: 'it is the one that asks' }),
 })
 
+const TAGS = ['sessions']
+const VIEWER = { access: 'viewer' } as const
+
 /** Logging in and out with a browser. */
 export const sessionRoutes: Module = (app, parts) => {
   new SessionRoutes(parts).register(app)
@@ -52,47 +55,43 @@ class SessionRoutes {
   }
 
   register(app: App): void {
-    const tags = ['sessions']
-    const viewer = { access: 'viewer' } as const
+    this.#registerOwn(app)
+    this.#registerAll(app)
+  }
+
+  #registerOwn(app: App): void {
+    const response = { 200: WhoAmI }
     app.post(
       '/v1/session',
-      {
-        config: { access: 'public' },
-        schema: { tags, summary: 'Log in', body: Login, response: { 200: WhoAmI } },
-      },
+      { config: { access: 'public' }, schema: { tags: TAGS, summary: 'Log in', body: Login, response } },
       (request, reply) => this.#login(request, reply, request.body),
     )
     app.get(
       '/v1/session',
-      { config: viewer, schema: { tags, summary: 'Who asks', response: { 200: WhoAmI } } },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Who asks', response } },
       request => this.#whoAmI(request),
     )
-    app.delete('/v1/session', { config: viewer, schema: { tags, summary: 'Log out' } }, (request, reply) =>
-      this.#logout(request, reply),
+    app.delete(
+      '/v1/session',
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Log out' } },
+      (request, reply) => this.#logout(request, reply),
     )
     app.put(
       '/v1/session/password',
-      {
-        config: viewer,
-        schema: { tags, summary: 'Change my password', body: NewPassword, response: { 200: WhoAmI } },
-      },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Change my password', body: NewPassword, response } },
       (request, reply) => this.#changePassword(request, reply, request.body),
     )
-    app.get(
-      '/v1/sessions',
-      {
-        config: viewer,
-        schema: {
-          tags,
-          summary: 'My sessions; for an admin those of everybody',
-          response: { 200: Type.Object({ data: Type.Array(ShownSession) }) },
-        },
-      },
-      request => this.#list(operatorOf(request)),
+  }
+
+  #registerAll(app: App): void {
+    const summary = 'My sessions; for an admin those of everybody'
+    const response = { 200: Type.Object({ data: Type.Array(ShownSession) }) }
+    app.get('/v1/sessions', { config: VIEWER, schema: { tags: TAGS, summary, response } }, request =>
+      this.#list(operatorOf(request)),
     )
     app.delete(
       '/v1/sessions/:id',
-      { config: viewer, schema: { tags, summary: 'End a session', params: Id } },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'End a session', params: Id } },
       (request, reply) => this.#end(operatorOf(request), request.params.id, reply),
     )
   }
