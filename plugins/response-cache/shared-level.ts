@@ -31,6 +31,8 @@ export interface LockOf {
 export class SharedLevel {
   readonly #host: Pick<Host, 'store' | 'clock' | 'log'>
   readonly #timers: Timers
+  readonly #waiting = new Set<() => void>()
+  #isClosed = false
 
   constructor(host: Pick<Host, 'store' | 'clock' | 'log'>, timers: Timers) {
     this.#host = host
@@ -108,9 +110,19 @@ export class SharedLevel {
   unlock({ path, flight, token }: LockOf, attempt = 1): void {
     const { store } = this.#host
     Promise.resolve(store.run(lockScript, keyOf(path, `l:${flight}`), { token, holdMs: 0 })).catch(() => {
-      if (attempt < UNLOCK_ATTEMPTS)
-        this.#timers.after(UNLOCK_PAUSE_MS, () => this.unlock({ path, flight, token }, attempt + 1))
+      if (attempt >= UNLOCK_ATTEMPTS || this.#isClosed) return
+      const callOff = this.#timers.after(UNLOCK_PAUSE_MS, () => {
+        this.#waiting.delete(callOff)
+        this.unlock({ path, flight, token }, attempt + 1)
+      })
+      this.#waiting.add(callOff)
     })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const callOff of this.#waiting) callOff()
+    this.#waiting.clear()
   }
 
   /** @throws SluiceError SLUICE_STORE_* */
