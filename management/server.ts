@@ -1,8 +1,9 @@
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
+import { KIND_NAMES, KINDS } from '../kong/reconcile/kinds.ts'
 import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
@@ -11,6 +12,8 @@ import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
+import { describeAnswers } from './http/answers.ts'
+import { validatorCompiler } from './http/compiler.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
@@ -53,6 +56,8 @@ const MODULES: readonly Module[] = [
 /** A body of 1 MiB holds some thousand operations. */
 const BODY_LIMIT = 1_048_576
 
+const ENTITY_PATHS: ReadonlySet<string> = new Set(KIND_NAMES.map(name => KINDS[name].path))
+
 const HSTS_SECONDS = 180 * 86_400
 
 /** The HTTP server of the manager, not listening yet. Routes only: what they do stands in their modules. */
@@ -65,7 +70,7 @@ export async function createServer(parts: Parts): Promise<App> {
     // Behind another name or port it would be one of whoever asks.
     trustProxy: false,
   }).withTypeProvider<TypeBoxTypeProvider>()
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -91,7 +96,7 @@ export async function createServer(parts: Parts): Promise<App> {
   await serveDashboard(app)
   for (const module of MODULES) await module(app, parts)
   app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
-    app.swagger(),
+    describeAnswers(app.swagger() as Parameters<typeof describeAnswers>[0], ENTITY_PATHS),
   )
   return app
 }

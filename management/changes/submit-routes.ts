@@ -1,9 +1,9 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
+import { validatorCompiler } from '../http/compiler.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import type { Module, Parts } from '../module.ts'
@@ -68,7 +68,11 @@ export const submitRoutes: Module = (app, parts) => {
   )
   app.post(
     '/v1/changes',
-    { config, schema: { ...schema, body: ChangeBody, querystring: FileQuery }, validatorCompiler },
+    {
+      config,
+      schema: { ...schema, body: ChangeBody, querystring: FileQuery },
+      validatorCompiler: fileOrJson,
+    },
     (request, reply) => submitChange(parts, request, reply, changeRequest(request)),
   )
 }
@@ -83,8 +87,8 @@ class YamlText {
 }
 
 /** A file is checked by its own reader, with lines and columns. */
-const validatorCompiler: typeof TypeBoxValidatorCompiler = route => {
-  const check = TypeBoxValidatorCompiler(route)
+const fileOrJson: typeof validatorCompiler = route => {
+  const check = validatorCompiler(route)
   return value => (route.httpPart === 'body' && value instanceof YamlText ? { value } : check(value))
 }
 

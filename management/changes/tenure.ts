@@ -59,8 +59,17 @@ export class Tenure {
    * @throws where PostgreSQL is lost.
    */
   async run(stopping: AbortSignal): Promise<void> {
+    const wake = () => this.wake()
+    stopping.addEventListener('abort', wake, { once: true })
+    try {
+      await this.#run(stopping)
+    } finally {
+      stopping.removeEventListener('abort', wake)
+    }
+  }
+
+  async #run(stopping: AbortSignal): Promise<void> {
     const { timers, timing } = this.#parts
-    stopping.addEventListener('abort', () => this.wake(), { once: true })
     // A request of the last holder may be under way that long.
     if (this.#lease.wasHeld)
       await pause(timers, timing.requestMs, AbortSignal.any([stopping, this.#lease.lost]))

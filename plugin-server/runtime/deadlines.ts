@@ -23,8 +23,7 @@ export interface Deadline {
 class Line {
   #first: Entry | undefined
   #last: Entry | undefined
-  #isArmed = false
-  #callOff = () => {}
+  #disarm: (() => void) | undefined
   readonly #durationMs: number
   readonly #clock: Clock
   readonly #timers: Timers
@@ -45,7 +44,7 @@ class Line {
     if (this.#last) this.#last.next = entry
     else this.#first = entry
     this.#last = entry
-    if (!this.#isArmed) this.#arm(this.#durationMs)
+    if (!this.#disarm) this.#arm(this.#durationMs)
     return { cancel: () => this.#remove(entry) }
   }
 
@@ -62,16 +61,15 @@ class Line {
   }
 
   #arm(afterMs: number): void {
-    this.#isArmed = true
-    this.#callOff = this.#timers.after(Math.max(1, afterMs), this.#expire)
+    this.#disarm = this.#timers.after(Math.max(1, afterMs), this.#expire)
   }
 
   close(): void {
-    this.#callOff()
+    this.#disarm?.()
   }
 
   readonly #expire = () => {
-    this.#isArmed = false
+    this.#disarm = undefined
     const now = this.#clock.monotonic()
     while (this.#first && this.#first.dueMs <= now) {
       const { owner } = this.#first
@@ -101,8 +99,7 @@ export class Deadlines {
     }
     return line.add(owner)
   }
-
-  /** No event runs any more: a timer of the longest deadline would keep the process for as long. */
+  /** Ends the timers, which would keep the process alive until the longest deadline; no owner is told any more. */
   close(): void {
     for (const line of this.#lines.values()) line.close()
   }

@@ -84,7 +84,7 @@ describe("the manager's audit", function () {
     }
     const denied = await ask('?outcome=denied&size=1000')
     assert.deepEqual([denied.body.data.length, all(denied.body.data, 'outcome')], [25, ['denied']])
-    const keys = await ask('?fingerprint=f1,f2&size=1000')
+    const keys = await ask('?fingerprint=f1&fingerprint=f2&size=1000')
     assert.deepEqual(all(keys.body.data, 'key_fingerprint').sort(), ['f1', 'f2'])
     const address = await ask('?address=203.0.113.1&outcome=denied&reason=invalid')
     assert.deepEqual(all(address.body.data, 'client_ip'), ['203.0.113.1'])

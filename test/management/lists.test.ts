@@ -121,6 +121,7 @@ describe('lists of entities', function () {
       '?size',
       '?count',
     ])
+    assert.deepEqual(codes(await list('/v1/services?size=true&enabled=1')), [400, '?size', '?enabled'])
     assert.deepEqual(codes(await list('/v1/services?tags=a,b/c')), [400, '?tags'])
     assert.deepEqual(codes(await list('/v1/services?nonsense=1')), [400, '?nonsense'])
     assert.deepEqual(codes(await list('/v1/consumers?service=x')), [400, '?service'])

@@ -23,12 +23,14 @@ export interface SchemathesisOptions {
   readonly headers: Readonly<Record<string, string>>
   /** Checks of its that do not apply. */
   readonly without?: readonly string[]
+  /** Paths that it leaves alone, as a regular expression. */
+  readonly exceptPaths?: string
 }
 
 /** Tests every operation of the document at the URL, as test/flask-sample/schemathesis.toml says. */
 export async function runSchemathesis(
   url: string,
-  { headers, without = [] }: SchemathesisOptions,
+  { headers, without = [], exceptPaths }: SchemathesisOptions,
 ): Promise<SchemathesisRun> {
   const { command, env } = await obtainSchemathesis(() => {})
   const folder = makeFolder()
@@ -37,6 +39,7 @@ export async function runSchemathesis(
     ...['--config-file', config, 'run', url],
     ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
     ...(without.length > 0 ? ['--exclude-checks', without.join(',')] : []),
+    ...(exceptPaths === undefined ? [] : ['--exclude-path-regex', exceptPaths]),
     ...['--phases', PHASES, '--max-examples', EXAMPLES ?? '1', '--no-color'],
     ...['--generation-database', 'none', ...(EXAMPLES === undefined ? ['--seed', '1'] : [])],
   ]

@@ -130,6 +130,7 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_MANAGER_LISTEN: `127.0.0.1:${ports.manager}`,
     SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => `make-up:${randomBytes(32).toString('base64')}`),
     SLUICE_MANAGER_SPOOL_DIR: privateFolder('manager-spool'),
+    SLUICE_MANAGER_METRICS_URLS: `http://127.0.0.1:${ports.admin}/metrics,http://127.0.0.1:${ports.http}/metrics`,
     // The sample services are there.
     SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8,::1',
   }

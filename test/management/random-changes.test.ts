@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { TIMING, type Timing } from '../../management/changes/timing.ts'
+import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { type Fate, type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
+import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
+
+/** 1,000 by hand: SLUICE_TEST_CHANGES=1000. */
+const CHANGES = Number(process.env.SLUICE_TEST_CHANGES ?? 25)
+const SEED = Number(process.env.SLUICE_TEST_SEED ?? Math.floor(Math.random() * 1e9))
+const timing: Timing = {
+  ...TIMING,
+  settle: { waitMs: 40, forMs: 200 },
+  driftEveryMs: 300,
+  driftPauseFactor: 5,
+}
+
+type Kind = 'services' | 'routes' | 'consumers' | 'keyauth_credentials'
+const KINDS: readonly Kind[] = ['services', 'routes', 'consumers', 'keyauth_credentials']
+const PATHS: Readonly<Record<Kind, string>> = {
+  ...{ services: 'services', routes: 'routes', consumers: 'consumers', keyauth_credentials: 'key-auths' },
+}
+/** What the model keeps of an entity. */
+const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
+  services: ['name', 'host', 'port', 'tags'],
+  routes: ['name', 'paths', 'service', 'tags'],
+  consumers: ['username', 'custom_id', 'tags'],
+  keyauth_credentials: ['key', 'consumer', 'tags'],
+}
+type Fields = Readonly<Record<string, unknown>>
+type State = ReadonlyMap<string, Fields>
+interface Op {
+  readonly action: 'create' | 'update' | 'delete'
+  readonly kind: Kind
+  /** Index into what there is, or what a new one is made of. */
+  readonly pick: number
+  readonly value: number
+}
+
+const op: fc.Arbitrary<Op> = fc.record({
+  action: fc.constantFrom('create', 'create', 'update', 'update', 'delete'),
+  kind: fc.constantFrom(...KINDS),
+  pick: fc.nat(1_000),
+  value: fc.nat(9),
+})
+type FateName = 'pass' | 'lose-request' | 'lose-answer' | 'late' | 'broken' | 'refused'
+const fates: fc.Arbitrary<readonly FateName[]> = fc.array(
+  fc.constantFrom<FateName>(
+    'pass',
+    'pass',
+    'pass',
+    'lose-request',
+    'lose-answer',
+    'late',
+    'broken',
+    'refused',
+  ),
+  { minLength: 1, maxLength: 4 },
+)
+
+/** Why the model would not make an operation. */
+class Refused extends Error {}
+
+/** The state as it is after operations. @throws Refused */
+class Model {
+  #state = new Map<string, Fields>()
+
+  get state(): State {
+    return this.#state
+  }
+
+  keysOf(kind: Kind): readonly string[] {
+    return [...this.#state.keys()].filter(key => key.startsWith(`${kind} `))
+  }
+
+  /** Makes all or none. */
+  apply(operations: readonly Operation[]): void {
+    const before = this.#state
+    this.#state = new Map(before)
+    // As Kong's rules are: deletions free names, parents come before what refers to them.
+    const order = (one: Operation) =>
+      one.action === 'delete' ? -KINDS.indexOf(one.kind) - 1 : KINDS.indexOf(one.kind)
+    try {
+      for (const one of [...operations].sort((a, b) => order(a) - order(b))) this.#make(one)
+    } catch (error) {
+      this.#state = before
+      throw error
+    }
+  }
+
+  #make({ action, kind, id, fields }: Operation): void {
+    const key = `${kind} ${id}`
+    if (action === 'delete') {
+      this.#remove(kind, id)
+      return
+    }
+    const present = this.#state.get(key)
+    if (action === 'update' && !present) throw new Refused('not there')
+    this.#state.set(key, { ...present, ...fields })
+  }
+
+  #remove(kind: Kind, id: string): void {
+    if (!this.#state.delete(`${kind} ${id}`)) throw new Refused('not there')
+    for (const [key, fields] of this.#state) {
+      if (idIn(fields.service) === id) throw new Refused('referenced')
+      if (idIn(fields.consumer) === id) this.#state.delete(key)
+    }
+  }
+}
+
+const idIn = (value: unknown) => (value as { id?: string } | null | undefined)?.id
+
+interface Operation {
+  readonly action: Op['action']
+  readonly kind: Kind
+  readonly id: string
+  readonly fields: Fields
+}
+
+describe('random changes with faults', function () {
+  this.timeout(START_MS + CHANGES * 20_000)
+  let kong: RunningAdmin
+  let faulty: FaultyAdmin
+  let manager: RunningManager
+  before(async function () {
+    this.timeout(START_MS)
+    kong = await startAdminServer()
+    faulty = await startFaultyAdmin(kong.url)
+    manager = await startTestManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
+    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+  })
+  after(async () => {
+    await manager?.close()
+    await faulty?.close()
+    await kong?.close()
+  })
+
+  const model = new Model()
+  let made = 0
+
+  /** What the operation says of entities that there are; undefined where there is none. */
+  const toOperation = ({ action, kind, pick, value }: Op): Operation | undefined => {
+    const keys = model.keysOf(kind)
+    const idAt = (of: Kind) => {
+      const all = model.keysOf(of)
+      return all.length === 0 ? undefined : { id: all[pick % all.length]?.split(' ')[1] }
+    }
+    const tags = value % 3 === 0 ? null : [`t${value}`]
+    const changed: Readonly<Record<Kind, Fields>> = {
+      services: { port: 8000 + value, tags },
+      routes: { paths: [`/p${value}`], tags },
+      consumers: { custom_id: `c-${++made}`, tags },
+      keyauth_credentials: { key: `key-${made}`, tags },
+    }
+    if (action !== 'create') {
+      if (keys.length === 0) return undefined
+      const id = keys[pick % keys.length]?.split(' ')[1] ?? ''
+      return { action, kind, id, fields: action === 'delete' ? {} : changed[kind] }
+    }
+    const own: Readonly<Record<Kind, Fields | undefined>> = {
+      services: { name: `s${made}`, host: `h${value}.test` },
+      routes: { name: `r${made}`, service: idAt('services') ?? null },
+      consumers: { username: `u${made}` },
+      keyauth_credentials: idAt('consumers') && { consumer: idAt('consumers') },
+    }
+    const fields = own[kind]
+    return fields && { action, kind, id: randomUUID(), fields: { ...changed[kind], ...fields } }
+  }
+
+  const decideBy = (names: readonly FateName[]) => {
+    let writes = 0
+    faulty.decide = (method): Fate => {
+      if (method === 'GET' || writes >= names.length) return 'pass'
+      const name = names[writes++]
+      switch (name) {
+        case 'late':
+          return { late: new Promise(resolve => setTimeout(resolve, 60)) }
+        case 'broken':
+          return { status: 500, body: { message: 'An unexpected error occurred' } }
+        case 'refused':
+          return {
+            status: 400,
+            body: { message: 'refused', name: 'schema violation', code: 2, fields: { tags: 'no' } },
+          }
+        default:
+          return name ?? 'pass'
+      }
+    }
+  }
+
+  const inKong = (): State =>
+    new Map(
+      KINDS.flatMap(kind =>
+        kong.state.list(kind).map(row => {
+          const fields = FIELDS[kind].map(name => [name, (row as Fields)[name] ?? null] as const)
+          return [`${kind} ${String(row.id)}`, Object.fromEntries(fields)] as const
+        }),
+      ).sort(([a], [b]) => (a < b ? -1 : 1)),
+    )
+  const expected = (): State => new Map([...model.state].sort(([a], [b]) => (a < b ? -1 : 1)))
+  /** What the manager shows, secrets masked. */
+  const shown = async () => {
+    const pages = await Promise.all(KINDS.map(kind => manager.call('GET', `/v1/${PATHS[kind]}?size=1000`)))
+    return pages.flatMap(({ body }) => body.data.map((row: Fields) => row)).sort(byId)
+  }
+  const byId = (a: Fields, b: Fields) => (String(a.id) < String(b.id) ? -1 : 1)
+  const rows = () =>
+    KINDS.flatMap(kind =>
+      kong.state
+        .list(kind)
+        .map(row => ({ ...row, ...(kind === 'keyauth_credentials' && { key: '[masked]' }) })),
+    ).sort(byId)
+
+  const stateOf = async ({ headers, status }: Answer): Promise<string> => {
+    const id = headers.get('sluice-change')
+    if (id === null) {
+      assert.ok(status >= 400, String(status))
+      return 'refused'
+    }
+    let state = ''
+    await until('the change has ended', async () => {
+      state = (await manager.call('GET', `/v1/changes/${id}`)).body.state
+      return ['applied', 'undone', 'stuck', 'refused'].includes(state)
+    })
+    return state
+  }
+
+  it(`leave Kong and the mirror as the model says (seed ${SEED})`, async () => {
+    const counts: Record<string, number> = {}
+    const samples = fc.sample(fc.tuple(fc.array(op, { minLength: 1, maxLength: 5 }), fates), {
+      ...{ numRuns: CHANGES, seed: SEED },
+    })
+    for (const [i, [ops, names]] of samples.entries()) {
+      const byEntity = new Map<string, Operation>()
+      for (const one of ops) {
+        const operation = toOperation(one)
+        if (operation && !byEntity.has(operation.id)) byEntity.set(operation.id, operation)
+      }
+      const operations = [...byEntity.values()]
+      if (operations.length === 0) continue
+      decideBy(i % 3 === 0 ? names : [])
+      const answer = await manager.call('POST', '/v1/changes?irreversible=accept', {
+        operations: operations.map(({ action, kind, id, fields }) => ({
+          ...{ action, kind: PATHS[kind] },
+          ...(action === 'create'
+            ? { body: { ...fields, id } }
+            : { key: id, ...(action === 'update' && { body: fields }) }),
+        })),
+      })
+      const state = await stateOf(answer)
+      await faulty.lateWritesDone()
+      const what = `change ${i} is ${state}: ${JSON.stringify(operations)} ${answer.text}`
+      assert.notEqual(state, 'stuck', what)
+      counts[state] = (counts[state] ?? 0) + 1
+      if (state === 'applied') model.apply(operations)
+      assert.deepEqual([...inKong()], [...expected()], what)
+      assert.deepEqual(await shown(), rows(), what)
+    }
+    if (CHANGES > 100) console.log(`      ${JSON.stringify(counts)}`)
+    assert.ok((counts.applied ?? 0) > 0, JSON.stringify(counts))
+    if (CHANGES > 100) assert.ok((counts.undone ?? 0) > 0, JSON.stringify(counts))
+    assert.deepEqual(kong.errors, [])
+  })
+})
