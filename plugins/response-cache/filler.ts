@@ -287,6 +287,8 @@ export class Filler {
         const known = shared && this.#known(shared, request)
         if (known) return this.#settle(flight, known)
         if (told === 'failed' || told === 'uncacheable') return this.#settle(flight, { kind: told })
+        // Its message, or what it has stored, may be lost: then nobody holds the lock any more.
+        if ((await this.#lock(request, flight, 1)) === 0) break
         told = undefined
       }
       return this.#settle(flight, { kind: 'abandoned' })
