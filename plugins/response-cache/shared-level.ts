@@ -12,7 +12,8 @@ export const isAnswerKey = (key: string): boolean => key.includes('}:e:')
 /** Longer than anything is stored: an answer of before must not become valid again. */
 const GENERATION_MS = 8 * 86_400_000
 const VARY_MS = 86_400_000
-const UNLOCK_ATTEMPTS = 10
+/** As long as a lock may live. */
+const UNLOCK_ATTEMPTS = 300
 const UNLOCK_PAUSE_MS = 200
 
 export interface SharedFind {
