@@ -12,6 +12,7 @@ import { type Counts, divide, isUnitTest, summary, total } from './support/suite
 
 /** How long the longest take, in about the seconds of a quiet machine: it only decides which process runs them. */
 const LONGEST: Readonly<Record<string, number>> = {
+  'dashboard/browser': 50,
   'ops/local/up/up': 43,
   'contract/proxy-answers': 19,
   'events/gateway': 19,

@@ -25,7 +25,7 @@ import { familyCpuMs, kong, load, masterOf, requirePrograms } from './processes.
 const STARTS = Number(process.argv[2] ?? 3)
 const SECONDS = Number(process.argv[3] ?? 4)
 const SIZES = [100, 1000, 10_000, 100_000] as const
-const KINDS = ['proxied', 'proxy-cache', 'response-cache'] as const
+const KINDS = ['proxied', 'proxy-cache', 'response-cache', 'response-cache-shared'] as const
 type Kind = (typeof KINDS)[number]
 const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
 
@@ -65,7 +65,7 @@ async function startUpstream() {
       response.writeHead(200, {
         'content-type': 'text/plain',
         'content-length': body.length,
-        'cache-control': 'max-age=3600',
+        'cache-control': 'public, max-age=3600',
         etag: '"bench"',
       })
       response.end(body)
@@ -86,14 +86,15 @@ function declare(): object {
       },
     ],
     'response-cache': [{ name: 'response-cache', config: {} }],
+    'response-cache-shared': [{ name: 'response-cache', config: { shared: true } }],
   }
   return {
     _format_version: '3.0',
     services: KINDS.map(kind => ({
       name: kind,
       url: `http://127.0.0.1:${upstream.port}`,
-      routes: [{ name: kind, paths: [`/${kind}`], strip_path: false }],
-      plugins: cacheOf[kind],
+      // Bound to the route: Kong need not be asked for it.
+      routes: [{ name: kind, paths: [`/${kind}`], strip_path: false, plugins: cacheOf[kind] }],
     })),
   }
 }

@@ -25,6 +25,7 @@ type Told =
 
 const NAME = 'sluice-stream'
 const WAITS_MS = [500, 1_000, 2_000, 5_000]
+const REMEMBERED = 2_000
 /** The server says something at least every 15 s. */
 const SILENCE_MS = 40_000
 
@@ -39,6 +40,7 @@ export class Stream {
   readonly #watchers = new Set<(event: LiveEvent) => void>()
   readonly #channel = new BroadcastChannel(NAME)
   #lastId = ''
+  readonly #seen = new Set<string>()
   #failures = 0
   #isLeader = false
   #abort = new AbortController()
@@ -70,6 +72,7 @@ export class Stream {
   #hear(told: Told): void {
     if ('event' in told) {
       this.#lastId = told.lastId
+      this.#isKnown(told.event.id)
       this.#give(told.event)
     } else if ('connection' in told) this.connection.set(told.connection)
     else if ('gap' in told) this.gaps.set(this.gaps.value + 1)
@@ -127,8 +130,20 @@ export class Stream {
     }
   }
 
+  /** After a change of the manager's process some events come twice. */
+  #isKnown(id: string): boolean {
+    if (id === '' || !this.#seen.has(id)) {
+      this.#seen.add(id)
+      const [oldest] = this.#seen
+      if (this.#seen.size > REMEMBERED && oldest !== undefined) this.#seen.delete(oldest)
+      return false
+    }
+    return true
+  }
+
   #take({ id, type, data }: { id: string; type: string; data: string }): void {
     if (id !== '') this.#lastId = id
+    if (this.#isKnown(id)) return
     if (type === 'reset') {
       this.gaps.set(this.gaps.value + 1)
       this.#tell({ gap: true })

@@ -69,6 +69,7 @@ export function BreakerTable({
       columns={[
         {
           head: 'Name',
+          isShort: true,
           cell: ({ name, breaker }) => (
             <>
               {name ?? breaker} <span class="muted">{breaker.split(':')[0]}</span>

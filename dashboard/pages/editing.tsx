@@ -74,7 +74,16 @@ export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
           fixed: new Set(base ? kind.fixed : []),
         }}
         onSubmit={save}
-        actions={<Actions draft={draft} onDelete={() => base && setAsked(deletionOf(kind, base))} />}
+        actions={
+          <Actions
+            draft={draft}
+            onDiscard={() => {
+              refusal.clear()
+              draft.discard()
+            }}
+            onDelete={() => base && setAsked(deletionOf(kind, base))}
+          />
+        }
       />
       {asked && (
         <Review
@@ -163,13 +172,13 @@ function Resumed({ draft }: { draft: EntityDraft }) {
   )
 }
 
-function Actions({
-  draft: { base, isDirty, discard },
-  onDelete,
-}: {
-  draft: EntityDraft
-  onDelete: () => void
-}) {
+interface ActionsProps {
+  readonly draft: EntityDraft
+  readonly onDiscard: () => void
+  readonly onDelete: () => void
+}
+
+function Actions({ draft: { base, isDirty }, onDiscard, onDelete }: ActionsProps) {
   if (!may('editor'))
     return <p class="muted">You can look at this, but not change it: your role is viewer.</p>
   return (
@@ -178,7 +187,7 @@ function Actions({
         {base ? 'Save…' : 'Create…'}
       </button>
       {isDirty && (
-        <button type="button" onClick={discard}>
+        <button type="button" onClick={onDiscard}>
           Discard
         </button>
       )}

@@ -68,9 +68,9 @@ function Tiles({ total, limits }: { total: Figures; limits: Overview['limits'] }
       />
       <Tile name="Client errors (4xx)" value={formatNumber(clientErrors)} />
       <Tile
-        name="Latency"
+        name="Latency (95 % below)"
         value={latency ? `${formatNumber(latency.p95)} ms` : 'nothing yet'}
-        note={latency ? `95 % below; half below ${formatNumber(latency.p50)} ms` : ''}
+        note={latency ? `half below ${formatNumber(latency.p50)} ms` : ''}
       />
       <Tile
         name="Refused by limits"

@@ -88,7 +88,12 @@ function optionsOf(target: HTMLElement, labels: readonly string[], unit: string)
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, values: (_plot, at) => at.map(seconds => CLOCK.format(seconds * 1000)), space: 60 },
+      {
+        ...axis,
+        size: 28,
+        values: (_plot, at) => at.map(seconds => CLOCK.format(seconds * 1000)),
+        space: 60,
+      },
       { ...axis, size: 46 },
     ],
     series: [

@@ -18,7 +18,14 @@ const Question = Type.Object(
   {
     consumer: part('name, id or custom id'),
     credential: part('id of the credential in Kong'),
-    fingerprint: part('of a key, see POST /v1/audit/key; several comma-separated'),
+    fingerprint: Type.Optional(
+      Type.Union(
+        [Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { maxItems: 20 })],
+        {
+          description: 'of a key, see POST /v1/audit/key; several: any of them',
+        },
+      ),
+    ),
     address: part('of the client'),
     service: part('name or id'),
     route: part('name or id'),
@@ -82,7 +89,7 @@ function questionOf(query: Static<typeof Question>, nowMs: number): Omit<AuditQu
   const { fingerprint, since = DEFAULT_SPAN, until, size: _size, cursor, ...rest } = query
   return {
     ...rest,
-    ...(fingerprint !== undefined && { fingerprints: fingerprint.split(',') }),
+    ...(fingerprint !== undefined && { fingerprints: [fingerprint].flat() }),
     sinceMs: readTime(since, 'since', nowMs),
     ...(until !== undefined && { untilMs: readTime(until, 'until', nowMs) }),
     ...(cursor !== undefined && { behind: readCursor(cursor) }),

@@ -11,7 +11,7 @@ import type { Mode } from '../../plugins/circuit-breaker/mode.ts'
 import type { Store } from '../../sdk/store.ts'
 import { operatorOf } from '../http/access.ts'
 import { Problem } from '../http/problem.ts'
-import type { Module, Parts } from '../module.ts'
+import type { App, Module, Parts } from '../module.ts'
 import { withState } from './shared-state.ts'
 import { shownBreaker } from './shown-breaker.ts'
 
@@ -48,24 +48,24 @@ const Timed = Type.Object(
 )
 const Untimed = Type.Object({ reason }, strict)
 
+const TAGS = ['breakers']
+const VIEWER = { access: 'viewer' } as const
+const All = Type.Object(
+  { all: Type.Optional(Type.Literal('1', { description: 'also those that others have replaced' })) },
+  strict,
+)
+
 /** Breakers as they are now, and orders to them for a while. */
 export const breakerRoutes: Module = (app, parts) => {
-  const tags = ['breakers']
-  const config = { access: 'viewer' } as const
-  const { live } = parts
+  routeReads(app, parts)
+  for (const order of ORDERS) routeOrder(app, parts, order)
+}
+
+function routeReads(app: App, { live }: Parts): void {
+  const summary = 'Every breaker that has had requests'
   app.get(
     '/v1/breakers',
-    {
-      config,
-      schema: {
-        tags,
-        summary: 'Every breaker that has had requests',
-        querystring: Type.Object(
-          { all: Type.Optional(Type.Literal('1', { description: 'also those that others have replaced' })) },
-          strict,
-        ),
-      },
-    },
+    { config: VIEWER, schema: { tags: TAGS, summary, querystring: All } },
     ({ query }) =>
       withState(live.store, async store => ({
         data: (await listBreakers(store, { stale: query.all !== undefined })).map(shownBreaker),
@@ -73,22 +73,22 @@ export const breakerRoutes: Module = (app, parts) => {
   )
   app.get(
     '/v1/breakers/:name',
-    { config, schema: { tags, summary: 'A breaker', params: Name } },
+    { config: VIEWER, schema: { tags: TAGS, summary: 'A breaker', params: Name } },
     ({ params }) => withState(live.store, async store => shownBreaker(await named(store, params.name))),
   )
-  for (const [verb, mode, summary] of ORDERS)
-    app.post(
-      `/v1/breakers/:name/${verb}`,
-      {
-        config: { access: 'editor' },
-        schema: { tags, summary, params: Name, body: mode === 'auto' ? Untimed : Timed },
-      },
-      request => {
-        const { seconds = 0, reason: why } = request.body as { seconds?: number; reason: string }
-        const order = { mode, remainingMs: seconds * 1_000, actor: operatorOf(request).name, reason: why }
-        return give(parts, request.params.name, order)
-      },
-    )
+}
+
+function routeOrder(app: App, parts: Parts, [verb, mode, summary]: (typeof ORDERS)[number]): void {
+  const body = mode === 'auto' ? Untimed : Timed
+  app.post(
+    `/v1/breakers/:name/${verb}`,
+    { config: { access: 'editor' }, schema: { tags: TAGS, summary, params: Name, body } },
+    request => {
+      const { seconds = 0, reason: why } = request.body as { seconds?: number; reason: string }
+      const order = { mode, remainingMs: seconds * 1_000, actor: operatorOf(request).name, reason: why }
+      return give(parts, request.params.name, order)
+    },
+  )
 }
 
 type Order = Parameters<typeof orderMode>[2]

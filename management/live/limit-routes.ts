@@ -5,7 +5,7 @@ import { limitsChangedEvent } from '../../plugins/qos/limits-changed.ts'
 import type { Standing } from '../../plugins/qos/standing.ts'
 import type { Store } from '../../sdk/store.ts'
 import { operatorOf } from '../http/access.ts'
-import type { Module, Parts } from '../module.ts'
+import type { App, Module, Parts } from '../module.ts'
 import { LimitTargets, type Wish } from './limit-targets.ts'
 import { withState } from './shared-state.ts'
 
@@ -22,7 +22,7 @@ const Requests = Type.Integer({ minimum: 1, maximum: MOST_REQUESTS })
 const Why = { reason: Type.String({ minLength: 1, maxLength: 1_000 }) }
 const Limit = text('name of the limit')
 const Reset = Type.Object({ ...Who, ...Why, limit: Type.Optional(Limit) }, strict)
-const Set_ = Type.Object(
+const Raise = Type.Object(
   {
     ...Who,
     ...Why,
@@ -37,15 +37,17 @@ const Unset = Type.Object({ ...Who, ...Why, limit: Limit }, strict)
 
 type Asked = Static<typeof Reset>
 
+const TAGS = ['limits']
+const EDITOR = { access: 'editor' } as const
+
 /** What is used and left of limits, and changes of them for a while. */
 export const limitRoutes: Module = (app, parts) => {
-  const tags = ['limits']
-  const config = { access: 'editor' } as const
+  const summary = 'What a subject has used and left'
   app.get(
     '/v1/limits',
     {
       config: { access: 'viewer' },
-      schema: { tags, summary: 'What a subject has used and left', querystring: Type.Object(Who, strict) },
+      schema: { tags: TAGS, summary, querystring: Type.Object(Who, strict) },
     },
     ({ query }) =>
       withState(parts.live.store, async store => {
@@ -53,28 +55,27 @@ export const limitRoutes: Module = (app, parts) => {
         return answer(await targets.standings(await targets.find(query)))
       }),
   )
+  routeChanges(app, parts)
+}
+
+function routeChanges(app: App, parts: Parts): void {
   app.post(
     '/v1/limits/reset',
-    { config, schema: { tags, summary: 'Set what is used to zero', body: Reset } },
+    { config: EDITOR, schema: { tags: TAGS, summary: 'Set what is used to zero', body: Reset } },
     request => change(parts, request, request.body, { action: 'reset', limit: request.body.limit }),
   )
   app.post(
     '/v1/limits/set',
-    { config, schema: { tags, summary: 'Change a limit for a while', body: Set_ } },
+    { config: EDITOR, schema: { tags: TAGS, summary: 'Change a limit for a while', body: Raise } },
     request => {
       const { limit, requests, burst = requests, seconds } = request.body
-      return change(parts, request, request.body, {
-        action: 'set',
-        limit,
-        requests,
-        burst,
-        lastsMs: seconds * 1_000,
-      })
+      const lastsMs = seconds * 1_000
+      return change(parts, request, request.body, { action: 'set', limit, requests, burst, lastsMs })
     },
   )
   app.post(
     '/v1/limits/unset',
-    { config, schema: { tags, summary: 'End such a change', body: Unset } },
+    { config: EDITOR, schema: { tags: TAGS, summary: 'End such a change', body: Unset } },
     request => change(parts, request, request.body, { action: 'unset', limit: request.body.limit }),
   )
 }

@@ -1,10 +1,15 @@
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { operatorOf, ROLES } from '../http/access.ts'
 import { Problem } from '../http/problem.ts'
-import type { Module } from '../module.ts'
+import type { App, Module, Parts } from '../module.ts'
 import type { OperatorRow } from './operators.ts'
 import { LONGEST_PASSWORD } from './passwords.ts'
 import { refusePassword } from './session-routes.ts'
+
+const ALL = '/v1/operators'
+const ONE = `${ALL}/:name`
+const ADMIN = { access: 'admin' } as const
+const TAGS = ['operators']
 
 const Role = Type.Union(ROLES.map(role => Type.Literal(role)))
 const Name = Type.Object({ name: Type.String() })
@@ -36,38 +41,28 @@ const ShownOperator = Type.Object({
   has_password: Type.Boolean(),
 })
 
-const config = { access: 'admin' } as const
-const tags = ['operators']
-const all = '/v1/operators'
-const one = `${all}/:name`
-
 /** Who may use the manager; for admins. */
-export const operatorsRoutes: Module = async (app, parts) => {
-  await listAndAdd(app, parts)
-  await changeAndDisable(app, parts)
+export const operatorsRoutes: Module = (app, parts) => {
+  routeList(app, parts)
+  routeAdding(app, parts)
+  routeChange(app, parts)
+  routeDisabling(app, parts)
 }
 
-const listAndAdd: Module = (app, parts) => {
-  const { operators, passwords, trail } = parts.access
-
+function routeList(app: App, { access: { operators } }: Parts): void {
+  const response = { 200: Type.Object({ data: Type.Array(ShownOperator) }) }
   app.get(
-    all,
-    {
-      config,
-      schema: {
-        tags,
-        summary: 'All operators, disabled ones too',
-        response: { 200: Type.Object({ data: Type.Array(ShownOperator) }) },
-      },
-    },
+    ALL,
+    { config: ADMIN, schema: { tags: TAGS, summary: 'All operators, disabled ones too', response } },
     async () => ({ data: (await operators.list()).map(shown) }),
   )
+}
+
+function routeAdding(app: App, { access: { operators, passwords, trail } }: Parts): void {
+  const response = { 201: ShownOperator }
   app.post(
-    all,
-    {
-      config,
-      schema: { tags, summary: 'Add an operator', body: NewOperator, response: { 201: ShownOperator } },
-    },
+    ALL,
+    { config: ADMIN, schema: { tags: TAGS, summary: 'Add an operator', body: NewOperator, response } },
     async (request, reply) => {
       const { name, role, password } = request.body as Static<typeof NewOperator>
       if (password !== undefined) refusePassword(password, name, '/password')
@@ -76,27 +71,18 @@ const listAndAdd: Module = (app, parts) => {
       await trail.operatorChanged(operatorOf(request).name, row.name, 'added', role)
       return reply
         .status(201)
-        .header('location', `${all}/${encodeURIComponent(row.name)}`)
+        .header('location', `${ALL}/${encodeURIComponent(row.name)}`)
         .send(shown(row))
     },
   )
 }
 
-const changeAndDisable: Module = (app, parts) => {
-  const { operators, passwords, sessions, trail } = parts.access
-
+function routeChange(app: App, { access: { operators, passwords, sessions, trail } }: Parts): void {
+  const summary = "Change an operator's role or password; the sessions end"
+  const response = { 200: ShownOperator }
   app.patch(
-    one,
-    {
-      config,
-      schema: {
-        tags,
-        summary: "Change an operator's role or password; the sessions end",
-        params: Name,
-        body: OperatorChange,
-        response: { 200: ShownOperator },
-      },
-    },
+    ONE,
+    { config: ADMIN, schema: { tags: TAGS, summary, params: Name, body: OperatorChange, response } },
     async request => {
       const { role, password } = request.body as Static<typeof OperatorChange>
       const actor = operatorOf(request).name
@@ -115,12 +101,13 @@ const changeAndDisable: Module = (app, parts) => {
       return shown(await operators.find(name))
     },
   )
+}
+
+function routeDisabling(app: App, { access: { operators, trail } }: Parts): void {
+  const summary = 'Disable an operator for good, with tokens and sessions'
   app.delete(
-    one,
-    {
-      config,
-      schema: { tags, summary: 'Disable an operator for good, with tokens and sessions', params: Name },
-    },
+    ONE,
+    { config: ADMIN, schema: { tags: TAGS, summary, params: Name } },
     async (request, reply) => {
       const { name } = await operators.find(request.params.name)
       if (await operators.disable(name))

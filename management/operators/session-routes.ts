@@ -4,6 +4,7 @@ import { isUuid } from '../../foundation/uuid.ts'
 import { hasRole, type Operator, operatorOf } from '../http/access.ts'
 import { Problem } from '../http/problem.ts'
 import type { App, Module, Parts } from '../module.ts'
+import type { Credentials } from './operators.ts'
 import { faultOf, LONGEST_PASSWORD } from './passwords.ts'
 import type { IssuedSession, Session, SessionRow } from './sessions.ts'
 
@@ -38,6 +39,9 @@ const ShownSession = Type.Object({
   current: Type.Boolean({ description: 'it is the one that asks' }),
 })
 
+const TAGS = ['sessions']
+const VIEWER = { access: 'viewer' } as const
+
 /** Logging in and out with a browser. */
 export const sessionRoutes: Module = (app, parts) => {
   new SessionRoutes(parts).register(app)
@@ -51,70 +55,87 @@ class SessionRoutes {
   }
 
   register(app: App): void {
-    const tags = ['sessions']
-    const viewer = { access: 'viewer' } as const
+    this.#registerOwn(app)
+    this.#registerAll(app)
+  }
+
+  #registerOwn(app: App): void {
+    const response = { 200: WhoAmI }
     app.post(
       '/v1/session',
-      {
-        config: { access: 'public' },
-        schema: { tags, summary: 'Log in', body: Login, response: { 200: WhoAmI } },
-      },
+      { config: { access: 'public' }, schema: { tags: TAGS, summary: 'Log in', body: Login, response } },
       (request, reply) => this.#login(request, reply, request.body),
     )
     app.get(
       '/v1/session',
-      { config: viewer, schema: { tags, summary: 'Who asks', response: { 200: WhoAmI } } },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Who asks', response } },
       request => this.#whoAmI(request),
     )
-    app.delete('/v1/session', { config: viewer, schema: { tags, summary: 'Log out' } }, (request, reply) =>
-      this.#logout(request, reply),
+    app.delete(
+      '/v1/session',
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Log out' } },
+      (request, reply) => this.#logout(request, reply),
     )
     app.put(
       '/v1/session/password',
-      {
-        config: viewer,
-        schema: { tags, summary: 'Change my password', body: NewPassword, response: { 200: WhoAmI } },
-      },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'Change my password', body: NewPassword, response } },
       (request, reply) => this.#changePassword(request, reply, request.body),
     )
-    app.get(
-      '/v1/sessions',
-      {
-        config: viewer,
-        schema: {
-          tags,
-          summary: 'My sessions; for an admin those of everybody',
-          response: { 200: Type.Object({ data: Type.Array(ShownSession) }) },
-        },
-      },
-      request => this.#list(operatorOf(request)),
+  }
+
+  #registerAll(app: App): void {
+    const summary = 'My sessions; for an admin those of everybody'
+    const response = { 200: Type.Object({ data: Type.Array(ShownSession) }) }
+    app.get('/v1/sessions', { config: VIEWER, schema: { tags: TAGS, summary, response } }, request =>
+      this.#list(operatorOf(request)),
     )
     app.delete(
       '/v1/sessions/:id',
-      { config: viewer, schema: { tags, summary: 'End a session', params: Id } },
+      { config: VIEWER, schema: { tags: TAGS, summary: 'End a session', params: Id } },
       (request, reply) => this.#end(operatorOf(request), request.params.id, reply),
     )
   }
 
   async #login(request: FastifyRequest, reply: FastifyReply, given: { name: string; password: string }) {
-    const { browser, operators, sessions, passwords, pace, trail } = this.#parts.access
-    browser.checkOrigin(request)
+    const { sessions, trail } = this.#parts.access
+    this.#refuseOtherPages(request)
     const name = given.name.trim()
-    try {
-      await pace.begin(name, request.ip)
-    } catch (error) {
-      if (error instanceof Problem) await trail.loginFailed(name, request.ip)
-      throw error
-    }
-    const found = await operators.credentials(name)
-    if (!(await passwords.verify(given.password, found?.password ?? null)) || !found) {
-      await trail.loginFailed(name, request.ip)
+    const found = await this.#prove(name, given.password, request.ip)
+    if (!found)
       throw new Problem('SLUICE_MANAGER_LOGIN', 'there is no such operator, or it has another password')
-    }
-    await pace.succeeded(name, request.ip)
     const session = await sessions.issue(found, clientOf(request))
     await trail.loggedIn(found, request.ip)
     return this.#answer(reply, session)
+  }
+
+  /** The route is public, so that nobody else looks. */
+  #refuseOtherPages(request: FastifyRequest): void {
+    const { browser, trail } = this.#parts.access
+    try {
+      browser.checkOrigin(request)
+    } catch (error) {
+      if (error instanceof Problem) trail.refused(request, error)
+      throw error
+    }
+  }
+
+  /** @returns undefined where the password is wrong. @throws Problem SLUICE_MANAGER_TOO_MANY */
+  async #prove(name: string, password: string, address: string): Promise<Credentials | undefined> {
+    const { operators, passwords, pace, trail } = this.#parts.access
+    try {
+      await pace.begin(name, address)
+    } catch (error) {
+      if (error instanceof Problem) await trail.loginSlowed(name, address)
+      throw error
+    }
+    const found = await operators.credentials(name)
+    const isRight = await passwords.verify(password, found?.password ?? null)
+    if (!isRight || !found) {
+      await trail.loginFailed(name, address)
+      return undefined
+    }
+    await pace.succeeded(name, address)
+    return found
   }
 
   async #whoAmI(request: FastifyRequest) {
@@ -141,18 +162,13 @@ class SessionRoutes {
     reply: FastifyReply,
     given: { current: string; new: string },
   ) {
-    const { operators, sessions, passwords, pace, trail } = this.#parts.access
+    const { operators, sessions, passwords, trail } = this.#parts.access
     const { name, via } = operatorOf(request)
     if (via !== 'session')
       throw new Problem('SLUICE_MANAGER_CONFLICT', 'a token has no password; log in to change yours')
     refusePassword(given.new, name, '/new')
-    await pace.begin(name, request.ip)
-    const found = await operators.credentials(name)
-    if (!(await passwords.verify(given.current, found?.password ?? null)) || !found) {
-      await trail.loginFailed(name, request.ip)
-      throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
-    }
-    await pace.succeeded(name, request.ip)
+    const found = await this.#prove(name, given.current, request.ip)
+    if (!found) throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
     await operators.setPassword(name, await passwords.hash(given.new))
     const session = await sessions.replaceAll(found, clientOf(request))
     await trail.operatorChanged(name, name, 'password')

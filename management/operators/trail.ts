@@ -31,6 +31,11 @@ export class Trail {
     return this.#tell('manager.login.failed.v1', `operator/${name}`, { name, address })
   }
 
+  /** One that was refused for its pace, which costs whoever tries nothing. */
+  async loginSlowed(given: string, address: string): Promise<void> {
+    if (this.#isNew(`login ${address}`)) await this.loginFailed(given, address)
+  }
+
   sessionEnded(actor: string, of: string): Promise<void> {
     return this.#tell('manager.session.ended.v1', `operator/${of}`, { actor, of })
   }
@@ -55,10 +60,7 @@ export class Trail {
 
   readonly refused = ({ operator, ip, method, url }: FastifyRequest, { code }: Problem): void => {
     const actor = operator?.name
-    const key = `${actor ?? ''} ${ip} ${code}`
-    const nowMs = this.#clock.monotonic()
-    if (nowMs - (this.#refusedAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < REFUSAL_EVERY_MS) return
-    this.#refusedAtMs.set(key, nowMs)
+    if (!this.#isNew(`${actor ?? ''} ${ip} ${code}`)) return
     const path = url.replace(/\?.*$/s, '').slice(0, 500)
     void this.#tell('manager.request.refused.v1', actor === undefined ? ip : `operator/${actor}`, {
       ...(actor !== undefined && { actor }),
@@ -67,6 +69,14 @@ export class Trail {
       path,
       code,
     })
+  }
+
+  /** Whether the same was not told lately. */
+  #isNew(key: string): boolean {
+    const nowMs = this.#clock.monotonic()
+    if (nowMs - (this.#refusedAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < REFUSAL_EVERY_MS) return false
+    this.#refusedAtMs.set(key, nowMs)
+    return true
   }
 
   #tell(type: string, subject: string, data: Readonly<Record<string, unknown>>): Promise<void> {

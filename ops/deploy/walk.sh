@@ -83,6 +83,8 @@ for _ in $(seq 20); do
   curl -s -D- -o /dev/null -H "$auth" "$proxy/products" | grep -qi '^cache-status:.*hit' && cached=yes && break
 done
 expect 'the list of products comes from the cache' yes "$cached"
+profile=$(curl -s -H "$auth" "$proxy/profile")
+expect 'user and products in one answer' yes "$(grep -q "\"email\":\"$email\".*\"name\":\"Tea\"" <<<"$profile" && echo yes)"
 expect 'around the gateway' 401 "$(status -H "$auth" "$products/products")"
 
 documented=

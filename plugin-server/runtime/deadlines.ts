@@ -23,7 +23,7 @@ export interface Deadline {
 class Line {
   #first: Entry | undefined
   #last: Entry | undefined
-  #isArmed = false
+  #disarm: (() => void) | undefined
   readonly #durationMs: number
   readonly #clock: Clock
   readonly #timers: Timers
@@ -44,7 +44,7 @@ class Line {
     if (this.#last) this.#last.next = entry
     else this.#first = entry
     this.#last = entry
-    if (!this.#isArmed) this.#arm(this.#durationMs)
+    if (!this.#disarm) this.#arm(this.#durationMs)
     return { cancel: () => this.#remove(entry) }
   }
 
@@ -61,12 +61,15 @@ class Line {
   }
 
   #arm(afterMs: number): void {
-    this.#isArmed = true
-    this.#timers.after(Math.max(1, afterMs), this.#expire)
+    this.#disarm = this.#timers.after(Math.max(1, afterMs), this.#expire)
+  }
+
+  close(): void {
+    this.#disarm?.()
   }
 
   readonly #expire = () => {
-    this.#isArmed = false
+    this.#disarm = undefined
     const now = this.#clock.monotonic()
     while (this.#first && this.#first.dueMs <= now) {
       const { owner } = this.#first
@@ -95,5 +98,9 @@ export class Deadlines {
       this.#lines.set(durationMs, line)
     }
     return line.add(owner)
+  }
+  /** Ends the timers, which would keep the process alive until the longest deadline; no owner is told any more. */
+  close(): void {
+    for (const line of this.#lines.values()) line.close()
   }
 }

@@ -115,6 +115,7 @@ class PluginRuntime implements Runtime, CallHandler {
 
   close(): void {
     this.#stopCollecting()
+    this.#dispatchParts.deadlines.close()
     this.#meter.close()
   }
 

@@ -2,7 +2,7 @@
 import { whoAnswered } from '../../sdk/log-data/answered-by.ts'
 import { number, record, type Serialized, text } from '../../sdk/log-data/serialized.ts'
 import { nameOf, type RequestLine, statusOf } from './line.ts'
-import { createSpanId, type RandomHex } from './trace-context.ts'
+import type { RandomHex } from './trace-context.ts'
 import type { RequestSpan } from './tracing.ts'
 
 export interface OtlpSpan {
@@ -50,7 +50,7 @@ export function spansOf(source: SpanSource, randomHex: RandomHex): readonly Otlp
   const { span, plugins, log } = source
   const child = (startMs: number, endMs: number) => ({
     traceId: span.traceId,
-    spanId: createSpanId(span.traceId, randomHex),
+    spanId: randomHex(8),
     parentSpanId: span.spanId,
     startTimeUnixNano: nanos(startMs),
     endTimeUnixNano: nanos(Math.max(startMs, endMs)),

@@ -160,6 +160,7 @@ export class ResponseCache {
   async close(): Promise<void> {
     this.#stopTelling()
     this.#channel.close()
+    this.shared?.close()
     this.reporter.close()
     this.flights.close()
     this.memory.clear()

@@ -53,6 +53,7 @@ const PASS: Resolution = { kind: 'pass' }
 export class Filler {
   readonly #cache: ResponseCache
   #isProxyKnownMissing = false
+  #isWrongSchemeTold = false
 
   constructor(cache: ResponseCache) {
     this.#cache = cache
@@ -192,6 +193,7 @@ export class Filler {
       flight: flight.name,
       primary: names.primary,
       path,
+      scheme: names.scheme,
       host: names.host,
       target: names.target,
       generation: shared?.generation ?? this.#cache.generationOf(path),
@@ -209,6 +211,7 @@ export class Filler {
       const { status } = await request.proxy(mark, typeof etag === 'string' ? etag : undefined)
       // What is refused before it reaches the service says nothing about the service.
       isFailure = status < 400 || isError(status)
+      if (status === 421) this.#tellWrongScheme(mark.scheme)
     } catch (error) {
       if (this.#isNoProxy(error)) return 'no proxy'
       if (error instanceof SluiceError && error.code === 'SLUICE_FETCH_TIMEOUT' && !request.stale)
@@ -226,6 +229,15 @@ export class Filler {
     }
     flight.settle(outcome)
     return outcome
+  }
+
+  #tellWrongScheme(scheme: string): void {
+    if (this.#isWrongSchemeTold) return
+    this.#isWrongSchemeTold = true
+    this.#cache.host.log.warn(
+      { scheme },
+      "fetches through Kong's proxy arrive by another scheme than their clients' requests, and are not made: add the address of this server to Kong's trusted_ips, or give SLUICE_PROXY_URL that scheme",
+    )
   }
 
   /** The response phase of the fetch may have run in another process. */
@@ -275,6 +287,8 @@ export class Filler {
         const known = shared && this.#known(shared, request)
         if (known) return this.#settle(flight, known)
         if (told === 'failed' || told === 'uncacheable') return this.#settle(flight, { kind: told })
+        // Its message, or what it has stored, may be lost: then nobody holds the lock any more.
+        if ((await this.#lock(request, flight, 1)) === 0) break
         told = undefined
       }
       return this.#settle(flight, { kind: 'abandoned' })

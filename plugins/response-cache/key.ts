@@ -37,6 +37,7 @@ export interface KeyRules {
 export interface KeyedRequest {
   readonly line: RequestLine
   readonly headers: HeaderMap
+  readonly scheme: string
   /** Id of Kong's route: requests of one URL may go to different services. */
   readonly route: string
   readonly consumer: string | undefined
@@ -50,17 +51,19 @@ export interface Names {
   /** Of all answers of a path, whoever asked: what an unsafe request invalidates. */
   readonly path: string
   readonly host: string
+  readonly scheme: string
   /** Path and sorted query without credentials, for whoever purges. */
   readonly target: string
 }
 
 export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
-  const { line, headers, route, consumer, encoding } = request
+  const { line, headers, scheme, route, consumer, encoding } = request
   const host = hostOf(headers)
   const query = splitQuery(line.query, rules.keyNames)
   const target = query.rest === '' ? line.path : `${line.path}?${query.rest}`
   const parts: unknown[] = [
     route,
+    scheme,
     host,
     target,
     encoding,
@@ -70,7 +73,7 @@ export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
     const fields = [...IDENTITY, ...rules.keyNames].map(name => headers[name] ?? null)
     parts.push(consumer ?? null, fields, query.credentials)
   }
-  return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), host, target }
+  return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), scheme, host, target }
 }
 
 export const hostOf = (headers: HeaderMap): string => (joined(headers.host) ?? '').toLowerCase()

@@ -10,6 +10,8 @@ export interface FillMark {
   readonly flight: string
   readonly primary: string
   readonly path: string
+  /** Of the client's request, as the service is told it. */
+  readonly scheme: string
   readonly host: string
   readonly target: string
   readonly generation: string

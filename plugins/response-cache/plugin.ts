@@ -8,30 +8,25 @@ import {
   systemTimers,
   Type,
 } from '../../sdk/sdk.ts'
-import { respond, respondNothingStored } from './answer.ts'
-import { type Asked, type Found, ResponseCache } from './cache.ts'
+import { type Asked, ResponseCache } from './cache.ts'
 import { type Config, configSchema, readConfig, type Settings } from './config.ts'
 import { type Directives, directivesOf, joined, parseCacheControl } from './directives.ts'
-import { type Encoding, reduceEncoding } from './encoding.ts'
-import type { Entry } from './entry.ts'
+import { reduceEncoding } from './encoding.ts'
 import { CACHE_EVENTS } from './events.ts'
-import { hitStatus, missStatus } from './fields.ts'
-import { Filler, type FillRequest, type Resolution } from './filler.ts'
+import { missStatus } from './fields.ts'
+import { Filler } from './filler.ts'
 import { hostOf, namesOf, pathName } from './key.ts'
-import { FILL_HEADER, fromHeader, MARK, type Mark, readMark, toHeader, writeMark } from './mark.ts'
+import { CACHE_NAME, Lookup, type LookupMemory, stopBuffering } from './lookup.ts'
+import { FILL_HEADER, fromHeader, MARK, type Mark, readMark, writeMark } from './mark.ts'
 import { intentOf, parseRequestLine, type RequestLine } from './request.ts'
 import { storeAnswer } from './storing.ts'
 
-interface Memory {
-  readonly cache: ResponseCache
-  readonly filler: Filler
-  readonly canLoopback: boolean
+interface Memory extends LookupMemory {
   close(): Promise<void>
 }
 
 type Context = PhaseContext<Config, Memory, Settings>
 
-const CACHE_NAME = 'Sluice'
 const NO_DIRECTIVES: Directives = parseCacheControl(undefined)
 
 /** A shared HTTP cache (RFC 9111): memory in front of Redis. See README.md. */
@@ -85,14 +80,16 @@ export const plugin = definePlugin({
 
 async function access(kong: AccessKong, context: Context): Promise<void> {
   const { memory, instance, scope } = context
-  const [text = '', headers, consumer, route] = await Promise.all([
+  const [text = '', headers, scheme, consumer, route] = await Promise.all([
     kong.nginx.getVar('request'),
     kong.request.getHeaders(),
+    // A service may redirect from one to the other.
+    kong.request.getForwardedScheme(),
     instance.key.isShared ? undefined : kong.client.getConsumer(),
     scope.routeId ?? kong.router.getRoute().then(found => found?.id),
   ])
   const line = parseRequestLine(text)
-  if (headers[FILL_HEADER] !== undefined && (await isFill(kong, headers))) return
+  if (headers[FILL_HEADER] !== undefined && (await isFill(kong, headers, scheme))) return
   if (!line) return pass(kong, context)
   switch (intentOf(line.method, headers)) {
     case 'pass':
@@ -103,28 +100,26 @@ async function access(kong: AccessKong, context: Context): Promise<void> {
   const directives = instance.clientDirectives ? directivesOf(headers) : NO_DIRECTIVES
   if (directives.has('no-store')) return pass(kong, context)
   const encoding = reduceEncoding(joined(headers['accept-encoding']))
-  const keyed = { line, headers, route: route ?? '', consumer: consumer?.id, encoding }
+  const keyed = { line, headers, scheme, route: route ?? '', consumer: consumer?.id, encoding }
   const asked: Asked = { names: namesOf(keyed, instance.key), headers, directives }
-  await new Lookup(kong, memory, instance, { asked, line, encoding }).answer()
+  await new Lookup(kong, memory, instance, { asked, line, scheme, encoding }).answer()
 }
 
 /** A fetch of ours through the proxy goes on to the service, and takes its mark along. */
-async function isFill(kong: AccessKong, headers: HeaderMap): Promise<boolean> {
+async function isFill(kong: AccessKong, headers: HeaderMap, scheme: string): Promise<boolean> {
   const mark = fromHeader(headers[FILL_HEADER])
-  const isOurs = mark !== undefined && (await kong.loopbackOrigin()) !== undefined
+  const isOurs = mark?.kind === 'fill' && (await kong.loopbackOrigin()) !== undefined
   kong.service.request.clearHeader(FILL_HEADER)
-  if (isOurs) kong.ctx.shared.set(MARK, writeMark(mark))
-  return isOurs
+  if (!isOurs) return false
+  // Kong does not believe our X-Forwarded-Proto: the service would answer for another scheme.
+  if (mark.scheme !== scheme) kong.response.exit(421)
+  kong.ctx.shared.set(MARK, writeMark(mark))
+  return true
 }
 
 function pass(kong: AccessKong, { memory, instance }: Pick<Context, 'memory' | 'instance'>): void {
   memory.cache.reporter.request('bypass')
   stopBuffering(kong, instance)
-}
-
-/** The answer is not looked at, so that it may stream. */
-function stopBuffering(kong: AccessKong, settings: Settings): void {
-  if (settings.stream) kong.nginx.setCtx('buffered_proxying', false)
 }
 
 /** An answer that was fetched before the change, and comes after it, must not be stored. */
@@ -173,146 +168,4 @@ async function store(
   const isStored = result === 'stored' || result === 'revalidated'
   const own = missStatus(CACHE_NAME, { forward: 'miss', isStored, ...(!isStored && { detail: result }) })
   kong.response.setHeader('cache-status', before === undefined ? own : `${before}, ${own}`)
-}
-
-interface LookupParts {
-  readonly asked: Asked
-  readonly line: RequestLine
-  readonly encoding: Encoding
-}
-
-/** One request that may be answered from the cache. */
-class Lookup {
-  readonly #kong: AccessKong
-  readonly #memory: Memory
-  readonly #settings: Settings
-  readonly #parts: LookupParts
-  readonly #name: string
-
-  constructor(kong: AccessKong, memory: Memory, settings: Settings, parts: LookupParts) {
-    this.#kong = kong
-    this.#memory = memory
-    this.#settings = settings
-    this.#parts = parts
-    this.#name = memory.cache.nameOf(parts.asked)
-  }
-
-  async answer(): Promise<void> {
-    const { cache } = this.#memory
-    const { asked, line } = this.#parts
-    const found = cache.find(asked, this.#name)
-    if (found?.use === 'use') return this.#hit(found.entry)
-    if (found && cache.isFailing(this.#name) && !asked.directives.has('no-cache'))
-      return this.#stale(found.entry)
-    if (found?.use === 'use-and-refresh') return this.#hitAndRefresh(found)
-    if (asked.directives.has('only-if-cached'))
-      respondNothingStored(this.#kong, missStatus(CACHE_NAME, { forward: 'request' }))
-    if (cache.isUncacheable(this.#name)) return this.#goOn()
-    await (line.method === 'HEAD' ? this.#resolveHead() : this.#resolve(found?.entry))
-  }
-
-  #hit(entry: Entry): never {
-    this.#memory.cache.reporter.request('memory-hit')
-    return this.#respond(entry, hitStatus(CACHE_NAME, { ttlMs: this.#ttlMs(entry) }))
-  }
-
-  #stale(entry: Entry): never {
-    const { reporter } = this.#memory.cache
-    const { host, target } = this.#parts.asked.names
-    reporter.request('error-hit')
-    reporter.staleServed(host, target, this.#ageMs(entry))
-    return this.#respond(
-      entry,
-      hitStatus(CACHE_NAME, { ttlMs: this.#ttlMs(entry), detail: 'stale-if-error' }),
-    )
-  }
-
-  async #hitAndRefresh({ entry }: Found): Promise<never> {
-    const { cache, filler, canLoopback } = this.#memory
-    if (canLoopback && !cache.flights.get(this.#name)) {
-      // What the call needs of the request must be known before it is over.
-      await Promise.all([this.#kong.client.getForwardedIp(), this.#kong.loopbackOrigin()])
-      void filler.refresh(this.#fillRequest(entry, 'refresh')).catch(() => {})
-    }
-    cache.reporter.request('stale-hit')
-    return this.#respond(
-      entry,
-      hitStatus(CACHE_NAME, { ttlMs: this.#ttlMs(entry), detail: 'stale-while-revalidate' }),
-    )
-  }
-
-  /** The answer to HEAD has no body to store: it fetches nothing. */
-  async #resolveHead(): Promise<void> {
-    const entry = await this.#memory.filler.peek(this.#fillRequest(undefined, 'part'))
-    if (entry) return this.#resolved({ kind: 'answer', entry, how: 'redis' })
-    this.#goOn()
-  }
-
-  async #resolve(stale: Entry | undefined): Promise<void> {
-    const { filler, cache } = this.#memory
-    const resolution = await filler.resolve(this.#fillRequest(stale, 'part'))
-    if (resolution.kind === 'answer') return this.#resolved(resolution)
-    if (resolution.kind === 'pass') return this.#goOn()
-    cache.reporter.request('miss')
-    this.#kong.ctx.shared.set(MARK, writeMark(resolution.mark))
-    this.#kong.service.request.setHeader('accept-encoding', this.#parts.encoding)
-  }
-
-  #resolved({ entry, how }: Resolution & { kind: 'answer' }): never {
-    const { reporter } = this.#memory.cache
-    if (how === 'if-error') return this.#stale(entry)
-    if (how === 'redis') {
-      reporter.request('redis-hit')
-      return this.#respond(entry, hitStatus(CACHE_NAME, { ttlMs: this.#ttlMs(entry) }))
-    }
-    const isCollapsed = how === 'collapsed'
-    reporter.request(isCollapsed ? 'collapsed' : 'miss')
-    return this.#respond(entry, missStatus(CACHE_NAME, { forward: 'miss', isStored: true, isCollapsed }))
-  }
-
-  /** To the service, and nothing of it is stored. */
-  #goOn(): void {
-    this.#memory.cache.reporter.request('uncacheable')
-    stopBuffering(this.#kong, this.#settings)
-  }
-
-  #fillRequest(stale: Entry | undefined, purpose: 'refresh' | 'part'): FillRequest {
-    const { asked, line, encoding } = this.#parts
-    const { fillTimeoutMs, followClientMs, uncacheableMs } = this.#settings
-    return {
-      asked,
-      name: this.#name,
-      stale,
-      fillTimeoutMs,
-      followClientMs,
-      uncacheableMs,
-      proxy: (mark, etag) =>
-        this.#kong.loopback({
-          purpose,
-          target: line.target,
-          headers: {
-            'accept-encoding': encoding,
-            [FILL_HEADER]: toHeader(mark),
-            ...(etag !== undefined && { 'if-none-match': etag }),
-          },
-          timeoutMs: fillTimeoutMs,
-        }),
-    }
-  }
-
-  #respond(entry: Entry, cacheStatus: string): never {
-    return respond(this.#kong, this.#parts.asked.headers, {
-      entry,
-      ageMs: this.#ageMs(entry),
-      cacheStatus,
-    })
-  }
-
-  #ageMs(entry: Entry): number {
-    return this.#memory.cache.nowMs - entry.bornMs
-  }
-
-  #ttlMs(entry: Entry): number {
-    return entry.lifetime.freshMs - this.#ageMs(entry)
-  }
 }

@@ -12,7 +12,8 @@ export const isAnswerKey = (key: string): boolean => key.includes('}:e:')
 /** Longer than anything is stored: an answer of before must not become valid again. */
 const GENERATION_MS = 8 * 86_400_000
 const VARY_MS = 86_400_000
-const UNLOCK_ATTEMPTS = 10
+/** As long as a lock may live. */
+const UNLOCK_ATTEMPTS = 300
 const UNLOCK_PAUSE_MS = 200
 
 export interface SharedFind {
@@ -31,6 +32,8 @@ export interface LockOf {
 export class SharedLevel {
   readonly #host: Pick<Host, 'store' | 'clock' | 'log'>
   readonly #timers: Timers
+  readonly #waiting = new Set<() => void>()
+  #isClosed = false
 
   constructor(host: Pick<Host, 'store' | 'clock' | 'log'>, timers: Timers) {
     this.#host = host
@@ -108,9 +111,19 @@ export class SharedLevel {
   unlock({ path, flight, token }: LockOf, attempt = 1): void {
     const { store } = this.#host
     Promise.resolve(store.run(lockScript, keyOf(path, `l:${flight}`), { token, holdMs: 0 })).catch(() => {
-      if (attempt < UNLOCK_ATTEMPTS)
-        this.#timers.after(UNLOCK_PAUSE_MS, () => this.unlock({ path, flight, token }, attempt + 1))
+      if (attempt >= UNLOCK_ATTEMPTS || this.#isClosed) return
+      const callOff = this.#timers.after(UNLOCK_PAUSE_MS, () => {
+        this.#waiting.delete(callOff)
+        this.unlock({ path, flight, token }, attempt + 1)
+      })
+      this.#waiting.add(callOff)
     })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const callOff of this.#waiting) callOff()
+    this.#waiting.clear()
   }
 
   /** @throws SluiceError SLUICE_STORE_* */

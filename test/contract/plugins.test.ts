@@ -45,13 +45,21 @@ interface Upstream {
   asked: number
   /** Of the last request. */
   headers: IncomingHttpHeaders
+  /** Ends a stream of events. */
+  release: () => void
   close(): void
 }
 
 async function startUpstream(host: string): Promise<Upstream> {
-  const state = { status: 200, asked: 0, headers: {} as IncomingHttpHeaders }
+  const state = { status: 200, asked: 0, headers: {} as IncomingHttpHeaders, release: () => {} }
   const server: Server = createServer((request, response) => {
     state.asked++
+    if (request.headers.accept === 'text/event-stream') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('data: first\n\n')
+      state.release = () => response.end('data: last\n\n')
+      return
+    }
     state.headers = request.headers
     response.writeHead(state.status, { 'content-type': 'application/json', etag: '"contract"' })
     response.end(JSON.stringify({ consumer: request.headers['x-consumer-username'] ?? null }))
@@ -92,6 +100,7 @@ describe("Sluice's plugins in a gateway", function () {
     audit: [keyAuth, { name: 'key-auth-audit' }],
     // `fetch` adds Cache-Control to conditional requests.
     cache: [keyAuth, { name: 'response-cache', config: { default_ttl: 3600, client_cache_control: false } }],
+    stale: [{ name: 'response-cache', config: { default_ttl: 3600, stale_if_error: 3600 } }],
     sluice: [
       keyAuth,
       { name: 'sluice', config: { qos, circuit_breaker: breaker, key_auth_audit: { sample: 1 } } },
@@ -124,7 +133,12 @@ describe("Sluice's plugins in a gateway", function () {
     url: `http://${gateway.thisHost}:${upstream.port}`,
     retries: 0,
   })
-  const routeOf = (name: string) => ({ name: `${PREFIX}-${name}`, paths: [`/${PREFIX}/${name}`] })
+  const routeOf = (name: string) => ({
+    name: `${PREFIX}-${name}`,
+    paths: [`/${PREFIX}/${name}`],
+    // Else nginx itself would hold small pieces of a stream back.
+    response_buffering: false,
+  })
   const consumerOf = (tier: string) => ({ username: `${PREFIX}-${tier}`, tags: [`tier:${tier}`] })
 
   /** Whatever an earlier run left behind. */
@@ -338,6 +352,34 @@ describe("Sluice's plugins in a gateway", function () {
     const refused = await get('whole', WRONG_KEY)
     assert.equal(refused.status, 401)
     assert.equal(((await refused.json()) as { part: string }).part, 'one')
+  })
+
+  it('response-cache serves a stale answer when the service fails, and a new one when it is back', async () => {
+    const ask = async (control?: string) => {
+      const url = `${gateway.proxyUrl}/${PREFIX}/stale?run=${process.pid}`
+      const headers = control === undefined ? {} : { 'cache-control': control }
+      const response = await fetch(url, { headers })
+      await response.arrayBuffer()
+      return `${response.status} ${response.headers.get('cache-status')?.replace(/ttl=\d+/, 'ttl')}`
+    }
+    assert.equal(await ask(), '200 Sluice; fwd=miss; stored')
+    upstream.status = 503
+    assert.equal(await ask('no-cache'), '200 Sluice; hit; ttl; detail=stale-if-error')
+    upstream.status = 200
+    await until(async () => (await ask('no-cache')) === '200 Sluice; fwd=miss; stored')
+    assert.equal(await ask(), '200 Sluice; hit; ttl')
+  })
+
+  it('response-cache lets a stream of events through while it comes', async () => {
+    const url = `${gateway.proxyUrl}/${PREFIX}/stale`
+    const response = await fetch(url, { headers: { accept: 'text/event-stream' } })
+    const reader = response.body?.getReader()
+    const first = await reader?.read()
+    assert.equal(Buffer.from(first?.value ?? []).toString(), 'data: first\n\n')
+    upstream.release()
+    const last = await reader?.read()
+    assert.equal(Buffer.from(last?.value ?? []).toString(), 'data: last\n\n')
+    assert.equal((await reader?.read())?.done, true)
   })
 
   it('the three composed limit, break and record as they do alone', async () => {

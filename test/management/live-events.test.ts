@@ -11,7 +11,13 @@ import { loggedIn } from '../support/browser-session.ts'
 import { EventClient } from '../support/event-client.ts'
 import { makeFolder } from '../support/folder.ts'
 import { type RunningManager, startTestManager } from '../support/manager.ts'
-import { borrowedRabbit, type Service, START_MS, sharedPostgres } from '../support/services.ts'
+import {
+  borrowedPostgres,
+  borrowedRabbit,
+  type Service,
+  START_MS,
+  sharedPostgres,
+} from '../support/services.ts'
 import { until } from '../support/until.ts'
 
 const TYPE = 'test.happened.v1'
@@ -112,8 +118,9 @@ describe("the manager's stream of events", function () {
     })
   }
 
-  async function withClient<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = new pg.Client({ connectionString: postgresUrl })
+  async function withClient<T>(work: (client: pg.Client) => Promise<T>, url = postgresUrl): Promise<T> {
+    const client = new pg.Client({ connectionString: url })
+    client.on('error', () => {})
     await client.connect()
     try {
       return await work(client)
@@ -193,7 +200,7 @@ describe("the manager's stream of events", function () {
     )
     const other = await startOther()
     try {
-      const longAgo = `${(Date.now() - 1_000)
+      const longAgo = `${(Date.now() - 600_000)
         .toString(16)
         .padStart(12, '0')
         .replace(/^(.{8})/, '$1-')}-8000-8000-000000000000`
@@ -236,6 +243,59 @@ describe("the manager's stream of events", function () {
     await until('all came', () => client.events.length >= subjects.length)
     assert.deepEqual(client.events.map(({ subject }) => subject).sort(), subjects.sort())
     assert.equal(client.hasEnded, false)
+  })
+
+  it('goes on while PostgreSQL is away, and tells nothing twice when it is back', async () => {
+    const own = await borrowedPostgres()
+    const alone = await startTestManager({
+      SLUICE_ADMIN_URL: 'http://127.0.0.1:9',
+      SLUICE_MANAGER_POSTGRES_URL: own.url,
+      SLUICE_POSTGRES_URL: own.url,
+      SLUICE_AMQP_URL: rabbit.url,
+    })
+    const writer = createEventPipeline(
+      {
+        node: 'there',
+        spoolDir: path.join(folder.path, 'other'),
+        spoolMaxBytes: 1e8,
+        postgresUrl: own.url,
+        amqpUrl: rabbit.url,
+      },
+      { clock: systemClock, log: createLogger('silent'), metrics: createMetrics(), random: Math.random },
+    )
+    await writer.start()
+    const happen = (subject: string) =>
+      writer.publisher.publish({ type: 'away.happened.v1', subject, data: {} })
+    try {
+      const client = await listen(
+        '?type=away.*',
+        { authorization: `Bearer ${alone.tokens.viewer}` },
+        alone.url,
+      )
+      await until('the ways are open', async () => {
+        await happen('warm')
+        return client.events.length > 0
+      })
+      await own.kill()
+      for (const subject of ['a', 'b', 'c']) await happen(subject)
+      await until('they came', () => ['a', 'b', 'c'].every(subject => countOf(client, subject) === 1))
+      await own.restart()
+      await until('they are stored', async () => {
+        const { rowCount } = await withClient(
+          stored => stored.query("select from gateway_events where subject in ('a', 'b', 'c')"),
+          own.url,
+        )
+        return rowCount === 3
+      })
+      await happen('d')
+      await until('what came later came', () => countOf(client, 'd') === 1)
+      assert.equal(new Set(client.ids).size, client.ids.length)
+      assert.equal(client.hasEnded, false)
+    } finally {
+      await Promise.all(clients.splice(0).map(each => each.close()))
+      await writer.close({ drainMs: 0 })
+      await alone.close()
+    }
   })
 
   it('follows PostgreSQL alone where there is no broker', async () => {

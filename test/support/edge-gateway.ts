@@ -15,6 +15,8 @@ export interface EdgeGatewayOptions {
   readonly protocol?: Protocol
   /** Settings of the plugin server. */
   readonly env?: Readonly<Record<string, string>>
+  /** Settings of the gateway. */
+  readonly kong?: Readonly<Record<string, string>>
   /** Of the proxy, where the plugin server has to know it beforehand. */
   readonly proxyPort?: number
 }
@@ -28,7 +30,7 @@ export interface EdgeGateway extends RunningGateway {
 }
 
 export async function startEdgeGateway(options: EdgeGatewayOptions): Promise<EdgeGateway> {
-  const { plugins, protocol = 'ProtoBuf:1', env = {}, proxyPort = 0 } = options
+  const { plugins, protocol = 'ProtoBuf:1', env = {}, kong = {}, proxyPort = 0 } = options
   const folder = makeFolder()
   const socket = path.join(folder.path, 'sluice.sock')
   const settings = readSettings({
@@ -53,6 +55,7 @@ export async function startEdgeGateway(options: EdgeGatewayOptions): Promise<Edg
     KONG_PLUGINS: ['bundled', ...plugins.map(({ name }) => name)].join(','),
     KONG_PLUGINSERVER_NAMES: plugins.map(nameInKong).join(','),
     ...Object.fromEntries(servers),
+    ...kong,
   })
   return {
     ...gateway,

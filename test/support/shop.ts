@@ -5,12 +5,14 @@ import jsonwebtoken from 'jsonwebtoken'
 import { readSettings } from '../../foundation/settings.ts'
 import { type RunningCatalogue, startCatalogue } from '../../management/catalogue/start.ts'
 import { projectFolder } from '../../ops/local/folders.ts'
+import { plugin as aggregate } from '../../plugins/aggregate/plugin.ts'
 import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { plugin as upstreamToken } from '../../plugins/upstream-token/plugin.ts'
 import { rotate } from '../../plugins/upstream-token/rotation.ts'
 import { type EdgeGateway, startEdgeGateway } from './edge-gateway.ts'
 import { makeFolder } from './folder.ts'
 import type { RunningGateway } from './gateway.ts'
+import { freePort } from './ports.ts'
 import { runSluice } from './run-sluice.ts'
 import { type SamplePlatform, samplePlatform } from './sample-platform.ts'
 import { startUpstream } from './upstream.ts'
@@ -67,9 +69,18 @@ export async function openShop(): Promise<Shop> {
 }
 
 /** Its tokens are replaced on the way, since the services of the platform trust the keys of the tests. */
-function startSigningGateway(keys: string): Promise<EdgeGateway> {
+async function startSigningGateway(keys: string): Promise<EdgeGateway> {
+  const proxyPort = await freePort()
   rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 0, revoke: false })
-  return startEdgeGateway({ plugins: [upstreamToken, responseCache], env: { SLUICE_TOKEN_KEYS_DIR: keys } })
+  return startEdgeGateway({
+    plugins: [upstreamToken, responseCache, aggregate],
+    env: {
+      SLUICE_TOKEN_KEYS_DIR: keys,
+      SLUICE_PROXY_URL: `http://127.0.0.1:${proxyPort}`,
+      SLUICE_LOOPBACK_SECRET: 'a-secret-of-the-tests-0123456789abcdef',
+    },
+    proxyPort,
+  })
 }
 
 /** The users service's keys become credentials of its consumer, as `sluice token sync` makes them. */

@@ -78,7 +78,10 @@ export async function startCommand(
 }
 
 /** @returns why it never became ready. */
-async function untilReady({ isReady }: Command, guard: ChildGuard): Promise<string | undefined> {
+export async function untilReady(
+  { isReady }: Pick<Command, 'isReady'>,
+  guard: ChildGuard,
+): Promise<string | undefined> {
   const deadline = performance.now() + READY_MS
   while (!(await isReady().catch(() => false))) {
     if (!guard.isRunning()) return 'exited at startup'

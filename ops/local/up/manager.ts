@@ -5,6 +5,7 @@ import path from 'node:path'
 import { type Component, sluice, startCommand } from './component.ts'
 import { answers, type Stores, secretFile, sluiceSettings, urlsOf } from './platform.ts'
 import type { Ports } from './ports.ts'
+import { catalogueSettings } from './samples.ts'
 import { privateFolder, replaceFile } from './state.ts'
 
 /** Its operator, an admin. */
@@ -19,7 +20,7 @@ export async function startManager(ports: Ports, stores: Stores): Promise<Compon
   const url = `http://127.0.0.1:${ports.manager}`
   const env = {
     ...sluiceSettings(ports, urlsOf(stores)),
-    SLUICE_ADMIN_URL: `http://127.0.0.1:${ports.admin}`,
+    ...catalogueSettings(ports),
   }
   const manager = await startCommand({
     ...{ name: 'manager', about: url, args: ['manager'], env },

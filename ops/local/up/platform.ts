@@ -11,6 +11,7 @@ import { findService } from '../find.ts'
 import { projectFolder } from '../folders.ts'
 import { startSample } from '../sample.ts'
 import { NAMES, type Service, type ServiceKind } from '../service.ts'
+import { wantsSamples } from './choices.ts'
 import { type Component, sluice, startCommand } from './component.ts'
 import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
@@ -27,10 +28,6 @@ const FALLBACKS: Readonly<Record<ServiceKind, string>> = {
   rabbit: 'events stay in the spool for it',
   consul: 'no route leads to users and products, whose targets come from it',
 }
-
-/** SLUICE_UP_SAMPLES=off leaves out users, products and what they alone need. */
-export const wantsSamples = (env: Readonly<Record<string, string | undefined>> = process.env) =>
-  env.SLUICE_UP_SAMPLES !== 'off'
 
 export const storeKinds = () =>
   (Object.keys(FALLBACKS) as readonly ServiceKind[]).filter(kind => kind !== 'consul' || wantsSamples())
@@ -130,6 +127,7 @@ export function sluiceSettings(ports: Ports, urls: UpState['urls']): Record<stri
     SLUICE_MANAGER_LISTEN: `127.0.0.1:${ports.manager}`,
     SLUICE_MANAGER_KEY_FILE: secretFile('manager-key', () => `make-up:${randomBytes(32).toString('base64')}`),
     SLUICE_MANAGER_SPOOL_DIR: privateFolder('manager-spool'),
+    SLUICE_MANAGER_METRICS_URLS: `http://127.0.0.1:${ports.admin}/metrics,http://127.0.0.1:${ports.http}/metrics`,
     // The sample services are there.
     SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8,::1',
   }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { SluiceError } from '../../../foundation/errors.ts'
+import { wantsPrometheus, wantsSamples } from './choices.ts'
 
 /** Where `make up` listens, all on 127.0.0.1: the name of each port, its variable and its default. */
 export const PORTS = {
@@ -23,6 +24,11 @@ export const PORTS = {
     doc: 'the list of APIs and the page of the shop',
   },
   jwks: { env: 'SLUICE_UP_JWKS_PORT', default: 9545, doc: 'the public keys of upstream-token' },
+  prometheus: {
+    env: 'SLUICE_UP_PROMETHEUS_PORT',
+    default: 9090,
+    doc: 'Prometheus, with SLUICE_UP_OBSERVE=on',
+  },
   discovery: {
     env: 'SLUICE_UP_DISCOVERY_PORT',
     default: 9546,
@@ -57,7 +63,7 @@ export function readPorts(env: Readonly<Record<string, string | undefined>>): Po
 /** @throws SluiceError SLUICE_PORT_IN_USE that names each taken port, who holds it, and the variable for another. */
 export async function checkPorts(ports: Ports): Promise<void> {
   const taken: string[] = []
-  for (const name of Object.keys(PORTS) as PortName[]) {
+  for (const name of (Object.keys(PORTS) as PortName[]).filter(isUsed)) {
     const port = ports[name]
     if (await isFree(port)) continue
     const { env, doc } = PORTS[name]
@@ -68,6 +74,14 @@ export async function checkPorts(ports: Ports): Promise<void> {
     )
   }
   if (taken.length > 0) throw new SluiceError('SLUICE_PORT_IN_USE', taken.join('\n'))
+}
+
+const OF_SAMPLES: readonly PortName[] = ['users', 'products', 'manager', 'catalogue', 'discovery']
+
+/** A port of what is not started may be anybody's. */
+function isUsed(name: PortName): boolean {
+  if (name === 'prometheus') return wantsPrometheus()
+  return wantsSamples() || !OF_SAMPLES.includes(name)
 }
 
 async function isFree(port: number): Promise<boolean> {

@@ -104,19 +104,20 @@ export async function syncAccessKeys(ports: Ports): Promise<void> {
   await run(process.execPath, [sluice(), ...sync])
 }
 
-/** The list of APIs, the merged documents and the page of the shop, behind the gateway like any service. */
+export const catalogueSettings = (ports: Ports) => ({
+  SLUICE_ADMIN_URL: `http://127.0.0.1:${ports.admin}`,
+  SLUICE_CATALOGUE_LISTEN: `127.0.0.1:${ports.catalogue}`,
+  SLUICE_CATALOGUE_APP_DIR: path.join(projectFolder(), 'flask-sample', 'frontend'),
+})
+
+/** The list of APIs, the merged documents and the page of the shop, behind the gateway like any service; alone. */
 export function startCatalogue(ports: Ports, stores: Stores): Promise<Component> {
   const url = `http://127.0.0.1:${ports.catalogue}`
   return startCommand({
     name: 'catalogue',
     about: url,
     args: ['manager', 'catalogue'],
-    env: {
-      ...sluiceSettings(ports, urlsOf(stores)),
-      SLUICE_ADMIN_URL: `http://127.0.0.1:${ports.admin}`,
-      SLUICE_CATALOGUE_LISTEN: `127.0.0.1:${ports.catalogue}`,
-      SLUICE_CATALOGUE_APP_DIR: path.join(projectFolder(), 'flask-sample', 'frontend'),
-    },
+    env: { ...sluiceSettings(ports, urlsOf(stores)), ...catalogueSettings(ports) },
     isReady: () => answers(`${url}/readyz`),
   })
 }

@@ -4,13 +4,15 @@ import path from 'node:path'
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import { obtain } from '../find.ts'
 import { endOfLog, platformFolder } from '../folders.ts'
+import { obtainPrometheus } from '../prometheus.ts'
 import { obtainPythonService, PYTHON_SERVICES } from '../python-service.ts'
 import { obtainSample } from '../sample.ts'
 import { NAMES } from '../service.ts'
+import { wantsPrometheus, wantsSamples } from './choices.ts'
 import { guide } from './guide.ts'
 import { takeLock } from './lock.ts'
 import { marked, supervisorOf } from './members.ts'
-import { storeKinds, wantsSamples } from './platform.ts'
+import { storeKinds } from './platform.ts'
 import { checkPorts, readPorts } from './ports.ts'
 import { privateFolder, readState, runs, type UpState } from './state.ts'
 import { endPlatform } from './stop.ts'
@@ -64,6 +66,11 @@ async function fetchMissing(print: Print, interrupted: AbortSignal): Promise<voi
       (error: unknown) => print(`${name} service: ${messageOf(error)}`),
     )
   }
+  interrupted.throwIfAborted()
+  if (wantsPrometheus())
+    await obtainPrometheus(line => print(`Prometheus: ${line}`)).catch((error: unknown) =>
+      print(`Prometheus: ${messageOf(error)}`),
+    )
   interrupted.throwIfAborted()
 }
 

@@ -7,10 +7,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../foundation/errors.ts'
+import { wantsPrometheus, wantsSamples } from './choices.ts'
 import type { Component } from './component.ts'
 import { removeEnvironment, writeEnvironment } from './env.ts'
 import { takeLock } from './lock.ts'
 import { startManager } from './manager.ts'
+import { startPrometheus } from './observe.ts'
 import {
   type StoreSearch,
   startGateway,
@@ -18,7 +20,6 @@ import {
   startSampleService,
   startStores,
   urlsOf,
-  wantsSamples,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
 import { type SampleSearch, startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
@@ -70,6 +71,8 @@ async function start(): Promise<void> {
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
   if (samples) await addSamples(await samples)
+  if (wantsPrometheus())
+    await startPrometheus(ports, say).then(add, (error: unknown) => tell([messageOf(error)]))
   ready = true
   writeEnvironment(publish())
   report({ kind: 'ready' })
@@ -83,8 +86,8 @@ async function addSamples({ components, degraded: missing }: SampleSearch): Prom
   const { stores } = search
   // At the same time: each takes as long as a Node.js takes to start.
   await Promise.all([
-    startCatalogue(ports, stores).then(add),
-    ...(stores.postgres ? [startManager(ports, stores).then(add)] : []),
+    // The manager serves the catalogue, too.
+    (stores.postgres ? startManager(ports, stores) : startCatalogue(ports, stores)).then(add),
     ...(stores.consul ? [startDiscovery(ports, stores.consul.url).then(add)] : []),
   ])
 }

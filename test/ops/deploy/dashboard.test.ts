@@ -8,6 +8,8 @@ import { createLogger } from '../../../foundation/log.ts'
 import { readSettings } from '../../../foundation/settings.ts'
 import { type Server as PluginServer, startServer } from '../../../plugin-server/main.ts'
 import { createDump } from '../../../plugin-server/runtime/info.ts'
+import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
+import { plugin as responseCache } from '../../../plugins/response-cache/plugin.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { rotate } from '../../../plugins/upstream-token/rotation.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -63,14 +65,19 @@ describe('a real Prometheus beside a plugin server under load', function () {
       // It takes what a collector would.
       SLUICE_OTLP_URL: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
     })
-    server = await startServer(settings, { plugins: [sluice], log: createLogger('silent') })
-    const dump = path.join(folder.path, 'sluice.json')
-    writeFileSync(dump, JSON.stringify(createDump([sluice], 'ProtoBuf:1', socket)))
+    server = await startServer(settings, { plugins: [sluice, responseCache], log: createLogger('silent') })
+    const dumpOf = (plugin: AnyPlugin) => {
+      const file = path.join(folder.path, `${plugin.name}.json`)
+      writeFileSync(file, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
+      return `cat ${file}`
+    }
     gateway = await startTestGateway({
-      KONG_PLUGINS: 'bundled,sluice',
-      KONG_PLUGINSERVER_NAMES: 'sluice',
+      KONG_PLUGINS: 'bundled,sluice,response-cache',
+      KONG_PLUGINSERVER_NAMES: 'sluice,cache',
       KONG_PLUGINSERVER_SLUICE_SOCKET: socket,
-      KONG_PLUGINSERVER_SLUICE_QUERY_CMD: `cat ${dump}`,
+      KONG_PLUGINSERVER_SLUICE_QUERY_CMD: dumpOf(sluice),
+      KONG_PLUGINSERVER_CACHE_SOCKET: socket,
+      KONG_PLUGINSERVER_CACHE_QUERY_CMD: dumpOf(responseCache),
     })
     await declare()
     prometheus = await startPrometheus(
@@ -96,6 +103,10 @@ describe('a real Prometheus beside a plugin server under load', function () {
     await gateway.admin('POST', '/plugins', { name: 'prometheus', config: { status_code_metrics: true } })
     await gateway.admin('POST', '/consumers', { username: 'eddie' })
     await gateway.admin('POST', '/consumers/eddie/key-auth', { key: KEY })
+    await gateway.admin('POST', '/services', { name: 'cached', url: `http://127.0.0.1:${port}/cached` })
+    await gateway.admin('POST', '/services/cached/routes', { name: 'cached', paths: ['/cached'] })
+    const cached = { name: 'response-cache', config: { default_ttl: 5 } }
+    await gateway.admin('POST', '/services/cached/plugins', cached)
     // So few that a busy machine goes over them, too.
     const limits = [{ name: 'second', requests: 4, per: 1 }]
     for (const name of ['well', 'fail']) {
@@ -119,7 +130,8 @@ describe('a real Prometheus beside a plugin server under load', function () {
   async function send(): Promise<void> {
     for (let n = 0; isLoading; n++) {
       const headers = { apikey: n % 5 === 0 ? 'wrong' : KEY }
-      const answer = await fetch(`${gateway.proxyUrl}/${n % 3 === 0 ? 'fail' : 'well'}`, { headers })
+      const name = n % 7 === 0 ? 'cached' : n % 3 === 0 ? 'fail' : 'well'
+      const answer = await fetch(`${gateway.proxyUrl}/${name}`, { headers })
       await answer.body?.cancel()
       await pause(5)
     }
@@ -134,6 +146,7 @@ describe('a real Prometheus beside a plugin server under load', function () {
     for (const expression of [
       'sum(rate(sluice_qos_refused_total[30s]))',
       'sum(rate(sluice_breaker_rejected_total[30s]))',
+      'sum(rate(sluice_cache_requests_total{outcome="memory-hit"}[30s]))',
       'sum(rate(sluice_audit_requests_total{outcome="denied"}[30s]))',
       'sum(rate(sluice_events_confirmed_total{sink="postgres"}[30s]))',
     ])

@@ -63,4 +63,15 @@ describe('deadlines', () => {
     advance(100)
     assert.equal(times, 3)
   })
+
+  it('end with what they belong to, and leave no timer that keeps the process alive', () => {
+    const { clock, timers, advance } = createTestTime()
+    const deadlines = new Deadlines(clock, timers)
+    const told: string[] = []
+    deadlines.start(60_000, { expired: () => told.push('cancelled') }).cancel()
+    deadlines.start(10, { expired: () => told.push('open') })
+    deadlines.close()
+    advance(100_000)
+    assert.deepEqual(told, [])
+  })
 })

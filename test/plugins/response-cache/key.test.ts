@@ -13,7 +13,8 @@ const RULES: KeyRules = { isShared: false, keyNames: ['apikey'], varyHeaders: []
 const request = (target: string, headers: Record<string, string> = {}, consumer?: string): KeyedRequest => {
   const line = parseRequestLine(`GET ${target} HTTP/1.1`)
   assert.ok(line)
-  return { line, headers: { host: 'shop', ...headers }, route: 'r', consumer, encoding: 'identity' }
+  const all = { host: 'shop', ...headers }
+  return { line, headers: all, scheme: 'http', route: 'r', consumer, encoding: 'identity' }
 }
 const key = (one: KeyedRequest, rules: Partial<KeyRules> = {}) => namesOf(one, { ...RULES, ...rules }).primary
 
@@ -25,12 +26,13 @@ describe('the key of a stored answer', () => {
     assert.notEqual(key(request('/a')), key(request('/a?x')))
   })
 
-  it('differs by host, route, encoding and the fields that an operator names', () => {
+  it('differs by scheme, host, route, encoding and the fields that an operator names', () => {
     const one = request('/a')
     assert.notEqual(key(one), key({ ...one, headers: { host: 'other' } }))
     assert.equal(key(one), key({ ...one, headers: { host: 'SHOP' } }))
     assert.notEqual(key(one), key({ ...one, route: 'other' }))
     assert.notEqual(key(one), key({ ...one, encoding: 'br' }))
+    assert.notEqual(key(one), key({ ...one, scheme: 'https' }))
     const german = { ...one, headers: { host: 'shop', 'accept-language': 'de' } }
     assert.equal(key(one), key(german))
     assert.notEqual(

@@ -23,7 +23,7 @@ const VICTIMS =
         'consul',
         'discovery',
         'redis',
-        'catalogue',
+        'manager',
       ]
 /** For the test that runs it, milliseconds. */
 export const LONG_MS = ROUNDS * 180_000

@@ -40,7 +40,7 @@ describe('the ports of `make up`', () => {
     after(() => holder.close())
 
     it('are named with who holds it and the variable for another', async () => {
-      const free = await freePorts(4)
+      const free = await freePorts(Object.keys(PORTS).length)
       const ports = Object.fromEntries(
         Object.keys(PORTS).map((name, index) => [
           name,

@@ -71,7 +71,6 @@ describe('make up', function () {
         .components.map(({ name }) => name)
         .sort(),
       [
-        'catalogue',
         'consul',
         'discovery',
         'gateway',
