@@ -208,7 +208,7 @@ function Sinks({ overview: { sinks, spool_bytes: spool } }: { overview: Overview
 /** The latest events of all kinds, as they come. */
 function Events() {
   const [events, setEvents] = useState<readonly LiveEvent[]>([])
-  useEffect(() => stream.watch(event => setEvents(before => [event, ...before].slice(0, MOST_EVENTS))), [])
+  useEffect(() => stream.watch(event => setEvents(before => withEvent(before, event))), [])
   return (
     <Panel title="Events as they happen">
       {events.length === 0 && <p class="muted">None since this page was opened.</p>}
@@ -227,6 +227,10 @@ function Events() {
     </Panel>
   )
 }
+
+/** The newest first: after a change of process some come that are older than those in sight. */
+const withEvent = (events: readonly LiveEvent[], event: LiveEvent): readonly LiveEvent[] =>
+  [event, ...events].toSorted((a, b) => Date.parse(b.time) - Date.parse(a.time)).slice(0, MOST_EVENTS)
 
 const TOLD = [
   'name',
