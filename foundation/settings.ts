@@ -222,6 +222,13 @@ export const SETTINGS = {
     secret: true,
     doc: 'keys that seal secrets at rest, a line each, `id:base64` of 32 bytes, the one in use first; `sluice manager key` makes one',
   },
+  managerToken: {
+    env: 'SLUICE_MANAGER_TOKEN',
+    kind: 'text',
+    default: undefined,
+    secret: true,
+    doc: 'token of an operator, for `sluice manager change`',
+  },
   managerPostgresUrl: {
     env: 'SLUICE_MANAGER_POSTGRES_URL',
     kind: 'url',
@@ -308,6 +315,7 @@ export interface Settings {
   readonly catalogueAppDir: string | undefined
   readonly managerPublicUrl: string | undefined
   readonly managerKey: string | undefined
+  readonly managerToken: string | undefined
   readonly managerPostgresUrl: string | undefined
   readonly managerSpoolDir: string
   readonly managerAllowUpstreams: string | undefined

@@ -13,6 +13,7 @@ import { newKeyLine } from '../../management/sealer.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
 import { readKey } from './fingerprint.ts'
+import { changeCommand } from './manager-change.ts'
 
 const DAY_MS = 86_400_000
 
@@ -141,6 +142,8 @@ token
         throw notFound(`an active token ${JSON.stringify(name)} of ${owner}`)
     }),
   )
+
+command.addCommand(changeCommand)
 
 const notFound = (what: string) => new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is not ${what}`)
 

@@ -154,15 +154,26 @@ export const readOverview = (signal?: AbortSignal): Promise<Overview> =>
 
 export interface Drift {
   readonly id: string
+  /** Path of its kind. */
   readonly kind: string
-  readonly label?: string
-  readonly found_at?: string
+  readonly name: string
+  readonly action: 'created' | 'updated' | 'deleted'
+  readonly detected_at: string
+  /** It is being taken over. */
+  readonly accepted_at: string | null
   readonly before?: Json | null
   readonly after?: Json | null
 }
 
-export const listDrift = async (): Promise<readonly Drift[]> =>
-  (await client.get<List<Drift>>('/v1/drift')).data
+export interface DriftPage {
+  /** `adopt`: what differs is taken over by itself; `report`: it waits here. */
+  readonly mode: string
+  readonly data: readonly Drift[]
+}
+
+export const listDrift = (): Promise<DriftPage> => client.get<DriftPage>('/v1/drift')
+
+export const acceptDrift = ({ kind, id }: Drift) => client.ask('POST', `/v1/drift/${kind}/${id}/accept`)
 
 export interface Operator {
   readonly name: string

@@ -65,11 +65,15 @@ export function Field(props: FieldProps) {
       </div>
       <div id={ids.help} class="help">
         {fault !== undefined && <p class="fault">{fault}</p>}
-        {description !== undefined && <p>{description}</p>}
+        {description !== undefined && <p>{withCode(description)}</p>}
       </div>
     </Outer>
   )
 }
+
+/** What stands between backticks, as code. */
+const withCode = (text: string): ComponentChildren =>
+  text.split('`').map((part, i) => (i % 2 === 1 ? <code key={part}>{part}</code> : part))
 
 const isNested = ({ type = '' }: FieldSchema): boolean => ['record', 'map', 'array', 'set'].includes(type)
 

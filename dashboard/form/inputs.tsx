@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { ChoiceNode, TextNode } from '../model/form.ts'
-import { MASK } from '../model/schema.ts'
+import { type FieldSchema, MASK } from '../model/schema.ts'
 import { type FieldProps, type Ids, unsetText } from './context.ts'
 
 export interface InputProps<N extends TextNode | ChoiceNode> extends FieldProps<N> {
@@ -71,23 +71,34 @@ export function JsonField(props: InputProps<TextNode>) {
   )
 }
 
+/** Private keys have lines; a key that Kong can make up has none. */
+const hasLines = (name: string, { auto }: FieldSchema) =>
+  /^(private_)?key(_alt)?$/.test(name) && auto !== true
+
 /** A secret that is stored is not here; only a new one can be given. */
 export function SecretField(props: InputProps<TextNode>) {
   const { name, node, onChange, form } = props
   const [isShown, setShown] = useState(false)
   const isStored = node.text === MASK
+  const common = {
+    ...attributes(props),
+    value: isStored ? '' : node.text,
+    placeholder: isStored ? 'stored, not shown; type to replace it' : unsetText(node, form),
+    spellcheck: false,
+    onInput: ({ currentTarget: { value } }: { currentTarget: { value: string } }) =>
+      onChange({ ...node, presence: 'set', text: value === '' && isStored ? MASK : value }),
+  }
   return (
     <>
-      <input
-        {...attributes(props)}
-        {...(isShown ? ({ type: 'text' } as const) : ({ type: 'password' } as const))}
-        autoComplete="new-password"
-        value={isStored ? '' : node.text}
-        placeholder={isStored ? 'stored, not shown; type to replace it' : unsetText(node, form)}
-        onInput={({ currentTarget: { value } }) =>
-          onChange({ ...node, presence: 'set', text: value === '' && isStored ? MASK : value })
-        }
-      />
+      {hasLines(name, node.schema) ? (
+        <textarea rows={4} class={isShown ? undefined : 'concealed'} autoComplete="off" {...common} />
+      ) : (
+        <input
+          {...common}
+          autoComplete="new-password"
+          {...(isShown ? ({ type: 'text' } as const) : ({ type: 'password' } as const))}
+        />
+      )}
       {!isStored && node.text !== '' && (
         <button
           type="button"

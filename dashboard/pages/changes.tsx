@@ -11,9 +11,12 @@ import { Table } from '../parts/table.tsx'
 const EVERY_MS = 3_000
 
 /** What was changed, by whom and why, the newest first. */
-export function ChangesPage() {
+export function ChangesPage({ query }: { readonly query: URLSearchParams }) {
+  const [kind, entity] = [query.get('kind') ?? '', query.get('entity') ?? '']
   const [state, setState] = useState('')
-  const { value, error, reload } = useResource(`changes ${state}`, () => listChanges({ state, size: '50' }))
+  const { value, error, reload } = useResource(`changes ${state} ${entity}`, () =>
+    listChanges({ state, kind, entity, size: '50' }),
+  )
   const [more, setMore] = useState<readonly ChangePage[]>([])
   const [trouble, setTrouble] = useState<Error>()
   useRepeated(() => more.length === 0 && reload(), EVERY_MS)

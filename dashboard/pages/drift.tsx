@@ -1,35 +1,61 @@
-import { type Drift, listDrift } from '../api/live.ts'
+import { useState } from 'preact/hooks'
+import { acceptDrift, type Drift, listDrift } from '../api/live.ts'
+import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { Steps } from '../parts/difference.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
-import { Empty, Trouble } from '../parts/notice.tsx'
-import { Page } from '../parts/page.tsx'
+import { Badge, Empty, Trouble } from '../parts/notice.tsx'
+import { Page, Panel } from '../parts/page.tsx'
 
 const EVERY_MS = 10_000
 
 /** What somebody has changed in Kong without the manager. */
 export function DriftPage() {
   const { value, error, reload } = useResource('drift', listDrift)
+  const [trouble, setTrouble] = useState<Error>()
   useRepeated(reload, EVERY_MS)
   useLive('gateway.', reload)
+  const accept = (drift: Drift) => void acceptDrift(drift).then(reload, setTrouble)
   return (
-    <Page
-      title="Drift"
-      lead="What was changed in Kong without the manager: by its Admin API, decK or another tool."
-    >
-      <Trouble error={error} onRetry={reload} />
-      {value?.length === 0 && <Empty>Nothing differs: Kong is as the manager knows it.</Empty>}
-      {value && value.length > 0 && <Steps steps={value.map(toStep)} />}
+    <Page title="Drift" lead={leadOf(value?.mode)}>
+      <Trouble error={error ?? trouble} onRetry={reload} />
+      {value?.data.length === 0 && <Empty>Nothing differs: Kong is as the manager knows it.</Empty>}
+      {value?.data.map(drift => (
+        <Panel
+          key={`${drift.kind}/${drift.id}`}
+          title={
+            <>
+              {drift.name} <span class="muted">found {formatTime(drift.detected_at)}</span>
+            </>
+          }
+          actions={<Actions drift={drift} onAccept={() => accept(drift)} />}
+        >
+          <Steps steps={[toStep(drift)]} />
+        </Panel>
+      ))}
     </Page>
   )
 }
 
-const toStep = ({ id, kind, label, found_at: foundAt, before = null, after = null }: Drift, i: number) => ({
-  seq: i,
-  id,
-  kind,
-  action: after === null ? 'delete' : before === null ? 'create' : 'update',
-  label: `${label ?? `${kind} ${id}`}${foundAt === undefined ? '' : `, found ${formatTime(foundAt)}`}`,
-  before,
-  after,
+function leadOf(mode = ''): string {
+  const lead = 'What was changed in Kong without the manager: by its Admin API, decK or another tool.'
+  return mode === 'adopt' ? `${lead} The manager takes it over by itself, and says so in an event.` : lead
+}
+
+function Actions({ drift, onAccept }: { readonly drift: Drift; readonly onAccept: () => void }) {
+  if (drift.accepted_at) return <Badge tone="plain">being taken over</Badge>
+  if (!may('editor')) return null
+  return (
+    <button type="button" onClick={onAccept}>
+      Take over
+    </button>
+  )
+}
+
+const ACTIONS = { created: 'create', updated: 'update', deleted: 'delete' } as const
+
+const toStep = ({ id, kind, name, action, before = null, after = null }: Drift) => ({
+  ...{ seq: 0, id, kind, before, after },
+  action: ACTIONS[action],
+  label: name,
 })

@@ -10,7 +10,7 @@ import { Empty, Trouble } from '../parts/notice.tsx'
 import { Page as Frame } from '../parts/page.tsx'
 
 const SIZE = '50'
-const TYPING_MS = 80
+const TYPING_MS = 25
 
 interface Listed {
   readonly page: Page

@@ -26,7 +26,8 @@ const PAGES: Readonly<Record<string, Draw>> = {
   drift: () => <DriftPage />,
   catalogue: () => <CataloguePage />,
   operators: () => <OperatorsPage />,
-  changes: ({ path: [, id] }) => (id === undefined ? <ChangesPage /> : <ChangePage id={id} />),
+  changes: ({ path: [, id], query }) =>
+    id === undefined ? <ChangesPage key={String(query)} query={query} /> : <ChangePage id={id} />,
 }
 
 export function PageAt({ place }: { place: Place }) {

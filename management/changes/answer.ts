@@ -12,6 +12,8 @@ export interface AnswerParts {
   readonly reads: EntityReads
   /** The kind of what is made by several operations. */
   readonly makes: KindName | undefined
+  /** The answer is the change, and not the entity of its one operation. */
+  readonly isAboutChange: boolean
 }
 
 /** Answers a request with what has become of its change, or where that can be seen. */
@@ -38,10 +40,10 @@ export async function answerChange(
 async function answerApplied(
   reply: FastifyReply,
   change: ChangeRow,
-  { store, reads, makes }: AnswerParts,
+  { store, reads, makes, isAboutChange }: AnswerParts,
 ): Promise<unknown> {
   const { kind, entityId } = change
-  if (!kind || !entityId) {
+  if (!kind || !entityId || isAboutChange) {
     const made = makes && (await store.shownSteps(change.id)).find(step => step.kind === makes)
     if (made) reply.status(201).header('location', `/v1/${KINDS[made.kind].path}/${made.id}`)
     return reply.send(await changeBody(change, store))

@@ -159,5 +159,8 @@ export async function submitChange(
     request: asked,
   })
   const ended = await changes.waitForEnd(change, preference.waitMs)
-  return answerChange(reply, ended, preference, { store: changes.store, reads, makes })
+  return answerChange(reply, ended, preference, {
+    ...{ store: changes.store, reads, makes },
+    isAboutChange: undoOf !== undefined,
+  })
 }

@@ -89,7 +89,8 @@ async function enter(
   const service = scope.serviceId ?? (await kong.router.getService())?.id
   // A route without a service has no upstream to protect.
   if (service === undefined) return
-  const { tier, subject } = caller
+  const { subject } = caller
+  const tier = await tierOf(kong, caller)
   const { shedding } = memory
   const lifeMs = tier.concurrency === undefined ? undefined : await lifeOf(kong, service, shedding)
   const admission = shedding.enter(service, config.overload, { tier, subject, ...(lifeMs && { lifeMs }) })
@@ -101,6 +102,13 @@ async function enter(
   undos.push(() => shedding.leave(service, slot, undefined))
   const mark: Mark = { slot, boot: shedding.boot, service }
   kong.log.setSerializeValue(MARK, { ...mark })
+}
+
+/** A part of an aggregate takes no slot: the client's own request holds one, and waits for it. */
+async function tierOf(kong: AccessKong, { tier }: Caller): Promise<Caller['tier']> {
+  if (tier.concurrency === undefined) return tier
+  const origin = await kong.loopbackOrigin()
+  return origin?.purpose === 'part' ? { ...tier, concurrency: undefined } : tier
 }
 
 /** How long this request may count against its subject. */

@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto'
 import {
   BoundedMap,
   type Closeable,
@@ -17,6 +16,7 @@ import { SpanExporter, type SpanOutcome } from './exporter.ts'
 import { RequestFigures } from './figures.ts'
 import { isChosen, isRemarkable, requestLine } from './line.ts'
 import { type Output, openOutput } from './output.ts'
+import { createRandomHex } from './random-hex.ts'
 import { type PluginTime, spansOf } from './spans.ts'
 import { isSampled, type RandomHex } from './trace-context.ts'
 import { type RequestSpan, TRACEPARENT, Tracing } from './tracing.ts'
@@ -78,6 +78,7 @@ interface Memory extends Closeable {
   readonly output: () => Output
   readonly countLine: (outcome: 'written' | 'left-out' | 'dropped') => void
   readonly exporter: SpanExporter | undefined
+  readonly randomHex: RandomHex
   /** When our plugins ran, by span. */
   readonly times: BoundedMap<PluginTime>
 }
@@ -107,7 +108,7 @@ export const plugin = definePlugin({
   instance: (config, { memory, host }): Instance => ({
     tracing:
       config.trace && memory.exporter
-        ? new Tracing({ randomHex, now: () => host.clock.monotonic() })
+        ? new Tracing({ randomHex: memory.randomHex, now: () => host.clock.monotonic() })
         : undefined,
   }),
   phases: {
@@ -122,9 +123,6 @@ export const plugin = definePlugin({
     },
   },
 })
-
-/** Ids of spans need no secrecy, but must not collide over processes. */
-const randomHex: RandomHex = bytes => randomFillSync(Buffer.allocUnsafe(bytes)).toString('hex')
 
 function createMemory(host: Host<Settings>): Memory {
   const lines = host.metrics.counter('sluice_request_log_lines_total', 'lines of the request log', [
@@ -155,6 +153,7 @@ function createMemory(host: Host<Settings>): Memory {
     },
     countLine,
     exporter,
+    randomHex: createRandomHex(),
     times: new BoundedMap(TIMES_KEPT),
     async close() {
       await Promise.all([output?.close(), exporter?.close()])
@@ -232,7 +231,8 @@ function report(log: Log, { config, memory, instance }: Context): void {
     memory.output().write(`${JSON.stringify(line)}\n`)
     memory.countLine('written')
   }
-  if (isTraced) memory.exporter?.add(spansOf({ log, span, line, plugins: timeOf(span, memory) }, randomHex))
+  if (isTraced)
+    memory.exporter?.add(spansOf({ log, span, line, plugins: timeOf(span, memory) }, memory.randomHex))
 }
 
 const timeOf = (span: RequestSpan, { times }: Memory): PluginTime | undefined => times.get(span.spanId)

@@ -83,6 +83,20 @@ describe('the dashboard, in a browser', function () {
   const request = (path: string, key?: string) =>
     fetch(`${world.gateway.proxyUrl}${path}`, { headers: { ...(key !== undefined && { apikey: key }) } })
 
+  it('is served under a policy without inline scripts and styles, its files for ever', async () => {
+    const page = await fetch(world.url)
+    const policy = page.headers.get('content-security-policy') ?? ''
+    assert.match(policy, /default-src 'none';.*script-src 'self';style-src 'self'/)
+    assert.doesNotMatch(policy, /unsafe|\*|http/)
+    assert.equal(page.headers.get('cache-control'), 'no-cache')
+    const [, script = ''] = /src="([^"]+)"/.exec(await page.text()) ?? []
+    const file = await fetch(`${world.url}${script}`)
+    assert.equal(file.status, 200)
+    assert.match(file.headers.get('content-type') ?? '', /javascript/)
+    assert.equal(file.headers.get('cache-control'), 'public, max-age=31536000, immutable')
+    assert.equal((await fetch(`${world.url}/assets/..%2f..%2f..%2fpackage.json`)).status, 404)
+  })
+
   it('lets in whom it knows, stays logged in over a reload, and logs out', async () => {
     const at = await visit(undefined)
     const { page } = at

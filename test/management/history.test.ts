@@ -3,6 +3,7 @@ import { TIMING } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
 import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { runSluice } from '../support/run-sluice.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -201,6 +202,28 @@ describe('the history of changes', function () {
     assert.equal(kong.state.get('services', service)?.port, 80)
     assert.equal((await call('PATCH', `/v1/services/${service}`, { retries: 1 })).status, 200)
     assert.equal((await call('POST', `/v1/changes/${id}/retry`)).status, 409)
+  })
+
+  it('is there on the command line', async () => {
+    const made = await call('POST', '/v1/services', { name: 'by-hand', host: 'h' })
+    const env = {
+      ...manager.env,
+      SLUICE_MANAGER_PUBLIC_URL: manager.url,
+      SLUICE_MANAGER_TOKEN: manager.tokens.editor,
+    }
+    const run = (...args: string[]) =>
+      runSluice(['manager', 'change', ...args], env as Record<string, string>)
+    const [list, shown, nothing] = await Promise.all([
+      run('list', '--state', 'applied'),
+      run('show', changeOf(made)),
+      run('show', 'nothing'),
+    ])
+    assert.match(list.stdout, new RegExp(`^${changeOf(made)} +applied .* service by-hand$`, 'm'), list.stderr)
+    assert.match(shown.stdout, /^done +create service by-hand .*\n(.*\n)*- +host +null → "h"$/m)
+    assert.match(nothing.stderr, /SLUICE_MANAGER_NOT_FOUND/)
+    const undone = await run('undo', changeOf(made), '--reason', 'not needed')
+    assert.match(undone.stdout, /^state +applied\n[\s\S]*^reason +not needed$/m, undone.stderr)
+    assert.equal((await call('GET', '/v1/services/by-hand')).status, 404)
   })
 
   it('leaves what is stuck as it is, with a reason', async () => {

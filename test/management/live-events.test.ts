@@ -200,7 +200,7 @@ describe("the manager's stream of events", function () {
     )
     const other = await startOther()
     try {
-      const longAgo = `${(Date.now() - 1_000)
+      const longAgo = `${(Date.now() - 600_000)
         .toString(16)
         .padStart(12, '0')
         .replace(/^(.{8})/, '$1-')}-8000-8000-000000000000`

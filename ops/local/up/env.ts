@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { platformFolder } from '../folders.ts'
 import { sluice } from './component.ts'
+import { tokenFile } from './manager.ts'
 import { declaredSettings, sluiceSettings } from './platform.ts'
 import { PORTS, type PortName } from './ports.ts'
 import { replaceFile, type UpState } from './state.ts'
@@ -18,6 +19,7 @@ export function environment({ ports, urls }: UpState): string {
     ...sluiceSettings(ports, urls),
     SLUICE_ADMIN_URL: `http://127.0.0.1:${ports.admin}`,
     ...declaredSettings(ports),
+    ...(existsSync(tokenFile()) && { SLUICE_MANAGER_TOKEN_FILE: tokenFile() }),
     ...Object.fromEntries(
       Object.entries(PORTS).map(([name, { env }]) => [env, String(ports[name as PortName])]),
     ),

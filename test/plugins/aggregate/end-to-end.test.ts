@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { plugin as aggregate } from '../../../plugins/aggregate/plugin.ts'
+import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { type EdgeGateway, startEdgeGateway } from '../../support/edge-gateway.ts'
 import { freePort } from '../../support/ports.ts'
 import { startUpstream, type TestUpstream } from '../../support/upstream.ts'
@@ -29,7 +30,7 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       })
       const proxyPort = await freePort()
       gateway = await startEdgeGateway({
-        plugins: [aggregate],
+        plugins: [aggregate, sluice],
         protocol,
         proxyPort,
         env: {
@@ -174,6 +175,20 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       assert.deepEqual([head.status, head.body], [200, {}])
       const post = await ask('/profile?q=1', { method: 'POST', body: '{}' })
       assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD'])
+    })
+
+    it('takes no slot of the subject that waits for its parts', async () => {
+      const limits = [{ name: 'hour', requests: 1_000, per: 3_600 }]
+      const qos = { default_tier: 'one', tiers: { one: { limits, concurrency: 1 } } }
+      await gateway.addService('narrow', `${service.url}/users/me`, [{ name: 'sluice', config: { qos } }])
+      await gateway.admin('POST', '/services/narrow/routes', { name: 'wide', paths: ['/wide'] })
+      const parts = [
+        { name: 'a', path: '/narrow' },
+        { name: 'b', path: '/narrow' },
+      ]
+      await gateway.admin('POST', '/routes/wide/plugins', { name: 'aggregate', config: { parts } })
+      const { status, body } = await ask('/wide')
+      assert.deepEqual([status, body.detail], [200, undefined])
     })
 
     it('does not go round in circles', async () => {

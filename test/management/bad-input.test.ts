@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { type CallOptions, type RunningManager, startTestManager } from '../support/manager.ts'
+import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
+
+const SECRET = 'needle-in-a-haystack'
+
+interface Case {
+  readonly what: string
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly options?: CallOptions
+  readonly status: number
+  readonly code: string
+  /** Pointers and codes of all faults, in any order. */
+  readonly faults?: readonly string[]
+}
+
+const post = (
+  path: string,
+  body: unknown,
+  rest: Pick<Case, 'what' | 'status' | 'code'> & Partial<Case>,
+): Case => ({
+  ...{ method: 'POST', path, body },
+  ...rest,
+})
+const INVALID = { status: 422, code: 'SLUICE_MANAGER_INVALID' }
+const MALFORMED = { status: 400, code: 'SLUICE_MANAGER_MALFORMED' }
+const CONFLICT = { status: 409, code: 'SLUICE_MANAGER_CONFLICT' }
+
+const CASES: readonly Case[] = [
+  post(
+    '/v1/services',
+    { name: 'a b', hostt: 'x', port: 'eighty', retries: -1, tags: 'x' },
+    {
+      ...{ what: 'several faults at once', ...INVALID },
+      faults: [
+        '/host required',
+        '/hostt unknown_field',
+        '/name invalid',
+        '/port type',
+        '/retries invalid',
+        '/tags type',
+      ],
+    },
+  ),
+  post(
+    '/v1/plugins',
+    { name: 'rate-limiting', config: { minute: 'x', hour: 1, policy: 'redis', nonsense: 1 } },
+    {
+      ...{ what: 'a contradictory configuration of a plugin', ...INVALID },
+      faults: [
+        ' invalid',
+        '/config/minute type',
+        '/config/nonsense unknown_field',
+        '/config/redis/host required',
+      ],
+    },
+  ),
+  post(
+    '/v1/plugins',
+    { name: 'rate-limiting', config: { minute: 10, second: 20 } },
+    {
+      ...{ what: 'limits that contradict each other', ...INVALID },
+      faults: ['/config invalid'],
+    },
+  ),
+  post(
+    '/v1/plugins',
+    { name: 'no-such', config: {} },
+    {
+      ...{ what: 'a plugin that this Kong does not have', ...INVALID },
+      faults: ['/name unknown_plugin'],
+    },
+  ),
+  post(
+    '/v1/routes',
+    { paths: ['/x'], service: { name: 'nowhere' } },
+    {
+      ...{ what: 'a reference to what is not there', ...CONFLICT },
+      faults: ['/service reference'],
+    },
+  ),
+  post(
+    '/v1/services',
+    { name: 'there', host: 'h' },
+    {
+      ...{ what: 'a name that somebody else has', ...CONFLICT },
+      faults: ['/name taken'],
+    },
+  ),
+  {
+    ...{ what: 'an entity that others refer to', method: 'DELETE', path: '/v1/services/there', ...CONFLICT },
+    faults: [' referenced'],
+  },
+  {
+    ...{
+      what: 'an entity that is not there',
+      method: 'PATCH',
+      path: '/v1/services/nowhere',
+      body: { port: 1 },
+    },
+    ...{ status: 404, code: 'SLUICE_MANAGER_NOT_FOUND', faults: [' not_found'] },
+  },
+  post('/v1/services', '{"name":', { what: 'JSON that is cut off', ...MALFORMED }),
+  post('/v1/services', [1], { what: 'JSON that is no object', ...MALFORMED, faults: [' type'] }),
+  post(
+    '/v1/services',
+    { name: 'x'.repeat(1_100_000) },
+    {
+      ...{ what: 'a body that is too large', status: 413, code: 'SLUICE_MANAGER_TOO_LARGE' },
+    },
+  ),
+  post('/v1/services', 'name=x', {
+    what: 'a content type that is not taken',
+    options: { headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    ...{ status: 415, code: 'SLUICE_MANAGER_MEDIA_TYPE' },
+  }),
+  {
+    ...{ what: 'a stale If-Match', method: 'PATCH', path: '/v1/services/there', body: { port: 9 } },
+    options: { headers: { 'if-match': '"stale"' } },
+    ...{ status: 412, code: 'SLUICE_MANAGER_PRECONDITION', faults: [' if_match'] },
+  },
+  post(
+    '/v1/services',
+    { name: 'other', host: 'h' },
+    {
+      what: 'an Idempotency-Key that was used for another body',
+      options: { headers: { 'idempotency-key': 'used' } },
+      ...{ ...INVALID, faults: [' idempotency_key'] },
+    },
+  ),
+  post(
+    '/v1/services',
+    { name: 'other', host: 'h' },
+    {
+      what: 'an Idempotency-Key that is none',
+      options: { headers: { 'idempotency-key': 'with space' } },
+      ...MALFORMED,
+    },
+  ),
+  {
+    ...{ what: 'a cursor that was made up', method: 'GET', path: '/v1/services?cursor=x', ...MALFORMED },
+    faults: ['?cursor cursor'],
+  },
+  {
+    ...{
+      what: 'a token that nobody has',
+      method: 'GET',
+      path: '/v1/services',
+      options: { token: 'sluice_x' },
+    },
+    ...{ status: 401, code: 'SLUICE_MANAGER_UNAUTHENTICATED' },
+  },
+  {
+    ...{ what: 'a method that is not taken', method: 'PUT', path: '/v1/services', body: {} },
+    ...{ status: 405, code: 'SLUICE_MANAGER_METHOD' },
+  },
+  post(
+    '/v1/changes',
+    {
+      operations: [
+        { action: 'make', kind: 'things' },
+        { action: 'update', kind: 'routes' },
+      ],
+      x: 1,
+    },
+    {
+      ...{ what: 'operations that are none', ...MALFORMED },
+      faults: ['/operations/0/action invalid', '/operations/0/kind invalid', '/x unknown_field'],
+    },
+  ),
+  post(
+    '/v1/changes',
+    { operations: [{ action: 'create', kind: 'services', key: 'x', body: {} }] },
+    {
+      ...{ what: 'a creation with a key', ...INVALID },
+      faults: ['/operations/0/key invalid'],
+    },
+  ),
+  post(
+    '/v1/changes',
+    {
+      operations: [
+        { action: 'update', kind: 'services', key: 'there', body: { port: 1 } },
+        { action: 'update', kind: 'services', key: 'there', body: { port: 2 } },
+      ],
+    },
+    { ...{ what: 'an entity that is named twice', ...INVALID }, faults: ['/operations/1/body twice'] },
+  ),
+  post(
+    '/v1/key-auths',
+    { consumer: { username: 'nobody' }, key: SECRET, tags: 1 },
+    {
+      ...{ what: 'a credential with faults, whose secret is told to nobody', ...INVALID },
+      faults: ['/consumer reference', '/tags type'],
+    },
+  ),
+  post('/v1/changes', `_format_version: "3.0"\nservices:\n- name: x\n  hostt: y\n`, {
+    what: 'a file with mistakes',
+    options: { headers: { 'content-type': 'application/yaml' } },
+    ...INVALID,
+  }),
+]
+
+describe('what is wrong with a request', function () {
+  this.timeout(60_000)
+  let kong: RunningAdmin
+  let manager: RunningManager
+  let untouched: string
+  before(async function () {
+    this.timeout(START_MS)
+    kong = await startAdminServer()
+    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
+    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+    const headers = { 'idempotency-key': 'used' }
+    await manager.call('POST', '/v1/services', { name: 'there', host: 'h' }, { headers })
+    await manager.call('POST', '/v1/routes', { paths: ['/there'], service: { name: 'there' } })
+    untouched = snapshot()
+  })
+  after(async () => {
+    await manager?.close()
+    await kong?.close()
+  })
+  const snapshot = () =>
+    JSON.stringify([kong.state.list('services'), kong.state.list('routes'), kong.state.list('plugins')])
+
+  for (const { what, method, path, body, options, status, code, faults } of CASES)
+    it(`is told: ${what}`, async () => {
+      const answer = await manager.call(method, path, body, options)
+      assert.equal(answer.status, status, answer.text)
+      assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+      assert.equal(answer.body.code, code)
+      assert.ok(answer.body.detail.length > 0 && answer.body.remedy.length > 0, answer.text)
+      const found = (answer.body.errors ?? []) as { pointer: string; code: string; detail: string }[]
+      if (faults)
+        assert.deepEqual(
+          found.map(one => `${one.pointer} ${one.code}`).sort(),
+          [...faults].sort(),
+          answer.text,
+        )
+      for (const one of found) assert.ok(one.detail.length > 0)
+      assert.equal(answer.text.includes(SECRET), false)
+      assert.equal(snapshot(), untouched, 'nothing was done')
+    })
+})
