@@ -43,6 +43,12 @@ const NOT_FROM_CACHE = [
   'transfer-encoding',
 ]
 
+const CONDITIONS = ['if-match', 'if-unmodified-since', 'if-none-match', 'if-modified-since']
+
+/** Whether a change depends on the version that the service has. */
+export const isConditional = (headers: HeaderMap): boolean =>
+  CONDITIONS.some(name => headers[name] !== undefined)
+
 export function intentOf(method: string, headers: HeaderMap): Intent {
   const accept = joined(headers.accept)
   if (accept !== undefined && /\btext\/event-stream\b/i.test(accept)) return 'pass'

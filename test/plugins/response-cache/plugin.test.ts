@@ -144,6 +144,29 @@ describe('response-cache in the local gateway', function () {
     assert.match(status(await kong.request('/words?page=2')), /miss/)
   })
 
+  for (const [name, value] of [
+    ['if-match', '"v1"'],
+    ['if-unmodified-since', 'Sun, 01 Mar 2020 12:00:00 GMT'],
+    ['if-none-match', '"v2"'],
+  ] as const)
+    it(`brings the answer to a change with ${name} to the client, and invalidates its path`, async () => {
+      await start({})
+      await kong.request('/words/1')
+      // Measured against the new version, as nginx would, the condition does not hold any more.
+      answer = () => ({
+        headers: { etag: '"v2"', 'last-modified': 'Mon, 02 Mar 2020 12:00:00 GMT' },
+        body: 'changed',
+      })
+      const changed = await kong.request('/words/1', {
+        method: 'PATCH',
+        headers: { [name]: value },
+        body: 'x',
+      })
+      assert.deepEqual([changed.status, changed.body], [200, 'changed'])
+      answer = (_, count) => cacheable(`answer ${count}`)
+      assert.match(status(await kong.request('/words/1')), /miss/)
+    })
+
   it('keeps what is stored where an operator says so', async () => {
     await start({ invalidate: false })
     await kong.request('/words')
