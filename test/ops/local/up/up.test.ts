@@ -389,6 +389,7 @@ describe('make up without its stores', function () {
       assert.match(guide, /Redis at SLUICE_REDIS_URL: .*\n +so limits and breakers are kept in memory/)
       assert.match(guide, /PostgreSQL at SLUICE_POSTGRES_URL: .*\n +so events stay in the spool for it/)
       assert.match(guide, /RabbitMQ at SLUICE_AMQP_URL: .*\n +so events stay in the spool for it/)
+      assert.match(guide, /users and products are not started: they keep their data in PostgreSQL/)
       const url = `http://127.0.0.1:${env.SLUICE_UP_PROXY_PORT}/dictionary/good`
       assert.equal((await fetch(url, { headers: { apikey: 'jason' } })).status, 200)
       assert.match(await make('ps'), /missing: Redis/)
