@@ -12,7 +12,6 @@ import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
-import { describeAnswers } from './http/answers.ts'
 import { validatorCompiler } from './http/compiler.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
@@ -29,6 +28,7 @@ import { operatorsRoutes } from './operators/operators-routes.ts'
 import { operatorRoutes } from './operators/routes.ts'
 import { sessionRoutes } from './operators/session-routes.ts'
 import { tokenRoutes } from './operators/token-routes.ts'
+import { serveReference } from './reference.ts'
 import { serveDashboard } from './static.ts'
 
 /** The subjects of the API, a line each. */
@@ -95,8 +95,6 @@ export async function createServer(parts: Parts): Promise<App> {
   guardRoutes(app, authenticateBy(parts.access), parts.access.trail.refused)
   await serveDashboard(app)
   for (const module of MODULES) await module(app, parts)
-  app.get('/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
-    describeAnswers(app.swagger() as Parameters<typeof describeAnswers>[0], ENTITY_PATHS),
-  )
+  serveReference(app, ENTITY_PATHS)
   return app
 }

@@ -94,7 +94,8 @@ describe('the dashboard, in a browser', function () {
     assert.equal(file.status, 200)
     assert.match(file.headers.get('content-type') ?? '', /javascript/)
     assert.equal(file.headers.get('cache-control'), 'public, max-age=31536000, immutable')
-    assert.equal((await fetch(`${world.url}/assets/..%2f..%2f..%2fpackage.json`)).status, 404)
+    const outside = await fetch(`${world.url}/assets/..%2f..%2f..%2fpackage.json`)
+    assert.ok(outside.status === 400 || outside.status === 404, String(outside.status))
   })
 
   it('lets in whom it knows, stays logged in over a reload, and logs out', async () => {
@@ -321,20 +322,18 @@ describe('the dashboard, in a browser', function () {
     await at.go('')
     const live = at.page.getByRole('status').filter({ hasText: /^Live$/ })
     await live.waitFor()
-    await request('/dash-orders', 'before')
-    await at.page
-      .getByRole('row', { name: /key-auth\.denied/ })
-      .first()
-      .waitFor()
-    const before = await at.page.getByRole('row', { name: /key-auth\.denied/ }).count()
+    const rowOf = (name: string) => at.page.getByRole('row').filter({ hasText: `/dash-orders/${name}` })
+    await request('/dash-orders/before', 'wrong')
+    await rowOf('before').waitFor()
     await world.restartManager(async () => {
       await at.page.getByText('Connection lost').waitFor()
-      await request('/dash-orders', 'meanwhile')
+      await request('/dash-orders/meanwhile', 'wrong')
     })
     await live.waitFor()
-    await until('the event is shown', async () => {
-      return (await at.page.getByRole('row', { name: /key-auth\.denied/ }).count()) === before + 1
-    })
+    await rowOf('meanwhile').waitFor()
+    await request('/dash-orders/after', 'wrong')
+    await rowOf('after').waitFor()
+    for (const name of ['before', 'meanwhile', 'after']) assert.equal(await rowOf(name).count(), 1, name)
   })
 
   it('can be used with the keyboard alone', async () => {

@@ -91,6 +91,16 @@ describe("the manager's server", function () {
     assert.ok(body.paths['/v1/me'])
   })
 
+  it('shows the reference as a page without a script or an outside host', async () => {
+    const page = await manager.call('GET', '/docs', undefined, { token: '' })
+    assert.deepEqual([page.status, page.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
+    for (const text of ['/v1/apis', 'Publish an API', '/v1/services/{key}'])
+      assert.ok(page.text.includes(text), text)
+    assert.doesNotMatch(page.text, /<script|(src|href)="https?:/)
+    const style = await manager.call('GET', '/docs/style.css', undefined, { token: '' })
+    assert.equal(style.headers.get('content-type'), 'text/css')
+  })
+
   it('sends headers that keep a browser from foreign content', async () => {
     const { headers } = await manager.call('GET', '/healthz')
     assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/)

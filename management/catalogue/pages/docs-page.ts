@@ -11,14 +11,28 @@ interface Shown {
   readonly operation: Node
 }
 
-export function docsPage(document: Node): string {
+/** Whose documentation it is, and where else to go. */
+export interface DocsFrame {
+  readonly title: string
+  readonly home: { readonly path: string; readonly text: string }
+  /** Where the document itself is. */
+  readonly documentPath: string
+}
+
+const GATEWAY: DocsFrame = {
+  title: 'Documentation of this gateway',
+  home: { path: '/', text: 'all APIs' },
+  documentPath: '/docs/openapi.json',
+}
+
+export function docsPage(document: Node, { title, home, documentPath }: DocsFrame = GATEWAY): string {
   const operations = operationsOf(document)
   const tags = nodesOf(document.tags)
   const of = (tag: Node) => operations.filter(({ operation }) => textsOf(operation.tags)[0] === tag.name)
   return page(
-    'Documentation of this gateway',
+    title,
     html`<header><h1>Documentation</h1>
-<p class="hint"><a href="/">all APIs</a> · <a href="/docs/openapi.json">openapi.json</a></p>
+<p class="hint"><a href="${home.path}">${home.text}</a> · <a href="${documentPath}">openapi.json</a></p>
 <nav aria-label="APIs"><ul>${tags.map(({ name }) => html`<li><a href="#${anchorOf(String(name))}">${String(name)}</a></li>`)}</ul></nav></header>
 <main>
 ${tags.length === 0 && html`<p>No service has a document yet: give it the tag <code>openapi:%2Fopenapi.json</code>.</p>`}
