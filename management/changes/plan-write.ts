@@ -152,7 +152,10 @@ async function complete(
   const known = [...schema.fieldsFor(data).keys()]
   for (const mistake of completed.mistakes) state.faults.push(faultOf(mistake, pointer, known))
   if (completed.mistakes.length > 0) return undefined
-  const body = { ...completed.fields, ...completed.sent }
+  const { fields, sent } = completed
+  // Records are merged in `fields`; a password stands there as Kong stores it.
+  const plain = Object.fromEntries(kind.secrets.flatMap(name => (name in sent ? [[name, sent[name]]] : [])))
+  const body = { ...sent, ...fields, ...plain }
   const found = (await state.parts.validate?.(kind.name, body, pointer)) ?? []
   state.faults.push(...found)
   return found.length > 0 ? undefined : completed

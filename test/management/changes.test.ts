@@ -57,6 +57,15 @@ describe('a change of one entity', function () {
     assert.equal((await call('GET', `/v1/services/${id}`)).status, 404)
   })
 
+  it("merges a part of a plugin's configuration with the rest, as Kong does", async () => {
+    const made = await call('POST', '/v1/plugins', { name: 'rate-limiting', config: { minute: 5 } })
+    assert.equal(made.status, 201, made.text)
+    const changed = await call('PATCH', `/v1/plugins/${made.body.id}`, { config: { policy: 'local' } })
+    assert.equal(changed.status, 200, changed.text)
+    assert.deepEqual([changed.body.config.minute, changed.body.config.policy], [5, 'local'])
+    assert.equal((await call('DELETE', `/v1/plugins/${made.body.id}`)).status, 204)
+  })
+
   it('tells all faults at once, each with its place', async () => {
     const answer = await call('POST', '/v1/services', {
       name: 'a b',
