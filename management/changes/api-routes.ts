@@ -80,7 +80,7 @@ export const apiRoutes: Module = (app, parts) => {
       const operations = apiOperations(api, { hasPlugin: name => schemas.hasPlugin(name), newId: randomUUID })
       const asked = { operations, acceptsIrreversible: false, role: operatorOf(request).role }
       try {
-        return await submitChange(parts, request, reply, asked, { sameAs: api, makes: 'services' })
+        return await submitChange(parts, { request, reply }, asked, { sameAs: api, makes: 'services' })
       } catch (error) {
         throw error instanceof Problem ? withOwnPointers(error) : error
       }

@@ -34,6 +34,11 @@ export const leaseLost = (): SluiceError =>
 const MONTHS_AHEAD = 2
 
 /** Changes and their steps in PostgreSQL. What only the holder of the lease may write takes its epoch. */
+/** Where a step stands, and what Kong then shows of its entity; undefined where Kong has not answered. */
+export interface SeenRecord extends StepRecord {
+  readonly seen: Mirrored | 'gone' | undefined
+}
+
 export class ChangeStore {
   readonly #database: Database
   readonly #sealer: Sealer
@@ -271,8 +276,7 @@ export class ChangeStore {
     epoch: number,
     { id, createdAt }: Pick<ChangeRow, 'id' | 'createdAt'>,
     { seq, change }: Step,
-    { state, isUncertain, reason }: StepRecord,
-    seen: Mirrored | 'gone' | undefined,
+    { state, isUncertain, reason, seen }: SeenRecord,
   ): Promise<void> {
     const values: unknown[] = [epoch, createdAt, id, seq, state, isUncertain, reason ?? null]
     const mirror =

@@ -28,7 +28,7 @@ export function createJournal({ store, epoch, change, mirroring, mask, now }: Jo
   return {
     record: (step, record) => {
       const reason = record.reason === undefined ? {} : { reason: mask.text(record.reason) }
-      return store.recordStep(epoch, change, step, { ...record, ...reason }, seen(step, record))
+      return store.recordStep(epoch, change, step, { ...record, ...reason, seen: seen(step, record) })
     },
   }
 }

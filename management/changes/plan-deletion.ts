@@ -14,7 +14,7 @@ export async function planDeletion(state: PlanState, entity: Current, pointer: s
       const text = `a ${noun} that goes along could not be put back by an earlier change: retry or resolve that one first`
       state.fault('conflict', pointer, 'stuck', text)
     }
-    state.add(deletionOf({ kind, ...rest }, state.label(KINDS[kind], { ...rest.fields, id: rest.id })))
+    state.add(deletionOf({ kind, ...rest }, await state.label(KINDS[kind], { ...rest.fields, id: rest.id })))
   }
 }
 
@@ -29,7 +29,7 @@ async function doom(
     const rows = (await state.parts.source.referring(kind, field, entity.id)).filter(row =>
       stays(state, kind, field, row),
     )
-    if (onDelete !== 'cascade') refuse(state, entity, KINDS[kind].noun, rows, pointer)
+    if (onDelete !== 'cascade') refuse({ state, pointer }, entity, KINDS[kind].noun, rows)
     else
       for (const row of rows)
         if (!doomed.has(`${kind}:${String(row.id)}`))
@@ -38,7 +38,7 @@ async function doom(
   if (entity.kind !== 'ca_certificates') return
   const trusting = await state.parts.source.trusting(entity.id)
   const rows = trusting.filter(({ id }) => state.after('services', id) === undefined)
-  refuse(state, entity, 'service', rows, pointer)
+  refuse({ state, pointer }, entity, 'service', rows)
 }
 
 const referencesTo = (parent: KindName) =>
@@ -55,11 +55,10 @@ function stays(state: PlanState, kind: KindName, field: string, row: Row): boole
 }
 
 function refuse(
-  state: PlanState,
+  { state, pointer }: { readonly state: PlanState; readonly pointer: string },
   { kind }: Current,
   noun: string,
   rows: readonly Row[],
-  pointer: string,
 ): void {
   const [first] = rows
   if (!first) return

@@ -55,16 +55,14 @@ export interface Claim {
 }
 
 /** Whether nobody else has the unique values of an entity. Secrets are compared by Kong alone. */
-export async function claimUniques(
-  state: PlanState,
-  { kind, id, fields, current, pointer }: Claim,
-): Promise<boolean> {
+export async function claimUniques(state: PlanState, claim: Claim): Promise<boolean> {
+  const { kind, fields, current, pointer } = claim
   let isFree = true
   for (const names of uniqueFields(kind)) {
     const key = identityKey(kind.name, names, fields)
     if (key === undefined || names.some(name => kind.secrets.includes(name))) continue
     if (current && key === identityKey(kind.name, names, current.fields)) continue
-    if (state.given.has(key) || (await isTaken(state, kind, id, names, fields))) {
+    if (state.given.has(key) || (await isTaken(state, claim, names))) {
       const text = `${names.join(' and ')}: another ${kind.noun} has this value already`
       isFree = state.fault('conflict', pointerTo(pointer, names.slice(0, 1)), 'taken', text)
     }
@@ -73,7 +71,7 @@ export async function claimUniques(
   return isFree
 }
 
-async function isTaken(state: PlanState, kind: Kind, id: string, names: readonly string[], fields: Row) {
+async function isTaken(state: PlanState, { kind, id, fields }: Claim, names: readonly string[]) {
   const wanted = Object.fromEntries(names.map(name => [name, fields[name] ?? null]))
   const other = await state.parts.source.findBy(kind.name, wanted)
   if (!other || other.id === id) return false

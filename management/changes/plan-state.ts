@@ -66,7 +66,12 @@ export class PlanState {
     return this.parts.mirroring.current(kind, row, this.parts.now())
   }
 
-  label(kind: Kind, row: Row): string {
+  /** What a person knows an entity by, with the names of those to which it belongs. */
+  async label(kind: Kind, row: Row): Promise<string> {
+    for (const { field, to } of kind.references) {
+      const id = idIn(row[field])
+      if (typeof id === 'string' && !this.#names.has(`${to}:${id}`)) await this.find(to as KindName, id)
+    }
     return labelOf(kind, row, (field, id) => {
       const to = kind.references.find(reference => reference.field === field)?.to
       return this.#names.get(`${to}:${id}`)

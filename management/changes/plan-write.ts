@@ -38,7 +38,7 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
     )
   const id = await chooseId(state, kind.name, { givenId, key, pointer })
   if (id === undefined) return undefined
-  const data = await withReferences(state, kind, named(state, kind, key, body, pointer), pointer)
+  const data = await withReferences(state, kind, named(state, write, body), pointer)
   const completed = await complete(state, write, data, () =>
     completeWhole(kind, schema, { given: data, id }, undefined),
   )
@@ -46,7 +46,7 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
   const { fields, sent } = completed
   if (!(await claimUniques(state, { kind, id, fields, current: undefined, pointer }))) return undefined
   state.add({
-    ...{ action: 'create', kind: kind.name, id, label: state.label(kind, { ...fields, id }) },
+    ...{ action: 'create', kind: kind.name, id, label: await state.label(kind, { ...fields, id }) },
     before: undefined,
     after: fields,
     fields: [...comparedFields(kind, schema, fields).keys()].filter(name => sent[name] !== undefined),
@@ -64,9 +64,9 @@ export async function planUpdate(
 ): Promise<Target | undefined> {
   const { kind, schema, operation } = write
   const { pointer } = operation
-  const body = fixedTaken(state, kind, unmask(operation.body, current.row, MASK), current, pointer)
+  const body = fixedTaken(state, write, unmask(operation.body, current.row, MASK), current)
   const isWhole = operation.action === 'replace'
-  const given = isWhole ? named(state, kind, operation.key, body, pointer) : body
+  const given = isWhole ? named(state, write, body) : body
   const data = await withReferences(state, kind, given, pointer)
   const completed = await complete(state, write, data, () =>
     isWhole
@@ -79,7 +79,10 @@ export async function planUpdate(
   for (const name of kind.fixed.filter(field => changed.includes(field)))
     state.fault('content', pointerTo(pointer, [name]), 'fixed', `${name}: ${FIXED}`)
   if (!(await claimUniques(state, { kind, id: current.id, fields, current, pointer }))) return undefined
-  if (changed.length > 0) state.add(updateOf(state, kind, completed, current, changed))
+  if (changed.length > 0) {
+    const label = await state.label(kind, { ...fields, id: current.id })
+    state.add(updateOf(kind, completed, current, { changed, label }))
+  }
   state.note(kind, { ...current.row, ...fields })
   return { kind: kind.name, id: current.id }
 }
@@ -87,7 +90,12 @@ export async function planUpdate(
 const FIXED = 'cannot be changed; delete the entity and make another one'
 
 /** The body without what is fixed for good beyond the schema; another value is a fault. */
-function fixedTaken(state: PlanState, kind: Kind, body: Row, { id, row }: Current, pointer: string): Row {
+function fixedTaken(
+  state: PlanState,
+  { kind, operation: { pointer } }: Write,
+  body: Row,
+  { id, row }: Current,
+): Row {
   const { id: givenId, ...rest } = body
   if (givenId !== undefined && givenId !== id)
     state.fault('content', pointerTo(pointer, ['id']), 'fixed', `id: ${FIXED}`)
@@ -123,10 +131,8 @@ async function chooseId(
 /** A name in the path is that of the entity. */
 function named(
   state: PlanState,
-  { endpointKey }: Kind,
-  key: string | undefined,
+  { kind: { endpointKey }, operation: { key, pointer } }: Write,
   body: Row,
-  pointer: string,
 ): Row {
   if (key === undefined || isUuid(key) || endpointKey === undefined) return body
   const given = body[endpointKey]
@@ -201,11 +207,10 @@ function changedFields(
 }
 
 function updateOf(
-  state: PlanState,
   kind: Kind,
   { fields, sent }: Completed,
   current: Current,
-  changed: readonly string[],
+  { changed, label }: { readonly changed: readonly string[]; readonly label: string },
 ): Change {
   const others = kind.together?.some(name => changed.includes(name)) ? kind.together : []
   // A password travels as it is, and is compared by its hash.
@@ -215,7 +220,7 @@ function updateOf(
   ])
   return {
     ...{ action: 'update', kind: kind.name, id: current.id },
-    label: state.label(kind, { ...fields, id: current.id }),
+    label,
     before: current.fields,
     after: fields,
     fields: changed,

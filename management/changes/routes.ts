@@ -154,7 +154,7 @@ async function undoChange(request: FastifyRequest, reply: FastifyReply, parts: P
     acceptsIrreversible: irreversible === 'accept',
     role: operatorOf(request).role,
   }
-  return submitChange(parts, request, reply, asked, { undoOf: change.id })
+  return submitChange(parts, { request, reply }, asked, { undoOf: change.id })
 }
 
 async function retryChange(request: FastifyRequest, reply: FastifyReply, parts: Parts): Promise<unknown> {

@@ -73,7 +73,7 @@ export const submitRoutes: Module = (app, parts) => {
       schema: { ...schema, body: ChangeBody, querystring: FileQuery },
       validatorCompiler: fileOrJson,
     },
-    (request, reply) => submitChange(parts, request, reply, changeRequest(request)),
+    (request, reply) => submitChange(parts, { request, reply }, changeRequest(request)),
   )
 }
 
@@ -137,11 +137,15 @@ export interface SubmitOptions {
   readonly makes?: KindName
 }
 
+interface Exchanged {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
 /** Plans a change, or submits it and waits for it. */
 export async function submitChange(
   { changes, reads }: Parts,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  { request, reply }: Exchanged,
   asked: ChangeRequest,
   { undoOf, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
 ): Promise<unknown> {

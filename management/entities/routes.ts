@@ -107,11 +107,15 @@ class KindRoutes {
 
   #change(action: Operation['action'], request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { irreversible } = request.query as { irreversible?: string }
-    return submitChange(this.#parts, request, reply, {
-      operations: [this.#operation(action, request)],
-      acceptsIrreversible: irreversible === 'accept',
-      role: operatorOf(request).role,
-    })
+    return submitChange(
+      this.#parts,
+      { request, reply },
+      {
+        operations: [this.#operation(action, request)],
+        acceptsIrreversible: irreversible === 'accept',
+        role: operatorOf(request).role,
+      },
+    )
   }
 
   #operation(action: Operation['action'], request: FastifyRequest): Operation {

@@ -23,6 +23,7 @@ const SECRETS: Readonly<Record<string, string>> = {
   SLUICE_ADMIN_URL: `http://user:${planted('admin')}@127.0.0.1:1`,
   SLUICE_MANAGER_KEY: planted('manager-key'),
   SLUICE_MANAGER_POSTGRES_URL: `postgres://user:${planted('manager-postgres')}@127.0.0.1:1/x`,
+  SLUICE_MANAGER_TOKEN: planted('manager-token'),
   SLUICE_LOOPBACK_SECRET: planted('loopback'),
   SLUICE_OTHER_TOKEN: planted('token-of-another-plugin'),
 }
