@@ -145,6 +145,7 @@ function createKong(asked: Asked) {
       getService: give('getService', asked.serviceId && { id: asked.serviceId }),
       getRoute: give('getRoute', asked.routeId && { id: asked.routeId }),
     },
+    loopbackOrigin: give('loopbackOrigin', undefined),
     log: { setSerializeValue: () => write('setSerializeValue') },
     response: {
       setHeaders(values: Record<string, string | number>) {
