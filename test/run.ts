@@ -1,5 +1,5 @@
 /**
- * `node dist/test/run.js [FILE...]`: every test, or those in the files, in two processes of mocha at once, one for each core that a small machine has.
+ * `node dist/test/run.js [FILE...]`: every test, or those in the files, in three processes of mocha at once.
  * `--unit`: only those that start no other program. The last line is `N passed, N failed` for all.
  */
 import { spawn } from 'node:child_process'
@@ -12,28 +12,51 @@ import { type Counts, divide, isUnitTest, summary, total } from './support/suite
 
 /** How long the longest take, in about the seconds of a quiet machine: it only decides which process runs them. */
 const LONGEST: Readonly<Record<string, number>> = {
-  'dashboard/browser': 50,
-  'ops/local/up/up': 43,
-  'contract/proxy-answers': 19,
-  'events/gateway': 19,
-  'ops/local/up/refusal': 17,
-  'ops/local/find': 13,
-  'cli/state': 12,
-  'events/crash': 9,
-  'plugin-server/kong-js/denials': 9,
+  'dashboard/browser': 66,
+  'ops/local/up/up': 64,
+  'events/gateway': 44,
+  'catalogue/through-gateway': 40,
+  'ops/local/up/refusal': 35,
+  'cli/state': 32,
+  'events/crash': 27,
+  'contract/proxy-answers': 27,
+  'ops/local/find': 24,
+  'flask-sample/frontend': 20,
+  'events/pipeline': 19,
+  'cli/limits': 18,
+  'plugin-server/kong-js/denials': 15,
+  'management/kill-loops': 15,
+  'flask-sample/openapi': 14,
+  'cli/events': 13,
+  'management/sessions': 11,
+  'flask-sample/outbox': 11,
+  'management/drift': 11,
+  'management/live-events': 9,
+  'cli/token': 9,
   'events/rabbitmq': 9,
-  'plugins/upstream-token/end-to-end': 12,
-  'plugins/request-log/plugin': 9,
-  'plugins/circuit-breaker/end-to-end': 8,
-  'plugins/circuit-breaker/streams': 6,
-  'plugins/circuit-breaker/script': 6,
-  'kong/reconcile/random': 5,
-  'ops/build/package': 5,
-  'cli/new': 5,
-  'events/planted': 5,
-  'cli/serve': 5,
+  'ops/build/package': 9,
+  'discovery/discover': 9,
+  'cli/breaker': 8,
+  'management/openapi': 8,
+  'contract/admin-answers': 8,
+  'plugins/qos/failover': 8,
+  'catalogue/merge': 8,
+  'flask-sample/operation': 7,
+  'contract/plugins': 7,
+  'plugins/circuit-breaker/streams': 7,
+  'plugins/circuit-breaker/end-to-end': 7,
+  'events/planted': 7,
+  'kong/reconcile/random': 7,
+  'cli/validate': 6,
+  'flask-sample/users': 6,
+  'plugins/upstream-token/end-to-end': 6,
+  'cli/new': 6,
+  'management/server': 5,
+  'ops/deploy/dashboard': 5,
 }
 const OTHERS = 1
+/** Most of the time goes by waiting: one process more than a small machine has cores uses them better than two. */
+const PROCESSES = 3
 
 const dist = path.dirname(import.meta.dirname)
 const named = process.argv.slice(2).filter(argument => !argument.startsWith('--'))
@@ -44,8 +67,8 @@ const secondsOf = (file: string) =>
   LONGEST[path.relative(import.meta.dirname, file).replace('.test.js', '')] ?? OTHERS
 const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
 
-/** What the second process prints, shown behind the first's. */
-const behind: Buffer[] = []
+/** What the other processes print, each shown whole behind the first's. */
+const behind = new Map<string, Buffer[]>()
 
 async function run(
   files: readonly string[],
@@ -56,7 +79,9 @@ async function run(
     env: { ...process.env, SLUICE_TEST_COUNTS: countsFile },
     stdio: isFirst ? 'inherit' : ['ignore', 'pipe', 'pipe'],
   })
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => behind.push(chunk))
+  const printed: Buffer[] = []
+  behind.set(countsFile, printed)
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => printed.push(chunk))
   await once(child, 'close')
   try {
     return JSON.parse(readFileSync(countsFile, 'utf8')) as Counts
@@ -69,11 +94,11 @@ async function run(
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-test-'))
 const files = named.length > 0 ? named : all
 const chosen = process.argv.includes('--unit') ? files.filter(file => isUnitTest(file, dist)) : files
-const parts = divide(chosen, 2, secondsOf)
+const parts = divide(chosen, PROCESSES, secondsOf).filter(part => part.length > 0)
 const counts = total(
   await Promise.all(parts.map((part, index) => run(part, path.join(folder, String(index)), index === 0))),
 )
 rmSync(folder, { recursive: true })
-process.stdout.write(Buffer.concat(behind))
+for (const printed of behind.values()) process.stdout.write(Buffer.concat(printed))
 process.stdout.write(`${summary(counts)}\n`)
 process.exitCode = counts.failures > 0 ? 1 : 0

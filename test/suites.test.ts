@@ -56,7 +56,7 @@ describe('the run of all tests', () => {
     }
   })
 
-  it('prints one closing line for both processes, and fails with either', async () => {
+  it('prints one closing line for all processes, and fails with any', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'sluice-suites-'))
     const write = (name: string, body: string) => {
       const file = path.join(folder, `${name}.test.mjs`)
