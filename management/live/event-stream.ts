@@ -25,6 +25,8 @@ export class EventStream {
     | { readonly ids: ReadonlySet<string>; readonly until: number; readonly notBeforeMs: number }
     | undefined
   #isBlocked = false
+  /** Called when the client reads on, or has left. */
+  #goOn = () => {}
   #beats = 0
   #beatsBlocked = 0
   #isEnded = false
@@ -38,6 +40,7 @@ export class EventStream {
     response.on('drain', () => {
       this.#isBlocked = false
       this.#beatsBlocked = 0
+      this.#goOn()
       this.#pump()
     })
     response.on('close', () => this.end())
@@ -69,6 +72,7 @@ export class EventStream {
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    this.#goOn()
     this.#stopListening()
     this.#response.end()
   }
@@ -85,8 +89,7 @@ export class EventStream {
       this.#write(frameOf(event))
       if (this.#isBlocked)
         await new Promise<void>(resolve => {
-          this.#response.once('drain', resolve)
-          this.#response.once('close', resolve)
+          this.#goOn = resolve
         })
     }
   }
