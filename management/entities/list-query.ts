@@ -42,7 +42,7 @@ export function pageSql({ sort, size, after, ...filter }: ListQuery): Sql {
   return {
     // A list without filters is asked for most, and is planned once.
     ...(values.length === 1 && { name: `list-${sort}-${after ? 'after' : 'first'}` }),
-    text: `select id, shown::text as json, ${column} as value, expires_at from sluice_manager.entities
+    text: `select id, json, ${column} as value, expires_at from sluice_manager.entities
       where ${where} ${ALIVE} ${behind} order by ${column} ${direction}, id ${direction} limit ${limit}`,
     values: [...values, ...bound, size + 1],
   }

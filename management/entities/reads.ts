@@ -102,11 +102,11 @@ export class EntityReads {
 
 const ONE_BY_ID = {
   name: 'entity-by-id',
-  text: `select id, shown::text as json, etag, expires_at, sealed from sluice_manager.entities where kind = $1 and id = $2 ${ALIVE}`,
+  text: `select id, json, etag, expires_at, sealed from sluice_manager.entities where kind = $1 and id = $2 ${ALIVE}`,
 }
 
 const ONE_BY_NAME = {
   name: 'entity-by-name',
-  text: `select id, shown::text as json, etag, expires_at, sealed from sluice_manager.entities
+  text: `select id, json, etag, expires_at, sealed from sluice_manager.entities
     where kind = $1 and (name = $2 or shown ->> $3 = $2) and shown ->> $3 = $2 ${ALIVE}`,
 }
