@@ -112,11 +112,14 @@ function Charts({ overview: { series, services } }: { overview: Overview }) {
       one ? pick(one).map(value => (value === null ? null : value / by)) : []
     return names.length === 0
       ? [{ label: 'all', values: of(series.total) }]
-      : names.map(name => ({ label: name, values: of(series.services[name]) }))
+      : names.map(name => ({ label: shown(name), values: of(series.services[name]) }))
   }
   const { at, step_seconds: step } = series
   return (
-    <Panel title="Traffic by service" actions={<Legend labels={names.length === 0 ? ['all'] : names} />}>
+    <Panel
+      title="Traffic by service"
+      actions={<Legend labels={names.length === 0 ? ['all'] : names.map(shown)} />}
+    >
       <div class="charts">
         <Chart title="Requests" unit="a second" at={at} lines={lines(({ requests }) => requests, step)} />
         <Chart title="Errors" unit="5xx a second" at={at} lines={lines(({ errors }) => errors, step)} />
@@ -125,6 +128,9 @@ function Charts({ overview: { series, services } }: { overview: Overview }) {
     </Panel>
   )
 }
+
+/** Kong counts what it answers itself, and routes without a service, under no name. */
+const shown = (service: string) => (service === '' ? 'no service' : service)
 
 function Services({ overview: { services } }: { overview: Overview }) {
   return (
@@ -139,7 +145,12 @@ function Services({ overview: { services } }: { overview: Overview }) {
           columns={[
             {
               head: 'Service',
-              cell: ({ service }) => <a href={`#/services/${encodeURIComponent(service)}`}>{service}</a>,
+              cell: ({ service }) =>
+                service === '' ? (
+                  shown(service)
+                ) : (
+                  <a href={`#/services/${encodeURIComponent(service)}`}>{service}</a>
+                ),
             },
             { head: 'Requests a second', isNumber: true, cell: ({ rate }) => formatNumber(rate) },
             {

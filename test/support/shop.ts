@@ -6,6 +6,7 @@ import { readSettings } from '../../foundation/settings.ts'
 import { type RunningCatalogue, startCatalogue } from '../../management/catalogue/start.ts'
 import { projectFolder } from '../../ops/local/folders.ts'
 import { plugin as aggregate } from '../../plugins/aggregate/plugin.ts'
+import { plugin as requestLog } from '../../plugins/request-log/plugin.ts'
 import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { plugin as upstreamToken } from '../../plugins/upstream-token/plugin.ts'
 import { rotate } from '../../plugins/upstream-token/rotation.ts'
@@ -73,7 +74,7 @@ async function startSigningGateway(keys: string): Promise<EdgeGateway> {
   const proxyPort = await freePort()
   rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 0, revoke: false })
   return startEdgeGateway({
-    plugins: [upstreamToken, responseCache, aggregate],
+    plugins: [upstreamToken, responseCache, aggregate, requestLog],
     env: {
       SLUICE_TOKEN_KEYS_DIR: keys,
       SLUICE_PROXY_URL: `http://127.0.0.1:${proxyPort}`,
