@@ -50,15 +50,16 @@ export function limitFields(verdict: Verdict, remaining: readonly number[], with
   let tightest = -1
   let items = ''
   for (let i = 0; i < limits.length; i++) {
+    const limit = limits[i]!
     const left = remaining[i]!
-    const seconds = Math.ceil(resetMicros(limits[i]!, states[i], nowMicros) / 1_000_000)
+    const seconds = Math.ceil(resetMicros(limit, states[i], nowMicros) / 1_000_000)
     items += `${i > 0 ? ', ' : ''}${names.quoted[i]};r=${left};t=${seconds}`
     if (!withKong) continue
-    fields[names.limit[i]!] = limits[i]!.requests
+    fields[names.limit[i]!] = limit.requests
     fields[names.remaining[i]!] = left
     if (tightest >= 0 && left >= remaining[tightest]!) continue
     tightest = i
-    fields['RateLimit-Limit'] = limits[i]!.requests
+    fields['RateLimit-Limit'] = limit.requests
     fields['RateLimit-Remaining'] = left
     fields['RateLimit-Reset'] = seconds
   }

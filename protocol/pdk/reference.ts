@@ -41,7 +41,7 @@ export function pdkTable(source: (name: string) => string): string {
 }
 
 function describe(text: string): (readonly [path: string, described: Described])[] {
-  const helpers = new Map([...text.matchAll(HELPER)].map(([, name, type]) => [name!, type!]))
+  const helpers = new Map([...text.matchAll(HELPER)].map(([, name = '', type = '']) => [name, type]))
   return [...text.matchAll(NAMESPACE)].flatMap(([, name, body]) =>
     [...body!.matchAll(ROW)].map(
       ([, doc, call, type, helper]) =>
