@@ -12,7 +12,7 @@ const PHASES = EXAMPLES === undefined ? 'coverage' : 'coverage,fuzzing,stateful'
 const START = 'from schemathesis.cli import schemathesis; schemathesis()'
 
 /** For a test that runs it, milliseconds. */
-export const SCHEMATHESIS_MS = EXAMPLES === undefined ? 120_000 : 1_200_000
+export const SCHEMATHESIS_MS = EXAMPLES === undefined ? 600_000 : 1_200_000
 
 export interface SchemathesisRun {
   readonly failed: boolean
