@@ -1,13 +1,12 @@
-import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
-import { connectBroker, destroyConnection } from '../../events/rabbitmq/connection.ts'
-import { doublingMs } from '../../foundation/backoff.ts'
+import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Timers } from '../../foundation/timers.ts'
 import { isUuid } from '../../foundation/uuid.ts'
+import { BrokerLink } from '../broker-link.ts'
 import type { FaultPoint } from '../fault-point.ts'
 
-export /** Of its own: a user that may write to `sluice.…` alone may not use the default exchange. */
+/** Of its own: a user that may write to `sluice.…` alone may not use the default exchange. */
 const EXCHANGE = 'sluice.manager'
 const UNDO_QUEUE = 'sluice.manager.undo'
 export const DEAD_QUEUE = 'sluice.manager.undo.dead'
@@ -15,10 +14,7 @@ export const DEAD_QUEUE = 'sluice.manager.undo.dead'
 export const WAIT_SECONDS = [1, 10, 60] as const
 /** Counts crashes of whoever took the message. */
 const DELIVERY_LIMIT = 20
-const CONNECT_TIMEOUT_MS = 5_000
 const CONFIRM_TIMEOUT_MS = 2_000
-const FIRST_PAUSE_MS = 250
-const LONGEST_PAUSE_MS = 5_000
 
 export interface UndoQueueParts {
   readonly url: string
@@ -38,33 +34,42 @@ export interface UndoQueueParts {
  */
 export class UndoQueue {
   readonly #parts: UndoQueueParts
-  #connection: ChannelModel | undefined
-  #channel: ConfirmChannel | undefined
+  readonly #link: BrokerLink<ConfirmChannel>
   #consumerTag: string | undefined
   #isConsuming = false
-  #isClosed = false
-  #failures = 0
-  #cancelRetry = () => {}
 
   constructor(parts: UndoQueueParts) {
+    const { url, log, timers } = parts
     this.#parts = parts
-    void this.#connect()
+    this.#link = new BrokerLink({
+      ...{ url, log, timers },
+      without: 'undoing goes on from PostgreSQL',
+      createChannel: connection => connection.createConfirmChannel(),
+      async prepare(channel) {
+        await declare(channel)
+        await channel.prefetch(1)
+      },
+      onOpen: () => this.#applyConsuming(),
+      onLost: () => {
+        this.#consumerTag = undefined
+      },
+    })
   }
 
   /** Whether a message that is published now finds its way. */
   get isConnected(): boolean {
-    return this.#channel !== undefined
+    return this.#link.channel !== undefined
   }
 
   /** Takes messages, one at a time, until told otherwise: only the holder of the lease can use them. */
   async consume(isWanted: boolean): Promise<void> {
     this.#isConsuming = isWanted
-    await this.#applyConsuming().catch((error: unknown) => this.#drop(messageOf(error)))
+    await this.#applyConsuming().catch((error: unknown) => this.#link.drop(messageOf(error)))
   }
 
   /** Never rejects. @returns whether the broker has confirmed the message. */
   async publish(changeId: string, pauseSeconds?: (typeof WAIT_SECONDS)[number]): Promise<boolean> {
-    const channel = this.#channel
+    const { channel } = this.#link
     if (!channel) return false
     const queue = pauseSeconds === undefined ? UNDO_QUEUE : waitQueue(pauseSeconds)
     try {
@@ -73,61 +78,17 @@ export class UndoQueue {
       await this.#parts.fault('undo.publish.after')
       return true
     } catch (error) {
-      this.#drop(messageOf(error))
+      this.#link.drop(messageOf(error))
       return false
     }
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    this.#cancelRetry()
-    const connection = this.#connection
-    this.#connection = undefined
-    this.#channel = undefined
-    if (!connection) return
-    const giveUp = this.#parts.timers.after(CONFIRM_TIMEOUT_MS, () => destroyConnection(connection))
-    await connection.close().catch(() => {})
-    giveUp()
-  }
-
-  async #connect(): Promise<void> {
-    try {
-      const connection = await connectBroker(this.#parts.url, CONNECT_TIMEOUT_MS)
-      if (this.#isClosed) return destroyConnection(connection)
-      this.#connection = connection
-      const end = (error?: Error) =>
-        this.#drop(error ? messageOf(error) : 'the connection was closed', connection)
-      connection.on('error', end)
-      connection.on('close', () => end())
-      const channel = await connection.createConfirmChannel()
-      channel.on('error', end)
-      channel.on('close', () => end())
-      await declare(channel)
-      await channel.prefetch(1)
-      this.#channel = channel
-      this.#failures = 0
-      await this.#applyConsuming()
-    } catch (error) {
-      this.#drop(messageOf(error))
-    }
-  }
-
-  /** Gives the connection up, and makes another one after a pause. */
-  #drop(reason: string, connection = this.#connection): void {
-    if (this.#isClosed || (connection && connection !== this.#connection)) return
-    this.#connection = undefined
-    this.#channel = undefined
-    this.#consumerTag = undefined
-    if (connection) destroyConnection(connection)
-    if (this.#failures === 0)
-      this.#parts.log.warn({ reason }, 'RabbitMQ unavailable: undoing goes on from PostgreSQL')
-    const pauseMs = doublingMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
-    this.#cancelRetry()
-    this.#cancelRetry = this.#parts.timers.after(pauseMs, () => void this.#connect())
+  close(): Promise<void> {
+    return this.#link.close()
   }
 
   async #applyConsuming(): Promise<void> {
-    const channel = this.#channel
+    const { channel } = this.#link
     if (!channel) return
     if (this.#isConsuming && this.#consumerTag === undefined) {
       const { consumerTag } = await channel.consume(UNDO_QUEUE, message => void this.#take(channel, message))
@@ -141,7 +102,7 @@ export class UndoQueue {
 
   async #take(channel: ConfirmChannel, message: ConsumeMessage | null): Promise<void> {
     // The broker has ended the consumer, for instance because the queue was deleted.
-    if (!message) return this.#drop('the queue is gone')
+    if (!message) return this.#link.drop('the queue is gone')
     const changeId = message.content.toString()
     const isDone =
       !isUuid(changeId) ||
