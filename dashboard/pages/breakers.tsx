@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
-import { Dialog } from '../parts/dialog.tsx'
+import { Ask, TextField } from '../parts/ask.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, type Tone, Trouble } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
@@ -140,53 +140,34 @@ function Order({ breaker, onClose }: { breaker: Breaker; onClose: () => void }) 
   const [span, setSpan] = useState('15m')
   const [error, setError] = useState<Error>()
   const seconds = (parseSpan(span) ?? 0) / 1000
-  const submit = async (event: Event) => {
-    event.preventDefault()
+  const submit = async () => {
     if (verb !== 'auto' && seconds === 0)
       return setError(new Error('For how long: a number and s, m, h or d, such as 15m.'))
     await orderBreaker(breaker.breaker, verb, { reason, seconds }).then(onClose, setError)
   }
   return (
-    <Dialog title={`Mode of ${breaker.name ?? breaker.breaker}`} onClose={onClose}>
-      <form class="apply" onSubmit={event => void submit(event)}>
-        <Trouble error={error} />
-        <fieldset class="radios">
-          <legend class="muted">Mode</legend>
-          {(Object.keys(VERBS) as Verb[]).map(one => (
-            <label class="accept" key={one}>
-              <input type="radio" name="mode" checked={verb === one} onChange={() => setVerb(one)} />
-              <span>
-                <strong>{VERBS[one][0]}</strong> <span class="muted">{VERBS[one][1]}</span>
-              </span>
-            </label>
-          ))}
-        </fieldset>
-        {verb !== 'auto' && (
-          <label>
-            For how long <span class="muted">90s, 15m, 2h, 7d</span>
-            <input
-              type="text"
-              required
-              value={span}
-              onInput={({ currentTarget }) => setSpan(currentTarget.value)}
-            />
+    <Ask
+      title={`Mode of ${breaker.name ?? breaker.breaker}`}
+      action={VERBS[verb][0]}
+      error={error}
+      onSubmit={() => void submit()}
+      onClose={onClose}
+    >
+      <fieldset class="radios">
+        <legend class="muted">Mode</legend>
+        {(Object.keys(VERBS) as Verb[]).map(one => (
+          <label class="accept" key={one}>
+            <input type="radio" name="mode" checked={verb === one} onChange={() => setVerb(one)} />
+            <span>
+              <strong>{VERBS[one][0]}</strong> <span class="muted">{VERBS[one][1]}</span>
+            </span>
           </label>
-        )}
-        <label>
-          Reason <span class="muted">part of the event</span>
-          <input
-            type="text"
-            required
-            value={reason}
-            onInput={({ currentTarget }) => setReason(currentTarget.value)}
-          />
-        </label>
-        <div class="actions">
-          <button type="submit" class="primary">
-            {VERBS[verb][0]}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+        ))}
+      </fieldset>
+      {verb !== 'auto' && (
+        <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
+      )}
+      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+    </Ask>
   )
 }

@@ -3,7 +3,7 @@ import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
-import { Dialog } from '../parts/dialog.tsx'
+import { Ask, TextField } from '../parts/ask.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { EntityLink } from '../parts/link.tsx'
 import { Badge, Empty, Notice, Trouble } from '../parts/notice.tsx'
@@ -188,8 +188,7 @@ function LimitDialog({ subject, wish, onClose }: { subject: string; wish: LimitW
   const [requests, setRequests] = useState(wish.verb === 'set' ? String(wish.requests) : '')
   const [span, setSpan] = useState('1h')
   const [error, setError] = useState<Error>()
-  const submit = async (event: Event) => {
-    event.preventDefault()
+  const submit = async () => {
     const seconds = (parseSpan(span) ?? 0) / 1000
     if (wish.verb === 'set' && seconds === 0)
       return setError(new Error('For how long: a number and s, m, h or d, such as 2h.'))
@@ -198,49 +197,21 @@ function LimitDialog({ subject, wish, onClose }: { subject: string; wish: LimitW
   }
   const what = wish.limit === undefined ? 'all limits' : wish.limit
   return (
-    <Dialog title={`${TITLES[wish.verb]} ${what} for ${subject}`} onClose={onClose}>
-      <form class="apply" onSubmit={event => void submit(event)}>
-        <Trouble error={error} />
-        {wish.verb === 'reset' && <p>What was used is set to zero, on every node.</p>}
-        {wish.verb === 'set' && (
-          <>
-            <label>
-              Requests
-              <input
-                type="text"
-                inputMode="numeric"
-                required
-                pattern="[0-9]+"
-                value={requests}
-                onInput={({ currentTarget }) => setRequests(currentTarget.value)}
-              />
-            </label>
-            <label>
-              For how long <span class="muted">90s, 15m, 2h, 7d</span>
-              <input
-                type="text"
-                required
-                value={span}
-                onInput={({ currentTarget }) => setSpan(currentTarget.value)}
-              />
-            </label>
-          </>
-        )}
-        <label>
-          Reason <span class="muted">part of the event</span>
-          <input
-            type="text"
-            required
-            value={reason}
-            onInput={({ currentTarget }) => setReason(currentTarget.value)}
-          />
-        </label>
-        <div class="actions">
-          <button type="submit" class="primary">
-            {TITLES[wish.verb].split(' ')[0]}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <Ask
+      title={`${TITLES[wish.verb]} ${what} for ${subject}`}
+      action={TITLES[wish.verb].split(' ')[0] ?? ''}
+      error={error}
+      onSubmit={() => void submit()}
+      onClose={onClose}
+    >
+      {wish.verb === 'reset' && <p>What was used is set to zero, on every node.</p>}
+      {wish.verb === 'set' && (
+        <>
+          <TextField label="Requests" digits="[0-9]+" value={requests} onType={setRequests} />
+          <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
+        </>
+      )}
+      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+    </Ask>
   )
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { addOperator, disableOperator, listOperators, type Operator } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
-import { Dialog } from '../parts/dialog.tsx'
+import { Ask, TextField } from '../parts/ask.tsx'
 import { useResource } from '../parts/hooks.ts'
 import { Badge, Trouble } from '../parts/notice.tsx'
 import { Page, Panel } from '../parts/page.tsx'
@@ -80,46 +80,29 @@ function AddOperator({ onDone }: { onDone: () => void }) {
   const [role, setRole] = useState('viewer')
   const [password, setPassword] = useState('')
   const [error, setError] = useState<Error>()
-  const submit = (event: Event) => {
-    event.preventDefault()
+  const submit = () => {
     void addOperator({ name, role, ...(password !== '' && { password }) }).then(onDone, setError)
   }
   return (
-    <Dialog title="Add an operator" onClose={onDone}>
-      <form class="apply" onSubmit={submit}>
-        <Trouble error={error} />
-        <label>
-          Name
-          <input
-            type="text"
-            required
-            value={name}
-            onInput={({ currentTarget }) => setName(currentTarget.value)}
-          />
-        </label>
-        <label>
-          Role
-          <select value={role} onChange={({ currentTarget }) => setRole(currentTarget.value)}>
-            <option value="viewer">viewer: looks</option>
-            <option value="editor">editor: changes the gateway</option>
-            <option value="admin">admin: also operators, tokens and secrets</option>
-          </select>
-        </label>
-        <label>
-          Password <span class="muted">at least 12 characters; without one: tokens only</span>
-          <input
-            type="password"
-            autoComplete="new-password"
-            value={password}
-            onInput={({ currentTarget }) => setPassword(currentTarget.value)}
-          />
-        </label>
-        <div class="actions">
-          <button type="submit" class="primary">
-            Add
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <Ask title="Add an operator" action="Add" error={error} onSubmit={submit} onClose={onDone}>
+      <TextField label="Name" value={name} onType={setName} />
+      <label>
+        Role
+        <select value={role} onChange={({ currentTarget }) => setRole(currentTarget.value)}>
+          <option value="viewer">viewer: looks</option>
+          <option value="editor">editor: changes the gateway</option>
+          <option value="admin">admin: also operators, tokens and secrets</option>
+        </select>
+      </label>
+      <label>
+        Password <span class="muted">at least 12 characters; without one: tokens only</span>
+        <input
+          type="password"
+          autoComplete="new-password"
+          value={password}
+          onInput={({ currentTarget }) => setPassword(currentTarget.value)}
+        />
+      </label>
+    </Ask>
   )
 }

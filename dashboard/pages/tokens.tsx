@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import { addToken, listTokens, revokeToken, type Token } from '../api/live.ts'
 import { formatTime } from '../model/format.ts'
+import { Ask, TextField } from '../parts/ask.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { useResource } from '../parts/hooks.ts'
 import { Badge, Notice, Trouble } from '../parts/notice.tsx'
@@ -75,8 +76,7 @@ function AddToken({ onDone }: { onDone: () => void }) {
   const [days, setDays] = useState('90')
   const [token, setToken] = useState('')
   const [error, setError] = useState<Error>()
-  const submit = (event: Event) => {
-    event.preventDefault()
+  const submit = () => {
     void addToken({ operator, name, ...(days !== '' && { days: Number(days) }) }).then(setToken, setError)
   }
   if (token !== '')
@@ -89,43 +89,17 @@ function AddToken({ onDone }: { onDone: () => void }) {
       </Dialog>
     )
   return (
-    <Dialog title="Make a token" onClose={onDone}>
-      <form class="apply" onSubmit={submit}>
-        <Trouble error={error} />
-        <label>
-          Operator
-          <input
-            type="text"
-            required
-            value={operator}
-            onInput={({ currentTarget }) => setOperator(currentTarget.value)}
-          />
-        </label>
-        <label>
-          Name <span class="muted">what it is for</span>
-          <input
-            type="text"
-            required
-            value={name}
-            onInput={({ currentTarget }) => setName(currentTarget.value)}
-          />
-        </label>
-        <label>
-          Days that it is good <span class="muted">empty: for ever</span>
-          <input
-            type="text"
-            inputMode="numeric"
-            pattern="[0-9]*"
-            value={days}
-            onInput={({ currentTarget }) => setDays(currentTarget.value)}
-          />
-        </label>
-        <div class="actions">
-          <button type="submit" class="primary">
-            Make it
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <Ask title="Make a token" action="Make it" error={error} onSubmit={submit} onClose={onDone}>
+      <TextField label="Operator" value={operator} onType={setOperator} />
+      <TextField label="Name" hint="what it is for" value={name} onType={setName} />
+      <TextField
+        label="Days that it is good"
+        hint="empty: for ever"
+        isOptional
+        digits="[0-9]*"
+        value={days}
+        onType={setDays}
+      />
+    </Ask>
   )
 }
