@@ -1,4 +1,5 @@
 /** What clients meet of the plugins on a route: how to authenticate, which limits, which answers of the gateway's own. */
+import { PERIOD_SECONDS } from '../../kong/gateway/plugins/rate-windows.ts'
 import type { PluginInForce, Row } from './offer.ts'
 
 /** A security scheme of OpenAPI, with the name of its component. */
@@ -101,15 +102,6 @@ export function answersOf(plugins: readonly PluginInForce[]): readonly GatewaySt
   return [...new Set(statuses)].sort((a, b) => a - b)
 }
 
-const PERIODS = {
-  second: 1,
-  minute: 60,
-  hour: 3_600,
-  day: 86_400,
-  month: 2_592_000,
-  year: 31_536_000,
-} as const
-
 /** What of the limits stands in the configuration; those in shadow refuse nobody. */
 export function limitsOf(plugins: readonly PluginInForce[]): readonly Limit[] {
   return withMembers(plugins).flatMap(({ name, config }) => {
@@ -119,7 +111,7 @@ export function limitsOf(plugins: readonly PluginInForce[]): readonly Limit[] {
 }
 
 const nativeLimits = (config: Row): Limit[] =>
-  Object.entries(PERIODS).flatMap(([period, seconds]) => {
+  Object.entries(PERIOD_SECONDS).flatMap(([period, seconds]) => {
     const requests = config[period]
     return typeof requests === 'number' ? [{ requests, seconds }] : []
   })

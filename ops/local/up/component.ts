@@ -19,6 +19,38 @@ export interface Component {
   close(): Promise<void>
 }
 
+/** What a component runs as. */
+type Running = Pick<Component, 'isRunning' | 'close'> & { readonly pid?: number | undefined }
+
+interface Described extends Pick<Component, 'name' | 'about' | 'log' | 'restart'> {
+  readonly running: Running
+}
+
+export const componentOf = ({ running, ...described }: Described): Component => ({
+  ...described,
+  get pid() {
+    return running.pid
+  },
+  isRunning: () => running.isRunning(),
+  close: () => running.close(),
+})
+
+/** Of a service that starts itself again, where it was. */
+export function serviceComponent(
+  name: string,
+  about: string,
+  service: Running & { readonly logFile?: string | undefined; restart(): Promise<void> },
+): Component {
+  const component: Component = componentOf({
+    ...{ name, about, log: service.logFile, running: service },
+    async restart() {
+      await service.restart()
+      return component
+    },
+  })
+  return component
+}
+
 /** Generous: a busy machine is no reason to give up. */
 const READY_MS = 60_000
 
@@ -61,20 +93,13 @@ export async function startCommand(
     await guard.close()
     throw new SluiceError('SLUICE_SERVICE_UNAVAILABLE', `the ${name} ${problem}:\n${endOfLog(log)}`)
   }
-  return {
-    name,
-    about,
-    log,
-    get pid() {
-      return guard.pid
-    },
-    isRunning: () => guard.isRunning(),
+  return componentOf({
+    ...{ name, about, log, running: guard },
     async restart() {
       await guard.close()
       return restart()
     },
-    close: () => guard.close(),
-  }
+  })
 }
 
 /** @returns why it never became ready. */

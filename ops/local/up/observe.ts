@@ -4,7 +4,7 @@ import path from 'node:path'
 import { guardChild } from '../child-guard.ts'
 import { endOfLog, giveToService, ownFolder, projectFolder } from '../folders.ts'
 import { obtainPrometheus } from '../prometheus.ts'
-import { type Component, untilReady } from './component.ts'
+import { type Component, componentOf, untilReady } from './component.ts'
 import { answers } from './platform.ts'
 import type { Ports } from './ports.ts'
 
@@ -37,20 +37,13 @@ export async function startPrometheus(ports: Ports, say: (line: string) => void)
     await guard.close()
     throw new Error(`Prometheus ${problem}:\n${endOfLog(log)}`)
   }
-  return {
-    name: 'prometheus',
-    about: url,
-    log,
-    get pid() {
-      return guard.pid
-    },
-    isRunning: () => guard.isRunning(),
+  return componentOf({
+    ...{ name: 'prometheus', about: url, log, running: guard },
     async restart() {
       await guard.close()
       return startPrometheus(ports, say)
     },
-    close: () => guard.close(),
-  }
+  })
 }
 
 function configuration(ports: Ports) {

@@ -12,7 +12,7 @@ import { projectFolder } from '../folders.ts'
 import { startSample } from '../sample.ts'
 import { NAMES, type Service, type ServiceKind } from '../service.ts'
 import { wantsSamples } from './choices.ts'
-import { type Component, sluice, startCommand } from './component.ts'
+import { type Component, componentOf, serviceComponent, sluice, startCommand } from './component.ts'
 import { sampleCredentials } from './credentials.ts'
 import type { Ports } from './ports.ts'
 import { privateFolder, type UpState } from './state.ts'
@@ -63,27 +63,11 @@ export async function startStores(say: (line: string) => void): Promise<StoreSea
   const services = found.filter(service => service !== undefined)
   return {
     stores: Object.fromEntries(services.map(service => [service.kind, service])) as Stores,
-    components: services.map(componentOf),
+    components: services.map(service =>
+      serviceComponent(service.kind, `${new URL(service.url).host} (${service.way})`, service),
+    ),
     degraded,
   }
-}
-
-function componentOf(service: Service): Component {
-  const component: Component = {
-    name: service.kind,
-    about: `${new URL(service.url).host} (${service.way})`,
-    log: service.logFile,
-    get pid() {
-      return service.pid
-    },
-    isRunning: () => service.isRunning(),
-    async restart() {
-      await service.restart()
-      return component
-    },
-    close: () => service.close(),
-  }
-  return component
 }
 
 export async function startSampleService(ports: Ports, say: (line: string) => void): Promise<Component> {
@@ -93,20 +77,13 @@ export async function startSampleService(ports: Ports, say: (line: string) => vo
     say: line => say(`sample: ${line}`),
     confirm: refuse,
   })
-  return {
-    name: 'sample',
-    about: sample.url,
-    log: sample.logFile,
-    get pid() {
-      return sample.pid
-    },
-    isRunning: () => sample.isRunning(),
+  return componentOf({
+    ...{ name: 'sample', about: sample.url, log: sample.logFile, running: sample },
     async restart() {
       await sample.close()
       return startSampleService(ports, say)
     },
-    close: () => sample.close(),
-  }
+  })
 }
 
 /** What a command of `sluice` needs to work on this platform: the plugin server itself, and those that operate it. */

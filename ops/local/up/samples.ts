@@ -5,13 +5,8 @@ import { promisify } from 'node:util'
 import { messageOf } from '../../../foundation/errors.ts'
 import { refuse } from '../confirm.ts'
 import { projectFolder } from '../folders.ts'
-import {
-  PYTHON_SERVICES,
-  type PythonService,
-  type PythonServiceName,
-  startPythonService,
-} from '../python-service.ts'
-import { type Component, sluice, startCommand } from './component.ts'
+import { PYTHON_SERVICES, type PythonServiceName, startPythonService } from '../python-service.ts'
+import { type Component, serviceComponent, sluice, startCommand } from './component.ts'
 import { answers, type Stores, sluiceSettings, urlsOf } from './platform.ts'
 import type { Ports } from './ports.ts'
 
@@ -75,25 +70,7 @@ async function startOne(
     confirm: refuse,
   })
   say(`the ${name} service is ready`)
-  return componentOf(name, service)
-}
-
-function componentOf(name: string, service: PythonService): Component {
-  const component: Component = {
-    name,
-    about: service.url,
-    log: service.logFile,
-    get pid() {
-      return service.pid
-    },
-    isRunning: () => service.isRunning(),
-    async restart() {
-      await service.restart()
-      return component
-    },
-    close: () => service.close(),
-  }
-  return component
+  return serviceComponent(name, service.url, service)
 }
 
 /** Shows the gateway the keys with which the users service signs access tokens; a gateway that starts knows none. */
