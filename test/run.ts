@@ -12,15 +12,16 @@ import { divide, failedFiles, failureLines, isUnitTest, type Outcomes, summary }
 
 /** How long the longest take, in about the seconds of a quiet machine: it only decides which process runs them. */
 const LONGEST: Readonly<Record<string, number>> = {
-  'dashboard/browser': 66,
   'ops/local/up/up': 64,
   'events/gateway': 44,
+  'dashboard/browser': 40,
   'catalogue/through-gateway': 40,
   'ops/local/up/refusal': 35,
   'cli/state': 32,
   'events/crash': 27,
   'contract/proxy-answers': 27,
   'ops/local/find': 24,
+  'dashboard/browser-live': 25,
   'flask-sample/frontend': 20,
   'events/pipeline': 19,
   'cli/limits': 18,

@@ -2,7 +2,7 @@ import { listEntities } from '../api/entities.ts'
 import { isObject, type Json } from '../model/schema.ts'
 import { useResource } from '../parts/hooks.ts'
 import { Link } from '../parts/link.tsx'
-import { Badge, Empty, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 
@@ -18,13 +18,14 @@ interface Api {
 
 /** The services that can be called: those that are enabled and have a route. */
 export function CataloguePage() {
-  const { value, error, reload } = useResource('catalogue', readApis)
+  const apis = useResource('catalogue', readApis)
+  const { value } = apis
   return (
     <Page
       title="Catalogue"
+      of={apis}
       lead="The APIs that this gateway offers: services that are enabled and have a route."
     >
-      <Trouble error={error} onRetry={reload} />
       {value?.length === 0 && (
         <Empty>
           No API yet. <a href="#/publish">Publish one</a>

@@ -6,7 +6,7 @@ import type { KindView } from '../model/kinds.ts'
 import { writePlace } from '../model/place.ts'
 import { EntityTable } from '../parts/entity-table.tsx'
 import { useResource } from '../parts/hooks.ts'
-import { Empty, Trouble } from '../parts/notice.tsx'
+import { Empty } from '../parts/notice.tsx'
 import { Page as Frame } from '../parts/page.tsx'
 
 const SIZE = '50'
@@ -32,7 +32,7 @@ export function ListPage({ kind }: { kind: KindView }) {
     return () => clearTimeout(timer)
   }, [text])
   const path = pages.at(-1)
-  const { value, error, reload } = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
+  const listed = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
     path === undefined
       ? listEntities(kind.path, { q, sort, size: SIZE, count: '1' }, signal).then(page => ({
           page,
@@ -40,6 +40,7 @@ export function ListPage({ kind }: { kind: KindView }) {
         }))
       : nextPage(path, signal).then(page => ({ page })),
   )
+  const { value } = listed
   const page = value?.page
   // Only the first page is told it.
   const counted = useRef<number>(undefined)
@@ -48,6 +49,7 @@ export function ListPage({ kind }: { kind: KindView }) {
   return (
     <Frame
       title={kind.title}
+      of={listed}
       actions={
         may('editor') && (
           <a class="button primary" href={writePlace([kind.path, 'new'])}>
@@ -84,7 +86,6 @@ export function ListPage({ kind }: { kind: KindView }) {
           {total !== undefined && `${formatNumber(total)} ${q === '' ? 'in all' : 'found'}`}
         </span>
       </form>
-      <Trouble error={error} onRetry={reload} />
       {page && page.data.length === 0 && (
         <Empty>{q === '' ? `There is no ${kind.noun} yet.` : `No ${kind.noun} matches “${q}”.`}</Empty>
       )}

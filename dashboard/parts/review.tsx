@@ -18,7 +18,7 @@ export interface ReviewProps {
   readonly title: string
   readonly draft: Draft
   /** It is in force. */
-  readonly onApplied: (ended: Ended) => void
+  readonly onApplied: (ended: Ended) => Promise<void> | void
   /** It is wrong, by fields; the form shows where. */
   readonly onRefused: (problem: ApiProblem) => void
   readonly onClose: () => void
@@ -48,7 +48,7 @@ export function Review({ title, draft, onApplied, onRefused, onClose }: ReviewPr
     try {
       const ended = await submitChange(draft, submitting)
       const { change } = ended
-      if (change.state === 'applied') return onApplied(ended)
+      if (change.state === 'applied') return await onApplied(ended)
       const detail = change.failure?.detail ?? `the change is ${change.state}`
       fail(new ApiProblem(502, change.failure ? { ...change.failure, detail } : { detail }, change.id))
       key.current = crypto.randomUUID()
