@@ -57,6 +57,8 @@ describe('changes while parts are killed', function () {
   let isForth = false
   /** Fault points that a change passes, by its direction. */
   const boundaries = { forth: 0, back: 0 }
+  /** How long a change takes here. */
+  let changeMs = 0
   const direction = () => (isForth ? 'back' : 'forth')
 
   before(async function () {
@@ -70,7 +72,9 @@ describe('changes while parts are killed', function () {
     }
     const before = await apply(START)
     await first.record(true)
+    const sentAtMs = performance.now()
     const after = await apply(FORTH)
+    changeMs = performance.now() - sentAtMs
     boundaries.forth = first.hits.length
     await first.record(true)
     assert.deepEqual([...(await apply(BACK))], [...before])
@@ -191,7 +195,7 @@ describe('changes while parts are killed', function () {
       this.timeout(CASE_MS * rounds)
       for (let round = 0; round < rounds; round++) {
         const manager = await refill()
-        const delayMs = Math.random() * 250
+        const delayMs = Math.random() * changeMs
         const state = await change(manager, async () => {
           await pauseMs(delayMs)
           await trouble(manager)
