@@ -8,6 +8,7 @@ import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
 import { BREAKER_EVENTS } from '../plugins/circuit-breaker/events.ts'
 import { QOS_EVENTS } from '../plugins/qos/events.ts'
+import { CACHE_EVENTS } from '../plugins/response-cache/events.ts'
 import { startCatalogue } from './catalogue/start.ts'
 import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
@@ -71,7 +72,7 @@ async function start(
   await database.migrate()
   const events: EventPipeline = createEventPipeline(
     { ...settings, spoolDir: settings.managerSpoolDir },
-    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS] },
+    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS, ...CACHE_EVENTS] },
   )
   endings.push(() => events.close())
   await events.start()

@@ -18,6 +18,7 @@ import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
+import { cacheRoutes } from './live/cache-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
 import { limitRoutes } from './live/limit-routes.ts'
 import { overviewRoutes } from './live/overview-routes.ts'
@@ -49,6 +50,7 @@ const MODULES: readonly Module[] = [
   eventRoutes,
   limitRoutes,
   breakerRoutes,
+  cacheRoutes,
   auditRoutes,
   overviewRoutes,
 ]

@@ -43,7 +43,7 @@ function schemaAt(path: string): Promise<EntitySchema> {
   return asked
 }
 
-/** At the path of the schema of plugins stand their names instead. */
+/** Of plugins without what no form asks for. */
 export const schemaOf = (kind: string): Promise<EntitySchema> =>
   kind === 'plugins' ? Promise.resolve(PLUGIN_SCHEMA) : schemaAt(`/v1/schemas/${kind}`)
 
@@ -52,8 +52,8 @@ export const pluginSchema = (name: string): Promise<EntitySchema> =>
 
 /** The plugins that the gateway offers. */
 export const pluginNames = async (): Promise<readonly string[]> => {
-  const { data } = await client.get<{ data: readonly string[] }>('/v1/schemas/plugins')
-  return data.toSorted()
+  const { plugins } = await client.get<{ plugins: readonly string[] }>('/v1/schemas')
+  return plugins
 }
 
 /** How long the name of another entity is good. */

@@ -1,6 +1,6 @@
 import type { EntitySchema } from './schema.ts'
 
-/** What every plugin has beside what its own schema says; as Kong 3.9 publishes it. */
+/** What every plugin has beside what its own schema says, with sentences for people; as Kong 3.9 publishes it. */
 export const PLUGIN_SCHEMA: EntitySchema = {
   fields: [
     { name: { type: 'string', required: true, description: 'Which plugin it is.' } },

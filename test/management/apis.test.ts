@@ -130,8 +130,11 @@ describe('an API in one request', function () {
   })
 
   it('has forms out of the schemas of this Kong', async () => {
-    const { data } = (await call('GET', '/v1/schemas/plugins')).body
-    assert.ok(data.includes('key-auth'))
+    const { kinds, plugins } = (await call('GET', '/v1/schemas')).body
+    assert.ok(plugins.includes('key-auth'))
+    for (const kind of kinds) assert.equal((await call('GET', `/v1/schemas/${kind}`)).status, 200, kind)
+    const ofPlugins = await (await fetch(`${kong.url}/schemas/plugins`)).json()
+    assert.deepEqual((await call('GET', '/v1/schemas/plugins')).body, ofPlugins)
     const plugin = await call('GET', '/v1/schemas/plugins/key-auth')
     assert.deepEqual(plugin.body, await (await fetch(`${kong.url}/schemas/plugins/key-auth`)).json())
     const kind = await call('GET', '/v1/schemas/key-auths')
