@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Change, Draft, Ended } from '../api/changes.ts'
+import { type Change, type Draft, draftOf, type Ended } from '../api/changes.ts'
 import type { ApiProblem } from '../api/client.ts'
 import { readEntity, type Versioned } from '../api/entities.ts'
 import { may } from '../api/session.ts'
@@ -116,12 +116,12 @@ function savingOf(
     ? { action: 'update', kind, key: String(base.row.id), body, if_match: base.etag }
     : { action: 'create', kind, body: value }
   const title = base ? 'Save these changes?' : `Create this ${noun}?`
-  return { title, draft: { operations: [operation] }, isDeletion: false }
+  return { title, draft: draftOf(operation), isDeletion: false }
 }
 
 function deletionOf({ path: kind, noun }: KindView, { row, etag }: Versioned): Asked {
   const operation: Operation = { action: 'delete', kind, key: String(row.id), if_match: etag }
-  return { title: `Delete this ${noun}?`, draft: { operations: [operation] }, isDeletion: true }
+  return { title: `Delete this ${noun}?`, draft: draftOf(operation), isDeletion: true }
 }
 
 /** What is wrong with the form, at its fields. */

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Change } from '../api/changes.ts'
 import { pluginSchema, readEntity, schemaOf } from '../api/entities.ts'
+import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { type KindView, labelOf } from '../model/kinds.ts'
 import { writePlace } from '../model/place.ts'
@@ -11,6 +12,7 @@ import { Applied } from '../parts/undo.tsx'
 import { Children } from './children.tsx'
 import { Editing, type Loaded } from './editing.tsx'
 import { PluginChoice } from './plugin-choice.tsx'
+import { Rotate } from './rotate.tsx'
 
 export interface EntityPageProps {
   readonly kind: KindView
@@ -34,7 +36,12 @@ export function EntityPage({ kind, id, query }: EntityPageProps) {
       ? labelOf(kind, value.base.row)
       : kind.title
   return (
-    <Page title={title} lead={<Lead kind={kind} row={value?.base?.row} />} of={loaded}>
+    <Page
+      title={title}
+      lead={<Lead kind={kind} row={value?.base?.row} />}
+      of={loaded}
+      actions={value?.base && <Rotation kind={kind} row={value.base.row} />}
+    >
       {applied && (
         <Applied
           change={applied}
@@ -61,6 +68,12 @@ export function EntityPage({ kind, id, query }: EntityPageProps) {
       {value?.base && <Children kind={kind} id={String(value.base.row.id)} />}
     </Page>
   )
+}
+
+/** Only where Kong makes up all that a client has to know, and it can be told. */
+function Rotation({ kind, row }: { kind: KindView; row: Json }) {
+  const canRotate = kind.rotates === true && !row.rsa_public_key && row.hash_secret !== true
+  return canRotate && may('editor') ? <Rotate kind={kind} row={row} /> : null
 }
 
 async function load(kind: KindView, id: string, query: URLSearchParams): Promise<Loaded> {

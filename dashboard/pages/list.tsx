@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { listEntities, nextPage, type Page } from '../api/entities.ts'
 import { may } from '../api/session.ts'
 import { formatAgo, formatNumber } from '../model/format.ts'
@@ -10,7 +10,6 @@ import { Empty } from '../parts/notice.tsx'
 import { Page as Frame } from '../parts/page.tsx'
 
 const SIZE = '50'
-const TYPING_MS = 25
 
 interface Listed {
   readonly page: Page
@@ -20,17 +19,10 @@ interface Listed {
 /** All entities of a kind, searched and paged by the manager. */
 export function ListPage({ kind }: { kind: KindView }) {
   const [text, setText] = useState('')
-  const [q, setQ] = useState('')
+  const q = text.trim()
   const [sort, setSort] = useState('name')
   /** Paths of the pages behind the first one, up to the one in sight. */
   const [pages, setPages] = useState<readonly string[]>([])
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      setQ(text.trim())
-      setPages([])
-    }, TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [text])
   const path = pages.at(-1)
   const listed = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
     path === undefined
@@ -65,7 +57,10 @@ export function ListPage({ kind }: { kind: KindView }) {
             type="search"
             placeholder="part of a name, host, path or tag"
             value={text}
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
+            onInput={({ currentTarget }) => {
+              setText(currentTarget.value)
+              setPages([])
+            }}
           />
         </label>
         <label>

@@ -95,15 +95,14 @@ function AddOperator({ onDone }: { onDone: () => void }) {
           <option value="admin">admin: also operators, tokens and secrets</option>
         </select>
       </label>
-      <label>
-        Password <span class="muted">at least 12 characters; without one: tokens only</span>
-        <input
-          type="password"
-          autoComplete="new-password"
-          value={password}
-          onInput={({ currentTarget }) => setPassword(currentTarget.value)}
-        />
-      </label>
+      <TextField
+        label="Password"
+        hint="at least 12 characters; without one: tokens only"
+        password="new-password"
+        isOptional
+        value={password}
+        onType={setPassword}
+      />
     </Ask>
   )
 }

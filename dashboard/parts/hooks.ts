@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Store } from '../api/store.ts'
 import { stream } from '../api/stream.ts'
 
@@ -33,7 +33,8 @@ export function useResource<T>(key: string, load: (signal: AbortSignal) => Promi
   const loader = useRef(load)
   loader.current = load
   const waiting = useRef<(() => void)[]>([])
-  useEffect(() => {
+  // Not `useEffect`, which waits for two frames: a list that is searched would lag behind the keys.
+  useLayoutEffect(() => {
     const settle = (next: (before: Loaded<T>) => Loaded<T>) => {
       if (abort.signal.aborted) return
       setState(next)
