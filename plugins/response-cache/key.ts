@@ -25,6 +25,17 @@ const IDENTITY = [
   'x-client-cert',
 ]
 
+/**
+ * Fields by which a service may take the request for another one: its URL, its method, or where it was sent to. Kong
+ * passes most of them on. Each value has answers of its own, so that nobody can plant one for the others.
+ */
+const REWRITING = [
+  ...['x-original-url', 'x-rewrite-url', 'x-original-uri', 'x-original-host', 'x-host'],
+  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
+  ...['forwarded', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-scheme', 'x-forwarded-server'],
+  ...['x-forwarded-prefix', 'x-forwarded-path', 'x-url-scheme', 'front-end-https'],
+]
+
 export interface KeyRules {
   /** Names of fields and of arguments of the query that hold a key, lower case. */
   readonly keyNames: readonly string[]
@@ -68,10 +79,13 @@ export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
     target,
     encoding,
     rules.varyHeaders.map(name => headers[name] ?? null),
+    REWRITING.flatMap(name => (headers[name] === undefined ? [] : [[name, headers[name]]])),
+    // A part of the URL, which the service sees: its answer may hold it.
+    query.credentials,
   ]
   if (!rules.isShared) {
     const fields = [...IDENTITY, ...rules.keyNames].map(name => headers[name] ?? null)
-    parts.push(consumer ?? null, fields, query.credentials)
+    parts.push(consumer ?? null, fields)
   }
   return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), scheme, host, target }
 }

@@ -152,7 +152,9 @@ export class PhaseRunner {
   #sendBuffered(body: Buffer): void {
     const { responseHeaders, status, requestMethod } = this.#exchange
     const isBodyless = status === 204 || status === 304 || requestMethod === 'HEAD'
-    if (!isBodyless) responseHeaders.set('Content-Length', String(body.length))
+    // What came in chunks leaves so.
+    const hasLength = responseHeaders.has('content-length')
+    if (!isBodyless && hasLength) responseHeaders.set('Content-Length', String(body.length))
     this.#send(status, body, isBodyless)
   }
 

@@ -41,6 +41,15 @@ describe('the key of a stored answer', () => {
     )
   })
 
+  for (const isShared of [false, true])
+    it(`differs by what may make another request of it${isShared ? ', also where it is shared' : ''}`, () => {
+      const plain = key(request('/a'), { isShared })
+      for (const name of ['x-original-url', 'x-forwarded-host', 'x-http-method-override', 'forwarded'])
+        assert.notEqual(key(request('/a', { [name]: 'evil' }), { isShared }), plain, name)
+      // The service sees it, and its answer may hold it: a link to the next page.
+      assert.notEqual(key(request('/a?apikey=mine'), { isShared }), plain)
+    })
+
   it('holds a key of the query, and shows it to nobody', () => {
     const one = namesOf(request('/a?apikey=secret&x=1'), RULES)
     const other = namesOf(request('/a?x=1&APIKEY=other'), RULES)
@@ -74,7 +83,7 @@ describe('the key of a stored answer', () => {
 
   it('leaves consumers and credentials out where one answer is for all', () => {
     const shared = { isShared: true }
-    const one = request('/a?apikey=1', { cookie: 'x', authorization: 'y' }, 'c')
+    const one = request('/a', { apikey: '1', cookie: 'x', authorization: 'y' }, 'c')
     assert.equal(key(one, shared), key(request('/a'), shared))
     assert.notEqual(key(one), key(request('/a')))
     assert.notEqual(key(request('/a', {}, 'c')), key(request('/a', {}, 'd')))
