@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
 import { KIND_NAMES, KINDS } from '../kong/reconcile/kinds.ts'
+import { catalogueRoute } from './catalogue/catalogue-route.ts'
 import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
@@ -18,6 +19,7 @@ import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
+import { cacheRoutes } from './live/cache-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
 import { limitRoutes } from './live/limit-routes.ts'
 import { overviewRoutes } from './live/overview-routes.ts'
@@ -49,8 +51,10 @@ const MODULES: readonly Module[] = [
   eventRoutes,
   limitRoutes,
   breakerRoutes,
+  cacheRoutes,
   auditRoutes,
   overviewRoutes,
+  catalogueRoute,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */

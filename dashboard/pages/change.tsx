@@ -14,15 +14,17 @@ const EVERY_MS = 700
 
 /** One change: how it goes, what it did field by field, and its undo. */
 export function ChangePage({ id }: { id: string }) {
-  const { value: change, error, reload } = useResource(`change ${id}`, () => readChange(id))
+  const resource = useResource(`change ${id}`, () => readChange(id))
+  const { value: change, reload } = resource
   const [isUndone, setUndone] = useState(false)
   useRepeated(() => {
-    if (change && (!isEnded(change) || change.state === 'stuck')) reload()
+    if (change && (!isEnded(change) || change.state === 'stuck')) void reload()
   }, EVERY_MS)
   const canUndo = change?.state === 'applied' && may('editor') && !change.undone_by && !isUndone
   return (
     <Page
       title="Change"
+      of={resource}
       lead={<a href="#/changes">Changes</a>}
       actions={
         canUndo && (
@@ -30,13 +32,12 @@ export function ChangePage({ id }: { id: string }) {
             id={id}
             onUndone={() => {
               setUndone(true)
-              reload()
+              void reload()
             }}
           />
         )
       }
     >
-      <Trouble error={error} onRetry={reload} />
       {(isUndone || change?.undone_by) && <Notice tone="good">This change has been undone.</Notice>}
       {change && <Facts change={change} />}
       {change?.failure && (

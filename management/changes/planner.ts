@@ -1,11 +1,10 @@
 import { SluiceError } from '../../foundation/errors.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
 import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
-import { isSame } from '../../kong/reconcile/normalise.ts'
 import { orderChanges } from '../../kong/reconcile/order.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
-import type { KindedFault } from './fault.ts'
+import { changedSince } from './changed-since.ts'
+import { type KindedFault, pointerTo } from './fault.ts'
 import type { Operation } from './operation.ts'
 import { planDeletion } from './plan-deletion.ts'
 import { type PlanParts, PlanState } from './plan-state.ts'
@@ -25,6 +24,7 @@ export async function planOperations(operations: readonly Operation[], parts: Pl
   const targets: (Target | undefined)[] = operations.map(() => undefined)
   const order = operations.map((operation, i) => ({ operation, i })).sort(byDependence)
   for (const { operation, i } of order) targets[i] = await planOne(state, operation)
+  for (const operation of operations) refuseUnstorable(state, operation)
   if (state.faults.length > 0) return { steps: [], targets, faults: state.faults }
   const changes = parts.noteLosses ? await parts.noteLosses(state.changes) : state.changes
   try {
@@ -55,11 +55,11 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
     return target
   }
   if (action !== 'delete') return planUpdate(state, write, current)
-  await planDeletion(state, current, pointer)
+  await planDeletion(state, current, operation)
   return { kind, id: current.id }
 }
 
-/** Looks at what must be so before anything is changed. */
+/** Whether there is something to plan: looks at what must be so before anything is changed. */
 function mayGoOn(
   state: PlanState,
   { kind, key, action, ifMatch, expected, pointer }: Operation,
@@ -78,9 +78,11 @@ function mayGoOn(
   }
   if (!current) {
     if (action !== 'update' && action !== 'delete') return true
+    if (expected && action === 'delete') return false
+    if (expected) return state.fault('conflict', pointer, 'changed_since', goneSince(noun, key))
     return state.fault('missing', pointer, 'not_found', `there is no ${noun} ${JSON.stringify(key)}`)
   }
-  const changed = expected ? changedSince(state, current, expected) : []
+  const changed = expected ? changedSince(current, expected, state.parts.schemas) : []
   if (changed.length > 0) {
     const text = `the ${noun} ${JSON.stringify(current.id)} was changed since: ${changed.join(', ')}; undo the later change first`
     return state.fault('conflict', pointer, 'changed_since', text)
@@ -94,14 +96,31 @@ function mayGoOn(
   return true
 }
 
-function changedSince(
-  { parts }: PlanState,
-  { kind, row, fields }: Current,
-  expected: Row,
-): readonly string[] {
-  const specs = parts.schemas.of(kind)?.fieldsFor(row)
-  return Object.keys(expected).filter(name => !isSame(fields[name], expected[name], specs?.get(name)))
+const UNSTORABLE = 'neither NUL nor half of a surrogate pair can be stored'
+
+type Path = readonly (string | number)[]
+
+function refuseUnstorable(state: PlanState, { body, pointer }: Operation): void {
+  const told = new Set(state.faults.map(fault => fault.pointer))
+  for (const path of unstorableIn(body)) {
+    const place = pointerTo(pointer, path)
+    if (!told.has(place)) state.fault('content', place, 'invalid', `${path.join('.')}: ${UNSTORABLE}`)
+  }
 }
+
+/** Where a body holds text that PostgreSQL, and so Kong, cannot store. */
+function unstorableIn(value: unknown, path: Path = []): readonly Path[] {
+  if (typeof value === 'string') return isStorable(value) ? [] : [path]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, item]) =>
+    isStorable(name) ? unstorableIn(item, [...path, Array.isArray(value) ? Number(name) : name]) : [path],
+  )
+}
+
+const isStorable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text)
+
+const goneSince = (noun: string, key: string | undefined) =>
+  `the ${noun} ${JSON.stringify(key)} was deleted since; undo that change first`
 
 interface Placed {
   readonly operation: Operation
