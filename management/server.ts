@@ -17,6 +17,7 @@ import { validatorCompiler } from './http/compiler.ts'
 import { answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { trustedProxies } from './http/trusted-proxies.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
 import { cacheRoutes } from './live/cache-routes.ts'
@@ -71,8 +72,7 @@ export async function createServer(parts: Parts): Promise<App> {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 512 },
-    // Behind another name or port it would be one of whoever asks.
-    trustProxy: false,
+    trustProxy: trustedProxies(parts.settings),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)

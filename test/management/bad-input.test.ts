@@ -142,6 +142,10 @@ const CASES: readonly Case[] = [
     },
     ...{ status: 404, code: 'SLUICE_MANAGER_NOT_FOUND', faults: [' not_found'] },
   },
+  {
+    ...{ what: 'a path with something else than an id', method: 'PUT', path: '/v1/ca_certificates/mine' },
+    ...{ body: {}, ...INVALID, faults: ['/cert required', '/id type'] },
+  },
   post('/v1/services', '{"name":', { what: 'JSON that is cut off', ...MALFORMED }),
   post('/v1/services', [1], { what: 'JSON that is no object', ...MALFORMED, faults: [' type'] }),
   post(

@@ -92,6 +92,8 @@ export class Exchange implements RouteQuery {
   method: string
   #requestUri: string
   readonly requestMethod: string
+  /** Of the request line; a whole URL where the client wrote one. */
+  readonly requestTarget: string
   readonly httpVersion: number
   readonly isHttp2: boolean
   readonly headers: HeaderMap
@@ -165,6 +167,7 @@ export class Exchange implements RouteQuery {
     this.startedAtMs = startedAtMs
     this.method = method
     this.requestMethod = method
+    this.requestTarget = request.target
     const { target, authority } = splitTarget(request.target)
     this.#requestUri = target
     this.httpVersion = httpVersion

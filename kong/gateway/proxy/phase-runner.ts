@@ -150,10 +150,10 @@ export class PhaseRunner {
   }
 
   #sendBuffered(body: Buffer): void {
-    const { responseHeaders, status, requestMethod } = this.#exchange
+    const { responseHeaders, status, requestMethod, httpVersion } = this.#exchange
     const isBodyless = status === 204 || status === 304 || requestMethod === 'HEAD'
-    // What came in chunks leaves so.
-    const hasLength = responseHeaders.has('content-length')
+    // What came in chunks leaves so, where the client knows them.
+    const hasLength = httpVersion < 1.1 || responseHeaders.has('content-length')
     if (!isBodyless && hasLength) responseHeaders.set('Content-Length', String(body.length))
     this.#send(status, body, isBodyless)
   }

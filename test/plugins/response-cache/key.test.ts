@@ -44,8 +44,10 @@ describe('the key of a stored answer', () => {
   for (const isShared of [false, true])
     it(`differs by what may make another request of it${isShared ? ', also where it is shared' : ''}`, () => {
       const plain = key(request('/a'), { isShared })
-      for (const name of ['x-original-url', 'x-forwarded-host', 'x-http-method-override', 'forwarded'])
+      const names = ['x-original-url', 'x-forwarded-host', 'x-http-method-override', 'forwarded', 'x_host']
+      for (const name of names)
         assert.notEqual(key(request('/a', { [name]: 'evil' }), { isShared }), plain, name)
+      assert.notEqual(key(request('http://evil/a'), { isShared }), plain)
       // The service sees it, and its answer may hold it: a link to the next page.
       assert.notEqual(key(request('/a?apikey=mine'), { isShared }), plain)
     })
@@ -92,6 +94,7 @@ describe('the key of a stored answer', () => {
   it('is read from the request line as nginx has it', () => {
     assert.deepEqual(parseRequestLine('GET http://h:1/a?b=c?d HTTP/1.1'), {
       method: 'GET',
+      authority: 'http://h:1',
       target: '/a?b=c?d',
       path: '/a',
       query: 'b=c?d',

@@ -232,6 +232,14 @@ describe('response-cache in the local gateway', function () {
     assert.equal((await kong.request('/w')).body, 'answer 3')
   })
 
+  it('lets what came in chunks leave in chunks', async () => {
+    answer = () => cacheable('in chunks', { 'transfer-encoding': 'chunked' })
+    await start({})
+    const first = await kong.request('/w')
+    assert.deepEqual([first.body, first.headers['content-length']], ['in chunks', undefined])
+    assert.equal((await kong.request('/w')).headers['content-length'], '9')
+  })
+
   it('lets the next answer pass that is too large to be read', async function () {
     this.timeout(120_000)
     const large = Buffer.alloc(68_000_000, 'x')
