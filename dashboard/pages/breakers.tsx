@@ -71,7 +71,6 @@ export function BreakerTable({
       columns={[
         {
           head: 'Name',
-          isShort: true,
           cell: ({ name, breaker }) => (
             <>
               {name ?? breaker} <span class="muted">{breaker.split(':')[0]}</span>
@@ -79,7 +78,7 @@ export function BreakerTable({
           ),
         },
         { head: 'State', cell: one => <BreakerState breaker={one} /> },
-        { head: 'Mode', cell: one => <Mode breaker={one} /> },
+        { head: 'Mode', isShort: true, cell: one => <Mode breaker={one} /> },
         { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
         { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
         { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },

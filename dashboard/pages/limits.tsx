@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
@@ -21,6 +21,7 @@ const queryOf = (text: string): Readonly<Record<string, string>> =>
 /** What a subject has used and has left of its limits. @param subject from the address */
 export function LimitsPage({ subject }: { subject: string }) {
   const [text, setText] = useState(subject)
+  useEffect(() => setText(subject), [subject])
   const standings = useResource(`limits ${subject}`, () =>
     subject === '' ? Promise.resolve(undefined) : readLimits(queryOf(subject)),
   )

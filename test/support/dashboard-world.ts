@@ -14,6 +14,7 @@ import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
 import { plugin as circuitBreaker } from '../../plugins/circuit-breaker/plugin.ts'
 import { plugin as audit } from '../../plugins/key-auth-audit/plugin.ts'
 import { plugin as qos } from '../../plugins/qos/plugin.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { type FaultyAdmin, startFaultyAdmin } from './faulty-admin.ts'
 import { makeFolder } from './folder.ts'
 import { type RunningGateway, startTestGateway } from './gateway.ts'
@@ -22,7 +23,7 @@ import { borrowedRabbit, sharedPostgres, sharedRedis } from './services.ts'
 import { until } from './until.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
-const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos]
+const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos, responseCache]
 
 /** Of every operator: each role has one, by its name. */
 export const PASSWORD = 'correct horse battery'
@@ -71,8 +72,20 @@ export class DashboardWorld {
     this.#endings = parts.endings
   }
 
-  static async start({ seed, hasBroker = false }: WorldOptions = {}): Promise<DashboardWorld> {
+  static async start(options: WorldOptions = {}): Promise<DashboardWorld> {
     const endings: (() => Promise<void> | void)[] = []
+    try {
+      return await DashboardWorld.#start(options, endings)
+    } catch (error) {
+      for (const end of endings.reverse()) await end()
+      throw error
+    }
+  }
+
+  static async #start(
+    { seed, hasBroker = false }: WorldOptions,
+    endings: (() => Promise<void> | void)[],
+  ): Promise<DashboardWorld> {
     const [postgres, redis, rabbit] = await Promise.all([
       sharedPostgres(),
       sharedRedis(),
@@ -117,7 +130,10 @@ export class DashboardWorld {
       manager,
       endings,
     })
-    await world.#isReady()
+    await world.#isReady().catch(async (error: unknown) => {
+      await manager.close()
+      throw error
+    })
     return world
   }
 
