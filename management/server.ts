@@ -13,8 +13,9 @@ import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
+import { readBodies } from './http/bodies.ts'
 import { validatorCompiler } from './http/compiler.ts'
-import { answerProblems } from './http/errors.ts'
+import { answerFrameworkError, answerNoRequest, answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
@@ -73,9 +74,12 @@ export async function createServer(parts: Parts): Promise<App> {
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 512 },
     trustProxy: trustedProxies(parts.settings),
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerNoRequest,
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)
+  readBodies(app)
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
