@@ -98,7 +98,7 @@ async function start(
     live,
     events: events.publisher,
     readiness: changing.readiness,
-    problems: () => events.problems(),
+    problems: () => [...changing.problems, ...events.problems()],
   }
   const app = await createServer(parts)
   endings.push(() => app.close())
