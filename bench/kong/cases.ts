@@ -85,6 +85,7 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('log-0', 'a log phase without a PDK call', { name: 'log-0' }),
     one('log-few', 'a log phase with six PDK calls', { name: 'log-few' }),
     one('log-serialize', 'a log phase with log.serialize', { name: 'log-serialize' }),
+    one('log-first', 'the same, ended in the write that asks', { name: 'log-first' }),
     one('rl-and-log', "Kong's rate-limiting (redis) and http-log", rateLimiting('redis', 1, redis), {
       name: 'http-log',
       config: { http_endpoint: `http://127.0.0.1:${log}/`, queue: { max_batch_size: 200 } },
@@ -92,6 +93,10 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('sluice', 'sluice: qos, breaker and audit composed', {
       name: 'sluice',
       config: all,
+    }),
+    one('sluice-received', 'sluice, its audit acknowledged when received', {
+      name: 'sluice',
+      config: { ...all, key_auth_audit: { acknowledge: 'received' } },
     }),
     one('header', "Kong's request-transformer, one header", {
       name: 'request-transformer',
@@ -116,6 +121,10 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('sluice-log', 'sluice with request-log, lines', {
       name: 'sluice',
       config: { ...all, request_log: { trace: false } },
+    }),
+    one('sluice-log-received', 'the same, its audit acknowledged when received', {
+      name: 'sluice',
+      config: { ...all, key_auth_audit: { acknowledge: 'received' }, request_log: { trace: false } },
     }),
     one('sluice-trace', 'sluice with request-log, lines and traces', {
       name: 'sluice',

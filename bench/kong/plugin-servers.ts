@@ -18,6 +18,7 @@ const OURS = [
   'log-0',
   'log-few',
   'log-serialize',
+  'log-first',
 ]
 
 /** By their names in Kong, which must differ from those of ours. */

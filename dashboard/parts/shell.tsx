@@ -17,6 +17,7 @@ const GROUPS: readonly (readonly [
       ['', 'Overview'],
       ['breakers', 'Breakers'],
       ['limits', 'Limits'],
+      ['cache', 'Cache'],
       ['audit', 'Audit'],
     ],
   ],
@@ -65,7 +66,7 @@ export function Shell({ who, here, children }: ShellProps) {
         </button>
         <ConnectionState />
         <span class="who">
-          {who.name} <span class="muted">({who.role})</span>
+          <a href="#/password">{who.name}</a> <span class="muted">({who.role})</span>
         </span>
         <button type="button" class="quiet" onClick={() => void session.logOut()}>
           Log out

@@ -349,7 +349,7 @@ describe('make up', function () {
       })
       await until('the plugin server is ready', () => output.includes('the plugin-server is ready'))
       const pids = allPids()
-      assert.equal(state().components.length, 5)
+      assert.ok(state().components.some(({ name }) => name === 'plugin-server'))
       starting.kill('SIGINT')
       const [code] = await once(starting, 'exit')
       assert.equal(code, 1)
