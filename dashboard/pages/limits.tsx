@@ -4,6 +4,7 @@ import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { EntityLink } from '../parts/link.tsx'
 import { Badge, Empty, Notice } from '../parts/notice.tsx'
@@ -128,22 +129,18 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
                     head: 'Actions',
                     cell: ({ name, requests }: { name: string; requests: number }) => (
                       <>
-                        <button
-                          type="button"
-                          class="quiet"
-                          aria-label={`Reset ${name}`}
+                        <QuietButton
+                          label={`Reset ${name}`}
                           onClick={() => onAsk({ verb: 'reset', limit: name })}
                         >
                           Reset
-                        </button>
-                        <button
-                          type="button"
-                          class="quiet"
-                          aria-label={`Change ${name}`}
+                        </QuietButton>
+                        <QuietButton
+                          label={`Change ${name}`}
                           onClick={() => onAsk({ verb: 'set', limit: name, requests, seconds: 3600 })}
                         >
                           Change
-                        </button>
+                        </QuietButton>
                       </>
                     ),
                   },
