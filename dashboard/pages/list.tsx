@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { listEntities, nextPage, type Page } from '../api/entities.ts'
 import { may } from '../api/session.ts'
 import { formatAgo, formatNumber } from '../model/format.ts'
@@ -6,11 +6,10 @@ import type { KindView } from '../model/kinds.ts'
 import { writePlace } from '../model/place.ts'
 import { EntityTable } from '../parts/entity-table.tsx'
 import { useResource } from '../parts/hooks.ts'
-import { Empty, Trouble } from '../parts/notice.tsx'
+import { Empty } from '../parts/notice.tsx'
 import { Page as Frame } from '../parts/page.tsx'
 
 const SIZE = '50'
-const TYPING_MS = 25
 
 interface Listed {
   readonly page: Page
@@ -20,19 +19,12 @@ interface Listed {
 /** All entities of a kind, searched and paged by the manager. */
 export function ListPage({ kind }: { kind: KindView }) {
   const [text, setText] = useState('')
-  const [q, setQ] = useState('')
+  const q = text.trim()
   const [sort, setSort] = useState('name')
   /** Paths of the pages behind the first one, up to the one in sight. */
   const [pages, setPages] = useState<readonly string[]>([])
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      setQ(text.trim())
-      setPages([])
-    }, TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [text])
   const path = pages.at(-1)
-  const { value, error, reload } = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
+  const listed = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
     path === undefined
       ? listEntities(kind.path, { q, sort, size: SIZE, count: '1' }, signal).then(page => ({
           page,
@@ -40,6 +32,7 @@ export function ListPage({ kind }: { kind: KindView }) {
         }))
       : nextPage(path, signal).then(page => ({ page })),
   )
+  const { value } = listed
   const page = value?.page
   // Only the first page is told it.
   const counted = useRef<number>(undefined)
@@ -48,6 +41,7 @@ export function ListPage({ kind }: { kind: KindView }) {
   return (
     <Frame
       title={kind.title}
+      of={listed}
       actions={
         may('editor') && (
           <a class="button primary" href={writePlace([kind.path, 'new'])}>
@@ -63,7 +57,10 @@ export function ListPage({ kind }: { kind: KindView }) {
             type="search"
             placeholder="part of a name, host, path or tag"
             value={text}
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
+            onInput={({ currentTarget }) => {
+              setText(currentTarget.value)
+              setPages([])
+            }}
           />
         </label>
         <label>
@@ -84,7 +81,6 @@ export function ListPage({ kind }: { kind: KindView }) {
           {total !== undefined && `${formatNumber(total)} ${q === '' ? 'in all' : 'found'}`}
         </span>
       </form>
-      <Trouble error={error} onRetry={reload} />
       {page && page.data.length === 0 && (
         <Empty>{q === '' ? `There is no ${kind.noun} yet.` : `No ${kind.noun} matches “${q}”.`}</Empty>
       )}

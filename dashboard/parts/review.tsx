@@ -16,19 +16,24 @@ import { Badge, Trouble } from './notice.tsx'
 
 export interface ReviewProps {
   readonly title: string
+  /** What the plan does not say. */
+  readonly note?: string
+  /** Why it was refused, where no form shows it. */
+  readonly error?: Error | undefined
   readonly draft: Draft
   /** It is in force. */
-  readonly onApplied: (ended: Ended) => void
+  readonly onApplied: (ended: Ended) => Promise<void> | void
   /** It is wrong, by fields; the form shows where. */
   readonly onRefused: (problem: ApiProblem) => void
   readonly onClose: () => void
 }
 
 /** What a change would do; then the change, as it goes. */
-export function Review({ title, draft, onApplied, onRefused, onClose }: ReviewProps) {
+export function Review({ title, note, draft, onApplied, onRefused, onClose, ...rest }: ReviewProps) {
   const [plan, setPlan] = useState<Plan>()
   const [progress, setProgress] = useState<Change>()
-  const [error, setError] = useState<Error>()
+  const [failure, setError] = useState<Error>()
+  const error = failure ?? rest.error
   const [isBusy, setBusy] = useState(false)
   const [reason, setReason] = useState('')
   const [isAccepted, setAccepted] = useState(false)
@@ -48,7 +53,7 @@ export function Review({ title, draft, onApplied, onRefused, onClose }: ReviewPr
     try {
       const ended = await submitChange(draft, submitting)
       const { change } = ended
-      if (change.state === 'applied') return onApplied(ended)
+      if (change.state === 'applied') return await onApplied(ended)
       const detail = change.failure?.detail ?? `the change is ${change.state}`
       fail(new ApiProblem(502, change.failure ? { ...change.failure, detail } : { detail }, change.id))
       key.current = crypto.randomUUID()
@@ -60,6 +65,7 @@ export function Review({ title, draft, onApplied, onRefused, onClose }: ReviewPr
   const isNothing = plan?.steps.length === 0
   return (
     <Dialog title={title} onClose={isBusy ? undefined : onClose} isWide>
+      {note !== undefined && <p>{note}</p>}
       {!plan && !error && <p role="status">Checking…</p>}
       {isNothing && <p>Nothing would change.</p>}
       {plan && <Steps steps={plan.steps} />}

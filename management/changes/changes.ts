@@ -58,6 +58,11 @@ export class Changes {
     return this.#parts.store
   }
 
+  /** Kong's clock, seconds: it decides what has expired. */
+  now(): number {
+    return this.#parts.kong.now()
+  }
+
   /**
    * Checks operations against the mirror, without waiting for anybody.
    *

@@ -60,6 +60,7 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   'service.request.setRawQuery': [''],
   'service.request.setMethod': ['GET'],
   'service.request.setQuery': [{ a: '1' }],
+  'service.request.clearQueryArg': ['a'],
   'service.request.setHeader': ['h', 'v'],
   'service.request.addHeader': ['h', 'v'],
   'service.request.clearHeader': ['h'],
