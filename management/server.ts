@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
 import { KIND_NAMES, KINDS } from '../kong/reconcile/kinds.ts'
+import { catalogueRoute } from './catalogue/catalogue-route.ts'
 import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
@@ -55,6 +56,7 @@ const MODULES: readonly Module[] = [
   cacheRoutes,
   auditRoutes,
   overviewRoutes,
+  catalogueRoute,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */

@@ -1,4 +1,3 @@
-import { PLUGIN_SCHEMA } from '../model/plugin-schema.ts'
 import type { EntitySchema, Json } from '../model/schema.ts'
 import { client } from './session.ts'
 
@@ -43,9 +42,7 @@ function schemaAt(path: string): Promise<EntitySchema> {
   return asked
 }
 
-/** Of plugins without what no form asks for. */
-export const schemaOf = (kind: string): Promise<EntitySchema> =>
-  kind === 'plugins' ? Promise.resolve(PLUGIN_SCHEMA) : schemaAt(`/v1/schemas/${kind}`)
+export const schemaOf = (kind: string): Promise<EntitySchema> => schemaAt(`/v1/schemas/${kind}`)
 
 export const pluginSchema = (name: string): Promise<EntitySchema> =>
   schemaAt(`/v1/schemas/plugins/${encodeURIComponent(name)}`)

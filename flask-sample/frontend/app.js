@@ -223,6 +223,8 @@ const list = {
   timer: undefined,
   countdown: undefined,
   failures: 0,
+  /** Rises with each start and stop: an answer to a question of an earlier round comes too late. */
+  round: 0,
   isAsking: false,
   /** Pages that were asked for by "Show more" stay as they are; only the first one is live. */
   older: [],
@@ -230,14 +232,23 @@ const list = {
   answeredAt: '',
 
   start() {
+    this.stop()
     this.failures = 0
     this.products = []
     this.older = []
+    this.next = null
+    this.hasAnswered = false
     render()
     void this.ask()
   },
 
   stop() {
+    this.round++
+    this.isAsking = false
+    this.clearTimers()
+  },
+
+  clearTimers() {
     clearTimeout(this.timer)
     clearInterval(this.countdown)
   },
@@ -245,23 +256,29 @@ const list = {
   async ask() {
     if (this.isAsking) return
     this.isAsking = true
-    this.stop()
-    try {
-      const page = await session.call(`/products?limit=${PAGE}`)
-      this.take(page)
-      this.failures = 0
-      showNotTroubled()
-      this.later(POLL_MS)
-    } catch (error) {
-      if (!(error instanceof Trouble)) throw error
-      if (error.status === 401 && !session.isRemembered) return leave(error.message)
-      this.failures++
-      const pauseMs = error.retryAfterMs ?? Math.min(POLL_MS * 2 ** (this.failures - 1), LONGEST_PAUSE_MS)
-      showTroubled(error, pauseMs)
-      this.later(pauseMs)
-    } finally {
-      this.isAsking = false
-    }
+    this.clearTimers()
+    const { round } = this
+    const outcome = await session.call(`/products?limit=${PAGE}`).catch(error => error)
+    if (round !== this.round) return
+    this.isAsking = false
+    if (!(outcome instanceof Error)) this.succeed(outcome)
+    else if (outcome instanceof Trouble) this.fail(outcome)
+    else throw outcome
+  },
+
+  succeed(page) {
+    this.failures = 0
+    this.take(page)
+    showNotTroubled()
+    this.later(POLL_MS)
+  },
+
+  fail(trouble) {
+    if (trouble.status === 401 && !session.isRemembered) return leave(trouble.message)
+    this.failures++
+    const pauseMs = trouble.retryAfterMs ?? Math.min(POLL_MS * 2 ** (this.failures - 1), LONGEST_PAUSE_MS)
+    showTroubled(trouble, pauseMs)
+    this.later(pauseMs)
   },
 
   later(ms) {
@@ -413,7 +430,6 @@ function enter() {
   $('shop').hidden = $('session').hidden = false
   $('who').textContent = session.user.name
   $('shop-title').focus()
-  list.hasAnswered = false
   list.start()
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core'
 import { useBrowser } from '../support/browser.ts'
 import { call } from '../support/sample-platform.ts'
 import { START_MS } from '../support/services.ts'
@@ -10,6 +10,8 @@ import { openShop, type Shop } from '../support/shop.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const PASSWORD = 'correct horse battery'
+/** What the list asks for. */
+const PRODUCTS = '**/products?*'
 
 /** What axe-core's script adds to the page. */
 interface InPage {
@@ -35,7 +37,12 @@ describe('the sample frontend, in a browser', function () {
     await shop?.close()
   })
   beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1_000, height: 800 }, locale: 'en-GB' })
+    context = await browser.newContext({
+      viewport: { width: 1_000, height: 800 },
+      locale: 'en-GB',
+      // axe-core would find the contrast of whatever moment of an animation it sees.
+      reducedMotion: 'reduce',
+    })
     complaints = []
     context.on('weberror', error => complaints.push(error.error().message))
     context.on('console', message => {
@@ -54,7 +61,7 @@ describe('the sample frontend, in a browser', function () {
 
   async function open(): Promise<Page> {
     const opened = await context.newPage()
-    opened.setDefaultTimeout(30_000)
+    opened.setDefaultTimeout(60_000)
     await opened.goto(`${shop.url}?every=0.5`)
     await opened.waitForSelector('#entrance:not([hidden]), #shop:not([hidden])')
     return opened
@@ -81,7 +88,12 @@ describe('the sample frontend, in a browser', function () {
     await page.getByLabel('Price in euros').fill(price)
     await page.getByLabel('In stock').fill(stock)
     await page.getByRole('button', { name: 'Add', exact: true }).click()
+    // The list may show the product before the form has its answer, which empties the fields.
+    await page.locator('#product-form [type="submit"]:not([aria-disabled])').waitFor()
   }
+
+  /** What came before this answer, the page has dealt with. */
+  const untilSettled = () => page.evaluate(() => fetch('.').then(answer => answer.text()))
 
   const product = (name: string) => page.getByRole('listitem').filter({ hasText: name })
 
@@ -170,12 +182,46 @@ describe('the sample frontend, in a browser', function () {
       await shop.platform.products.restart()
     }
     await page.getByText('Live', { exact: true }).waitFor()
-    assert.ok(await page.locator('#trouble').isHidden())
+    await page.locator('#trouble').waitFor({ state: 'hidden' })
     await context.setOffline(true)
     await page.getByText(/^The gateway does not answer/).waitFor()
     await context.setOffline(false)
+    await page.getByText('Live', { exact: true }).waitFor()
+  })
+
+  it('tries at once when it is told to', async () => {
+    await register()
+    await page.route(PRODUCTS, route => route.abort())
+    // So slow that it does nothing by itself while the test runs.
+    await page.goto(`${shop.url}?every=3600`)
+    await page.getByText(/^The gateway does not answer/).waitFor()
+    await page.getByText(/^Trying again in 3\d{3} s\.$/).waitFor()
+    await page.unroute(PRODUCTS)
     await page.getByRole('button', { name: 'Try now' }).click()
     await page.getByText('Live', { exact: true }).waitFor()
+  })
+
+  it('does nothing more once it is logged out, though an answer was on its way', async () => {
+    await register()
+    await page.clock.install()
+    await page.reload()
+    await page.getByText('Live', { exact: true }).waitFor()
+    const held = await new Promise<Route>(resolve => void page.route(PRODUCTS, resolve))
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('heading', { name: 'Log in' }).waitFor()
+    const answered = page.waitForEvent('requestfinished', request => request === held.request())
+    await held.continue()
+    await answered
+    await page.unrouteAll()
+    let asked = 0
+    page.on('request', request => {
+      if (request.url().includes('/products')) asked++
+    })
+    await untilSettled()
+    await page.clock.runFor(60_000)
+    await untilSettled()
+    assert.equal(asked, 0)
+    assert.equal(await page.locator('#entrance-notice').textContent(), '')
   })
 
   it('waits for the users service when that is away, and goes on with the session', async () => {

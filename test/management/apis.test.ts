@@ -155,4 +155,14 @@ describe('an API in one request', function () {
     const editor = await call('GET', path, undefined, { headers, token: manager.tokens.editor })
     assert.equal(editor.status, 403)
   })
+
+  it('lists what it offers, with what protects it', async () => {
+    const made = await call('POST', '/v1/apis', { ...api, name: 'listed', paths: ['/listed'] })
+    assert.equal(made.status, 201, made.text)
+    const { body } = await call('GET', '/v1/catalogue', undefined, { token: manager.tokens.viewer })
+    const listed = body.data.find(({ name }: { name: string }) => name === 'listed')
+    const [{ paths, hosts, auth, limits }] = listed.routes
+    assert.deepEqual([paths, hosts, auth], [['/listed'], ['shop.test'], ['key-auth']])
+    assert.deepEqual([limits[0].requests, limits[0].seconds], [10, 60])
+  })
 })

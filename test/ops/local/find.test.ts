@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readlinkSync, statSync } from 'node:fs'
 import { createConnection } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectAmqp } from 'amqplib'
 import pg from 'pg'
 import { findService } from '../../../ops/local/find.ts'
@@ -17,23 +18,27 @@ import {
   useRabbit,
   useRedis,
 } from '../../support/services.ts'
+import { until } from '../../support/until.ts'
 
-async function pingRedis(url: string): Promise<string> {
-  return askRedis(url, `AUTH ${new URL(url).password}\r\nPING\r\n`)
-}
+const pingRedis = (url: string) => askRedis(url, `AUTH ${new URL(url).password}\r\nPING\r\n`)
 
-/** Resolves with the answer, or with `silent` after 150 ms without one. */
-async function askRedis(url: string, question: string): Promise<string> {
+async function askRedis(url: string, question: string): Promise<Buffer> {
   const { hostname, port } = new URL(url)
   const socket = createConnection(Number(port), hostname)
   try {
     socket.write(question)
-    const answer = once(socket, 'data', { signal: AbortSignal.timeout(150) })
-    return await answer.then(([data]) => String(data)).catch(() => 'silent')
+    let answer = Buffer.alloc(0)
+    // One line for each line that was asked.
+    while (answer.toString().split('\r\n').length < question.split('\r\n').length)
+      answer = Buffer.concat([answer, ((await once(socket, 'data')) as [Buffer])[0]])
+    return answer
   } finally {
     socket.destroy()
   }
 }
+
+/** Long enough for an answer of what is not paused; a longer one would show no more. */
+const silence = () => sleep(150, 'silence')
 
 /** The numbers of the users that run the process and its children. */
 const usersOf = (pid: number) => new Set(family(pid).map(member => statSync(`/proc/${member}`).uid))
@@ -79,18 +84,15 @@ describe('real services', function () {
       await Promise.all(started.splice(0).map(service => service.close()))
     })
 
-    it('asks for a password', async () => {
+    it('asks for a password, is silent while paused, and answers what waited when it is resumed', async () => {
       const redis = await mine(useRedis())
-      assert.match(await askRedis(redis.url, 'PING\r\n'), /NOAUTH/)
-    })
-
-    it('is silent while paused, and answers what waited when it is resumed', async () => {
-      const redis = await mine(useRedis())
-      assert.match(await pingRedis(redis.url), /PONG/)
+      assert.match(String(await askRedis(redis.url, 'PING\r\n')), /NOAUTH/)
+      assert.match(String(await pingRedis(redis.url)), /PONG/)
       await redis.pause()
-      assert.equal(await pingRedis(redis.url), 'silent')
+      const waiting = pingRedis(redis.url)
+      assert.equal(await Promise.race([waiting, silence()]), 'silence')
       await redis.resume()
-      assert.match(await pingRedis(redis.url), /PONG/)
+      assert.match(String(await waiting), /PONG/)
     })
 
     it('pauses every session of PostgreSQL, though each leads a process group', async () => {
@@ -98,12 +100,8 @@ describe('real services', function () {
       const client = new pg.Client({ connectionString: postgres.url })
       await client.connect()
       await postgres.pause()
-      let answered = false
-      const query = client.query('SELECT 1').then(() => {
-        answered = true
-      })
-      await new Promise(resolve => setTimeout(resolve, 150))
-      assert.equal(answered, false)
+      const query = client.query('SELECT 1')
+      assert.equal(await Promise.race([query, silence()]), 'silence')
       await postgres.resume()
       await query
       await client.end()
@@ -146,7 +144,8 @@ describe('real services', function () {
       const pids = services.flatMap(({ pid }) => (pid === undefined ? [] : family(pid)))
       const folders = services.flatMap(folderOf)
       await Promise.all(services.map(service => service.close()))
-      assert.deepEqual(pids.filter(isAlive), [])
+      // RabbitMQ's helpers end when they notice that it has ended.
+      await until('no process is left', () => !pids.some(isAlive))
       assert.deepEqual(folders.filter(existsSync), [])
     })
   })
@@ -175,7 +174,7 @@ describe('real services', function () {
       assert.equal(folders.length, kinds.length)
       assert.ok(everything.length > kinds.length)
       await failed.catch(() => {})
-      while (everything.some(isAlive) || folders.some(existsSync)) await new Promise(r => setTimeout(r, 20))
+      await until('nothing is left', () => !everything.some(isAlive) && !folders.some(existsSync))
     })
 
   it('says for each way why it did not work', async () => {
