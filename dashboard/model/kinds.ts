@@ -182,8 +182,8 @@ export const kindOfSchema = (schema: string): KindView | undefined =>
   [...ALL.values()].find(kind => kind.schema === schema)
 
 /** What a person knows an entity by. */
-export function labelOf({ shownBy }: Pick<KindView, 'shownBy'>, row: Json): string {
-  const id = String(row.id ?? '').slice(0, 8)
+export function labelOf({ shownBy, noun }: Pick<KindView, 'shownBy' | 'noun'>, row: Json): string {
+  const id = `${noun} ${String(row.id ?? '').slice(0, 8)}`
   const named = shownBy.find(name => name !== 'id' && typeof row[name] === 'string' && row[name] !== '')
   return named === undefined ? id : String(row[named])
 }

@@ -3,6 +3,7 @@ import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, type Tone } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
@@ -71,7 +72,6 @@ export function BreakerTable({
       columns={[
         {
           head: 'Name',
-          isShort: true,
           cell: ({ name, breaker }) => (
             <>
               {name ?? breaker} <span class="muted">{breaker.split(':')[0]}</span>
@@ -88,14 +88,12 @@ export function BreakerTable({
               {
                 head: 'Order',
                 cell: (one: Breaker) => (
-                  <button
-                    type="button"
-                    class="quiet"
-                    aria-label={`Change mode of ${one.name ?? one.breaker}`}
+                  <QuietButton
+                    label={`Change mode of ${one.name ?? one.breaker}`}
                     onClick={() => onOrder(one)}
                   >
                     Change mode
-                  </button>
+                  </QuietButton>
                 ),
               },
             ]
@@ -124,7 +122,7 @@ function BreakerState({
 }
 
 function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason } }: { breaker: Breaker }) {
-  if (mode === 'auto') return <>decides by itself</>
+  if (mode === 'auto') return <span class="short">decides by itself</span>
   return (
     <>
       <Badge tone={mode === 'forced-open' ? 'bad' : 'warning'}>{mode.replace('-', ' ')}</Badge>

@@ -17,13 +17,14 @@ export function ChangePage({ id }: { id: string }) {
   const resource = useResource(`change ${id}`, () => readChange(id))
   const { value: change, reload } = resource
   const [isUndone, setUndone] = useState(false)
+  const isOpen = change?.state === 'stuck' && !change.resolution
   useRepeated(() => {
-    if (change && (!isEnded(change) || change.state === 'stuck')) void reload()
+    if (change && (!isEnded(change) || isOpen)) void reload()
   }, EVERY_MS)
   const canUndo = change?.state === 'applied' && may('editor') && !change.undone_by && !isUndone
   return (
     <Page
-      title="Change"
+      title={titleOf(change)}
       of={resource}
       lead={<a href="#/changes">Changes</a>}
       actions={
@@ -45,10 +46,16 @@ export function ChangePage({ id }: { id: string }) {
           <strong>{change.failure.detail}</strong> {change.failure.remedy}
         </Notice>
       )}
-      {change?.state === 'stuck' && <Stuck change={change} onDone={reload} />}
+      {isOpen && change && <Stuck change={change} onDone={reload} />}
       {change?.steps && <Steps steps={change.steps} />}
     </Page>
   )
+}
+
+function titleOf({ steps = [] }: Partial<Change> = {}): string {
+  const [first] = steps
+  if (!first) return 'Change'
+  return `Change of ${first.label}${steps.length > 1 ? ` and ${steps.length - 1} more` : ''}`
 }
 
 function Facts({ change }: { change: Change }) {
@@ -114,7 +121,7 @@ function Stuck({ change, onDone }: { change: Change; onDone: () => void }) {
       {may('editor') && (
         <form class="filters" onSubmit={event => event.preventDefault()}>
           <label>
-            Reason
+            Reason, which leaving it needs
             <input value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
           </label>
           <button type="button" onClick={() => run(retryChange)}>

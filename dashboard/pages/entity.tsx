@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Change } from '../api/changes.ts'
+import { ApiProblem } from '../api/client.ts'
 import { pluginSchema, readEntity, schemaOf } from '../api/entities.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
@@ -28,8 +29,9 @@ export function EntityPage({ kind, id, query }: EntityPageProps) {
   const loaded = useResource(`${kind.path}/${id}?${query}`, () =>
     isNew && kind.path === 'plugins' && plugin === '' ? Promise.resolve(undefined) : load(kind, id, query),
   )
-  const { value, reload } = loaded
+  const { value, error, reload } = loaded
   if (isNew && kind.path === 'plugins' && plugin === '') return <PluginChoice query={query} />
+  if (error instanceof ApiProblem && error.status === 404) return <Gone kind={kind} />
   const title = isNew
     ? `New ${kind.noun}${plugin === '' ? '' : `: ${plugin}`}`
     : value?.base
@@ -66,6 +68,16 @@ export function EntityPage({ kind, id, query }: EntityPageProps) {
         />
       )}
       {value?.base && <Children kind={kind} id={String(value.base.row.id)} />}
+    </Page>
+  )
+}
+
+function Gone({ kind: { noun, path, title } }: { kind: KindView }) {
+  return (
+    <Page title="Not found">
+      <p>
+        There is no {noun} at this address; it may have been deleted. <a href={writePlace([path])}>{title}</a>
+      </p>
     </Page>
   )
 }

@@ -41,7 +41,7 @@ export function PageAt({ place }: { place: Place }) {
   const kind = kindAt(first)
   if (!kind)
     return (
-      <Page title="Nothing here">
+      <Page title="Not found">
         <p>
           There is no page at this address. <a href="#/">To the overview</a>
         </p>

@@ -59,10 +59,14 @@ export function completeWhole(
 /** Some fields of a present entity; records are merged with what they hold. */
 export function completePart(kind: Kind, schema: Schema, given: Row, current: Current): Completed {
   const { data, mistakes: ofTtl } = takeTtl(schema, given)
-  const early = earlyMistakes(kind, schema, data)
+  // What a configuration may hold, shorthands too, depends on the name, which is not given again.
+  const key = schema.spec.subschema_key
+  const choice = key === undefined || key in data ? {} : { [key]: current.row[key] }
+  const early = earlyMistakes(kind, schema, { ...data, ...choice })
   if ('mistakes' in early)
     return mistaken([...ofTtl, ...early.mistakes], schema.merge(data, { ...current.fields, id: current.id }))
-  const sent = schema.fill(early.prepared, 'update')
+  const filled = schema.fill(early.prepared, 'update')
+  const sent = Object.fromEntries(Object.entries(filled).filter(([name]) => !(name in choice)))
   const merged = schema.merge(sent, { ...current.fields, id: current.id })
   const wrong = schema.check(merged, { full: false, updating: true }, { given: data, present: current.row })
   const mistakes = [...ofTtl, ...flatten(wrong)]

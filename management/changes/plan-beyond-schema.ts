@@ -9,7 +9,8 @@ import { idIn, type PlanState } from './plan-state.ts'
 export interface Written {
   readonly kind: KindName
   readonly id: string
-  /** Fields as they were given, over those that are there. */
+  readonly given: Row
+  /** What is given, over what is there. */
   readonly data: Row
   readonly pointer: string
 }
@@ -30,9 +31,10 @@ export async function checkBeyondSchema(state: PlanState, written: Written): Pro
 }
 
 /** A plugin must share a protocol with the route it stands on, or with one of the routes of its service. */
-async function checkProtocols(state: PlanState, { data, pointer }: Written): Promise<void> {
+async function checkProtocols(state: PlanState, { given, data, pointer }: Written): Promise<void> {
   const { protocols } = data
-  if (!Array.isArray(protocols)) return
+  // What was so before is no fault of this change.
+  if (!Array.isArray(protocols) || !['protocols', 'route', 'service'].some(name => name in given)) return
   const shares = (route: Row) => (route.protocols as readonly string[]).some(one => protocols.includes(one))
   const place = pointerTo(pointer, ['protocols'])
   const [routeId, serviceId] = [idIn(data.route), idIn(data.service)]

@@ -1,6 +1,6 @@
 import { isUuid } from '../../foundation/uuid.ts'
 import type { Change, Row } from '../../kong/reconcile/change.ts'
-import type { Kind, KindName } from '../../kong/reconcile/kinds.ts'
+import { KINDS, type Kind, type KindName } from '../../kong/reconcile/kinds.ts'
 import { MASK } from '../../kong/reconcile/mask.ts'
 import { comparedFields, isSame } from '../../kong/reconcile/normalise.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
@@ -40,7 +40,7 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
     )
   const id = await chooseId(state, kind.name, { givenId, key, pointer })
   const data = await withReferences(state, kind, named(state, write, body), pointer)
-  await checkBeyondSchema(state, { kind: kind.name, id, data, pointer })
+  await checkBeyondSchema(state, { kind: kind.name, id, given: data, data, pointer })
   const completed = await complete(state, write, data, () =>
     completeWhole(kind, schema, { given: data, id }, undefined),
   )
@@ -73,7 +73,7 @@ export async function planUpdate(
   const data = await withReferences(state, kind, given, pointer)
   const faults = state.faults.length
   const beyond = isWhole ? data : schema.merge(data, current.fields)
-  await checkBeyondSchema(state, { kind: kind.name, id: current.id, data: beyond, pointer })
+  await checkBeyondSchema(state, { kind: kind.name, id: current.id, given: data, data: beyond, pointer })
   const completed = await complete(state, write, data, () =>
     isWhole
       ? completeWhole(kind, schema, { given: data, id: current.id }, current)
@@ -124,6 +124,8 @@ async function chooseId(
 ): Promise<string> {
   const place = pointerTo(pointer, ['id'])
   const pathId = key !== undefined && isUuid(key) ? key : undefined
+  if (key !== undefined && pathId === undefined && KINDS[kind].endpointKey === undefined)
+    state.fault('content', place, 'type', 'id: expected a valid UUID in the path')
   if (givenId === undefined || givenId === null) return pathId ?? state.parts.newId()
   if (!isUuid(givenId)) state.fault('content', place, 'type', 'id: expected a valid UUID')
   else if (pathId !== undefined && pathId !== givenId)

@@ -34,6 +34,8 @@ interface Owed {
 
 const NOTHING = Buffer.alloc(0)
 
+const GONE = 'Kong closed the connection'
+
 interface Encoding {
   /** The frame that names the method; it stands before every call. */
   readonly name: Buffer
@@ -84,11 +86,13 @@ export class ProtobufConnection implements Exchange {
   /** The peer is gone. */
   closed(): void {
     this.#closed = true
-    this.#owed.length = 0
+    const owed = this.#owed.splice(0)
     const event = this.#event
     this.#event = undefined
     this.#inEvent = false
-    event?.abandoned('Kong closed the connection')
+    event?.abandoned(GONE)
+    // Of an event that was ended before its replies had come.
+    for (const { sink } of owed) sink?.lost?.(GONE)
   }
 
   call(method: Method, args: readonly unknown[], sink?: ReplySink): void {

@@ -48,6 +48,8 @@ export const plugin = definePlugin({
   }),
   onError: 'open',
   needs: { log: ['log.serialize'] },
+  // What is under way when a process is killed, Kong repeats elsewhere: only until it has been answered.
+  endsLogFirst: config => config.acknowledge === 'received',
   events: AUDIT_EVENTS,
 
   memory(host: Host): Memory {

@@ -21,12 +21,15 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
   await admin('PUT', `/services/${GUARDED}`, { url })
   await admin('PUT', `/services/${GUARDED}/routes/${GUARDED}`, { paths: [`/${GUARDED}`] })
   await admin('POST', `/services/${GUARDED}/plugins`, { name: 'circuit-breaker' })
+  await admin('PUT', '/services/stored', { url })
+  await admin('PUT', '/services/stored/routes/stored', { paths: ['/stored'] })
+  await admin('POST', '/services/stored/plugins', { name: 'response-cache', config: { default_ttl: 300 } })
   await admin('PUT', '/consumers/alice', {})
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
 }
 
 describe('the dashboard while requests run', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed, hasBroker: true })
 
   it('forces a breaker open for a while, and lets it decide again', async () => {
@@ -40,6 +43,7 @@ describe('the dashboard while requests run', function () {
     const at = await dashboard.visit('editor', 'breakers')
     const row = at.page.getByRole('row', { name: new RegExp(`^${GUARDED}`) })
     await row.getByRole('button', { name: `Change mode of ${GUARDED}` }).click()
+    assert.deepEqual(await at.findings(), [])
     await at.page.getByLabel(/^Reason/).fill('the upstream is being moved')
     await at.button('Force open').click()
     await row.getByText('forced open').waitFor()
@@ -62,10 +66,25 @@ describe('the dashboard while requests run', function () {
     await row.getByText('none left').waitFor()
     await row.getByRole('button', { name: 'Reset hour' }).click()
     const dialog = at.page.getByRole('dialog')
+    assert.deepEqual(await at.findings(), [])
     await dialog.getByLabel(/^Reason/).fill('goodwill')
     await dialog.getByRole('button', { name: 'Reset', exact: true }).click()
     await dialog.waitFor({ state: 'detached' })
     await until('requests pass again', async () => (await statusOf()) === 200)
+  })
+
+  it('purges stored answers', async () => {
+    const isHit = async () =>
+      /hit/.test((await dashboard.request('/stored')).headers.get('cache-status') ?? '')
+    await until('the answer is stored', isHit)
+    const at = await dashboard.visit('editor', 'cache')
+    await at.button('Purge…').click()
+    const dialog = at.page.getByRole('dialog')
+    await dialog.getByLabel(/^A path/).fill('/stored')
+    await dialog.getByLabel(/^Reason/).fill('a new price')
+    await dialog.getByRole('button', { name: 'Purge', exact: true }).click()
+    await at.page.getByText('Purged on all nodes: /stored').waitFor()
+    await until('the service is asked again', async () => !(await isHit()))
   })
 
   it('finds a denied key in the audit, and keeps it out of the address', async () => {

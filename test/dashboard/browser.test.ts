@@ -9,9 +9,10 @@ import { until } from '../support/until.ts'
 /** A stored name with markup, which must show as text. */
 const MARKUP = '<img src=x onerror="document.title=1">'
 const KEY = 'a-key-of-alice'
+const OLD_KEY = 'an-old-key'
 
 /** Each test edits a service of its own. */
-const SERVICES = ['undone', 'kept', 'looked-at', 'typed']
+const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left']
 
 const qos = {
   name: 'qos',
@@ -35,11 +36,13 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
   await admin('POST', '/plugins', { name: 'prometheus', config: { latency_metrics: true } })
   await admin('PUT', '/consumers/alice', {})
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
+  await admin('PUT', '/consumers/rotated', {})
+  await admin('POST', '/consumers/rotated/key-auth', { key: OLD_KEY })
   await admin('PUT', '/consumers/bob', { custom_id: MARKUP })
 }
 
 describe('the dashboard, in a browser', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed })
 
   const admin = (path: string) => dashboard.world.gateway.admin('GET', path)
@@ -90,7 +93,9 @@ describe('the dashboard, in a browser', function () {
     await at.button('Next').click()
     await at.page.getByLabel('Requests').fill('1000')
     await at.button('Next').click()
+    await at.page.getByLabel('Keep answers and give them again').check()
     await at.button('Review…').click()
+    await at.page.getByText('Create plugin response-cache').waitFor()
     await at.page.getByText(`Create service ${name}`).waitFor()
     await at.button('Apply').click()
     await at.page.getByText(`${name} is published.`).waitFor()
@@ -231,6 +236,112 @@ describe('the dashboard, in a browser', function () {
     assert.ok(!html.includes(key) && !html.includes(KEY))
   })
 
+  it('rotates a credential: both are good until the old one is deleted', async () => {
+    const at = await dashboard.visit('editor', 'consumers')
+    await open(at, 'rotated')
+    await at.page.getByRole('link', { name: /^key / }).click()
+    await at.button('Rotate…').click()
+    await at.page.getByText('Both are good until you delete this one.').waitFor()
+    await at.button('Apply').click()
+    const dialog = at.page.getByRole('dialog', { name: 'The new key' })
+    await dialog.getByRole('button', { name: 'Show it' }).click()
+    const key = (await dialog.locator('code').textContent()) ?? ''
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    const isLetIn = async (one: string) => (await request('/keyed', one)).status !== 401
+    await until('the new one opens', () => isLetIn(key))
+    assert.ok(await isLetIn(OLD_KEY))
+    await at.button('Delete…').click()
+    await at.button('Apply').click()
+    await at.page.getByRole('heading', { name: /^Change of / }).waitFor()
+    await until('the old one opens no more', async () => !(await isLetIn(OLD_KEY)))
+    assert.ok(await isLetIn(key))
+  })
+
+  /** A change that is stuck: Kong refuses its second part, and refuses to take back the first one. */
+  const getStuck = async (name: string): Promise<string> => {
+    const { world } = dashboard
+    const { id } = await admin(`/services/${name}`)
+    const refusal = {
+      status: 400,
+      body: { message: 'refused', code: 2, name: 'schema violation', fields: {} },
+    }
+    let patches = 0
+    world.admin.decide = (method, path) => {
+      // A route is made when its service has been changed.
+      if (method === 'PUT' && path.startsWith('/routes')) return refusal
+      return method === 'PATCH' && path.includes(String(id)) && ++patches > 1 ? refusal : 'pass'
+    }
+    const { headers } = await world.call('POST', '/v1/changes', {
+      operations: [
+        { action: 'update', kind: 'services', key: id, body: { port: 77 } },
+        { action: 'create', kind: 'routes', body: { service: { id }, paths: ['/never'] } },
+      ],
+    })
+    const change = headers.get('sluice-change') ?? ''
+    await until('it is stuck', async () => {
+      const { body } = await world.call('GET', `/v1/changes/${change}`)
+      return body.state === 'stuck'
+    })
+    world.admin.decide = () => 'pass'
+    return change
+  }
+
+  it('tries a stuck change again, which then is undone', async () => {
+    const change = await getStuck('stuck')
+    const at = await dashboard.visit('editor', 'changes')
+    await at.page.getByLabel('State').selectOption('stuck')
+    await at.page
+      .getByRole('row', { name: /service stuck/ })
+      .getByRole('link')
+      .click()
+    await at.page.getByText('A part of this change could not be undone.').waitFor()
+    assert.ok(at.page.url().endsWith(change))
+    await at.button('Try to undo it again').click()
+    await at.page.getByText('Failed and undone').waitFor()
+    assert.notEqual((await admin('/services/stuck')).port, 77)
+    // What failed is in force nowhere, so there is nothing to undo.
+    assert.equal(await at.button('Undo').count(), 0)
+  })
+
+  it('leaves what is stuck as it is, with a reason', async () => {
+    const at = await dashboard.visit('editor', `changes/${await getStuck('left')}`)
+    await at.page.getByLabel(/^Reason/).fill('the port is right')
+    await at.button('Leave it as it is').click()
+    await at.page.getByText('by editor: the port is right').waitFor()
+    assert.equal(await at.button('Leave it as it is').count(), 0)
+    assert.equal((await admin('/services/left')).port, 77)
+    const { status } = await dashboard.world.call('PATCH', '/v1/services/left', { retries: 1 })
+    assert.equal(status, 200)
+  })
+
+  it('changes the password of who is logged in, and refuses a wrong or weak one', async () => {
+    const { world } = dashboard
+    const name = 'changing'
+    const made = await world.call('POST', '/v1/operators', { name, role: 'viewer', password: PASSWORD })
+    assert.equal(made.status, 201, made.text)
+    const at = await dashboard.arrive()
+    await at.logIn(name)
+    await at.page.getByRole('link', { name, exact: true }).click()
+    const change = async (current: string, next: string) => {
+      await at.page.getByLabel('Present password').fill(current)
+      await at.page.getByLabel(/^New password/).fill(next)
+      await at.button('Change password').click()
+    }
+    await change('something else', 'a new and long enough one')
+    await at.page.getByText('current: is not the present password').waitFor()
+    await change(PASSWORD, 'short')
+    await at.page.getByRole('alert').getByText(/new: /).waitFor()
+    await change(PASSWORD, 'a new and long enough one')
+    await at.page.getByText('Your password is changed.').waitFor()
+    await at.button('Log out').click()
+    await at.logIn(name, 'a new and long enough one')
+  })
+
+  it('shows what the gateway offers, with what protects it', async () => {
+    const at = await dashboard.visit('viewer', 'catalogue')
+    await at.page.getByRole('row', { name: /^keyed \/keyed any any key-auth gold: \d+ in / }).waitFor()
+  })
+
   it('can be used with the keyboard alone', async () => {
     const at = await dashboard.arrive()
     const { page } = at
@@ -268,6 +379,7 @@ describe('the dashboard, in a browser', function () {
     await at.page.getByLabel('Password').waitFor()
     const found = (await at.findings()).map(finding => `login: ${finding}`)
     await at.logIn('admin')
+    await world.call('PATCH', '/v1/services/looked-at', { tags: ['looked-at'] })
     const first = async (path: string) =>
       `${path}/${(await world.call('GET', `/v1/${path}`)).body.data[0].id}`
     const lists = ['services', 'routes', 'consumers', 'plugins', 'upstreams', 'certificates']
@@ -275,21 +387,55 @@ describe('the dashboard, in a browser', function () {
     const entities = await Promise.all(['services', 'routes', 'consumers', 'changes'].map(first))
     const plugins = [`plugins/${await dashboard.pluginId('qos')}`, 'plugins/new']
     const forms = ['publish', 'consumers/new', 'upstreams/new', 'certificates/new', 'plugins/new?name=jwt']
+    const own = ['operators', 'password', 'changes', 'cache']
     const nothing = ['nowhere', `services/${randomUUID()}`]
-    for (const place of [
-      ...live,
-      'operators',
-      'changes',
-      ...lists,
-      ...entities,
-      ...plugins,
-      ...forms,
-      ...nothing,
-    ]) {
-      await at.go(place)
-      found.push(...(await at.findings()).map(finding => `${place}: ${finding}`))
+    const look = async (what: string) => {
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
       const width = await at.page.locator('html').evaluate(({ scrollWidth }) => scrollWidth)
-      if (width > 360) found.push(`${place} is ${width} pixels wide`)
+      if (width > 360) found.push(`${what} is ${width} pixels wide`)
+    }
+    for (const place of [...live, ...own, ...lists, ...entities, ...plugins, ...forms, ...nothing]) {
+      await at.go(place)
+      await look(place)
+    }
+    assert.deepEqual(found, [])
+  })
+
+  it('has no serious finding in dialogs and the steps of the wizard, and gives the focus back', async () => {
+    const { world } = dashboard
+    const at = await dashboard.visit('admin', 'publish', { width: 360 })
+    const found: string[] = []
+    const look = async (what: string) =>
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
+    await at.page.getByLabel('Name', { exact: true }).fill('looked-at-only')
+    await at.page.getByLabel('URL').fill('http://looked-at.test')
+    await at.page.getByLabel('Paths').fill('/looked-at-only')
+    for (const label of [/^None/, 'Requests', /^Keep answers/]) {
+      await at.button('Next').click()
+      await at.page.getByLabel(label).waitFor()
+      await look(`wizard ${label}`)
+    }
+    const { body: keys } = await world.call('GET', '/v1/key-auths')
+    const { body: services } = await world.call('GET', '/v1/services')
+    const dialog = at.page.getByRole('dialog')
+    for (const [place, name] of [
+      ['cache', 'Purge…'],
+      ['operators', 'Add an operator'],
+      ['operators', 'Make a token'],
+      ['operators', 'Disable viewer'],
+      [`key-auths/${keys.data[0].id}`, 'Rotate…'],
+      [`services/${services.data[0].id}`, 'Delete…'],
+    ] as const) {
+      await at.go(place)
+      const opener = at.button(name)
+      await opener.click()
+      // A review first says what it would do.
+      if (/Rotate|Delete/.test(name)) await dialog.getByLabel(/^Reason/).waitFor()
+      await dialog.waitFor()
+      await look(`${place}, ${name}`)
+      await at.page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+      await at.hasFocus(opener)
     }
     assert.deepEqual(found, [])
   })

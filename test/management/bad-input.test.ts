@@ -85,7 +85,7 @@ const CASES: readonly Case[] = [
     '/v1/services',
     { name: 'other', host: 'h', tags: ['a\u0000b'], path: '/\ud800' },
     {
-      ...{ what: 'text that PostgreSQL cannot store', ...INVALID },
+      ...{ what: 'text that PostgreSQL cannot store', ...MALFORMED },
       faults: ['/path invalid', '/tags/0 invalid'],
     },
   ),
@@ -141,6 +141,10 @@ const CASES: readonly Case[] = [
       body: { port: 1 },
     },
     ...{ status: 404, code: 'SLUICE_MANAGER_NOT_FOUND', faults: [' not_found'] },
+  },
+  {
+    ...{ what: 'a path with something else than an id', method: 'PUT', path: '/v1/ca_certificates/mine' },
+    ...{ body: {}, ...INVALID, faults: ['/cert required', '/id type'] },
   },
   post('/v1/services', '{"name":', { what: 'JSON that is cut off', ...MALFORMED }),
   post('/v1/services', [1], { what: 'JSON that is no object', ...MALFORMED, faults: [' type'] }),

@@ -14,6 +14,7 @@ import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
 import { plugin as circuitBreaker } from '../../plugins/circuit-breaker/plugin.ts'
 import { plugin as audit } from '../../plugins/key-auth-audit/plugin.ts'
 import { plugin as qos } from '../../plugins/qos/plugin.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { type FaultyAdmin, startFaultyAdmin } from './faulty-admin.ts'
 import { makeFolder } from './folder.ts'
 import { type RunningGateway, startTestGateway } from './gateway.ts'
@@ -22,7 +23,7 @@ import { borrowedRabbit, sharedPostgres, sharedRedis } from './services.ts'
 import { until } from './until.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
-const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos]
+const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos, responseCache]
 
 /** Of every operator: each role has one, by its name. */
 export const PASSWORD = 'correct horse battery'
@@ -37,8 +38,20 @@ export interface WorldOptions {
 /** Changes that fail are checked for late writes of Kong for this long only. */
 const timing = { ...TIMING, settle: { waitMs: 50, forMs: 100 } }
 
-const startWith = (env: Environment): Promise<Manager> =>
-  startManager(readSettings(env), { log: createLogger('silent'), timing })
+/** A busy machine loses the right to write some times before Kong is read. */
+const READ_MS = 150_000
+
+/** Again where PostgreSQL was too slow on a busy machine, or another process was given the port meanwhile. */
+async function startWith(env: Environment): Promise<Manager> {
+  const started: Manager[] = []
+  await until('the manager starts', async () => {
+    started.push(await startManager(readSettings(env), { log: createLogger('silent'), timing }))
+    return true
+  })
+  const [manager] = started
+  if (!manager) throw new Error('the manager has not started')
+  return manager
+}
 
 /** Gateway, plugin server, stores and manager, as the dashboard meets them. */
 export class DashboardWorld {
@@ -71,8 +84,20 @@ export class DashboardWorld {
     this.#endings = parts.endings
   }
 
-  static async start({ seed, hasBroker = false }: WorldOptions = {}): Promise<DashboardWorld> {
+  static async start(options: WorldOptions = {}): Promise<DashboardWorld> {
     const endings: (() => Promise<void> | void)[] = []
+    try {
+      return await DashboardWorld.#start(options, endings)
+    } catch (error) {
+      for (const end of endings.reverse()) await end()
+      throw error
+    }
+  }
+
+  static async #start(
+    { seed, hasBroker = false }: WorldOptions,
+    endings: (() => Promise<void> | void)[],
+  ): Promise<DashboardWorld> {
     const [postgres, redis, rabbit] = await Promise.all([
       sharedPostgres(),
       sharedRedis(),
@@ -117,7 +142,10 @@ export class DashboardWorld {
       manager,
       endings,
     })
-    await world.#isReady()
+    await world.#isReady().catch(async (error: unknown) => {
+      await manager.close()
+      throw error
+    })
     return world
   }
 
@@ -127,7 +155,11 @@ export class DashboardWorld {
 
   /** Resolves when the manager has read the gateway. */
   #isReady(): Promise<void> {
-    return until('the manager is ready', async () => (await this.call('GET', '/readyz')).status === 200)
+    const isRead = async () => {
+      const { status, headers } = await this.call('GET', '/v1/services')
+      return status === 200 && headers.has('sluice-as-of')
+    }
+    return until('the manager has read the gateway', isRead, { waitMs: READ_MS, everyMs: 50 })
   }
 
   /** Calls the manager's API as an admin. */
@@ -141,11 +173,7 @@ export class DashboardWorld {
     try {
       await meanwhile()
     } finally {
-      // Another process may have been given the port meanwhile, for a connection of its own.
-      await until('the manager listens again', async () => {
-        this.#manager = await startWith(this.#env)
-        return true
-      })
+      this.#manager = await startWith(this.#env)
     }
   }
 

@@ -17,7 +17,13 @@ function begin(
   protocol: Protocol = 'ProtoBuf:1',
 ): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
   const exchange = new ScriptedExchange(answers, protocol)
-  const owner = { loopback: undefined, resumed: () => {}, exited: () => {}, refused: () => {} }
+  const owner = {
+    loopback: undefined,
+    resumed: () => {},
+    exited: () => {},
+    refused: () => {},
+    abandoned: () => {},
+  }
   const conversation = new Conversation(exchange, phase, owner)
   return { kong: createPdk(conversation), exchange, conversation }
 }
