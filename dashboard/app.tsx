@@ -1,9 +1,9 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { session } from './api/session.ts'
 import { stream } from './api/stream.ts'
 import { type Place, readPlace } from './model/place.ts'
 import { PageAt } from './pages/pages.tsx'
-import { Dialog } from './parts/dialog.tsx'
+import { Dialog, focusHeading } from './parts/dialog.tsx'
 import { useStore } from './parts/hooks.ts'
 import { Login } from './parts/login.tsx'
 import { Shell } from './parts/shell.tsx'
@@ -57,10 +57,11 @@ function usePlace(): Place {
     addEventListener('hashchange', follow)
     return () => removeEventListener('hashchange', follow)
   }, [])
-  // Whoever reads with the ears hears the new page from its heading on.
+  // Keyboard and screen reader go on at the heading of the new page, unless a field of it took the focus.
   const path = place.path.join('/')
-  useEffect(() => {
-    if (document.activeElement?.tagName === 'A') document.querySelector<HTMLElement>('main')?.focus()
+  useLayoutEffect(() => {
+    const { activeElement: active } = document
+    if (!active || active === document.body || active.tagName === 'A') focusHeading(document)
   }, [path])
   return place
 }

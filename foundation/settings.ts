@@ -215,6 +215,12 @@ export const SETTINGS = {
     schemes: ['http', 'https'],
     doc: 'URL under which browsers reach the manager; unset: that of SLUICE_MANAGER_LISTEN',
   },
+  managerTrustedProxies: {
+    env: 'SLUICE_MANAGER_TRUSTED_PROXIES',
+    kind: 'text',
+    default: undefined,
+    doc: 'addresses and networks of reverse proxies, comma-separated, whose X-Forwarded-For tells the address of a client (pauses of logins, sessions, events); unset: none is trusted',
+  },
   managerKey: {
     env: 'SLUICE_MANAGER_KEY',
     kind: 'text',
@@ -314,6 +320,7 @@ export interface Settings {
   readonly catalogueListen: Address | undefined
   readonly catalogueAppDir: string | undefined
   readonly managerPublicUrl: string | undefined
+  readonly managerTrustedProxies: string | undefined
   readonly managerKey: string | undefined
   readonly managerToken: string | undefined
   readonly managerPostgresUrl: string | undefined

@@ -8,7 +8,8 @@ import type { Settings } from '../foundation/settings.ts'
 import { systemTimers, type Timers } from '../foundation/timers.ts'
 import { BREAKER_EVENTS } from '../plugins/circuit-breaker/events.ts'
 import { QOS_EVENTS } from '../plugins/qos/events.ts'
-import { startCatalogue } from './catalogue/start.ts'
+import { CACHE_EVENTS } from '../plugins/response-cache/events.ts'
+import { type RunningCatalogue, startCatalogue } from './catalogue/start.ts'
 import { History } from './changes/history.ts'
 import { TIMING, type Timing } from './changes/timing.ts'
 import { Changing } from './changing.ts'
@@ -71,7 +72,7 @@ async function start(
   await database.migrate()
   const events: EventPipeline = createEventPipeline(
     { ...settings, spoolDir: settings.managerSpoolDir },
-    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS] },
+    { clock, log, metrics, random, timers, types: [...QOS_EVENTS, ...BREAKER_EVENTS, ...CACHE_EVENTS] },
   )
   endings.push(() => events.close())
   await events.start()
@@ -84,6 +85,7 @@ async function start(
   endings.push(async () => measured.close())
   const live = new Live(common)
   endings.push(() => live.close())
+  let catalogue: RunningCatalogue | undefined
   const parts: Parts = {
     ...common,
     metrics: { ...metrics, text: () => textOf(metrics, measured) },
@@ -97,14 +99,15 @@ async function start(
     kong: changing.kong,
     live,
     events: events.publisher,
+    catalogue: () => catalogue?.list(),
     readiness: changing.readiness,
-    problems: () => events.problems(),
+    problems: () => [...changing.problems, ...events.problems()],
   }
   const app = await createServer(parts)
   endings.push(() => app.close())
   const url = await listen(app, settings)
   log.info({ url, pid: process.pid }, 'managing')
-  await openCatalogue(settings, { ...common, endings })
+  catalogue = await openCatalogue(settings, { ...common, endings })
   return {
     url,
     get isHolding() {
@@ -123,10 +126,11 @@ function textOf(metrics: Metrics, measured: ManagerMetrics): Promise<string> {
 async function openCatalogue(
   settings: Settings,
   { log, timers, endings }: { log: Logger; timers: Timers; endings: (() => Promise<void>)[] },
-): Promise<void> {
-  if (!settings.catalogueListen || settings.proxyUrl === undefined) return
+): Promise<RunningCatalogue | undefined> {
+  if (!settings.catalogueListen || settings.proxyUrl === undefined) return undefined
   const catalogue = await startCatalogue(settings, { log, timers })
   endings.push(() => catalogue.close())
+  return catalogue
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there is no URL. */

@@ -8,6 +8,7 @@ import type { Settings } from '../foundation/settings.ts'
 import type { Timers } from '../foundation/timers.ts'
 import type { AdminClient } from '../kong/admin/client.ts'
 import type { EventPublisher } from '../sdk/event.ts'
+import type { ApiList } from './catalogue/list.ts'
 import type { Changes } from './changes/changes.ts'
 import type { History } from './changes/history.ts'
 import type { Database } from './database.ts'
@@ -43,6 +44,8 @@ export interface Parts {
   readonly kong: AdminClient
   readonly live: Live
   readonly events: EventPublisher
+  /** What the catalogue shows now; undefined where it is not served, or has not read Kong yet. */
+  readonly catalogue: () => ApiList | undefined
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Logger

@@ -1,9 +1,9 @@
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
 import { KIND_NAMES, KINDS } from '../kong/reconcile/kinds.ts'
+import { catalogueRoute } from './catalogue/catalogue-route.ts'
 import { apiRoutes } from './changes/api-routes.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { submitRoutes } from './changes/submit-routes.ts'
@@ -12,12 +12,16 @@ import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
+import { readBodies } from './http/bodies.ts'
 import { validatorCompiler } from './http/compiler.ts'
-import { answerProblems } from './http/errors.ts'
+import { answerFrameworkError, answerNoRequest, answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { sendSecureHeaders } from './http/secure-headers.ts'
+import { trustedProxies } from './http/trusted-proxies.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
+import { cacheRoutes } from './live/cache-routes.ts'
 import { eventRoutes } from './live/event-routes.ts'
 import { limitRoutes } from './live/limit-routes.ts'
 import { overviewRoutes } from './live/overview-routes.ts'
@@ -49,8 +53,10 @@ const MODULES: readonly Module[] = [
   eventRoutes,
   limitRoutes,
   breakerRoutes,
+  cacheRoutes,
   auditRoutes,
   overviewRoutes,
+  catalogueRoute,
 ]
 
 /** A body of 1 MiB holds some thousand operations. */
@@ -67,12 +73,14 @@ export async function createServer(parts: Parts): Promise<App> {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 512 },
-    // Behind another name or port it would be one of whoever asks.
-    trustProxy: false,
+    trustProxy: trustedProxies(parts.settings),
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerNoRequest,
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)
-  await app.register(helmet, {
+  readBodies(app)
+  await sendSecureHeaders(app, {
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {

@@ -58,13 +58,18 @@ export interface Exchange {
   call(method: Method, args: readonly unknown[], reply?: ReplySink): void
   /** Sends the calls that were added. */
   flush(): void
-  /** Sends the calls that were added, and the end of the event. Nothing may follow. */
+  /**
+   * Sends the calls that were added, and the end of the event. Nothing may follow. In ProtoBuf:1 their replies still
+   * come.
+   */
   end(): void
 }
 
 export interface ReplySink {
   /** The reply's value, as its type's codec gives it; `undefined` for nothing. */
   reply(value: unknown): void
+  /** Kong closed the connection before it replied. */
+  lost?(reason: string): void
 }
 
 export interface EventListener {

@@ -129,6 +129,13 @@ export interface PluginDefinition<
    * the configuration.
    */
   readonly needs?: Readonly<Partial<Record<Phase, Needs<Static<Schema>, Memory, Instance>>>>
+  /**
+   * The log phase asks Kong for its `needs` and says nothing else: Kong's event is then ended in the write that asks,
+   * before the handler has run, which saves Kong and this process a write and a wait. Any other call throws there. Not
+   * for a handler whose work must be done when Kong is answered: Kong repeats what was under way in a process that is
+   * killed. Takes no effect in MsgPack:1. A function where it depends on the configuration.
+   */
+  readonly endsLogFirst?: boolean | ((config: Static<Schema>) => boolean)
   /** Made once a process, before the first instance, and closed when the process drains. */
   readonly memory?: (host: Host<Static<Settings>>) => Memory
   /**

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { divide, isUnitTest, summary, total } from './support/suites.ts'
+import { divide, failureLines, isUnitTest, summary } from './support/suites.ts'
 
 describe('the run of all tests', () => {
   const secondsOf = (file: string) => Number(file)
@@ -21,17 +21,12 @@ describe('the run of all tests', () => {
     )
   })
 
-  it('adds up what its processes counted', () => {
-    const counts = { passes: 3, failures: 0, pending: 0 }
-    assert.equal(summary(total([counts, counts])), '6 passed, 0 failed')
-    assert.equal(
-      summary(total([counts, { passes: 1, failures: 2, pending: 1 }])),
-      '4 passed, 2 failed, 1 skipped',
-    )
-  })
-
-  it('counts a process that ended without counts as a failure', () => {
-    assert.equal(summary(total([{ passes: 3, failures: 0, pending: 0 }, undefined])), '3 passed, 1 failed')
+  it('adds up what came of its files, and names what failed', () => {
+    const good = { passes: 3, pending: 0, failures: [] }
+    assert.equal(summary({ 'a.js': good, 'b.js': good }), '6 passed, 0 failed')
+    const bad = { passes: 1, pending: 1, failures: [{ title: 'x does y', message: '1 !== 2\n\n- 1' }] }
+    assert.equal(summary({ 'a.js': good, 'b.js': bad }), '4 passed, 1 failed, 1 skipped')
+    assert.deepEqual(failureLines({ 'a.js': good, 'b.js': bad }), ['b.js: x does y: 1 !== 2'])
   })
 
   it('tells the tests that start other programs from those that do not', () => {
@@ -56,28 +51,49 @@ describe('the run of all tests', () => {
     }
   })
 
-  it('prints one closing line for all processes, and fails with any', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'sluice-suites-'))
+  describe('in processes of its own', () => {
+    let folder: string
+    beforeEach(() => {
+      folder = mkdtempSync(path.join(tmpdir(), 'sluice-suites-'))
+    })
+    afterEach(() => rmSync(folder, { recursive: true }))
+
     const write = (name: string, body: string) => {
       const file = path.join(folder, `${name}.test.mjs`)
-      writeFileSync(file, `it(${JSON.stringify(name)}, () => { ${body} })`)
+      writeFileSync(file, `import fs from 'node:fs'\nit(${JSON.stringify(name)}, () => { ${body} })`)
       return file
     }
-    const run = async (...files: string[]) => {
-      const { SLUICE_TEST_COUNTS: _, ...env } = process.env
+    /** @param ci what the variable CI holds */
+    const run = async (ci: string, ...files: string[]) => {
+      const { SLUICE_TEST_OUTCOMES: _, ...env } = process.env
       const args = [path.resolve(import.meta.dirname, 'run.js'), ...files]
-      const done = await promisify(execFile)(process.execPath, args, { env }).catch(error => error)
-      return { code: done.code ?? 0, closing: String(done.stdout).trim().split('\n').at(-1) }
+      const options = { env: { ...env, CI: ci } }
+      const done = await promisify(execFile)(process.execPath, args, options).catch(error => error)
+      const lines = String(done.stdout).trim().split('\n')
+      return {
+        code: done.code ?? 0,
+        failed: lines.filter(line => line.startsWith('failed')),
+        closing: lines.at(-1),
+      }
     }
-    try {
+
+    it('prints one closing line for all, behind what failed, and fails with any', async () => {
       const good = [write('good', ''), write('fine', '')]
-      assert.deepEqual(await run(...good), { code: 0, closing: '2 passed, 0 failed' })
-      const bad = [write('good', ''), write('wrong', 'throw new Error()')]
-      assert.deepEqual(await run(...bad), { code: 1, closing: '1 passed, 1 failed' })
-      const gone = [write('good', ''), write('gone', 'process.exit(0)')]
-      assert.deepEqual(await run(...gone), { code: 1, closing: '1 passed, 1 failed' })
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+      assert.deepEqual(await run('', ...good), { code: 0, failed: [], closing: '2 passed, 0 failed' })
+      const bad = await run('', write('good', ''), write('wrong', 'throw new Error("no")'))
+      assert.deepEqual([bad.code, bad.closing], [1, '1 passed, 1 failed'])
+      assert.match(bad.failed.join(), /^failed: \S*wrong\.test\.mjs: wrong: no$/)
+      const gone = await run('', write('good', ''), write('gone', 'process.exit(0)'))
+      assert.deepEqual([gone.code, gone.closing], [1, '1 passed, 1 failed'])
+    })
+
+    it('runs a file that failed once more in CI, says so, and fails if it fails again', async () => {
+      const mark = JSON.stringify(path.join(folder, 'mark'))
+      const body = `if (!fs.existsSync(${mark})) { fs.writeFileSync(${mark}, ''); throw new Error('busy') }`
+      const once = await run('true', write('good', ''), write('once', body))
+      assert.deepEqual([once.code, once.closing, once.failed.length], [0, '2 passed, 0 failed', 1])
+      const bad = await run('true', write('good', ''), write('wrong', 'throw new Error()'))
+      assert.deepEqual([bad.code, bad.closing, bad.failed.length], [1, '1 passed, 1 failed', 2])
+    })
   })
 })

@@ -7,8 +7,9 @@
  * Needs what bench/kong/run.ts needs. Kong's proxy-cache shares nothing between nodes, knows no stale answers and no
  * tags; response-cache runs with Redis behind it.
  */
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,15 +19,30 @@ import { findService } from '../../ops/local/find.ts'
 import { freePorts } from '../../ops/local/ports.ts'
 import { createDump } from '../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
-import { plugin } from '../../plugins/response-cache/plugin.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
+import type { Protocol } from '../../protocol/calls.ts'
 import { median, printTable } from '../report.ts'
+import { plugin as exitBody } from './plugins/exit-body.ts'
+import { plugin as exitBodyMsgpack } from './plugins/exit-body-msgpack.ts'
+import { plugin as responseCacheMsgpack } from './plugins/response-cache-msgpack.ts'
 import { familyCpuMs, kong, load, masterOf, requirePrograms } from './processes.ts'
 
 const STARTS = Number(process.argv[2] ?? 3)
 const SECONDS = Number(process.argv[3] ?? 4)
 const SIZES = [100, 1000, 10_000, 100_000] as const
-const KINDS = ['proxied', 'proxy-cache', 'response-cache', 'response-cache-shared'] as const
+/** `exit-body` does nothing but exit, over each of the two protocols: the floor. */
+const KINDS = [
+  ...(['proxied', 'proxy-cache', 'exit-body', 'exit-body-msgpack'] as const),
+  ...(['response-cache', 'response-cache-msgpack', 'response-cache-shared'] as const),
+]
 type Kind = (typeof KINDS)[number]
+const PLUGINS: readonly { readonly plugin: AnyPlugin; readonly protocol: Protocol }[] = [
+  { plugin: responseCache as AnyPlugin, protocol: 'ProtoBuf:1' },
+  { plugin: responseCacheMsgpack, protocol: 'MsgPack:1' },
+  { plugin: exitBody as AnyPlugin, protocol: 'ProtoBuf:1' },
+  { plugin: exitBodyMsgpack as AnyPlugin, protocol: 'MsgPack:1' },
+]
+const BENCH_PLUGINS = path.resolve(import.meta.dirname, 'plugins')
 const CLI = path.resolve(import.meta.dirname, '../../cli/sluice.js')
 
 interface Measured {
@@ -41,12 +57,15 @@ const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
 const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
 const upstream = await startUpstream()
 const [proxyPort = 0] = await freePorts(1)
-const socket = path.join(folder, 'sluice.sock')
+/** One process for the plugin, one for what it is compared with. */
+const sockets = { own: path.join(folder, 'own.sock'), bench: path.join(folder, 'bench.sock') }
+const socketOf = ({ name }: AnyPlugin) => (name === responseCache.name ? sockets.own : sockets.bench)
 const declaration = path.join(folder, 'kong.json')
-const dump = path.join(folder, 'dump.json')
+const dumpOf = (name: string) => path.join(folder, `${name}.json`)
 const results = new Map<string, Measured[]>()
 try {
-  writeFileSync(dump, JSON.stringify(createDump([plugin as AnyPlugin], 'ProtoBuf:1', socket)))
+  for (const { plugin, protocol } of PLUGINS)
+    writeFileSync(dumpOf(plugin.name), JSON.stringify(createDump([plugin], protocol, socketOf(plugin))))
   writeFileSync(declaration, JSON.stringify(declare()))
   for (let start = 0; start < STARTS; start++) await runOnce(start)
   print()
@@ -77,16 +96,21 @@ async function startUpstream() {
 }
 
 function declare(): object {
-  const cacheOf: Readonly<Record<Kind, object[]>> = {
-    proxied: [],
-    'proxy-cache': [
-      {
-        name: 'proxy-cache',
-        config: { strategy: 'memory', content_type: ['text/plain'], cache_ttl: 3600 },
-      },
-    ],
-    'response-cache': [{ name: 'response-cache', config: {} }],
-    'response-cache-shared': [{ name: 'response-cache', config: { shared: true } }],
+  const inMemory = { strategy: 'memory', content_type: ['text/plain'], cache_ttl: 3600 }
+  const pluginsOf = (kind: Kind, bytes: number): object[] => {
+    switch (kind) {
+      case 'proxied':
+        return []
+      case 'proxy-cache':
+        return [{ name: kind, config: inMemory }]
+      case 'exit-body':
+      case 'exit-body-msgpack':
+        return [{ name: kind, config: { bytes } }]
+      case 'response-cache-shared':
+        return [{ name: 'response-cache', config: { shared: true } }]
+      default:
+        return [{ name: kind, config: {} }]
+    }
   }
   return {
     _format_version: '3.0',
@@ -94,7 +118,12 @@ function declare(): object {
       name: kind,
       url: `http://127.0.0.1:${upstream.port}`,
       // Bound to the route: Kong need not be asked for it.
-      routes: [{ name: kind, paths: [`/${kind}`], strip_path: false, plugins: cacheOf[kind] }],
+      routes: SIZES.map(size => ({
+        name: `${kind}-${size}`,
+        paths: [`/${kind}/${size}`],
+        strip_path: false,
+        plugins: pluginsOf(kind, size),
+      })),
     })),
   }
 }
@@ -102,42 +131,64 @@ function declare(): object {
 async function runOnce(start: number): Promise<void> {
   const prefix = path.join(folder, `k${start}`)
   mkdirSync(prefix)
-  const server = spawn(process.execPath, [CLI, 'serve', '--socket', socket, '--http', 'off'], {
-    env: {
-      ...process.env,
-      SLUICE_REDIS_URL: redis.url,
-      SLUICE_SPOOL_DIR: path.join(folder, 'spool'),
-      SLUICE_LOG_LEVEL: 'error',
-    },
-    stdio: 'ignore',
-  })
-  await pause(3000)
+  const servers = [serve(sockets.own, []), serve(sockets.bench, ['--plugins', BENCH_PLUGINS])]
+  await until(() => Object.values(sockets).every(existsSync))
   const run = { prefix, env: kongEnv() }
   kong('start', run)
   const master = masterOf(run)
   try {
     await pause(1000)
-    for (const size of SIZES) for (const kind of KINDS) await measure(kind, size, master, server.pid ?? 0)
+    const pids = servers.map(({ pid = 0 }) => pid)
+    for (const size of SIZES) for (const kind of KINDS) await measure(kind, size, master, pids)
     process.stderr.write(`start ${start + 1} of ${STARTS} done\n`)
   } finally {
     kong('stop', run)
-    const exited = new Promise(resolve => server.once('exit', resolve))
-    server.kill('SIGTERM')
-    await exited
+    for (const server of servers) {
+      const exited = once(server, 'exit')
+      server.kill('SIGTERM')
+      await exited
+    }
   }
 }
 
-async function measure(kind: Kind, size: number, master: number, server: number): Promise<void> {
-  const url = `http://127.0.0.1:${proxyPort}/${kind}/${size}`
-  for (let i = 0; i < 2; i++) {
-    const response = await fetch(url)
-    const body = await response.arrayBuffer()
-    if (response.status !== 200 || body.byteLength !== size)
-      throw new Error(`${url}: ${response.status} with ${body.byteLength} bytes`)
-    await pause(50)
+function serve(socket: string, args: readonly string[]): ChildProcess {
+  const env = {
+    ...process.env,
+    SLUICE_REDIS_URL: redis.url,
+    SLUICE_SPOOL_DIR: `${socket}.spool`,
+    SLUICE_LOG_LEVEL: 'error',
   }
+  return spawn(process.execPath, [CLI, 'serve', ...args, '--socket', socket, '--http', 'off'], {
+    env,
+    stdio: 'ignore',
+  })
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; !isSo(); i++) {
+    if (i > 600) throw new Error('a plugin server did not start within a minute')
+    await pause(100)
+  }
+}
+
+/** Kong answers 500 for a while where an instance could not be started at once. */
+async function warmUp(url: string, size: number): Promise<void> {
+  let good = 0
+  for (let i = 0; good < 2; i++) {
+    const response = await fetch(url)
+    const { byteLength } = await response.arrayBuffer()
+    if (response.status === 200 && byteLength === size) good++
+    else if (i > 200) throw new Error(`${url}: ${response.status} with ${byteLength} bytes`)
+    await pause(100)
+  }
+}
+
+async function measure(kind: Kind, size: number, master: number, servers: readonly number[]): Promise<void> {
+  const url = `http://127.0.0.1:${proxyPort}/${kind}/${size}`
+  await warmUp(url, size)
   await load(url, 16, 1)
-  const before = [familyCpuMs(master), familyCpuMs(server)] as const
+  const serversMs = () => servers.reduce((sum, server) => sum + familyCpuMs(server), 0)
+  const before = [familyCpuMs(master), serversMs()] as const
   const loaded = await load(url, 16, SECONDS)
   const micros = (nowMs: number, beforeMs: number) => ((nowMs - beforeMs) * 1000) / loaded.requests
   const name = `${kind} ${size}`
@@ -145,7 +196,7 @@ async function measure(kind: Kind, size: number, master: number, server: number)
     ...(results.get(name) ?? []),
     {
       kongMicros: micros(familyCpuMs(master), before[0]),
-      serverMicros: micros(familyCpuMs(server), before[1]),
+      serverMicros: micros(serversMs(), before[1]),
       perSecond: loaded.requestsPerSecond,
       otherShare: loaded.otherShare,
     },
@@ -166,10 +217,14 @@ function kongEnv(): Record<string, string> {
     KONG_PROXY_ACCESS_LOG: 'off',
     // Its workers would be nobody otherwise, who may not reach the socket in this folder.
     ...(process.getuid?.() === 0 && { KONG_NGINX_USER: 'root root' }),
-    KONG_PLUGINS: 'bundled,response-cache',
-    KONG_PLUGINSERVER_NAMES: 'cache',
-    KONG_PLUGINSERVER_CACHE_SOCKET: socket,
-    KONG_PLUGINSERVER_CACHE_QUERY_CMD: `cat ${dump}`,
+    KONG_PLUGINS: ['bundled', ...PLUGINS.map(({ plugin }) => plugin.name)].join(','),
+    KONG_PLUGINSERVER_NAMES: PLUGINS.map((_, index) => `p${index}`).join(','),
+    ...Object.fromEntries(
+      PLUGINS.flatMap(({ plugin }, index) => [
+        [`KONG_PLUGINSERVER_P${index}_SOCKET`, socketOf(plugin)],
+        [`KONG_PLUGINSERVER_P${index}_QUERY_CMD`, `cat ${dumpOf(plugin.name)}`],
+      ]),
+    ),
   }
 }
 

@@ -24,6 +24,8 @@ interface Ports {
   readonly upstream: number
   readonly redis: RedisAddress
   readonly log: number
+  /** Name in Kong of a plugin that runs in go-pdk's server; undefined: there is none. */
+  readonly goPlugin?: string | undefined
 }
 
 function limits(perMinute: number) {
@@ -50,7 +52,7 @@ function rateLimiting(
   return { name: 'rate-limiting', config: { policy, limit_by: 'consumer', ...counts, ...redis } }
 }
 
-export function casesOf({ redis, log, folder }: Ports): Case[] {
+export function casesOf({ redis, log, folder, goPlugin }: Ports): Case[] {
   const one = (name: string, title: string, ...plugins: object[]): Case => ({ name, title, plugins })
   const qos = (config: object) => ({ name: 'qos', config })
   const all = { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} }
@@ -60,6 +62,9 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('calls-0', 'a plugin without a PDK call', { name: 'calls-0' }),
     one('calls-2', 'a plugin with two PDK calls', { name: 'calls-2' }),
     one('pdk-calls-2', "the same two in kong-pdk's server", { name: 'pdk-calls-2' }),
+    ...(goPlugin === undefined
+      ? []
+      : [one('go', "two PDK calls in go-pdk's server", { name: goPlugin, config: {} })]),
     one('pdk-qos', "qos, three windows, strict, in kong-pdk's server", {
       name: 'pdk-qos',
       config: qosConfig(PLENTY_PER_MINUTE, 'strict'),
@@ -85,6 +90,7 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('log-0', 'a log phase without a PDK call', { name: 'log-0' }),
     one('log-few', 'a log phase with six PDK calls', { name: 'log-few' }),
     one('log-serialize', 'a log phase with log.serialize', { name: 'log-serialize' }),
+    one('log-first', 'the same, ended in the write that asks', { name: 'log-first' }),
     one('rl-and-log', "Kong's rate-limiting (redis) and http-log", rateLimiting('redis', 1, redis), {
       name: 'http-log',
       config: { http_endpoint: `http://127.0.0.1:${log}/`, queue: { max_batch_size: 200 } },
@@ -92,6 +98,10 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('sluice', 'sluice: qos, breaker and audit composed', {
       name: 'sluice',
       config: all,
+    }),
+    one('sluice-received', 'sluice, its audit acknowledged when received', {
+      name: 'sluice',
+      config: { ...all, key_auth_audit: { acknowledge: 'received' } },
     }),
     one('header', "Kong's request-transformer, one header", {
       name: 'request-transformer',
@@ -117,6 +127,10 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
       name: 'sluice',
       config: { ...all, request_log: { trace: false } },
     }),
+    one('sluice-log-received', 'the same, its audit acknowledged when received', {
+      name: 'sluice',
+      config: { ...all, key_auth_audit: { acknowledge: 'received' }, request_log: { trace: false } },
+    }),
     one('sluice-trace', 'sluice with request-log, lines and traces', {
       name: 'sluice',
       config: { ...all, request_log: {} },
@@ -126,6 +140,7 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
       config: { ...all, upstream_token: { claims_from: [] }, request_log: {} },
     }),
     one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
+    one('exit-0', 'all rejected: a plugin that does nothing else', { name: 'exit-0' }),
     one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),
   ]
 }

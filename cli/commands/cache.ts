@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 import { purge, readStats } from '../../plugins/response-cache/management.ts'
@@ -12,6 +13,8 @@ interface PurgeFlags {
   readonly tag?: string
   readonly all?: true
   readonly host?: string
+  readonly reason?: string
+  readonly actor: string
   readonly json?: true
 }
 
@@ -38,11 +41,13 @@ export const command = new Command()
       .option('--tag <tag>', 'every answer that has it in Surrogate-Key')
       .option('--all', 'everything')
       .option('--host <host>', 'only what was asked of this host')
+      .option('--reason <text>', 'why; part of the event')
+      .option('--actor <name>', 'who; part of the event', userInfo().username)
       .option('--json', 'print JSON')
       .action(async (flags: PurgeFlags) => {
         const wanted = purgeOf(flags)
         const order = await withSharedStore('stored answers', store => purge(store, wanted))
-        process.stdout.write(flags.json ? toJsonText(order, 2) : `purged: ${describe(wanted)}\n`)
+        process.stdout.write(flags.json ? toJsonText(order, 2) : `purged: ${describe(order)}\n`)
       }),
   )
   .addCommand(
@@ -55,7 +60,7 @@ export const command = new Command()
       }),
   )
 
-function purgeOf({ key, prefix, tag, all, host }: PurgeFlags): Purge {
+function purgeOf({ key, prefix, tag, all, host, reason, actor }: PurgeFlags): Purge {
   const given: Purge[] = [
     ...(key === undefined ? [] : [{ kind: 'key', value: key } as const]),
     ...(prefix === undefined ? [] : [{ kind: 'prefix', value: prefix } as const]),
@@ -65,7 +70,7 @@ function purgeOf({ key, prefix, tag, all, host }: PurgeFlags): Purge {
   const [first] = given
   if (!first || given.length > 1)
     throw new SluiceError('SLUICE_CLI_USAGE', 'give one of --key, --prefix, --tag, --all')
-  return host === undefined ? first : { ...first, host: host.toLowerCase() }
+  return { ...first, actor, ...(host !== undefined && { host }), ...(reason !== undefined && { reason }) }
 }
 
 const describe = ({ kind, value, host }: Purge): string =>

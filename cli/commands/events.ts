@@ -39,7 +39,7 @@ command
     if (!Number.isInteger(count) || count < 0)
       throw new SluiceError(
         'SLUICE_CLI_USAGE',
-        `--lines: ${JSON.stringify(flags.lines)} is not a positive integer`,
+        `--lines: ${JSON.stringify(flags.lines)} is not a number of lines`,
       )
     const spools = await spoolsIn(spoolDirOf(flags))
     let newest: SluiceEvent[] = []

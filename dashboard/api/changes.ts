@@ -57,34 +57,32 @@ const ENDED: ReadonlySet<string> = new Set(['refused', 'applied', 'undone', 'stu
 
 export const isEnded = ({ state }: Pick<Change, 'state'>): boolean => ENDED.has(state)
 
-/** One change as the form makes it; pointers of faults lead into `body`. */
+/** The request that makes a change; pointers of faults lead into its body. */
 export interface Draft {
-  readonly operations: readonly Operation[]
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  /** The ETag of what it changes. */
+  readonly ifMatch?: string
+  /** It makes one entity, whose answer tells what Kong made up. */
+  readonly isMaking?: boolean
 }
 
+const METHODS = { create: 'POST', replace: 'PUT', update: 'PATCH', delete: 'DELETE' } as const
+
 /** A single operation goes to its resource, so that faults and ETags are those of the entity. */
-function placeOf({ operations }: Draft): { method: string; path: string; body?: unknown; ifMatch?: string } {
-  const [operation] = operations
-  if (operations.length !== 1 || !operation)
-    return { method: 'POST', path: '/v1/changes', body: { operations } }
-  const { action, kind, key = '', body, if_match: ifMatch } = operation
-  const one = `/v1/${kind}/${encodeURIComponent(key)}`
-  const common = ifMatch === undefined ? {} : { ifMatch }
-  switch (action) {
-    case 'create':
-      return { method: 'POST', path: `/v1/${kind}`, body, ...common }
-    case 'replace':
-      return { method: 'PUT', path: one, body, ...common }
-    case 'update':
-      return { method: 'PATCH', path: one, body, ...common }
-    case 'delete':
-      return { method: 'DELETE', path: one, ...common }
+export function draftOf({ action, kind, key, body, if_match: ifMatch }: Operation): Draft {
+  return {
+    method: METHODS[action],
+    path: `/v1/${kind}${key === undefined ? '' : `/${encodeURIComponent(key)}`}`,
+    ...(body && { body }),
+    ...(ifMatch !== undefined && { ifMatch }),
+    isMaking: action === 'create',
   }
 }
 
 /** What a change would do. @throws ApiProblem with all faults. */
-export async function planChange(draft: Draft): Promise<Plan> {
-  const { method, path, body, ifMatch } = placeOf(draft)
+export async function planChange({ method, path, body, ifMatch }: Draft): Promise<Plan> {
   const { body: plan } = await client.ask<Plan>(method, `${path}?dry_run=1`, {
     ...(body !== undefined && { body }),
     ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }),
@@ -108,17 +106,16 @@ export interface Ended {
 
 /** Makes a change and follows it to its end. @throws ApiProblem where it was refused. */
 export async function submitChange(draft: Draft, submitting: Submitting): Promise<Ended> {
-  const { method, path, body, ifMatch } = placeOf(draft)
+  const { method, path, body, ifMatch, isMaking = false } = draft
   const { reason, acceptsIrreversible, key } = submitting
-  // Only a request that waits is told what Kong made up.
-  const isWaiting = draft.operations.length === 1 && method === 'POST'
   const answer = await client.ask<Json>(
     method,
     `${path}${acceptsIrreversible ? '?irreversible=accept' : ''}`,
     {
       ...(body !== undefined && { body }),
       headers: {
-        ...(!isWaiting && { prefer: 'respond-async' }),
+        // Only a request that waits is told what Kong made up.
+        ...(!isMaking && { prefer: 'respond-async' }),
         'idempotency-key': key,
         ...(reason !== '' && { 'sluice-reason': reason }),
         ...(ifMatch !== undefined && { 'if-match': ifMatch }),
@@ -126,7 +123,7 @@ export async function submitChange(draft: Draft, submitting: Submitting): Promis
     },
   )
   const change = await follow(changeIdOf(answer), submitting.onProgress)
-  return answer.status === 201 ? { change, made: answer.body } : { change }
+  return isMaking && answer.status === 201 ? { change, made: answer.body } : { change }
 }
 
 function changeIdOf({ headers, body }: Answer<unknown>): string {

@@ -1,4 +1,3 @@
-import { PLUGIN_SCHEMA } from '../model/plugin-schema.ts'
 import type { EntitySchema, Json } from '../model/schema.ts'
 import { client } from './session.ts'
 
@@ -43,17 +42,15 @@ function schemaAt(path: string): Promise<EntitySchema> {
   return asked
 }
 
-/** At the path of the schema of plugins stand their names instead. */
-export const schemaOf = (kind: string): Promise<EntitySchema> =>
-  kind === 'plugins' ? Promise.resolve(PLUGIN_SCHEMA) : schemaAt(`/v1/schemas/${kind}`)
+export const schemaOf = (kind: string): Promise<EntitySchema> => schemaAt(`/v1/schemas/${kind}`)
 
 export const pluginSchema = (name: string): Promise<EntitySchema> =>
   schemaAt(`/v1/schemas/plugins/${encodeURIComponent(name)}`)
 
 /** The plugins that the gateway offers. */
 export const pluginNames = async (): Promise<readonly string[]> => {
-  const { data } = await client.get<{ data: readonly string[] }>('/v1/schemas/plugins')
-  return data.toSorted()
+  const { plugins } = await client.get<{ plugins: readonly string[] }>('/v1/schemas')
+  return plugins
 }
 
 /** How long the name of another entity is good. */

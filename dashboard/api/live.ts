@@ -175,6 +175,42 @@ export const listDrift = (): Promise<DriftPage> => client.get<DriftPage>('/v1/dr
 
 export const acceptDrift = ({ kind, id }: Drift) => client.ask('POST', `/v1/drift/${kind}/${id}/accept`)
 
+/** One API of the catalogue. */
+export interface Api {
+  readonly name: string
+  readonly title: string
+  readonly deprecated: boolean
+  readonly sunset: string | null
+  readonly routes: readonly {
+    readonly paths: readonly string[]
+    readonly hosts: readonly string[]
+    readonly methods: readonly string[]
+    readonly auth: readonly string[]
+    readonly limits: readonly {
+      readonly tier?: string
+      readonly requests: number
+      readonly seconds: number
+    }[]
+  }[]
+  readonly document: { readonly operations: number; readonly problem: string | null } | null
+  readonly document_problem: string | null
+}
+
+export const listApis = async (): Promise<readonly Api[]> =>
+  (await client.get<List<Api>>('/v1/catalogue')).data
+
+/** How many answers response-cache has stored. */
+export const readCache = (): Promise<{ readonly stored: number }> => client.get('/v1/cache')
+
+export interface Purge {
+  readonly kind: string
+  readonly value?: string
+  readonly host?: string
+  readonly reason: string
+}
+
+export const purgeCache = (body: Purge) => client.ask('POST', '/v1/cache/purge', { body })
+
 export interface Operator {
   readonly name: string
   readonly role: string

@@ -53,6 +53,15 @@ export class Session {
     this.#tabs.postMessage('in')
   }
 
+  /** Ends all other sessions of who is logged in. @throws ApiProblem */
+  async changePassword(current: string, next: string): Promise<void> {
+    // Not by `ask`: a wrong password is no session that has ended.
+    const response = await this.client.send('PUT', '/v1/session/password', { body: { current, new: next } })
+    const { body } = await answerOf<SessionBody>(response)
+    this.#enter(body)
+    this.#tabs.postMessage('in')
+  }
+
   async logOut(): Promise<void> {
     await this.client.send('DELETE', '/v1/session').catch(() => undefined)
     this.#leave()

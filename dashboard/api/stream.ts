@@ -120,6 +120,8 @@ export class Stream {
     if (!response.ok || !response.body) throw new Error(`answered ${response.status}`)
     this.#failures = 0
     this.#say({ phase: 'live' })
+    // What happened since the page was read, and before this, comes by no event.
+    if (this.#lastId === '') this.#gap()
     const reader = new EventStreamReader()
     const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader()
     for (;;) {
@@ -141,12 +143,16 @@ export class Stream {
     return true
   }
 
+  #gap(): void {
+    this.gaps.set(this.gaps.value + 1)
+    this.#tell({ gap: true })
+  }
+
   #take({ id, type, data }: { id: string; type: string; data: string }): void {
     if (id !== '') this.#lastId = id
     if (this.#isKnown(id)) return
     if (type === 'reset') {
-      this.gaps.set(this.gaps.value + 1)
-      this.#tell({ gap: true })
+      this.#gap()
       return
     }
     const body: unknown = JSON.parse(data)

@@ -76,7 +76,7 @@ function Search({ name, reference, onChoose, ids, isWrong }: SearchProps) {
       abort.abort()
     }
   }, [text, reference])
-  const kind = kindAt(reference) ?? { shownBy: ['name'] }
+  const kind = kindAt(reference) ?? { shownBy: ['name'], noun: reference }
   return (
     <div class="search">
       <input

@@ -16,6 +16,8 @@ export interface KindView {
   readonly fixed?: readonly string[]
   /** Fields that Kong may fill in with a secret, which is told this once. */
   readonly secrets?: readonly string[]
+  /** Kong makes up all that a client has to know of it. */
+  readonly rotates?: boolean
   /** Kinds that refer to it, by the field in which they do. */
   readonly children: readonly (readonly [path: string, field: string])[]
 }
@@ -135,6 +137,8 @@ const INNER: readonly KindView[] = [
     shownBy: [shownBy],
     fixed: ['consumer'],
     secrets,
+    // The others have a name that only one may have.
+    rotates: ['key-auths', 'jwts', 'oauth2'].includes(path),
     columns: [
       ['Consumer', field('consumer')],
       ['Tags', field('tags')],
@@ -178,8 +182,8 @@ export const kindOfSchema = (schema: string): KindView | undefined =>
   [...ALL.values()].find(kind => kind.schema === schema)
 
 /** What a person knows an entity by. */
-export function labelOf({ shownBy }: Pick<KindView, 'shownBy'>, row: Json): string {
-  const id = String(row.id ?? '').slice(0, 8)
+export function labelOf({ shownBy, noun }: Pick<KindView, 'shownBy' | 'noun'>, row: Json): string {
+  const id = `${noun} ${String(row.id ?? '').slice(0, 8)}`
   const named = shownBy.find(name => name !== 'id' && typeof row[name] === 'string' && row[name] !== '')
   return named === undefined ? id : String(row[named])
 }

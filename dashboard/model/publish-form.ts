@@ -1,4 +1,4 @@
-import type { ApiAnswers } from './publish.ts'
+import type { Json } from './schema.ts'
 
 /** What the wizard begins with, as it stands in its fields. */
 export const START = {
@@ -18,12 +18,22 @@ export type Typed = typeof START
 
 export const listOf = (text: string): readonly string[] => text.split(/[\s,]+/).filter(part => part !== '')
 
-export const answersOf = (typed: Typed): ApiAnswers => ({
-  name: typed.name.trim(),
-  url: typed.url.trim(),
-  paths: listOf(typed.paths),
-  hosts: listOf(typed.hosts),
-  auth: typed.auth,
-  limit: typed.hasLimit ? { requests: Number(typed.requests), seconds: Number(typed.seconds) } : undefined,
-  cacheSeconds: typed.hasCache ? Number(typed.cacheSeconds) : undefined,
-})
+/** The body of `POST /v1/apis`. */
+export function apiOf(typed: Typed): Json {
+  const { auth, hasLimit, requests, seconds, hasCache, cacheSeconds } = typed
+  const [paths, hosts] = [listOf(typed.paths), listOf(typed.hosts)]
+  return {
+    name: typed.name.trim(),
+    url: typed.url.trim(),
+    ...(paths.length > 0 && { paths }),
+    ...(hosts.length > 0 && { hosts }),
+    ...(auth !== '' && { auth }),
+    ...(hasLimit && { limits: [{ requests: Number(requests), per_seconds: Number(seconds) }] }),
+    ...(hasCache && { cache: { seconds: Number(cacheSeconds) } }),
+  }
+}
+
+const STEPS: Readonly<Record<string, number>> = { auth: 1, limits: 2, cache: 3 }
+
+/** Which step of the wizard a fault belongs to, by its JSON pointer into the body. */
+export const stepOfFault = (pointer: string): number => STEPS[pointer.split('/')[1] ?? ''] ?? 0

@@ -4,7 +4,7 @@ import { formatTime } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
 import { useLive, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, Trouble } from '../parts/notice.tsx'
-import { Page } from '../parts/page.tsx'
+import { Awaited, Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 
 const FIELDS = [
@@ -31,11 +31,12 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
   const asked = new URLSearchParams(
     [...query].filter(([name]) => (FIELDS as readonly string[]).includes(name)),
   )
-  const { value, error, reload } = useResource(`audit ${asked}`, signal => searchAudit(asked, signal))
+  const found = useResource(`audit ${asked}`, signal => searchAudit(asked, signal))
+  const { value, reload } = found
   const [more, setMore] = useState<readonly Found[]>([])
   const [trouble, setTrouble] = useState<Error>()
   useEffect(() => setMore([]), [String(asked)])
-  useLive('key-auth.', () => more.length === 0 && reload())
+  useLive('key-auth.', () => more.length === 0 && void reload())
   const rows = [...(value?.data ?? []), ...more.flatMap(({ data }) => data)]
   const next = more.length > 0 ? more.at(-1)?.next : value?.next
   const showMore = async (cursor: string) => {
@@ -45,7 +46,8 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
   return (
     <Page title="Audit" lead="Each request that came with a key or without one, and what became of it.">
       <Question key={String(asked)} asked={asked} />
-      <Trouble error={error ?? trouble} onRetry={reload} />
+      <Awaited of={found} />
+      <Trouble error={trouble} />
       {value && rows.length === 0 && <Empty>Nothing found.</Empty>}
       {rows.length > 0 && <AuditTable rows={rows} />}
       {next && (

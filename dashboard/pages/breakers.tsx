@@ -3,8 +3,9 @@ import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
-import { Badge, Empty, type Tone, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty, type Tone } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 
@@ -20,16 +21,18 @@ const VERBS = {
 type Verb = keyof typeof VERBS
 
 export function BreakersPage() {
-  const { value, error, reload } = useResource('breakers', listBreakers)
+  const breakers = useResource('breakers', listBreakers)
+  const { value } = breakers
+  const reload = () => void breakers.reload()
   useRepeated(reload, EVERY_MS)
   useLive('circuit.', reload)
   const [ordering, setOrdering] = useState<Breaker>()
   return (
     <Page
       title="Breakers"
+      of={breakers}
       lead="Each service or route that the circuit-breaker plugin protects. An order of yours ends by itself."
     >
-      <Trouble error={error} onRetry={reload} />
       {value?.length === 0 && <Empty>No breaker has had a request yet.</Empty>}
       {value && value.length > 0 && (
         <BreakerTable breakers={value} onOrder={may('editor') ? setOrdering : undefined} />
@@ -69,7 +72,6 @@ export function BreakerTable({
       columns={[
         {
           head: 'Name',
-          isShort: true,
           cell: ({ name, breaker }) => (
             <>
               {name ?? breaker} <span class="muted">{breaker.split(':')[0]}</span>
@@ -86,14 +88,12 @@ export function BreakerTable({
               {
                 head: 'Order',
                 cell: (one: Breaker) => (
-                  <button
-                    type="button"
-                    class="quiet"
-                    aria-label={`Change mode of ${one.name ?? one.breaker}`}
+                  <QuietButton
+                    label={`Change mode of ${one.name ?? one.breaker}`}
                     onClick={() => onOrder(one)}
                   >
                     Change mode
-                  </button>
+                  </QuietButton>
                 ),
               },
             ]
@@ -122,7 +122,7 @@ function BreakerState({
 }
 
 function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason } }: { breaker: Breaker }) {
-  if (mode === 'auto') return <>decides by itself</>
+  if (mode === 'auto') return <span class="short">decides by itself</span>
   return (
     <>
       <Badge tone={mode === 'forced-open' ? 'bad' : 'warning'}>{mode.replace('-', ' ')}</Badge>

@@ -14,15 +14,18 @@ const EVERY_MS = 700
 
 /** One change: how it goes, what it did field by field, and its undo. */
 export function ChangePage({ id }: { id: string }) {
-  const { value: change, error, reload } = useResource(`change ${id}`, () => readChange(id))
+  const resource = useResource(`change ${id}`, () => readChange(id))
+  const { value: change, reload } = resource
   const [isUndone, setUndone] = useState(false)
+  const isOpen = change?.state === 'stuck' && !change.resolution
   useRepeated(() => {
-    if (change && (!isEnded(change) || change.state === 'stuck')) reload()
+    if (change && (!isEnded(change) || isOpen)) void reload()
   }, EVERY_MS)
   const canUndo = change?.state === 'applied' && may('editor') && !change.undone_by && !isUndone
   return (
     <Page
-      title="Change"
+      title={titleOf(change)}
+      of={resource}
       lead={<a href="#/changes">Changes</a>}
       actions={
         canUndo && (
@@ -30,13 +33,12 @@ export function ChangePage({ id }: { id: string }) {
             id={id}
             onUndone={() => {
               setUndone(true)
-              reload()
+              void reload()
             }}
           />
         )
       }
     >
-      <Trouble error={error} onRetry={reload} />
       {(isUndone || change?.undone_by) && <Notice tone="good">This change has been undone.</Notice>}
       {change && <Facts change={change} />}
       {change?.failure && (
@@ -44,10 +46,16 @@ export function ChangePage({ id }: { id: string }) {
           <strong>{change.failure.detail}</strong> {change.failure.remedy}
         </Notice>
       )}
-      {change?.state === 'stuck' && <Stuck change={change} onDone={reload} />}
+      {isOpen && change && <Stuck change={change} onDone={reload} />}
       {change?.steps && <Steps steps={change.steps} />}
     </Page>
   )
+}
+
+function titleOf({ steps = [] }: Partial<Change> = {}): string {
+  const [first] = steps
+  if (!first) return 'Change'
+  return `Change of ${first.label}${steps.length > 1 ? ` and ${steps.length - 1} more` : ''}`
 }
 
 function Facts({ change }: { change: Change }) {
@@ -113,7 +121,7 @@ function Stuck({ change, onDone }: { change: Change; onDone: () => void }) {
       {may('editor') && (
         <form class="filters" onSubmit={event => event.preventDefault()}>
           <label>
-            Reason
+            Reason, which leaving it needs
             <input value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
           </label>
           <button type="button" onClick={() => run(retryChange)}>

@@ -14,17 +14,22 @@ const EVERY_MS = 3_000
 export function ChangesPage({ query }: { readonly query: URLSearchParams }) {
   const [kind, entity] = [query.get('kind') ?? '', query.get('entity') ?? '']
   const [state, setState] = useState('')
-  const { value, error, reload } = useResource(`changes ${state} ${entity}`, () =>
+  const found = useResource(`changes ${state} ${entity}`, () =>
     listChanges({ state, kind, entity, size: '50' }),
   )
+  const { value, reload } = found
   const [more, setMore] = useState<readonly ChangePage[]>([])
   const [trouble, setTrouble] = useState<Error>()
-  useRepeated(() => more.length === 0 && reload(), EVERY_MS)
+  useRepeated(() => more.length === 0 && void reload(), EVERY_MS)
   useEffect(() => setMore([]), [state])
   const rows = [...(value?.data ?? []), ...more.flatMap(({ data }) => data)]
   const next = more.length > 0 ? more.at(-1)?.next : value?.next
   return (
-    <Page title="Changes" lead="What was changed, by whom and why. A change that was applied can be undone.">
+    <Page
+      title="Changes"
+      lead="What was changed, by whom and why. A change that was applied can be undone."
+      of={found}
+    >
       <form class="filters" onSubmit={event => event.preventDefault()}>
         <label>
           State
@@ -38,7 +43,7 @@ export function ChangesPage({ query }: { readonly query: URLSearchParams }) {
           </select>
         </label>
       </form>
-      <Trouble error={error ?? trouble} onRetry={reload} />
+      <Trouble error={trouble} />
       {value && rows.length === 0 && <Empty>No change yet.</Empty>}
       {rows.length > 0 && (
         <Table<Change>

@@ -5,8 +5,7 @@ import { type KindView, kindAt } from '../model/kinds.ts'
 import { writePlace } from '../model/place.ts'
 import { EntityTable } from '../parts/entity-table.tsx'
 import { useResource } from '../parts/hooks.ts'
-import { Trouble } from '../parts/notice.tsx'
-import { Panel } from '../parts/page.tsx'
+import { Awaited, Panel } from '../parts/page.tsx'
 
 interface Child {
   readonly kind: KindView
@@ -16,13 +15,12 @@ interface Child {
 
 /** What refers to an entity: routes and plugins of a service, credentials of a consumer. */
 export function Children({ kind, id }: { kind: KindView; id: string }) {
-  const { value, error, reload } = useResource(`children of ${kind.path} ${id}`, signal =>
-    readChildren(kind, id, signal),
-  )
+  const children = useResource(`children of ${kind.path} ${id}`, signal => readChildren(kind, id, signal))
+  const { value } = children
   const missing = value?.filter(({ page }) => page.data.length === 0) ?? []
   return (
     <>
-      <Trouble error={error} onRetry={reload} />
+      <Awaited of={children} />
       {value
         ?.filter(({ page }) => page.data.length > 0)
         .map(child => (

@@ -11,26 +11,27 @@ const EVERY_MS = 10_000
 
 /** What somebody has changed in Kong without the manager. */
 export function DriftPage() {
-  const { value, error, reload } = useResource('drift', listDrift)
+  const drift = useResource('drift', listDrift)
+  const { value, reload } = drift
   const [trouble, setTrouble] = useState<Error>()
-  useRepeated(reload, EVERY_MS)
-  useLive('gateway.', reload)
-  const accept = (drift: Drift) => void acceptDrift(drift).then(reload, setTrouble)
+  useRepeated(() => void reload(), EVERY_MS)
+  useLive('gateway.', () => void reload())
+  const accept = (one: Drift) => void acceptDrift(one).then(reload, setTrouble)
   return (
-    <Page title="Drift" lead={leadOf(value?.mode)}>
-      <Trouble error={error ?? trouble} onRetry={reload} />
+    <Page title="Drift" lead={leadOf(value?.mode)} of={drift}>
+      <Trouble error={trouble} />
       {value?.data.length === 0 && <Empty>Nothing differs: Kong is as the manager knows it.</Empty>}
-      {value?.data.map(drift => (
+      {value?.data.map(one => (
         <Panel
-          key={`${drift.kind}/${drift.id}`}
+          key={`${one.kind}/${one.id}`}
           title={
             <>
-              {drift.name} <span class="muted">found {formatTime(drift.detected_at)}</span>
+              {one.name} <span class="muted">found {formatTime(one.detected_at)}</span>
             </>
           }
-          actions={<Actions drift={drift} onAccept={() => accept(drift)} />}
+          actions={<Actions drift={one} onAccept={() => accept(one)} />}
         >
-          <Steps steps={[toStep(drift)]} />
+          <Steps steps={[toStep(one)]} />
         </Panel>
       ))}
     </Page>

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Change, Draft, Ended } from '../api/changes.ts'
+import { type Change, type Draft, draftOf, type Ended } from '../api/changes.ts'
 import type { ApiProblem } from '../api/client.ts'
 import { readEntity, type Versioned } from '../api/entities.ts'
 import { may } from '../api/session.ts'
@@ -10,6 +10,7 @@ import type { KindView } from '../model/kinds.ts'
 import type { Operation } from '../model/operation.ts'
 import { writePlace } from '../model/place.ts'
 import type { FieldSchema, Json } from '../model/schema.ts'
+import { QuietButton } from '../parts/button.tsx'
 import { Notice, Trouble } from '../parts/notice.tsx'
 import { Review } from '../parts/review.tsx'
 import { Conflict } from './conflict.tsx'
@@ -27,7 +28,8 @@ export interface EditingProps {
   readonly kind: KindView
   readonly loaded: Loaded
   readonly draftKey: string
-  readonly onSaved: (change: Change) => void
+  /** Resolves when the page shows what was saved. */
+  readonly onSaved: (change: Change) => Promise<void>
 }
 
 /** The form of an entity, and what becomes of it: review, refusal, conflict, end. */
@@ -44,14 +46,15 @@ export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
     if (problem.status === 412 && base) setTheirs(await readEntity(kind.path, String(base.row.id)))
     else refusal.show(problem.faults, problem)
   }
-  const onApplied = ({ change, made: row }: Ended) => {
+  const onApplied = async ({ change, made: row }: Ended) => {
     draft.end()
-    setAsked(undefined)
     const hasSecret = row && kind.secrets?.some(name => typeof row[name] === 'string')
     if (asked?.isDeletion) location.hash = writePlace(['changes', change.id])
     else if (hasSecret) setMade(row)
     else if (row) location.hash = writePlace([kind.path, String(row.id)])
-    else onSaved(change)
+    // The review covers the form until it is that of the new version: nothing typed in between gets lost.
+    else await onSaved(change)
+    setAsked(undefined)
   }
   const save = () => {
     refusal.clear()
@@ -114,12 +117,12 @@ function savingOf(
     ? { action: 'update', kind, key: String(base.row.id), body, if_match: base.etag }
     : { action: 'create', kind, body: value }
   const title = base ? 'Save these changes?' : `Create this ${noun}?`
-  return { title, draft: { operations: [operation] }, isDeletion: false }
+  return { title, draft: draftOf(operation), isDeletion: false }
 }
 
 function deletionOf({ path: kind, noun }: KindView, { row, etag }: Versioned): Asked {
   const operation: Operation = { action: 'delete', kind, key: String(row.id), if_match: etag }
-  return { title: `Delete this ${noun}?`, draft: { operations: [operation] }, isDeletion: true }
+  return { title: `Delete this ${noun}?`, draft: draftOf(operation), isDeletion: true }
 }
 
 /** What is wrong with the form, at its fields. */
@@ -164,10 +167,7 @@ function Resumed({ draft }: { draft: EntityDraft }) {
   if (!draft.isResumed) return null
   return (
     <Notice tone="plain">
-      What you typed here before is still there.{' '}
-      <button type="button" class="quiet" onClick={draft.discard}>
-        Discard it
-      </button>
+      What you typed here before is still there. <QuietButton onClick={draft.discard}>Discard it</QuietButton>
     </Notice>
   )
 }

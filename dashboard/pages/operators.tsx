@@ -22,11 +22,12 @@ export function OperatorsPage() {
 }
 
 function Operators() {
-  const { value = [], error, reload } = useResource('operators', listOperators)
+  const operators = useResource('operators', listOperators)
   const [isAdding, setAdding] = useState(false)
   const [trouble, setTrouble] = useState<Error>()
   return (
     <Panel
+      of={operators}
       title="Operators"
       actions={
         <button type="button" onClick={() => setAdding(true)}>
@@ -34,10 +35,10 @@ function Operators() {
         </button>
       }
     >
-      <Trouble error={error ?? trouble} />
+      <Trouble error={trouble} />
       <Table<Operator>
         label="Operators"
-        rows={value}
+        rows={operators.value ?? []}
         keyOf={({ name }) => name}
         columns={[
           { head: 'Name', cell: ({ name }) => name },
@@ -57,7 +58,7 @@ function Operators() {
                   text="Disable"
                   label={`Disable ${one.name}`}
                   question={`Disable ${one.name} for good, with all tokens and sessions?`}
-                  onSure={() => disableOperator(one.name).then(reload, setTrouble)}
+                  onSure={() => disableOperator(one.name).then(operators.reload, setTrouble)}
                 />
               ),
           },
@@ -67,7 +68,7 @@ function Operators() {
         <AddOperator
           onDone={() => {
             setAdding(false)
-            reload()
+            void operators.reload()
           }}
         />
       )}
@@ -94,15 +95,14 @@ function AddOperator({ onDone }: { onDone: () => void }) {
           <option value="admin">admin: also operators, tokens and secrets</option>
         </select>
       </label>
-      <label>
-        Password <span class="muted">at least 12 characters; without one: tokens only</span>
-        <input
-          type="password"
-          autoComplete="new-password"
-          value={password}
-          onInput={({ currentTarget }) => setPassword(currentTarget.value)}
-        />
-      </label>
+      <TextField
+        label="Password"
+        hint="at least 12 characters; without one: tokens only"
+        password="new-password"
+        isOptional
+        value={password}
+        onType={setPassword}
+      />
     </Ask>
   )
 }

@@ -4,7 +4,7 @@ import { type LiveEvent, stream } from '../api/stream.ts'
 import { formatNumber, formatSpan } from '../model/format.ts'
 import { Chart, Legend } from '../parts/chart.tsx'
 import { useRepeated, useResource } from '../parts/hooks.ts'
-import { Badge, Empty, Notice, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty, Notice } from '../parts/notice.tsx'
 import { Page, Panel } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 import { BreakerTable } from './breakers.tsx'
@@ -15,14 +15,15 @@ const MOST_EVENTS = 10
 
 /** The gateway as it is now. */
 export function OverviewPage() {
-  const { value, error, reload } = useResource('overview', readOverview)
-  useRepeated(reload, EVERY_MS)
+  const overview = useResource('overview', readOverview)
+  const { value } = overview
+  useRepeated(() => void overview.reload(), EVERY_MS)
   return (
     <Page
       title="Overview"
+      of={overview}
       lead={value && `The last ${formatSpan(value.seconds * 1000)}, and 15 minutes in the charts.`}
     >
-      <Trouble error={error} onRetry={reload} />
       {value && <Problems overview={value} />}
       {value && <Tiles total={value.total} limits={value.limits} />}
       {value && <Charts overview={value} />}

@@ -4,6 +4,7 @@ import type { Place } from '../model/place.ts'
 import { Page } from '../parts/page.tsx'
 import { AuditPage } from './audit.tsx'
 import { BreakersPage } from './breakers.tsx'
+import { CachePage } from './cache.tsx'
 import { CataloguePage } from './catalogue.tsx'
 import { ChangePage } from './change.tsx'
 import { ChangesPage } from './changes.tsx'
@@ -13,6 +14,7 @@ import { LimitsPage } from './limits.tsx'
 import { ListPage } from './list.tsx'
 import { OperatorsPage } from './operators.tsx'
 import { OverviewPage } from './overview.tsx'
+import { PasswordPage } from './password.tsx'
 import { PublishPage } from './publish.tsx'
 
 type Draw = (place: Place) => ComponentChildren
@@ -26,6 +28,8 @@ const PAGES: Readonly<Record<string, Draw>> = {
   drift: () => <DriftPage />,
   catalogue: () => <CataloguePage />,
   operators: () => <OperatorsPage />,
+  password: () => <PasswordPage />,
+  cache: () => <CachePage />,
   changes: ({ path: [, id], query }) =>
     id === undefined ? <ChangesPage key={String(query)} query={query} /> : <ChangePage id={id} />,
 }
@@ -37,7 +41,7 @@ export function PageAt({ place }: { place: Place }) {
   const kind = kindAt(first)
   if (!kind)
     return (
-      <Page title="Nothing here">
+      <Page title="Not found">
         <p>
           There is no page at this address. <a href="#/">To the overview</a>
         </p>

@@ -2,17 +2,16 @@ import { useState } from 'preact/hooks'
 import { pluginNames } from '../api/entities.ts'
 import { writePlace } from '../model/place.ts'
 import { useResource } from '../parts/hooks.ts'
-import { Empty, Trouble } from '../parts/notice.tsx'
+import { Empty } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
 
 /** Which plugin a new one is to be. */
 export function PluginChoice({ query }: { query: URLSearchParams }) {
   const [text, setText] = useState('')
-  const { value, error, reload } = useResource('names of plugins', pluginNames)
-  const found = value?.filter(name => name.includes(text.trim().toLowerCase()))
+  const names = useResource('names of plugins', pluginNames)
+  const found = names.value?.filter(name => name.includes(text.trim().toLowerCase()))
   return (
-    <Page title="New plugin" lead="Choose one of the plugins that this gateway has.">
-      <Trouble error={error} onRetry={reload} />
+    <Page title="New plugin" lead="Choose one of the plugins that this gateway has." of={names}>
       <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
         <label>
           Search

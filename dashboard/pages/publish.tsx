@@ -1,11 +1,9 @@
 import { useState } from 'preact/hooks'
-import type { Change } from '../api/changes.ts'
+import type { Change, Draft } from '../api/changes.ts'
 import type { ApiProblem } from '../api/client.ts'
 import { pluginNames } from '../api/entities.ts'
 import { may } from '../api/session.ts'
-import type { Operation } from '../model/operation.ts'
-import { publishOperations, stepOfFault } from '../model/publish.ts'
-import { answersOf, listOf, START, type Typed } from '../model/publish-form.ts'
+import { apiOf, listOf, START, stepOfFault, type Typed } from '../model/publish-form.ts'
 import { useResource } from '../parts/hooks.ts'
 import { Notice, Trouble } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
@@ -21,7 +19,7 @@ let kept: Typed = START
 export function PublishPage() {
   const [typed, setTyped] = useState(kept)
   const [step, setStep] = useState(0)
-  const [operations, setOperations] = useState<readonly Operation[]>()
+  const [draft, setDraft] = useState<Draft>()
   const [problem, setProblem] = useState<Error>()
   const [applied, setApplied] = useState<Change>()
   const names = useResource('names of plugins', pluginNames)
@@ -34,13 +32,13 @@ export function PublishPage() {
     event.preventDefault()
     setProblem(undefined)
     if (step < STEPS.length - 1) return setStep(step + 1)
-    setOperations(publishOperations(answersOf(typed), { plugins, newId: () => crypto.randomUUID() }))
+    setDraft({ method: 'POST', path: '/v1/apis', body: apiOf(typed) })
   }
   const refuse = (refusal: ApiProblem) => {
     const [first] = refusal.faults
-    if (first && operations) setStep(stepOfFault(first.pointer, operations))
+    if (first) setStep(stepOfFault(first.pointer))
     setProblem(refusal)
-    setOperations(undefined)
+    setDraft(undefined)
   }
   if (!may('editor'))
     return (
@@ -62,20 +60,7 @@ export function PublishPage() {
     )
   return (
     <Page title="Publish an API" lead="Service, route and plugins in one change: all of it or nothing.">
-      <ol class="wizard-steps">
-        {STEPS.map((title, i) => (
-          <li key={title}>
-            <button
-              type="button"
-              aria-current={i === step ? 'step' : undefined}
-              disabled={i > step}
-              onClick={() => setStep(i)}
-            >
-              {i + 1}. {title}
-            </button>
-          </li>
-        ))}
-      </ol>
+      <StepButtons step={step} onChoose={setStep} />
       <Trouble error={problem} />
       <form class="panel wizard" onSubmit={next}>
         <StepFields step={step} typed={typed} set={set} plugins={plugins} />
@@ -90,11 +75,11 @@ export function PublishPage() {
           </button>
         </div>
       </form>
-      {operations && (
+      {draft && (
         <Review
           title={`Publish ${typed.name}?`}
-          draft={{ operations }}
-          onClose={() => setOperations(undefined)}
+          draft={draft}
+          onClose={() => setDraft(undefined)}
           onRefused={refuse}
           onApplied={({ change }) => setApplied(change)}
         />
@@ -102,6 +87,24 @@ export function PublishPage() {
     </Page>
   )
 }
+
+/** The steps so far can be gone back to. */
+const StepButtons = ({ step, onChoose }: { step: number; onChoose: (step: number) => void }) => (
+  <ol class="wizard-steps">
+    {STEPS.map((title, i) => (
+      <li key={title}>
+        <button
+          type="button"
+          aria-current={i === step ? 'step' : undefined}
+          disabled={i > step}
+          onClick={() => onChoose(i)}
+        >
+          {i + 1}. {title}
+        </button>
+      </li>
+    ))}
+  </ol>
+)
 
 function Published({ change, typed, onAgain }: { change: Change; typed: Typed; onAgain: () => void }) {
   return (

@@ -10,14 +10,14 @@ import { Table } from '../parts/table.tsx'
 
 /** Browsers that are logged in: one's own, for an admin everybody's. */
 export function Sessions() {
-  const { value = [], error, reload } = useResource('sessions', listSessions)
+  const sessions = useResource('sessions', listSessions)
   const [trouble, setTrouble] = useState<Error>()
   return (
-    <Panel title={may('admin') ? 'Sessions' : 'Your sessions'}>
-      <Trouble error={error ?? trouble} />
+    <Panel title={may('admin') ? 'Sessions' : 'Your sessions'} of={sessions}>
+      <Trouble error={trouble} />
       <Table<SessionRow>
         label="Sessions"
-        rows={value}
+        rows={sessions.value ?? []}
         keyOf={({ id }) => id}
         columns={[
           { head: 'Operator', cell: ({ operator }) => operator },
@@ -35,7 +35,7 @@ export function Sessions() {
                   text="End"
                   label={`End the session of ${one.operator} at ${one.address}`}
                   question={`End this session of ${one.operator}?`}
-                  onSure={() => endSession(one.id).then(reload, setTrouble)}
+                  onSure={() => endSession(one.id).then(sessions.reload, setTrouble)}
                 />
               ),
           },

@@ -11,11 +11,12 @@ import { Table } from '../parts/table.tsx'
 
 /** By which scripts use the manager; for admins. */
 export function Tokens() {
-  const { value = [], error, reload } = useResource('tokens', listTokens)
+  const tokens = useResource('tokens', listTokens)
   const [isAdding, setAdding] = useState(false)
   const [trouble, setTrouble] = useState<Error>()
   return (
     <Panel
+      of={tokens}
       title="Tokens"
       actions={
         <button type="button" onClick={() => setAdding(true)}>
@@ -23,10 +24,10 @@ export function Tokens() {
         </button>
       }
     >
-      <Trouble error={error ?? trouble} />
+      <Trouble error={trouble} />
       <Table<Token>
         label="Tokens"
-        rows={value}
+        rows={tokens.value ?? []}
         keyOf={({ id }) => id}
         columns={[
           { head: 'Operator', cell: ({ operator }) => operator },
@@ -52,7 +53,7 @@ export function Tokens() {
                   text="Revoke"
                   label={`Revoke ${one.name} of ${one.operator}`}
                   question={`Revoke the token ${one.name} of ${one.operator}?`}
-                  onSure={() => revokeToken(one.id).then(reload, setTrouble)}
+                  onSure={() => revokeToken(one.id).then(tokens.reload, setTrouble)}
                 />
               ),
           },
@@ -62,7 +63,7 @@ export function Tokens() {
         <AddToken
           onDone={() => {
             setAdding(false)
-            reload()
+            void tokens.reload()
           }}
         />
       )}

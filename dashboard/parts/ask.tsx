@@ -46,9 +46,12 @@ export interface TextFieldProps {
   readonly isOptional?: boolean
   /** Only digits, of which this is the pattern. */
   readonly digits?: string
+  /** Of a password: what browsers may fill in. */
+  readonly password?: 'current-password' | 'new-password'
 }
 
-export function TextField({ label, hint, value, onType, isOptional = false, digits }: TextFieldProps) {
+export function TextField({ label, hint, value, onType, isOptional = false, ...rest }: TextFieldProps) {
+  const { digits, password } = rest
   return (
     <label>
       {label}
@@ -59,7 +62,9 @@ export function TextField({ label, hint, value, onType, isOptional = false, digi
         </>
       )}
       <input
-        type="text"
+        {...(password === undefined
+          ? ({ type: 'text' } as const)
+          : ({ type: 'password', autoComplete: password } as const))}
         required={!isOptional}
         {...(digits !== undefined && ({ inputMode: 'numeric', pattern: digits } as const))}
         value={value}

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
+import { QuietButton } from './button.tsx'
 
 export interface DialogProps {
   readonly title: string
@@ -9,15 +10,24 @@ export interface DialogProps {
   readonly children: ComponentChildren
 }
 
-/** A modal dialog; the focus goes back to where it was when it closes. */
+/** Puts the focus on the heading of a part of the page. */
+export const focusHeading = (part: ParentNode): void =>
+  part.querySelector<HTMLElement>(':is(main, .panel) :is(h1, h2)')?.focus({ preventScroll: true })
+
+/** A modal dialog; when it closes, the focus goes back to where it was, or to the heading of what was there. */
 export function Dialog({ title, onClose, isWide = false, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement
+    const around = before?.closest('.panel, main') ?? document
     element.current?.showModal()
-    return () => {
-      if (before instanceof HTMLElement) before.focus()
-    }
+    return () =>
+      // What the dialog was opened from may go in the same moment.
+      queueMicrotask(() => {
+        if (document.activeElement !== document.body) return
+        if (before instanceof HTMLElement && before.isConnected) before.focus()
+        else focusHeading(around.isConnected ? around : document)
+      })
   }, [])
   return (
     <dialog
@@ -31,11 +41,7 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
     >
       <header>
         <h2>{title}</h2>
-        {onClose && (
-          <button type="button" class="quiet" onClick={onClose}>
-            Close
-          </button>
-        )}
+        {onClose && <QuietButton onClick={onClose}>Close</QuietButton>}
       </header>
       {children}
     </dialog>

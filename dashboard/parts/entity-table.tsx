@@ -19,7 +19,7 @@ export function EntityTable({ kind, rows, extra, without }: EntityTableProps) {
     ...kind.columns
       .filter(([head]) => head !== without)
       .map(([head, value]) => ({ head, cell: (row: Json) => <Cell value={value(row)} head={head} /> })),
-    ...(extra ? [{ head: extra[0], cell: extra[1] }] : []),
+    ...(extra ? [{ head: extra[0], isShort: true, cell: extra[1] }] : []),
   ]
   return <Table label={kind.title} columns={columns} rows={rows} keyOf={row => String(row.id)} />
 }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Store } from '../api/store.ts'
 import { stream } from '../api/stream.ts'
 
@@ -16,20 +16,34 @@ export interface Resource<T> {
   readonly value: T | undefined
   readonly error: Error | undefined
   readonly isLoading: boolean
-  readonly reload: () => void
+  /** Resolves when it is read, or could not be. */
+  readonly reload: () => Promise<void>
+}
+
+interface Loaded<T> {
+  readonly value?: T
+  readonly error?: Error
+  readonly key?: string
 }
 
 /** What `load` gives, asked for anew when `key` changes; the value before stays in sight meanwhile. */
 export function useResource<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Resource<T> {
-  const [state, setState] = useState<{ value?: T; error?: Error; key?: string }>({})
+  const [state, setState] = useState<Loaded<T>>({})
   const [turn, setTurn] = useState(0)
   const loader = useRef(load)
   loader.current = load
-  useEffect(() => {
+  const waiting = useRef<(() => void)[]>([])
+  // Not `useEffect`, which waits for two frames: a list that is searched would lag behind the keys.
+  useLayoutEffect(() => {
+    const settle = (next: (before: Loaded<T>) => Loaded<T>) => {
+      if (abort.signal.aborted) return
+      setState(next)
+      for (const go of waiting.current.splice(0)) go()
+    }
     const abort = new AbortController()
     loader.current(abort.signal).then(
-      value => !abort.signal.aborted && setState({ value, key }),
-      (error: Error) => !abort.signal.aborted && setState(before => ({ ...before, error, key })),
+      value => settle(() => ({ value, key })),
+      (error: Error) => settle(before => ({ ...before, error, key })),
     )
     return () => abort.abort()
   }, [key, turn])
@@ -38,7 +52,11 @@ export function useResource<T>(key: string, load: (signal: AbortSignal) => Promi
     value: state.value,
     error: isLoading ? undefined : state.error,
     isLoading,
-    reload: () => setTurn(count => count + 1),
+    reload: () =>
+      new Promise(resolve => {
+        waiting.current.push(resolve)
+        setTurn(count => count + 1)
+      }),
   }
 }
 

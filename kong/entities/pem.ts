@@ -14,7 +14,8 @@ export function readCertificate(text: string): X509Certificate | undefined {
 
 /** The public half of a key, be it private or public; nothing where the text is no key. */
 export function readKey(text: string): KeyObject | undefined {
-  return attempt(() => createPublicKey(text))
+  // Node.js takes a certificate for its key, which Kong does not.
+  return /-----BEGIN [A-Z ]*KEY-----/.test(text) ? attempt(() => createPublicKey(text)) : undefined
 }
 
 export const readPrivateKey = (text: string): KeyObject | undefined => attempt(() => createPrivateKey(text))

@@ -1,5 +1,6 @@
 import type { AdminClient, Row } from '../admin/client.ts'
-import { withRules } from '../schema/rules.ts'
+import { PLUGIN_RULES } from '../entities/plugin-rules.ts'
+import { type FieldRule, withRules } from '../schema/rules.ts'
 import { createSchema, type Schema } from '../schema/schema.ts'
 import type { SchemaSpec } from '../schema/spec.ts'
 import { KIND_NAMES, KINDS, type KindName } from './kinds.ts'
@@ -61,7 +62,9 @@ export function createSchemas(specs: SchemaSpecs): Schemas {
     const ruled = withKnownRules(kind, spec)
     // The published form does not say that the name of a plugin or a vault chooses the schema of its configuration.
     const whole = ofNames ? { ...ruled, subschema_key: 'name' } : ruled
-    const subschemas = ofNames ?? (hasExpressions(kind, spec) ? undefined : KINDS[kind].subschemas)
+    const subschemas =
+      (kind === 'plugins' ? withKnownShorthands(specs.plugins) : ofNames) ??
+      (hasExpressions(kind, spec) ? undefined : KINDS[kind].subschemas)
     schemas.set(kind, createSchema(whole, subschemas, lookup))
   }
   return {
@@ -75,6 +78,27 @@ export function createSchemas(specs: SchemaSpecs): Schemas {
 const hasExpressions = (kind: KindName, { fields }: SchemaSpec): boolean =>
   kind === 'routes' && fields.some(field => 'expression' in field)
 
+/** What stands for other fields in configurations: Kong publishes that there is such a field, but not what it means. */
+const withKnownShorthands = (plugins: SchemaSpecs['plugins']): SchemaSpecs['plugins'] =>
+  Object.fromEntries(
+    Object.entries(plugins).map(([name, spec]) => {
+      const known = Object.entries(PLUGIN_RULES[name] ?? {}).filter(
+        ([, rule]) => typeof rule === 'object' && rule.func !== undefined,
+      )
+      return [name, known.reduce(withRule, spec)]
+    }),
+  )
+
+/** Without the rule where this Kong does not have the field. */
+function withRule(spec: SchemaSpec, [path, rule]: readonly [path: string, rule: FieldRule]): SchemaSpec {
+  try {
+    return withRules(spec, { [path]: rule })
+  } catch (error) {
+    if (error instanceof TypeError) return spec
+    throw error
+  }
+}
+
 /**
  * The rules that Kong's published schema cannot hold, since they are functions: shorthands such as `url`, names, paths,
  * certificates that fit their keys. Rules for fields that this Kong does not have are skipped.
@@ -84,11 +108,7 @@ function withKnownRules(kind: KindName, spec: SchemaSpec): SchemaSpec {
   for (const [path, rule] of Object.entries(KINDS[kind].rules)) {
     // That WebAssembly is off is a fact of the local gateway, not of Kong.
     if (path === '' && (kind === 'filter_chains' || hasExpressions(kind, spec))) continue
-    try {
-      ruled = withRules(ruled, { [path]: rule })
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error
-    }
+    ruled = withRule(ruled, [path, rule])
   }
   return ruled
 }

@@ -3,6 +3,7 @@ import {
   isEmptyTable,
   isObject,
   isVaultReference,
+  unknownItems,
   type Violation,
   type Violations,
 } from './spec.ts'
@@ -134,10 +135,12 @@ function fillField(spec: FieldSpec, parts: Parts, given: unknown, filling: Filli
 function fillRecord(
   spec: FieldSpec,
   record: RecordSchema,
-  value: unknown,
+  given: unknown,
   { context, auto }: Filling,
 ): unknown {
-  if (value === undefined && context === 'update') return undefined
+  // To Lua `false` is as good as nothing.
+  const value = given === false ? undefined : given
+  if (given === undefined && context === 'update') return undefined
   if (value === undefined && spec.required !== true) return missingValue(spec, {}, auto)
   const start = value === undefined ? missingValue(spec, { record }, auto) : value
   if (isObject(start)) return record.fill(start, context, auto)
@@ -182,7 +185,8 @@ function checkParts(
       const wrong = keys?.check(key) ?? values?.check(item)
       if (wrong !== undefined) return wrong
     }
-  return record?.check(record.fill(isObject(value) ? value : {}, 'insert', undefined))
+  if (!record) return undefined
+  return unknownItems(value) ?? record.check(record.fill(isObject(value) ? value : {}, 'insert', undefined))
 }
 
 function checkNull(spec: FieldSpec): string | undefined {

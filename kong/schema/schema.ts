@@ -18,7 +18,14 @@ import {
   mergeFields,
   withDeprecatedFields,
 } from './record.ts'
-import { isObject, type SchemaSpec, type Violation, type Violations } from './spec.ts'
+import {
+  isEmptyTable,
+  isObject,
+  type SchemaSpec,
+  unknownItems,
+  type Violation,
+  type Violations,
+} from './spec.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -145,10 +152,13 @@ function checkPrimaryKey(
   value: unknown,
   check: Schema['check'],
 ): Violation | undefined {
+  const unknown = unknownItems(value)
+  if (unknown) return unknown
   const id = isObject(value) ? value.id : undefined
   const wrong = id === undefined || id === false ? 'missing primary key' : field?.check(id ?? null)
   if (id === null) return { id: 'required field missing' }
   if (wrong === undefined) return undefined
   // A reference by other fields is checked as a part of the entity that it means.
-  return (isObject(value) && check(value, { full: false, updating: false })) || { id: wrong }
+  const part = isObject(value) ? value : isEmptyTable(value) ? {} : undefined
+  return (part && check(part, { full: false, updating: false })) || { id: wrong }
 }

@@ -137,6 +137,10 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export const isVaultReference = (value: unknown): boolean =>
   typeof value === 'string' && /^\{vault:\/\/.+\}$/.test(value)
 
+/** A list in the place of a record: to Lua a table whose fields are numbers. */
+export const unknownItems = (value: unknown): Violation | undefined =>
+  Array.isArray(value) && value.length > 0 ? value.map(() => 'unknown field') : undefined
+
 /** Lua knows one empty table, so an empty list may stand for an empty record and the other way round. */
 export const isEmptyTable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0

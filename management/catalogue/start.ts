@@ -5,8 +5,9 @@ import type { Settings } from '../../foundation/settings.ts'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
 import { Catalogue } from './catalogue.ts'
+import { readRows } from './catalogue-route.ts'
 import { createFetchText } from './fetch-document.ts'
-import type { KongRows } from './offer.ts'
+import type { ApiList } from './list.ts'
 import { createCatalogueServer } from './server.ts'
 
 export interface CatalogueOptions {
@@ -17,6 +18,8 @@ export interface CatalogueOptions {
 
 export interface RunningCatalogue {
   readonly url: string
+  /** Undefined before Kong was read. */
+  readonly list: () => ApiList | undefined
   /** Looks at Kong and the services now. */
   look(): Promise<unknown>
   close(): Promise<void>
@@ -55,7 +58,7 @@ export async function startCatalogue(
     const url = await app.listen(catalogueListen)
     log.info({ host: catalogueListen.host, port: Number(new URL(url).port) }, 'the catalogue is served')
     void catalogue.start()
-    return { url, look: () => catalogue.look(), close }
+    return { url, list: () => catalogue.snapshot?.list, look: () => catalogue.look(), close }
   } catch (error) {
     await close()
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
@@ -64,11 +67,4 @@ export async function startCatalogue(
       ? new SluiceError('SLUICE_PORT_IN_USE', `SLUICE_CATALOGUE_LISTEN: ${host}:${port} is taken`)
       : new SluiceError('SLUICE_CONFIG_INVALID', `SLUICE_CATALOGUE_LISTEN: ${messageOf(error)}`)
   }
-}
-
-async function readRows(kong: AdminClient): Promise<KongRows> {
-  const [services, routes, plugins] = await Promise.all(
-    ['/services', '/routes', '/plugins'].map(async path => (await kong.list(path)) ?? []),
-  )
-  return { services: services ?? [], routes: routes ?? [], plugins: plugins ?? [] }
 }

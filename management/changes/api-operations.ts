@@ -91,7 +91,7 @@ function limiting(limits: NonNullable<ApiRequest['limits']>, { hasPlugin }: ApiP
 
 const caching = (seconds: number, { hasPlugin }: ApiParts) =>
   hasPlugin('response-cache')
-    ? { name: 'response-cache', config: { ttl: seconds } }
+    ? { name: 'response-cache', config: { default_ttl: seconds } }
     : { name: 'proxy-cache', config: { strategy: 'memory', cache_ttl: seconds } }
 
 /** A fault of a service's address belongs to the URL that it came of. */

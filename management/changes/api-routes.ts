@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '../../foundation/typebox.ts'
 import { operatorOf } from '../http/access.ts'
-import { Problem } from '../http/problem.ts'
+import { type Fault, Problem } from '../http/problem.ts'
 import type { Module } from '../module.ts'
 import { apiOperations, pointerInApi } from './api-operations.ts'
 import { Flags, submitChange } from './submit-routes.ts'
@@ -88,8 +88,14 @@ export const apiRoutes: Module = (app, parts) => {
   )
 }
 
+/** Service and route have one name: what is wrong with it is told once. */
+const oncePerPlace = (faults: readonly Fault[]): readonly Fault[] =>
+  faults.filter(
+    ({ pointer, code }, i) => faults.findIndex(one => one.pointer === pointer && one.code === code) === i,
+  )
+
 const withOwnPointers = (problem: Problem): Problem =>
   new Problem(problem.problemCode, problem.message, {
     ...{ headers: problem.headers, cause: problem.cause },
-    faults: problem.faults.map(fault => ({ ...fault, pointer: pointerInApi(fault.pointer) })),
+    faults: oncePerPlace(problem.faults.map(fault => ({ ...fault, pointer: pointerInApi(fault.pointer) }))),
   })

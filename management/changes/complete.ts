@@ -15,7 +15,15 @@ export interface Completed {
   /** As Kong will report it, as far as that is known: complete and comparable. */
   readonly fields: Row
   readonly mistakes: readonly Mistake[]
+  /** Where there are mistakes: the entity that was tried, about which Kong may know more. */
+  readonly tried?: Row
 }
+
+const mistaken = (mistakes: readonly Mistake[], tried: Row): Completed => ({
+  ...{ sent: {}, fields: {} },
+  mistakes,
+  tried,
+})
 
 /** The longest time to live, seconds. */
 const MAX_TTL = 100_000_000
@@ -36,12 +44,12 @@ export function completeWhole(
 ): Completed {
   const { data, sentTtl, mistakes: ofTtl } = takeTtl(schema, given)
   const early = earlyMistakes(kind, schema, data)
-  if ('mistakes' in early) return { sent: {}, fields: {}, mistakes: [...ofTtl, ...early.mistakes] }
+  if ('mistakes' in early) return mistaken([...ofTtl, ...early.mistakes], data)
   const sent = expand(early.prepared, schema)
   const filled = schema.fill(early.prepared, 'insert', MADE_UP)
   const wrong = schema.check({ ...filled, id })
   const mistakes = [...ofTtl, ...flatten(wrong)]
-  if (mistakes.length > 0) return { sent: {}, fields: {}, mistakes }
+  if (mistakes.length > 0) return mistaken(mistakes, data)
   // Kong reads defaults like given values.
   const complete = schema.fill(schema.fill(early.prepared, 'insert'), 'insert')
   const fields = expectedFields(kind, schema, { filled: { ...complete, id }, sent }, current)
@@ -51,13 +59,18 @@ export function completeWhole(
 /** Some fields of a present entity; records are merged with what they hold. */
 export function completePart(kind: Kind, schema: Schema, given: Row, current: Current): Completed {
   const { data, mistakes: ofTtl } = takeTtl(schema, given)
-  const early = earlyMistakes(kind, schema, data)
-  if ('mistakes' in early) return { sent: {}, fields: {}, mistakes: [...ofTtl, ...early.mistakes] }
-  const sent = schema.fill(early.prepared, 'update')
+  // What a configuration may hold, shorthands too, depends on the name, which is not given again.
+  const key = schema.spec.subschema_key
+  const choice = key === undefined || key in data ? {} : { [key]: current.row[key] }
+  const early = earlyMistakes(kind, schema, { ...data, ...choice })
+  if ('mistakes' in early)
+    return mistaken([...ofTtl, ...early.mistakes], schema.merge(data, { ...current.fields, id: current.id }))
+  const filled = schema.fill(early.prepared, 'update')
+  const sent = Object.fromEntries(Object.entries(filled).filter(([name]) => !(name in choice)))
   const merged = schema.merge(sent, { ...current.fields, id: current.id })
   const wrong = schema.check(merged, { full: false, updating: true }, { given: data, present: current.row })
   const mistakes = [...ofTtl, ...flatten(wrong)]
-  if (mistakes.length > 0) return { sent: {}, fields: {}, mistakes }
+  if (mistakes.length > 0) return mistaken(mistakes, merged)
   const compared = comparedFields(kind, schema, merged)
   const fields = Object.fromEntries([...compared.keys()].map(name => [name, merged[name] ?? null]))
   return { sent, fields: { ...fields, ...hashed(kind, sent, fields) }, mistakes }

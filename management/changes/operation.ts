@@ -10,7 +10,10 @@ export interface Operation {
   readonly body: Row
   /** ETags of which one must be its present one; `*`: it must exist. */
   readonly ifMatch?: readonly string[]
-  /** Fields that must have these values: what somebody has changed since is not overwritten. */
+  /**
+   * Of an operation that takes an earlier change back: fields as that one has left them. What somebody has changed or
+   * added since is not overwritten or deleted; where a deletion finds nothing, nothing is left to take back.
+   */
   readonly expected?: Row
   /** JSON pointer to the body in the request. */
   readonly pointer: string

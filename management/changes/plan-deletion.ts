@@ -2,19 +2,33 @@ import type { Row } from '../../kong/reconcile/change.ts'
 import { deletionOf } from '../../kong/reconcile/diff.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
+import { isOfDiscovery } from '../mirror/discovered.ts'
+import type { Operation } from './operation.ts'
 import { idIn, type PlanState } from './plan-state.ts'
 
 /** Plans the deletion of an entity, and of what Kong deletes along; what keeps Kong from it is a fault. */
-export async function planDeletion(state: PlanState, entity: Current, pointer: string): Promise<void> {
+export async function planDeletion(
+  state: PlanState,
+  entity: Current,
+  { pointer, expected }: Pick<Operation, 'pointer' | 'expected'>,
+): Promise<void> {
   const doomed = new Map<string, Current>()
   await doom(state, entity, doomed, pointer)
-  for (const [key, { kind, ...rest }] of doomed) {
-    const { noun } = KINDS[kind]
+  for (const [key, one] of doomed) {
+    const { noun } = KINDS[one.kind]
+    const label = await state.label(KINDS[one.kind], { ...one.fields, id: one.id })
     if (state.parts.stuck.has(key)) {
       const text = `a ${noun} that goes along could not be put back by an earlier change: retry or resolve that one first`
       state.fault('conflict', pointer, 'stuck', text)
     }
-    state.add(deletionOf({ kind, ...rest }, await state.label(KINDS[kind], { ...rest.fields, id: rest.id })))
+    if (expected && one !== entity && !isOfDiscovery(one.row))
+      state.fault(
+        'conflict',
+        pointer,
+        'changed_since',
+        `the ${label} was added since; undo that change first`,
+      )
+    state.add(deletionOf(one, label))
   }
 }
 

@@ -21,7 +21,7 @@ export async function withReferences(state: PlanState, kind: Kind, body: Row, po
     const key = names.map(name => value[name]).find(one => typeof one === 'string')
     // What names nothing, and an id that is none, is a mistake that the schema tells.
     if (typeof key !== 'string' || (key === value.id && !isUuid(key))) continue
-    const found = await state.find(parent, key)
+    const found = (await state.find(parent, key)) ?? (await findByOther(state, parent, value))
     out[field] = found ? { id: found.id } : NOWHERE
     if (!found && !state.hasFailed(parent, key)) {
       const text = `${field}: there is no ${KINDS[parent].noun} ${JSON.stringify(key)}; create it first, or in the same change`
@@ -30,6 +30,21 @@ export async function withReferences(state: PlanState, kind: Kind, body: Row, po
   }
   await checkAuthorities(state, body, pointer)
   return out
+}
+
+/** A consumer is meant by its `custom_id`, too. */
+async function findByOther(
+  state: PlanState,
+  parent: KindName,
+  value: Row,
+): Promise<{ id: string } | undefined> {
+  const { unique, endpointKey, secrets } = KINDS[parent]
+  const name = unique.find(
+    one => one !== endpointKey && !secrets.includes(one) && typeof value[one] === 'string',
+  )
+  const row =
+    name === undefined ? undefined : await state.parts.source.findBy(parent, { [name]: value[name] })
+  return row && state.find(parent, String(row.id))
 }
 
 /** Services and upstreams name CA certificates in a list of ids. */

@@ -62,6 +62,18 @@ export class PlanState {
     return this.current(kind, row)
   }
 
+  /** Entities of a kind whose reference will lead to an entity. */
+  async referring(kind: KindName, field: string, id: string): Promise<readonly Row[]> {
+    const present = await this.parts.source.referring(kind, field, id)
+    const rows = new Map<string, Row>(present.map(row => [`${kind}:${String(row.id)}`, row]))
+    for (const [key, row] of this.#after) {
+      if (!key.startsWith(`${kind}:`)) continue
+      if (row) rows.set(key, row)
+      else rows.delete(key)
+    }
+    return [...rows.values()].filter(row => idIn(row[field]) === id)
+  }
+
   current(kind: KindName, row: Row): Current {
     return this.parts.mirroring.current(kind, row, this.parts.now())
   }

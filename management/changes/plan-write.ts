@@ -1,13 +1,14 @@
 import { isUuid } from '../../foundation/uuid.ts'
 import type { Change, Row } from '../../kong/reconcile/change.ts'
-import type { Kind, KindName } from '../../kong/reconcile/kinds.ts'
+import { KINDS, type Kind, type KindName } from '../../kong/reconcile/kinds.ts'
 import { MASK } from '../../kong/reconcile/mask.ts'
 import { comparedFields, isSame } from '../../kong/reconcile/normalise.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Schema } from '../../kong/schema/schema.ts'
 import { type Completed, completePart, completeWhole, masksIn, unmask } from './complete.ts'
-import { faultOf, pointerTo } from './fault.ts'
+import { faultOf, type KindedFault, pointerTo } from './fault.ts'
 import type { Operation } from './operation.ts'
+import { checkBeyondSchema } from './plan-beyond-schema.ts'
 import { claimUniques, withReferences } from './plan-references.ts'
 import type { PlanState } from './plan-state.ts'
 
@@ -29,6 +30,7 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
   const { kind, schema, operation } = write
   const { pointer, key } = operation
   const { id: givenId, ...body } = operation.body
+  const earlier = state.faults.length
   for (const path of masksIn(body, MASK))
     state.fault(
       'content',
@@ -37,14 +39,15 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
       'the mask stands for a value that is there already, and this entity is new',
     )
   const id = await chooseId(state, kind.name, { givenId, key, pointer })
-  if (id === undefined) return undefined
   const data = await withReferences(state, kind, named(state, write, body), pointer)
+  await checkBeyondSchema(state, { kind: kind.name, id, given: data, data, pointer })
   const completed = await complete(state, write, data, () =>
     completeWhole(kind, schema, { given: data, id }, undefined),
   )
   if (!completed) return undefined
   const { fields, sent } = completed
   if (!(await claimUniques(state, { kind, id, fields, current: undefined, pointer }))) return undefined
+  if (state.faults.length > earlier) return undefined
   state.add({
     ...{ action: 'create', kind: kind.name, id, label: await state.label(kind, { ...fields, id }) },
     before: undefined,
@@ -68,12 +71,15 @@ export async function planUpdate(
   const isWhole = operation.action === 'replace'
   const given = isWhole ? named(state, write, body) : body
   const data = await withReferences(state, kind, given, pointer)
+  const faults = state.faults.length
+  const beyond = isWhole ? data : schema.merge(data, current.fields)
+  await checkBeyondSchema(state, { kind: kind.name, id: current.id, given: data, data: beyond, pointer })
   const completed = await complete(state, write, data, () =>
     isWhole
       ? completeWhole(kind, schema, { given: data, id: current.id }, current)
       : completePart(kind, schema, data, current),
   )
-  if (!completed) return undefined
+  if (!completed || state.faults.length > faults) return undefined
   const { fields } = completed
   const changed = changedFields(write, completed, current)
   for (const name of kind.fixed.filter(field => changed.includes(field)))
@@ -97,7 +103,7 @@ function fixedTaken(
   { id, row }: Current,
 ): Row {
   const { id: givenId, ...rest } = body
-  if (givenId !== undefined && givenId !== id)
+  if (givenId !== undefined && givenId !== null && givenId !== id)
     state.fault('content', pointerTo(pointer, ['id']), 'fixed', `id: ${FIXED}`)
   if (!kind.writeOnly.includes('ttl')) return rest
   // Kong counts it from the creation, and reports what is left: what it would become could not be told.
@@ -115,17 +121,20 @@ async function chooseId(
     key,
     pointer,
   }: { readonly givenId: unknown; readonly key: string | undefined; readonly pointer: string },
-): Promise<string | undefined> {
+): Promise<string> {
   const place = pointerTo(pointer, ['id'])
   const pathId = key !== undefined && isUuid(key) ? key : undefined
-  if (givenId === undefined) return pathId ?? state.parts.newId()
+  if (key !== undefined && pathId === undefined && KINDS[kind].endpointKey === undefined)
+    state.fault('content', place, 'type', 'id: expected a valid UUID in the path')
+  if (givenId === undefined || givenId === null) return pathId ?? state.parts.newId()
   if (!isUuid(givenId)) state.fault('content', place, 'type', 'id: expected a valid UUID')
   else if (pathId !== undefined && pathId !== givenId)
     state.fault('content', place, 'invalid', 'id: is not that of the path')
   else if (pathId === undefined && (await state.find(kind, givenId)))
     state.fault('conflict', place, 'taken', 'id: another entity has this value already')
   else return givenId
-  return undefined
+  // What else is wrong is told, too.
+  return state.parts.newId()
 }
 
 /** A name in the path is that of the entity. */
@@ -156,15 +165,36 @@ async function complete(
   if (!isEnabled(state, kind, data, pointer)) return undefined
   const completed = work()
   const known = [...schema.fieldsFor(data).keys()]
-  for (const mistake of completed.mistakes) state.faults.push(faultOf(mistake, pointer, known))
-  if (completed.mistakes.length > 0) return undefined
-  const { fields, sent } = completed
+  const own = completed.mistakes.map(mistake => faultOf(mistake, pointer, known))
+  state.faults.push(...own)
+  const { fields, sent, tried } = completed
+  if (tried) {
+    // What is wrong is told though Kong may be away.
+    const others = await state.parts.validate?.(kind.name, tried, pointer).catch(() => [])
+    state.faults.push(...beside(own, others ?? [], pointer))
+    return undefined
+  }
   // Records are merged in `fields`; a password stands there as Kong stores it.
   const plain = Object.fromEntries(kind.secrets.flatMap(name => (name in sent ? [[name, sent[name]]] : [])))
   const body = { ...sent, ...fields, ...plain }
   const found = (await state.parts.validate?.(kind.name, body, pointer)) ?? []
   state.faults.push(...found)
   return found.length > 0 ? undefined : completed
+}
+
+/** What Kong has found beyond our own faults; it tells a shorthand of a configuration without its path. */
+function beside(
+  own: readonly KindedFault[],
+  found: readonly KindedFault[],
+  base: string,
+): readonly KindedFault[] {
+  const told = own.map(({ pointer }) => pointer)
+  const isTold = (place: string) =>
+    told.some(pointer => place === pointer || (pointer !== base && place.startsWith(`${pointer}/`)))
+  const inConfig = `${base}/config`
+  const isOurs = (place: string) =>
+    isTold(place) || (!place.startsWith(inConfig) && isTold(inConfig + place.slice(base.length)))
+  return found.filter(({ pointer }) => !isOurs(pointer))
 }
 
 /** Whether this Kong has the plugin or vault that is named. */

@@ -1,10 +1,9 @@
 import { SluiceError } from '../../foundation/errors.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
 import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
-import { isSame } from '../../kong/reconcile/normalise.ts'
 import { orderChanges } from '../../kong/reconcile/order.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
+import { changedSince } from './changed-since.ts'
 import type { KindedFault } from './fault.ts'
 import type { Operation } from './operation.ts'
 import { planDeletion } from './plan-deletion.ts'
@@ -55,11 +54,11 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
     return target
   }
   if (action !== 'delete') return planUpdate(state, write, current)
-  await planDeletion(state, current, pointer)
+  await planDeletion(state, current, operation)
   return { kind, id: current.id }
 }
 
-/** Looks at what must be so before anything is changed. */
+/** Whether there is something to plan: looks at what must be so before anything is changed. */
 function mayGoOn(
   state: PlanState,
   { kind, key, action, ifMatch, expected, pointer }: Operation,
@@ -78,9 +77,11 @@ function mayGoOn(
   }
   if (!current) {
     if (action !== 'update' && action !== 'delete') return true
+    if (expected && action === 'delete') return false
+    if (expected) return state.fault('conflict', pointer, 'changed_since', goneSince(noun, key))
     return state.fault('missing', pointer, 'not_found', `there is no ${noun} ${JSON.stringify(key)}`)
   }
-  const changed = expected ? changedSince(state, current, expected) : []
+  const changed = expected ? changedSince(current, expected, state.parts.schemas) : []
   if (changed.length > 0) {
     const text = `the ${noun} ${JSON.stringify(current.id)} was changed since: ${changed.join(', ')}; undo the later change first`
     return state.fault('conflict', pointer, 'changed_since', text)
@@ -94,14 +95,8 @@ function mayGoOn(
   return true
 }
 
-function changedSince(
-  { parts }: PlanState,
-  { kind, row, fields }: Current,
-  expected: Row,
-): readonly string[] {
-  const specs = parts.schemas.of(kind)?.fieldsFor(row)
-  return Object.keys(expected).filter(name => !isSame(fields[name], expected[name], specs?.get(name)))
-}
+const goneSince = (noun: string, key: string | undefined) =>
+  `the ${noun} ${JSON.stringify(key)} was deleted since; undo that change first`
 
 interface Placed {
   readonly operation: Operation

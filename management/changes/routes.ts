@@ -150,7 +150,7 @@ async function undoChange(request: FastifyRequest, reply: FastifyReply, parts: P
     )
   const { irreversible } = request.query as Static<typeof Flags>
   const asked = {
-    operations: undoOperations(steps, parts.clock.now() / 1_000),
+    operations: undoOperations(steps, parts.changes.now()),
     acceptsIrreversible: irreversible === 'accept',
     role: operatorOf(request).role,
   }

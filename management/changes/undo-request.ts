@@ -11,8 +11,8 @@ interface Span {
 }
 
 /**
- * The operations that take an applied change back. Each expects its entity as the change has left it: what somebody
- * has changed since is not overwritten.
+ * The operations that take an applied change back. Each expects the fields that it puts back, and a deletion the whole
+ * entity, as the change has left them.
  *
  * @param nowSeconds Kong's clock; what has expired meanwhile does not come back.
  * @throws Problem where something could not be put back.
@@ -42,14 +42,19 @@ export function undoOperations(steps: readonly StoredStep[], nowSeconds: number)
 
 function reverse({ first, last, fields }: Span, nowSeconds: number): Omit<Operation, 'pointer'> | undefined {
   const { kind, id } = first
-  const expected = last.after && pick(last.after, fields)
-  if (!first.before) return expected && { action: 'delete', kind, key: id, body: {}, expected }
-  if (!expected) {
+  if (!first.before) return last.after && { action: 'delete', kind, key: id, body: {}, expected: last.after }
+  if (!last.after) {
     const ttl = first.expiresAt === undefined ? undefined : Math.round(first.expiresAt - nowSeconds)
     if (ttl !== undefined && ttl <= 0) return undefined
     return { action: 'create', kind, body: { ...first.before, id, ...(ttl !== undefined && { ttl }) } }
   }
-  return { action: 'update', kind, key: id, body: pick(first.before, fields), expected }
+  return {
+    action: 'update',
+    kind,
+    key: id,
+    body: pick(first.before, fields),
+    expected: pick(last.after, fields),
+  }
 }
 
 const pick = (row: Row, names: ReadonlySet<string>): Row =>

@@ -15,13 +15,16 @@ export const schemaRoutes: Module = (app, { schemas, kong }) => {
   const tags = ['schemas']
   const config = { access: 'viewer' } as const
   app.get(
-    '/v1/schemas/plugins',
-    { config, schema: { tags, summary: 'Names of the plugins that this Kong offers' } },
+    '/v1/schemas',
+    {
+      config,
+      schema: { tags, summary: 'What has a schema: kinds of entities, and the plugins of this Kong' },
+    },
     async () => {
       const { enabled_plugins: names } = (await kong.request('GET', '/plugins/enabled')) as {
         readonly enabled_plugins?: readonly string[]
       }
-      return { data: [...(names ?? [])].sort() }
+      return { kinds: KIND_NAMES.map(name => KINDS[name].path), plugins: [...(names ?? [])].sort() }
     },
   )
   app.get(

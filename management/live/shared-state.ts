@@ -18,7 +18,7 @@ export async function withState<T>(store: Store | undefined, work: (store: Store
   if (!store)
     throw new Problem(
       'SLUICE_MANAGER_UNAVAILABLE',
-      'SLUICE_REDIS_URL is not set: without it limits and breakers live in the memory of a plugin server alone',
+      'SLUICE_REDIS_URL is not set: without it limits, breakers and stored answers live in the memory of a plugin server alone',
     )
   try {
     return await work(store)

@@ -9,11 +9,10 @@ import { GuardedKong } from '../changes/guarded-kong.ts'
 import type { HeldLease } from '../changes/lease.ts'
 import type { ChangingParts } from '../changes/tenure-parts.ts'
 import { type Difference, findDifferences } from './differences.ts'
+import { isOfDiscovery } from './discovered.ts'
 import { Mirroring } from './mirrored.ts'
 import { readKong } from './reading.ts'
 
-/** Tag of the targets that discovery keeps: they come and go, and that is no news. */
-const DISCOVERY_TAG = 'sluice-discovery'
 /** Differences that are looked at between two changes. */
 const BATCH = 20
 
@@ -150,9 +149,6 @@ function changedFields({ kind, known, row }: Look, schemas: Schemas): readonly s
   const fields = schemas.of(kind)?.fieldsFor(row)
   return Object.keys(after).filter(name => !isSame(before[name], after[name], fields?.get(name)))
 }
-
-const isOfDiscovery = (row: Row | undefined): boolean =>
-  Array.isArray(row?.tags) && row.tags.includes(DISCOVERY_TAG)
 
 function pathOf(kind: Difference['kind'], id: string, row: Row | undefined): string {
   const { path, within } = KINDS[kind]

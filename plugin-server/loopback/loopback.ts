@@ -21,9 +21,9 @@ const DEFAULT_TIMEOUT_MS = 1000
 /** Stamps of this process that are remembered, where no Redis remembers those of all. */
 const REMEMBERED_STAMPS = 10_000
 
-/** Of the client's request: they describe its body, its connection, or a copy that only the client has. */
+/** Of the client's request: they describe its body, its connection, or a copy that only the client has, or are ours alone. */
 const NOT_PASSED_ON =
-  /^(connection|keep-alive|te|trailer|upgrade|transfer-encoding|expect|content-.*|if-.*|range|accept-encoding|via|x-real-ip|x-forwarded-.*|x-kong-request-id|sluice-loopback)$/
+  /^(connection|keep-alive|te|trailer|upgrade|transfer-encoding|expect|content-.*|if-.*|range|accept-encoding|via|x-real-ip|x-forwarded-.*|x-kong-request-id|sluice-.*)$/
 
 export interface LoopbackParts {
   /** Where Kong's proxy is. */

@@ -35,6 +35,8 @@ export interface ConversationOwner {
   readonly loopback: Loopback | undefined
   /** The handler goes on with an answer of Kong's. */
   resumed(): void
+  /** Kong is gone, and will not answer. */
+  abandoned(reason: string): void
   /** The request is to end, wherever that was asked for: the answer is complete now. */
   exited(): void
   /**
@@ -76,6 +78,10 @@ class Ask implements ReplySink {
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  lost(reason: string): void {
+    this.#conversation.lost(reason)
   }
 
   fail(error: unknown): void {
@@ -120,6 +126,8 @@ export class Conversation {
   /** The exit's answer will be replaced by a better one, for which Kong is being asked. */
   #refining = false
   #over = false
+  /** Kong has the end of the event already; answers to what was asked may still come. */
+  #ended = false
   #flushing = false
 
   constructor(exchange: Exchange, phase: Phase, owner: ConversationOwner) {
@@ -196,7 +204,7 @@ export class Conversation {
   /** Asks Kong every time. Several asks in one turn go out in one write. */
   ask<T>(method: Method, args: readonly unknown[]): Promise<T> {
     this.#permit(method)
-    if (this.#over) return Promise.reject(this.#closed(method))
+    if (this.#over || this.#ended) return Promise.reject(this.#closed(method))
     this.#sendWrites()
     if (this.#phase === 'response') this.#sendResponseWrites()
     const ask = new Ask(method, this)
@@ -212,7 +220,7 @@ export class Conversation {
 
   readonly #flush = () => {
     this.#flushing = false
-    if (this.#over) return
+    if (this.#over || this.#ended) return
     this.roundTrips++
     this.#exchange.flush()
   }
@@ -243,21 +251,21 @@ export class Conversation {
         () => tell(undefined),
       )
     // In MsgPack each call is a round trip of its own, which the client's answer would wait for.
-    else if (!read || this.#over || this.#exchange.protocol === 'MsgPack:1') tell(undefined)
+    else if (!read || this.#over || this.#ended || this.#exchange.protocol === 'MsgPack:1') tell(undefined)
     else this.#exchange.call(...read, { reply: value => tell(requestIdIn(value)) })
   }
 
   /** A call whose answer is of no interest; goes out with the next read, or with the end. */
   tell(method: Method, args: readonly unknown[]): void {
     this.#permit(method)
-    if (this.#over) throw this.#closed(method)
+    if (this.#over || this.#ended) throw this.#closed(method)
     this.#writes.push({ method, args })
   }
 
   /** A change of the response; all of them go out with the end. */
   tellResponse(method: Method, args: readonly unknown[]): void {
     this.#permit(method)
-    if (this.#over) throw this.#closed(method)
+    if (this.#over || this.#ended) throw this.#closed(method)
     this.#responseWrites.push({ method, args })
     if (this.#phase === 'response') this.forgetReads()
   }
@@ -315,12 +323,32 @@ export class Conversation {
   end(failsClosed = false): void {
     if (this.#over) return
     this.#over = true
+    if (!this.#ended) this.#sendEnd(failsClosed)
+    this.#failAsked('its event has ended')
+  }
+
+  #sendEnd(failsClosed: boolean): void {
     this.#sendWrites()
     if (!this.#exit) this.#sendResponseWrites()
     if (this.fault !== undefined && failsClosed && this.canExit) this.#exit ??= UNDELIVERABLE
     if (this.#exit) this.#sendExit(this.#exit)
     this.#exchange.end()
-    this.#failAsked('its event has ended')
+  }
+
+  /**
+   * Ends the event in the same write as what was asked so far, so that Kong waits for nothing more; nothing can be said
+   * behind it. Does nothing in MsgPack:1, where Kong answers one question at a time.
+   */
+  endWithReads(): void {
+    if (this.protocol !== 'ProtoBuf:1' || !this.waiting) return
+    this.#ended = true
+    this.roundTrips++
+    this.#exchange.end()
+  }
+
+  /** A reply will not come. */
+  lost(reason: string): void {
+    this.#owner.abandoned(reason)
   }
 
   /**
@@ -332,6 +360,7 @@ export class Conversation {
     next.roundTrips = this.roundTrips
     next.fault = this.fault
     next.origin = this.origin
+    next.#ended = this.#ended
     next.#remembered = this.#remembered
     next.#asked = this.#asked
     next.#writes = this.#writes
@@ -411,6 +440,11 @@ export class Conversation {
   }
 
   #closed(method: Method): SluiceError {
+    if (this.#ended)
+      return new SluiceError(
+        'SLUICE_PDK_CLOSED',
+        `${method} was called where the plugin's \`endsLogFirst\` allows nothing but the reads of \`needs.log\``,
+      )
     return new SluiceError('SLUICE_PDK_CLOSED', `${method} was called after its event had ended`)
   }
 }

@@ -100,6 +100,7 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
       const list = typeof needs === 'function' ? needs(member.contextOf(this.#phase)) : needs
       for (const need of list) prefetch(this.#pdk, need)
     }
+    if (this.#phase === 'log' && this.#instance.endsLogFirst) this.#conversation.endWithReads()
     this.#next()
   }
 

@@ -19,6 +19,8 @@ export interface Instance {
   readonly plugin: RegisteredPlugin
   /** One of the members has the failure policy `closed`. */
   readonly failsClosed: boolean
+  /** None of the members' log phases says anything to Kong but what it needs to ask. */
+  readonly endsLogFirst: boolean
   readonly startedAtMs: number
 }
 
@@ -96,7 +98,8 @@ export function createInstances(registry: Registry, clock: Clock): Instances {
       const now = clock.now()
       const members = createMembers(plugin, config, scope)
       const failsClosed = members.some(member => member.onError === 'closed')
-      const held: Held = { id, members, plugin, failsClosed, startedAtMs: now, usedAtMs: now }
+      const endsLogFirst = members.every(member => endsFirst(member))
+      const held: Held = { id, members, plugin, failsClosed, endsLogFirst, startedAtMs: now, usedAtMs: now }
       byId.set(id, held)
       return statusOf(held)
     },
@@ -167,6 +170,12 @@ export function createMember(
 function failurePolicy({ config: declared, onError = 'closed' }: AnyPlugin, config: MemberContext['config']) {
   const asked = 'on_error' in (declared.properties ?? {}) ? config.on_error : undefined
   return asked === 'open' || asked === 'closed' ? asked : onError
+}
+
+function endsFirst({ plugin: { definition }, context }: Member): boolean {
+  const { endsLogFirst = false, phases } = definition
+  if (!phases.log) return true
+  return typeof endsLogFirst === 'function' ? endsLogFirst(context.config) : endsLogFirst
 }
 
 /** The logger is made only where it is used. */

@@ -4,7 +4,7 @@ import { Cluster } from 'ioredis'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { StoredBytes, StoredValue } from '../../sdk/store.ts'
-import { type Connection, connect, keepConnecting } from './connection.ts'
+import { type Connection, connect, disconnect, keepConnecting } from './connection.ts'
 import { problemOf } from './problem.ts'
 import { readRedisUrls } from './redis-url.ts'
 
@@ -124,7 +124,7 @@ export class Link {
   close(): void {
     this.#closed = true
     this.#listeners.clear()
-    this.connection.disconnect()
+    disconnect(this.connection)
   }
 
   #digestOf(lua: string): string {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
-import { type Connection, connect, keepConnecting } from './connection.ts'
+import { type Connection, connect, disconnect, keepConnecting } from './connection.ts'
 
 export interface Watcher {
   readonly hear: (message: string) => void
@@ -47,7 +47,7 @@ export class Subscriber {
   close(): void {
     this.#closed = true
     this.#channels.clear()
-    this.#connection?.disconnect()
+    if (this.#connection) disconnect(this.#connection)
   }
 
   #connect(): Connection {

@@ -23,6 +23,8 @@ export interface Link {
   destroy(): void
   /** Closes behind what was written. */
   end(): void
+  /** Closes now if all that was written has left this process; else the peer has to. */
+  closeIfWritten(): void
 }
 
 /** A reply that Kong still owes. An exit's may never come: Kong leaves the connection instead. */
@@ -33,6 +35,8 @@ interface Owed {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+const GONE = 'Kong closed the connection'
 
 interface Encoding {
   /** The frame that names the method; it stands before every call. */
@@ -84,11 +88,13 @@ export class ProtobufConnection implements Exchange {
   /** The peer is gone. */
   closed(): void {
     this.#closed = true
-    this.#owed.length = 0
+    const owed = this.#owed.splice(0)
     const event = this.#event
     this.#event = undefined
     this.#inEvent = false
-    event?.abandoned('Kong closed the connection')
+    event?.abandoned(GONE)
+    // Of an event that was ended before its replies had come.
+    for (const { sink } of owed) sink?.lost?.(GONE)
   }
 
   call(method: Method, args: readonly unknown[], sink?: ReplySink): void {
@@ -124,6 +130,9 @@ export class ProtobufConnection implements Exchange {
     const writer = this.#writer
     writer.closeFrame(writer.openFrame())
     this.#answer({ sequence: this.#sequence })
+    // Kong reads the exit from what was written, and neither reads nor writes after it: closing first saves the wait for
+    // Kong's own close. A call before the exit has a reply, which Kong must be able to write.
+    if (this.#owed.length === 1 && this.#owed[0]?.optional) this.#link.closeIfWritten()
   }
 
   readonly #take = (bytes: Buffer, start: number, end: number): boolean => {

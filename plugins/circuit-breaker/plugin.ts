@@ -24,6 +24,7 @@ export const plugin = definePlugin({
   config: configSchema,
   events: BREAKER_EVENTS,
   needs: { log: ['log.serialize'] },
+  endsLogFirst: true,
   memory: host => new BreakerRegistry(host).start(),
   instance: (config, { memory, scope }): Instance => {
     const settings = readConfig(config, scope)

@@ -44,6 +44,11 @@ export const AuditConfig = Type.Object(
       }),
       window_seconds: Type.Integer({ default: 60, minimum: 1, maximum: 86_400 }),
     }),
+    acknowledge: Type.Union([Type.Literal('durable'), Type.Literal('received')], {
+      default: 'durable',
+      description:
+        'when Kong is answered: `durable`, once the record is on disk; `received`, at once, which costs Kong and the plugin server less, and loses the records of up to some 20 ms with a process that is killed',
+    }),
     first_seen: Type.Boolean({
       default: true,
       description:

@@ -48,6 +48,8 @@ export const plugin = definePlugin({
   }),
   onError: 'open',
   needs: { log: ['log.serialize'] },
+  // What is under way when a process is killed, Kong repeats elsewhere: only until it has been answered.
+  endsLogFirst: config => config.acknowledge === 'received',
   events: AUDIT_EVENTS,
 
   memory(host: Host): Memory {
@@ -93,7 +95,7 @@ export const plugin = definePlugin({
       const record = auditRecord(log, { config, fingerprinter, pluginId: scope.pluginId })
       if (!record) return
       const { outcome, reason } = record.classification
-      memory.count(outcome, reason ?? 'none').add()
+      memory.count(record.isInternal ? 'internal' : outcome, reason ?? 'none').add()
       const drafts = detected(record, config, limits, memory)
       if (outcome === 'denied' || isSampled(record, config.sample)) drafts.push(record.draft)
       await Promise.all(drafts.map(draft => memory.host.events.publish(draft)))

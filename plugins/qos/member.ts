@@ -63,6 +63,7 @@ export const member = definePlugin({
     return { ...made, watches }
   },
   needs: { ...plugin.needs, log: ['log.serialize'] },
+  endsLogFirst: true,
   phases: {
     access: (kong, context: Context) =>
       withRollback(async undos => {

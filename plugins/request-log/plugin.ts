@@ -104,6 +104,7 @@ export const plugin = definePlugin({
       instance.tracing ? [['request.getHeader', TRACEPARENT]] : [],
     log: ['log.serialize'],
   },
+  endsLogFirst: true,
   memory: createMemory,
   instance: (config, { memory, host }): Instance => ({
     tracing:

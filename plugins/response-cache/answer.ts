@@ -13,7 +13,12 @@ export function respond(
   const own = { age: String(Math.max(0, Math.floor(ageMs / 1000))), 'cache-status': cacheStatus }
   // nginx would find that out by itself, after the whole body has gone to it.
   if (entry.status === 200 && isNotModified(request, entry.headers))
-    return kong.response.exit(304, '', { ...notModifiedFields(entry.headers), ...own })
+    return kong.response.exit(304, '', {
+      ...notModifiedFields(entry.headers),
+      ...own,
+      // Kong would say 0, which is the length of no answer (RFC 9110 section 8.6).
+      'content-length': String(entry.body.length),
+    })
   return kong.response.exit(entry.status, entry.body, { ...entry.headers, ...own })
 }
 

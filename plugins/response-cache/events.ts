@@ -9,6 +9,8 @@ export const CACHE_EVENTS: readonly EventType[] = [
       kind: Type.String({ description: 'key, prefix, tag or all' }),
       value: Type.String({ description: 'the path, its prefix, or the tag; empty for all' }),
       host: Type.String({ description: 'the host that it was limited to; empty for every host' }),
+      actor: Type.Optional(Type.String({ description: 'who ordered it, where that is known' })),
+      reason: Type.Optional(Type.String({ description: 'why, as they said' })),
     }),
   },
   {

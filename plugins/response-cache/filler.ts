@@ -132,7 +132,9 @@ export class Filler {
       if (outcome !== 'no proxy') return this.#led(outcome, standing)
     }
     flight.abandonAfter(followClientMs, this.#cache.timers)
-    return { kind: 'own', mark }
+    // A 304 would be about what the client has.
+    const { revalidates: _, ...own } = mark
+    return { kind: 'own', mark: own }
   }
 
   /** Undefined where Redis can't be asked: then this process decides alone. */

@@ -10,7 +10,7 @@ import { hash } from './hash.ts'
 import type { RequestLine } from './request.ts'
 
 /** Fields by which a client says who it is, and those by which Kong tells the service who that is. */
-const IDENTITY = [
+const IDENTITY = new Set([
   'authorization',
   'proxy-authorization',
   'cookie',
@@ -23,7 +23,18 @@ const IDENTITY = [
   'x-authenticated-userid',
   'x-authenticated-groups',
   'x-client-cert',
-]
+])
+
+/**
+ * Fields by which a service may take the request for another one: its URL, its method, or where it was sent to. Kong
+ * passes most of them on. Each value has answers of its own, so that nobody can plant one for the others.
+ */
+const REWRITING = new Set([
+  ...['x-original-url', 'x-rewrite-url', 'x-original-uri', 'x-original-host', 'x-host'],
+  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
+  ...['forwarded', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-scheme', 'x-forwarded-server'],
+  ...['x-forwarded-prefix', 'x-forwarded-path', 'x-url-scheme', 'front-end-https'],
+])
 
 export interface KeyRules {
   /** Names of fields and of arguments of the query that hold a key, lower case. */
@@ -68,12 +79,26 @@ export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
     target,
     encoding,
     rules.varyHeaders.map(name => headers[name] ?? null),
+    line.authority ?? null,
+    fieldsOf(headers, name => REWRITING.has(name)),
+    // A part of the URL, which the service sees: its answer may hold it.
+    query.credentials,
   ]
   if (!rules.isShared) {
-    const fields = [...IDENTITY, ...rules.keyNames].map(name => headers[name] ?? null)
-    parts.push(consumer ?? null, fields, query.credentials)
+    const keyNames = rules.keyNames.map(dashed)
+    const isCredential = (name: string) => IDENTITY.has(name) || keyNames.includes(name)
+    parts.push(consumer ?? null, fieldsOf(headers, isCredential))
   }
   return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), scheme, host, target }
+}
+
+/** Kong, and services behind WSGI and CGI, take `X_Host` and `X-Host` for the same field, and Kong passes both on. */
+const dashed = (name: string) => (name.includes('_') ? name.replaceAll('_', '-') : name)
+
+function fieldsOf(headers: HeaderMap, isMeant: (name: string) => boolean): unknown[] {
+  const fields: [string, unknown][] = []
+  for (const name in headers) if (isMeant(dashed(name))) fields.push([name, headers[name]])
+  return fields.sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 export const hostOf = (headers: HeaderMap): string => (joined(headers.host) ?? '').toLowerCase()

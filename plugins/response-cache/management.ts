@@ -8,10 +8,11 @@ import { isAnswerKey, KEY_PREFIX } from './shared-level.ts'
 /**
  * Makes stored answers invalid on all nodes.
  *
- * @throws SluiceError SLUICE_CLI_USAGE for an order that means nothing; SLUICE_STORE_* where Redis has not taken it.
+ * @throws SluiceError SLUICE_CLI_USAGE, with the field in its details, for an order that means nothing; SLUICE_STORE_* where Redis has not taken it.
  */
-export async function purge(store: Store, order: Purge): Promise<PurgeOrder> {
-  check(order)
+export async function purge(store: Store, wanted: Purge): Promise<PurgeOrder> {
+  check(wanted)
+  const order = wanted.host === undefined ? wanted : { ...wanted, host: wanted.host.toLowerCase() }
   const { sequence } = await store.run(purgesScript, ORDERS_KEY, [JSON.stringify(order)])
   const numbered = { ...order, sequence }
   try {
@@ -27,16 +28,18 @@ export async function purge(store: Store, order: Purge): Promise<PurgeOrder> {
 }
 
 function check({ kind, value, host }: Purge): void {
-  const refuse = (reason: string): never => {
-    throw new SluiceError('SLUICE_CLI_USAGE', reason)
+  const refuse = (field: 'value' | 'host', reason: string): never => {
+    throw new SluiceError('SLUICE_CLI_USAGE', reason, { details: { field } })
   }
   if ((kind === 'key' || kind === 'prefix') && !value.startsWith('/'))
     refuse(
+      'value',
       `a ${kind === 'key' ? 'key is' : 'prefix begins with'} a path: /products, not ${JSON.stringify(value)}`,
     )
-  if (kind === 'tag' && !/^[^\s,]+$/.test(value)) refuse('a tag has no spaces and no commas')
+  if (kind === 'all' && value !== '') refuse('value', 'everything is purged: there is no value')
+  if (kind === 'tag' && !/^[^\s,]+$/.test(value)) refuse('value', 'a tag has no spaces and no commas')
   if (host !== undefined && !/^[^\s/]+$/.test(host))
-    refuse('a host is what the Host header holds: shop.example')
+    refuse('host', 'a host is what the Host header holds: shop.example')
 }
 
 export interface CacheStats {

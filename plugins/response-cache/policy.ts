@@ -23,7 +23,7 @@ export interface CachePolicy {
   readonly defaultTtl: number
   /** Seconds; longer lifetimes are cut. */
   readonly maxTtl: number
-  /** Seconds, for answers that do not name their own. */
+  /** Seconds, for answers that have a lifetime and do not name their own. */
   readonly staleWhileRevalidate: number
   readonly staleIfError: number
 }
@@ -49,6 +49,7 @@ export type Refusal =
   | 'no-lifetime'
   | 'too-large'
   | 'incomplete'
+  | 'not-modified'
 
 export type Storing = { readonly lifetime: Lifetime } | { readonly refusal: Refusal }
 
@@ -72,8 +73,7 @@ export function judge({ status, headers }: Answer, policy: CachePolicy): Storing
   const explicit = explicitSeconds(headers, directives)
   const needsNone = DEFAULT.has(status) || directives.has('public')
   if (explicit === undefined && !needsNone) return { refusal: 'no-lifetime' }
-  const fresh = Math.min(explicit ?? policy.defaultTtl, policy.maxTtl)
-  const lifetime = lifetimeOf(fresh, directives, policy)
+  const lifetime = lifetimeOf(explicit, directives, policy)
   return lastsMs(lifetime) > initialAgeMs(headers) ? { lifetime } : { refusal: 'no-lifetime' }
 }
 
@@ -103,14 +103,18 @@ function explicitSeconds(headers: HeaderMap, directives: Directives): number | u
   return Number.isNaN(lasts) ? 0 : Math.max(lasts, 0)
 }
 
-function lifetimeOf(fresh: number, directives: Directives, policy: CachePolicy): Lifetime {
+function lifetimeOf(explicit: number | undefined, directives: Directives, policy: CachePolicy): Lifetime {
+  const fresh = Math.min(explicit ?? policy.defaultTtl, policy.maxTtl)
+  // An operator's windows are for what is good for a while; what must be asked for each time is of use in need only.
+  const whileRevalidate = fresh > 0 ? policy.staleWhileRevalidate : 0
+  const ifError = fresh > 0 || explicit !== undefined ? policy.staleIfError : 0
   const isStrict = directives.has('must-revalidate') || directives.has('proxy-revalidate')
   const windowMs = (name: string, standard: number) =>
     isStrict ? 0 : Math.min(seconds(directives, name) ?? standard, policy.maxTtl) * 1000
   return {
     freshMs: fresh * 1000,
-    whileRevalidateMs: windowMs('stale-while-revalidate', policy.staleWhileRevalidate),
-    ifErrorMs: windowMs('stale-if-error', policy.staleIfError),
+    whileRevalidateMs: windowMs('stale-while-revalidate', whileRevalidate),
+    ifErrorMs: windowMs('stale-if-error', ifError),
   }
 }
 

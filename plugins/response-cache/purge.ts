@@ -15,6 +15,9 @@ export interface Purge {
   readonly value: string
   /** Of one host only. */
   readonly host?: string
+  /** Who ordered it, and why: part of the event. */
+  readonly actor?: string
+  readonly reason?: string
 }
 
 export interface PurgeOrder extends Purge {

@@ -1,6 +1,7 @@
 import { type BoundCounter, BoundedMap, type Host, type Timers } from '../../sdk/sdk.ts'
 import type { MemoryCounts } from './memory.ts'
 import type { PurgeOrder } from './purge.ts'
+import { purgedEvent } from './purged.ts'
 
 /** What became of a request. */
 export type RequestOutcome =
@@ -101,15 +102,9 @@ export class CacheReporter {
     this.#untold.add()
   }
 
-  purged({ kind, value, host = '', sequence }: PurgeOrder, count: number): void {
+  purged(order: PurgeOrder, count: number): void {
     if (count > 0) this.#purged.add(count)
-    void this.#host.events.publish({
-      type: 'cache.purged.v1',
-      subject: value || kind,
-      timeMs: sequence,
-      identity: `${sequence} ${kind} ${value} ${host}`,
-      data: { kind, value, host },
-    })
+    void this.#host.events.publish(purgedEvent(order))
   }
 
   staleServed(host: string, target: string, ageMs: number): void {

@@ -4,6 +4,8 @@ import { joined } from './directives.ts'
 
 export interface RequestLine {
   readonly method: string
+  /** Of a target that is a whole URL: Kong tells the service this host, whatever `Host` says. */
+  readonly authority: string | undefined
   /** Path with its query, as the client sent it. */
   readonly target: string
   readonly path: string
@@ -14,12 +16,13 @@ export interface RequestLine {
 export function parseRequestLine(line: string): RequestLine | undefined {
   const [, method, uri] = /^([A-Z]+) (\S+) HTTP\/[\d.]+$/.exec(line) ?? []
   if (method === undefined || uri === undefined) return undefined
-  const target = uri.replace(/^https?:\/\/[^/?#]*/i, '')
+  const authority = /^https?:\/\/[^/?#]*/i.exec(uri)?.[0]
+  const target = uri.slice(authority?.length ?? 0)
   if (!target.startsWith('/')) return undefined
   const mark = target.indexOf('?')
   return mark < 0
-    ? { method, target, path: target, query: '' }
-    : { method, target, path: target.slice(0, mark), query: target.slice(mark + 1) }
+    ? { method, authority, target, path: target, query: '' }
+    : { method, authority, target, path: target.slice(0, mark), query: target.slice(mark + 1) }
 }
 
 /** More fields than Kong hands out may hide a credential. */

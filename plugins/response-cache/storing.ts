@@ -28,6 +28,8 @@ export async function storeAnswer(
     settle(cache, settings, mark, result)
     return result
   } catch (error) {
+    // Most likely it is too large for this server: the next one must not be read.
+    cache.rememberUncacheable(mark.flight, settings.uncacheableMs)
     settle(cache, settings, mark, 'error')
     throw error
   }
@@ -39,6 +41,12 @@ function settle(cache: ResponseCache, settings: Settings, mark: FillMark, result
   const own = flight?.token === mark.token ? flight : undefined
   if (result === 'stored' || result === 'revalidated') {
     cache.reporter.fetched(result)
+    return
+  }
+  if (result === 'not-modified') {
+    // Said to one client about what it has; nothing about the next.
+    own?.settle({ kind: 'abandoned' })
+    cache.shared?.unlock(mark)
     return
   }
   if (result === 'error') {
@@ -75,8 +83,7 @@ class Storing {
       this.#kong.response.getStatus(),
       this.#kong.response.getHeaders(MAX_FIELDS),
     ])
-    if (status === 304 && this.#mark.revalidates !== undefined)
-      return this.#revalidate(this.#mark.revalidates, headers)
+    if (status === 304) return this.#revalidate(headers)
     if (isError(status)) return 'error'
     // What was cut off may be what forbids it.
     if (Object.values(headers).flat().length >= MAX_FIELDS) return 'too-large'
@@ -100,10 +107,14 @@ class Storing {
   }
 
   /** A 304 makes the stored answer fresh again, with the fields that it brings (RFC 9111 section 4.3.4). */
-  async #revalidate(name: string, headers: HeaderMap): Promise<Result> {
+  async #revalidate(headers: HeaderMap): Promise<Result> {
     const { policy, keepHeaders } = this.#settings
-    const old = await this.#old(name)
+    const { revalidates } = this.#mark
+    if (revalidates === undefined) return 'not-modified'
+    const old = await this.#old(revalidates)
     if (!old) return 'error'
+    // Of another version than the stored one.
+    if (headers.etag !== undefined && joined(headers.etag) !== joined(old.headers.etag)) return 'not-modified'
     const { 'content-length': _, 'content-encoding': __, 'content-type': ___, ...news } = headers
     const merged = { ...old.headers, ...storedFields(news, keepHeaders) }
     const storing = judge({ status: old.status, headers: merged }, policy)

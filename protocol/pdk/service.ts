@@ -77,6 +77,12 @@ export const serviceRequest = {
     wire: ['Struct', 'Empty'],
     args: { args: check.queryArgs },
   }),
+  /** Takes an argument out of the query; Kong writes the others anew, a bare `b` as `b=`. */
+  clearQueryArg: call<(name: string) => void>()({
+    phases: TO_UPSTREAM,
+    kind: 'writeRequest',
+    args: { name: check.text },
+  }),
   /** Sets a header. */
   setHeader: call<(name: string, value: HeaderValue) => void>()({
     phases: TO_UPSTREAM,

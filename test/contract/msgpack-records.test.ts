@@ -58,6 +58,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
         writeAll: chunks => written.push(Buffer.concat(chunks)),
         destroy: () => assert.fail('destroyed'),
         end: () => assert.fail('ended'),
+        closeIfWritten: () => assert.fail('closed'),
       },
       handler,
       { events, codec: createMsgpackCodec(), maxMessageBytes: 1 << 20 },
@@ -87,9 +88,10 @@ describe('the calls of MsgPack:1 that were recorded from Kong', () => {
     }
   })
 
-  it('are 93 in each phase', () => {
-    for (const phase of ['access', 'log'])
-      assert.equal(new Set(msgpackRecords.filter(r => r.phase === phase).map(r => r.method)).size, 93)
+  it('are the same in each phase', () => {
+    const calledIn = (phase: string) =>
+      new Set(msgpackRecords.filter(record => record.phase === phase).map(record => record.method))
+    assert.deepEqual(calledIn('access'), calledIn('log'))
   })
 
   for (const record of msgpackRecords) {

@@ -1,129 +1,101 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { Browser } from 'playwright-core'
 import type { Json } from '../../dashboard/model/schema.ts'
-import type { Role } from '../../management/http/access.ts'
-import { useBrowser } from '../support/browser.ts'
-import { DashboardVisit, type VisitOptions } from '../support/dashboard-browser.ts'
-import { DashboardWorld, type Seed } from '../support/dashboard-world.ts'
-import { START_MS } from '../support/services.ts'
+import { Dashboard } from '../support/dashboard.ts'
+import type { DashboardVisit } from '../support/dashboard-browser.ts'
+import { PASSWORD, type WorldOptions } from '../support/dashboard-world.ts'
 import { until } from '../support/until.ts'
 
-const KEY = 'a-key-of-alice'
-/** Breakers of earlier runs may still be in Redis. */
-const GUARDED = `guarded-${randomUUID().slice(0, 8)}`
 /** A stored name with markup, which must show as text. */
 const MARKUP = '<img src=x onerror="document.title=1">'
+const KEY = 'a-key-of-alice'
+const OLD_KEY = 'an-old-key'
 
-const seed: Seed = async ({ admin }, url) => {
-  await admin('PUT', '/services/dash-orders', { url, tags: ['shop'] })
-  await admin('PUT', '/services/dash-orders/routes/dash-orders', { paths: ['/dash-orders'] })
-  for (const plugin of [
-    { name: 'key-auth' },
-    { name: 'key-auth-audit' },
-    { name: 'circuit-breaker', config: { minimum_calls: 100 } },
-    {
-      name: 'qos',
-      config: {
-        default_tier: 'bronze',
-        tiers: {
-          gold: { limits: [{ name: 'minute', requests: 100, per: 60 }] },
-          bronze: { limits: [{ name: 'hour', requests: 3, per: 3600 }] },
-        },
-      },
+/** Each test edits a service of its own. */
+const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left']
+
+const qos = {
+  name: 'qos',
+  config: {
+    default_tier: 'bronze',
+    tiers: {
+      gold: { limits: [{ name: 'minute', requests: 100, per: 60 }] },
+      bronze: { limits: [{ name: 'hour', requests: 3, per: 3600 }] },
     },
-  ])
-    await admin('POST', '/services/dash-orders/plugins', plugin)
-  // Nothing refuses requests before its breaker does.
-  await admin('PUT', `/services/${GUARDED}`, { url })
-  await admin('PUT', `/services/${GUARDED}/routes/${GUARDED}`, { paths: [`/${GUARDED}`] })
-  await admin('POST', `/services/${GUARDED}/plugins`, { name: 'circuit-breaker' })
-  await admin('POST', '/plugins', {
-    name: 'prometheus',
-    config: { status_code_metrics: true, latency_metrics: true },
-  })
+  },
+}
+
+const seed: WorldOptions['seed'] = async ({ admin }, url) => {
+  for (const name of SERVICES) await admin('PUT', `/services/${name}`, { url })
+  await admin('PUT', '/services/keyed', { url, tags: ['shop'] })
+  await admin('PUT', '/services/keyed/routes/keyed', { paths: ['/keyed'] })
+  for (const plugin of [{ name: 'key-auth' }, { name: 'circuit-breaker' }, qos])
+    await admin('POST', '/services/keyed/plugins', plugin)
+  await admin('PUT', '/services/contested', { url })
+  await admin('POST', '/services/contested/plugins', { ...qos, instance_name: 'contested' })
+  await admin('POST', '/plugins', { name: 'prometheus', config: { latency_metrics: true } })
   await admin('PUT', '/consumers/alice', {})
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
+  await admin('PUT', '/consumers/rotated', {})
+  await admin('POST', '/consumers/rotated/key-auth', { key: OLD_KEY })
   await admin('PUT', '/consumers/bob', { custom_id: MARKUP })
 }
 
 describe('the dashboard, in a browser', function () {
-  this.timeout(120_000)
-  let world: DashboardWorld
-  let browser: Browser
-  const visits: DashboardVisit[] = []
+  this.timeout(300_000)
+  const dashboard = Dashboard.use({ seed })
 
-  before(async function () {
-    this.timeout(START_MS)
-    ;[world, browser] = await Promise.all([DashboardWorld.start(seed), useBrowser()])
-    await until('the manager has read the gateway', async () => {
-      const { body } = await world.call('GET', '/v1/consumers')
-      return body.data?.length === 2
-    })
-  })
-  after(async () => {
-    await browser?.close()
-    await world?.close()
-  })
-  afterEach(async () => {
-    for (const visit of visits.splice(0)) await visit.end()
-  })
-
-  async function visit(role: Role | undefined, options: VisitOptions = {}): Promise<DashboardVisit> {
-    const begun = await DashboardVisit.begin(browser, world.url, options)
-    visits.push(begun)
-    if (role) await begun.logIn(role)
-    return begun
+  const admin = (path: string) => dashboard.world.gateway.admin('GET', path)
+  const request = (path: string, key?: string) => dashboard.request(path, key)
+  const open = async (at: DashboardVisit, name: string) => {
+    await at.page.getByRole('link', { name, exact: true }).click()
+    await at.page.getByRole('heading', { name, exact: true }).waitFor()
+    await at.isRead()
   }
-
-  const pluginId = async (name: string): Promise<string> => {
-    const { body } = await world.call('GET', `/v1/plugins?q=${name}`)
-    return body.data.find((row: { name: string }) => row.name === name).id
-  }
-  const request = (path: string, key?: string) =>
-    fetch(`${world.gateway.proxyUrl}${path}`, { headers: { ...(key !== undefined && { apikey: key }) } })
 
   it('is served under a policy without inline scripts and styles, its files for ever', async () => {
-    const page = await fetch(world.url)
+    const { url } = dashboard.world
+    const page = await fetch(url)
     const policy = page.headers.get('content-security-policy') ?? ''
     assert.match(policy, /default-src 'none';.*script-src 'self';style-src 'self'/)
     assert.doesNotMatch(policy, /unsafe|\*|http/)
     assert.equal(page.headers.get('cache-control'), 'no-cache')
     const [, script = ''] = /src="([^"]+)"/.exec(await page.text()) ?? []
-    const file = await fetch(`${world.url}${script}`)
+    const file = await fetch(`${url}${script}`)
     assert.equal(file.status, 200)
     assert.match(file.headers.get('content-type') ?? '', /javascript/)
     assert.equal(file.headers.get('cache-control'), 'public, max-age=31536000, immutable')
-    const outside = await fetch(`${world.url}/assets/..%2f..%2f..%2fpackage.json`)
+    const outside = await fetch(`${url}/assets/..%2f..%2f..%2fpackage.json`)
     assert.ok(outside.status === 400 || outside.status === 404, String(outside.status))
   })
 
   it('lets in whom it knows, stays logged in over a reload, and logs out', async () => {
-    const at = await visit(undefined)
+    const at = await dashboard.arrive()
     const { page } = at
     await page.getByLabel('Name').fill('admin')
     await page.getByLabel('Password').fill('wrong password')
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await at.button('Log in').click()
     await page.getByRole('alert').waitFor()
     await at.logIn('admin')
     await page.reload()
-    await page.getByRole('button', { name: 'Log out' }).click()
+    await at.button('Log out').click()
     await page.getByLabel('Password').waitFor()
   })
 
   it('publishes an API as one change, which can be called, and takes it back with one click', async () => {
-    const at = await visit('editor')
-    await at.go('publish')
+    const at = await dashboard.visit('editor', 'publish')
     const name = `published-${randomUUID().slice(0, 8)}`
     await at.page.getByLabel('Name', { exact: true }).fill(name)
-    await at.page.getByLabel('URL').fill(world.upstream.url)
+    await at.page.getByLabel('URL').fill(dashboard.world.upstream.url)
     await at.page.getByLabel('Paths').fill(`/${name}`)
     await at.button('Next').click()
     await at.page.getByLabel(/^None/).check()
     await at.button('Next').click()
     await at.page.getByLabel('Requests').fill('1000')
     await at.button('Next').click()
+    await at.page.getByLabel('Keep answers and give them again').check()
     await at.button('Review…').click()
+    await at.page.getByText('Create plugin response-cache').waitFor()
     await at.page.getByText(`Create service ${name}`).waitFor()
     await at.button('Apply').click()
     await at.page.getByText(`${name} is published.`).waitFor()
@@ -134,9 +106,8 @@ describe('the dashboard, in a browser', function () {
   })
 
   it('edits a plugin of ours by its form: records, maps, lists, one of several, not set', async () => {
-    const at = await visit('editor')
-    const id = await pluginId('qos')
-    await at.go(`plugins/${id}`)
+    const id = await dashboard.pluginId('qos')
+    const at = await dashboard.visit('editor', `plugins/${id}`)
     const limit = '/config/tiers/gold/limits/0'
     await at.field(`${limit}/requests`).getByRole('textbox').fill('120')
     await at.field(`${limit}/algorithm`).getByRole('combobox').selectOption({ label: 'sliding' })
@@ -150,7 +121,7 @@ describe('the dashboard, in a browser', function () {
     await at.page.getByLabel(/^Reason/).fill('more for gold')
     await at.button('Apply').click()
     await at.page.getByText('Saved.').waitFor()
-    const { config, tags } = (await world.gateway.admin('GET', `/plugins/${id}`)) as {
+    const { config, tags } = (await admin(`/plugins/${id}`)) as {
       config: { tiers: { gold: { limits: Json[] } }; anonymous_consumers: unknown }
       tags: unknown
     }
@@ -159,12 +130,11 @@ describe('the dashboard, in a browser', function () {
     assert.deepEqual([config.anonymous_consumers, tags], [['nobody'], ['edited']])
     await at.field('/tags').getByRole('button', { name: 'Unset tags' }).click()
     await at.save()
-    assert.equal((await world.gateway.admin('GET', `/plugins/${id}`)).tags, null)
+    assert.equal((await admin(`/plugins/${id}`)).tags, null)
   })
 
   it('refuses a bad value at its field, whether the form or the manager sees it', async () => {
-    const at = await visit('editor')
-    await at.go(`plugins/${await pluginId('qos')}`)
+    const at = await dashboard.visit('editor', `plugins/${await dashboard.pluginId('qos')}`)
     const field = at.field('/config/retry_jitter')
     for (const [bad, reason] of [
       ['many', /must be a number/],
@@ -173,29 +143,31 @@ describe('the dashboard, in a browser', function () {
       await field.getByRole('textbox').fill(bad)
       await at.button('Save…').click()
       await field.getByText(reason).waitFor()
-      assert.equal(await field.getByRole('textbox').getAttribute('aria-invalid'), 'true')
+      await field.locator('[aria-invalid="true"]').waitFor()
     }
     await at.button('Discard').click()
     await field.getByText(/between 0 and 1/).waitFor({ state: 'detached' })
   })
 
   it('undoes a change from its page', async () => {
-    const at = await visit('editor')
-    await at.go('services')
-    await at.page.getByRole('link', { name: 'dash-orders' }).click()
+    const at = await dashboard.visit('editor', 'services')
+    await open(at, 'undone')
     await at.field('/retries').getByRole('textbox').fill('9')
     await at.save()
     await at.page.getByRole('link', { name: 'See the change' }).click()
     await at.page.getByRole('row', { name: 'retries 5 9' }).waitFor()
     await at.button('Undo').click()
     await at.page.getByText('This change has been undone.').waitFor()
-    assert.equal((await world.gateway.admin('GET', '/services/dash-orders')).retries, 5)
+    assert.equal((await admin('/services/undone')).retries, 5)
   })
 
   it('shows both versions when two operators edit the same plugin, and loses neither', async () => {
-    const id = await pluginId('qos')
-    const [mine, theirs] = [await visit('editor'), await visit('admin')]
-    for (const at of [mine, theirs]) await at.go(`plugins/${id}`)
+    const { data } = (await admin('/services/contested/plugins')) as { data: { id: string }[] }
+    const id = data[0]?.id ?? ''
+    const [mine, theirs] = [
+      await dashboard.visit('editor', `plugins/${id}`),
+      await dashboard.visit('admin', `plugins/${id}`),
+    ]
     await theirs.field('/config/near_limit').getByRole('textbox').fill('0.5')
     await theirs.save()
     await mine.field('/config/retry_jitter').getByRole('textbox').fill('0.2')
@@ -204,202 +176,267 @@ describe('the dashboard, in a browser', function () {
     await dialog.getByRole('row', { name: 'config.near_limit 0.8 0.5' }).waitFor()
     await dialog.getByRole('row', { name: 'config.retry_jitter 0.1 0.2' }).waitFor()
     await mine.button('Put mine on top of theirs').click()
+    await dialog.waitFor({ state: 'detached' })
     await mine.save()
-    const { config } = await world.gateway.admin('GET', `/plugins/${id}`)
+    const { config } = await admin(`/plugins/${id}`)
     const { near_limit: near, retry_jitter: jitter } = config as Record<string, unknown>
     assert.deepEqual([near, jitter], [0.5, 0.2])
   })
 
   it('asks to log in again when the session has ended, and saves what was typed', async () => {
-    const at = await visit('editor')
+    const { world } = dashboard
+    const at = await dashboard.arrive()
+    // The stream of events would notice the end by itself, at any moment.
+    await at.page.route('**/v1/events', route => route.abort())
+    await at.logIn('editor')
     await at.go('services')
-    await at.page.getByRole('link', { name: 'dash-orders' }).click()
+    await open(at, 'kept')
     await at.field('/retries').getByRole('textbox').fill('7')
-    const { body } = await world.call('GET', '/v1/sessions')
-    for (const { id, operator } of body.data as { id: string; operator: string }[])
-      if (operator === 'editor') await world.call('DELETE', `/v1/sessions/${id}`)
+    await at.endSession()
     await at.button('Save…').click()
     await at.page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
-    await at.page.getByLabel('Password').fill('correct horse battery')
+    await at.page.getByLabel('Password').fill(PASSWORD)
     await at.button('Log in').click()
     await at.page.getByRole('row', { name: 'retries 5 7' }).waitFor()
     await at.button('Apply').click()
     await at.page.getByText('Saved.').waitFor()
-    assert.equal((await world.gateway.admin('GET', '/services/dash-orders')).retries, 7)
+    assert.equal((await world.gateway.admin('GET', '/services/kept')).retries, 7)
   })
 
   it('offers a viewer nothing to change, and an editor no operators', async () => {
-    const viewer = await visit('viewer')
-    await viewer.go('services')
-    await viewer.page.getByRole('link', { name: 'dash-orders' }).click()
+    const viewer = await dashboard.visit('viewer', 'services')
+    await open(viewer, 'looked-at')
     await viewer.page.getByText('your role is viewer').waitFor()
     assert.equal(await viewer.page.getByRole('button', { name: /Save|Delete|Unset|Add/ }).count(), 0)
     assert.equal(await viewer.page.getByRole('link', { name: /^New|Publish/ }).count(), 0)
-    const editor = await visit('editor')
-    await editor.go('operators')
+    const editor = await dashboard.visit('editor', 'operators')
     await editor.page.getByRole('heading', { name: 'Your sessions' }).waitFor()
     assert.equal(await editor.button('Add an operator').count(), 0)
   })
 
   it('shows markup in a stored name as text', async () => {
-    const at = await visit('viewer')
-    await at.go('consumers')
+    const at = await dashboard.visit('viewer', 'consumers')
     await at.page.getByText(MARKUP).waitFor()
     assert.equal(await at.page.locator('main img').count(), 0)
   })
 
   it('has the secret of a new credential in the page only when it is asked for, and never again', async () => {
-    const at = await visit('editor')
-    await at.go('consumers')
-    await at.page.getByRole('link', { name: 'alice' }).click()
+    const at = await dashboard.visit('editor', 'consumers')
+    await open(at, 'alice')
     await at.page.getByRole('link', { name: 'New key' }).click()
     await at.save('Create…')
     await at.page.getByText('This is the only time that it can be seen.').waitFor()
     assert.equal(await at.page.locator('main code').count(), 0)
     await at.button('Show it').click()
     const key = (await at.page.locator('main code').textContent()) ?? ''
-    await until('the key opens', async () => (await request('/dash-orders', key)).status !== 401)
+    await until('the key opens', async () => (await request('/keyed', key)).status !== 401)
     await at.page.getByRole('link', { name: 'Back to the consumer' }).click()
     await at.page.getByRole('heading', { name: 'Keys (2)' }).waitFor()
-    assert.ok(!(await at.page.content()).includes(key))
-    assert.ok(!(await at.page.content()).includes(KEY))
+    const html = await at.page.content()
+    assert.ok(!html.includes(key) && !html.includes(KEY))
   })
 
-  it('forces a breaker open for a while, and lets it decide again', async () => {
-    await until('the breaker is known', async () => {
-      await request(`/${GUARDED}`)
-      const { body } = await world.call('GET', '/v1/breakers')
-      return body.data.some(({ name }: { name: string }) => name === GUARDED)
+  it('rotates a credential: both are good until the old one is deleted', async () => {
+    const at = await dashboard.visit('editor', 'consumers')
+    await open(at, 'rotated')
+    await at.page.getByRole('link', { name: /^key / }).click()
+    await at.button('Rotate…').click()
+    await at.page.getByText('Both are good until you delete this one.').waitFor()
+    await at.button('Apply').click()
+    const dialog = at.page.getByRole('dialog', { name: 'The new key' })
+    await dialog.getByRole('button', { name: 'Show it' }).click()
+    const key = (await dialog.locator('code').textContent()) ?? ''
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    const isLetIn = async (one: string) => (await request('/keyed', one)).status !== 401
+    await until('the new one opens', () => isLetIn(key))
+    assert.ok(await isLetIn(OLD_KEY))
+    await at.button('Delete…').click()
+    await at.button('Apply').click()
+    await at.page.getByRole('heading', { name: /^Change of / }).waitFor()
+    await until('the old one opens no more', async () => !(await isLetIn(OLD_KEY)))
+    assert.ok(await isLetIn(key))
+  })
+
+  /** A change that is stuck: Kong refuses its second part, and refuses to take back the first one. */
+  const getStuck = async (name: string): Promise<string> => {
+    const { world } = dashboard
+    const { id } = await admin(`/services/${name}`)
+    const refusal = {
+      status: 400,
+      body: { message: 'refused', code: 2, name: 'schema violation', fields: {} },
+    }
+    let patches = 0
+    world.admin.decide = (method, path) => {
+      // A route is made when its service has been changed.
+      if (method === 'PUT' && path.startsWith('/routes')) return refusal
+      return method === 'PATCH' && path.includes(String(id)) && ++patches > 1 ? refusal : 'pass'
+    }
+    const { headers } = await world.call('POST', '/v1/changes', {
+      operations: [
+        { action: 'update', kind: 'services', key: id, body: { port: 77 } },
+        { action: 'create', kind: 'routes', body: { service: { id }, paths: ['/never'] } },
+      ],
     })
-    const at = await visit('editor')
-    await at.go('breakers')
-    const row = at.page.getByRole('row', { name: new RegExp(`^${GUARDED}`) })
-    await row.getByRole('button', { name: `Change mode of ${GUARDED}` }).click()
-    await at.page.getByLabel(/^Reason/).fill('the upstream is being moved')
-    await at.button('Force open').click()
-    await row.getByText('forced open').waitFor()
-    await row.getByText('the upstream is being moved').waitFor()
-    await until('requests are refused', async () => (await request(`/${GUARDED}`)).status === 503)
-    await row.getByRole('button', { name: `Change mode of ${GUARDED}` }).click()
-    await at.page.getByLabel(/^Reason/).fill('moved')
-    await at.button('Let it decide').click()
-    await row.getByText('decides by itself').waitFor()
-    await until('requests pass again', async () => (await request(`/${GUARDED}`)).status === 200)
-  })
-
-  it("resets a consumer's limit", async () => {
-    await until('the limit is used up', async () => (await request('/dash-orders', KEY)).status === 429)
-    const at = await visit('editor')
-    await at.go('limits')
-    await at.page.getByLabel(/^Consumer/).fill('alice')
-    await at.button('Show').click()
-    const row = at.page.getByRole('row', { name: /^hour/ })
-    await row.getByText('none left').waitFor()
-    await row.getByRole('button', { name: 'Reset hour' }).click()
-    await at.page.getByLabel(/^Reason/).fill('goodwill')
-    await at.button('Reset').last().click()
-    await at.page.getByRole('dialog').waitFor({ state: 'detached' })
-    await until('requests pass again', async () => (await request('/dash-orders', KEY)).status === 200)
-  })
-
-  it('finds a denied key in the audit, and keeps it out of the address', async () => {
-    const key = `denied-${randomUUID()}`
-    assert.equal((await request('/dash-orders', key)).status, 401)
-    const at = await visit('viewer')
-    await at.go('audit')
-    await at.page.getByLabel('Outcome').selectOption('denied')
-    await at.page.getByLabel('Key', { exact: true }).fill(key)
-    await at.button('Search').click()
-    const row = at.page.getByRole('row').filter({ hasText: '401' })
-    await row.getByText('/dash-orders').first().waitFor()
-    assert.equal(await row.count(), 1)
-    assert.ok(!at.page.url().includes(key))
-    assert.match(at.page.url(), /fingerprint=[0-9a-f]{64}/)
-  })
-
-  it('says that the connection is lost, regains it, and shows what happened in between', async () => {
-    const at = await visit('viewer')
-    await at.go('')
-    const live = at.page.getByRole('status').filter({ hasText: /^Live$/ })
-    await live.waitFor()
-    const rowOf = (name: string) => at.page.getByRole('row').filter({ hasText: `/dash-orders/${name}` })
-    await request('/dash-orders/before', 'wrong')
-    await rowOf('before').waitFor()
-    await world.restartManager(async () => {
-      await at.page.getByText('Connection lost').waitFor()
-      await request('/dash-orders/meanwhile', 'wrong')
+    const change = headers.get('sluice-change') ?? ''
+    await until('it is stuck', async () => {
+      const { body } = await world.call('GET', `/v1/changes/${change}`)
+      return body.state === 'stuck'
     })
-    await live.waitFor()
-    await rowOf('meanwhile').waitFor()
-    await request('/dash-orders/after', 'wrong')
-    await rowOf('after').waitFor()
-    for (const name of ['before', 'meanwhile', 'after']) assert.equal(await rowOf(name).count(), 1, name)
+    world.admin.decide = () => 'pass'
+    return change
+  }
+
+  it('tries a stuck change again, which then is undone', async () => {
+    const change = await getStuck('stuck')
+    const at = await dashboard.visit('editor', 'changes')
+    await at.page.getByLabel('State').selectOption('stuck')
+    await at.page
+      .getByRole('row', { name: /service stuck/ })
+      .getByRole('link')
+      .click()
+    await at.page.getByText('A part of this change could not be undone.').waitFor()
+    assert.ok(at.page.url().endsWith(change))
+    await at.button('Try to undo it again').click()
+    await at.page.getByText('Failed and undone').waitFor()
+    assert.notEqual((await admin('/services/stuck')).port, 77)
+    // What failed is in force nowhere, so there is nothing to undo.
+    assert.equal(await at.button('Undo').count(), 0)
+  })
+
+  it('leaves what is stuck as it is, with a reason', async () => {
+    const at = await dashboard.visit('editor', `changes/${await getStuck('left')}`)
+    await at.page.getByLabel(/^Reason/).fill('the port is right')
+    await at.button('Leave it as it is').click()
+    await at.page.getByText('by editor: the port is right').waitFor()
+    assert.equal(await at.button('Leave it as it is').count(), 0)
+    assert.equal((await admin('/services/left')).port, 77)
+    const { status } = await dashboard.world.call('PATCH', '/v1/services/left', { retries: 1 })
+    assert.equal(status, 200)
+  })
+
+  it('changes the password of who is logged in, and refuses a wrong or weak one', async () => {
+    const { world } = dashboard
+    const name = 'changing'
+    const made = await world.call('POST', '/v1/operators', { name, role: 'viewer', password: PASSWORD })
+    assert.equal(made.status, 201, made.text)
+    const at = await dashboard.arrive()
+    await at.logIn(name)
+    await at.page.getByRole('link', { name, exact: true }).click()
+    const change = async (current: string, next: string) => {
+      await at.page.getByLabel('Present password').fill(current)
+      await at.page.getByLabel(/^New password/).fill(next)
+      await at.button('Change password').click()
+    }
+    await change('something else', 'a new and long enough one')
+    await at.page.getByText('current: is not the present password').waitFor()
+    await change(PASSWORD, 'short')
+    await at.page.getByRole('alert').getByText(/new: /).waitFor()
+    await change(PASSWORD, 'a new and long enough one')
+    await at.page.getByText('Your password is changed.').waitFor()
+    await at.button('Log out').click()
+    await at.logIn(name, 'a new and long enough one')
+  })
+
+  it('shows what the gateway offers, with what protects it', async () => {
+    const at = await dashboard.visit('viewer', 'catalogue')
+    await at.page.getByRole('row', { name: /^keyed \/keyed any any key-auth gold: \d+ in / }).waitFor()
   })
 
   it('can be used with the keyboard alone', async () => {
-    const { page } = await visit(undefined)
+    const at = await dashboard.arrive()
+    const { page } = at
     const { keyboard } = page
-    // The focus is in the first field.
-    await page.getByLabel('Name').waitFor()
-    await until('the focus is in it', () => page.getByLabel('Name').evaluate(one => one.matches(':focus')))
+    await at.hasFocus(page.getByLabel('Name'))
     await keyboard.type('editor')
     await keyboard.press('Tab')
-    await keyboard.type('correct horse battery')
+    await keyboard.type(PASSWORD)
     await keyboard.press('Enter')
-    await page.getByRole('link', { name: 'Services', exact: true }).focus()
-    await keyboard.press('Enter')
-    await page.getByRole('link', { name: 'dash-orders' }).focus()
-    await keyboard.press('Enter')
-    const retries = page.locator('[data-pointer="/retries"]').getByRole('textbox')
-    await retries.focus()
-    await keyboard.press('ControlOrMeta+a')
+    await page.getByRole('link', { name: 'Services', exact: true }).press('Enter')
+    await page.getByRole('link', { name: 'typed', exact: true }).press('Enter')
+    await at.hasFocus(page.getByRole('heading', { name: 'typed' }))
+    const retries = at.field('/retries').getByRole('textbox')
+    await retries.press('ControlOrMeta+a')
     await keyboard.type('4')
     await keyboard.press('Enter')
     const dialog = page.getByRole('dialog')
     await dialog.getByRole('row', { name: /^retries/ }).waitFor()
     await keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
-    await page.getByRole('button', { name: 'Save…' }).focus()
-    await keyboard.press('Enter')
-    await page.getByLabel(/^Reason/).focus()
+    await at.hasFocus(retries)
+    await at.button('Save…').press('Enter')
+    await dialog.getByLabel(/^Reason/).press('ControlOrMeta+a')
     await keyboard.type('by keyboard')
     await keyboard.press('Enter')
     await page.getByText('Saved.').waitFor()
-    await page.getByRole('button', { name: 'Undo' }).focus()
-    await keyboard.press('Enter')
+    await at.button('Undo').press('Enter')
     await page.getByText('Saved.').waitFor({ state: 'detached' })
+    await at.hasFocus(page.getByRole('heading', { name: 'typed' }))
   })
 
-  for (const colorScheme of ['light', 'dark'] as const)
-    it(`has no serious finding of axe-core on any page, and fits into 360 pixels: ${colorScheme}`, async () => {
-      const at = await visit(undefined, { colorScheme, width: 360 })
-      await at.page.getByLabel('Password').waitFor()
-      const found = await at.findings()
-      await at.logIn('admin')
-      const { body: services } = await world.call('GET', '/v1/services')
-      const { body: consumers } = await world.call('GET', '/v1/consumers')
-      const { body: changes } = await world.call('GET', '/v1/changes')
-      const lists = ['services', 'routes', 'consumers', 'plugins', 'upstreams', 'certificates']
-      const entities = [`services/${services.data[0].id}`, `consumers/${consumers.data[0].id}`]
-      const plugin = `plugins/${await pluginId('qos')}`
-      const others = [
-        '',
-        'breakers',
-        'limits?subject=alice',
-        'audit',
-        'drift',
-        'catalogue',
-        'operators',
-        'changes',
-      ]
-      const pages = [...others, ...lists, ...entities, plugin, 'plugins/new', 'publish']
-      for (const place of [...pages, `changes/${changes.data[0].id}`]) {
-        await at.go(place)
-        await at.page.locator('main').locator('table, form, .panel, .empty, .notice').first().waitFor()
-        found.push(...(await at.findings()).map(finding => `${place}: ${finding}`))
-        const width = await at.page.locator('html').evaluate(({ scrollWidth }) => scrollWidth)
-        if (width > 360) found.push(`${place} is ${width} pixels wide`)
-      }
-      assert.deepEqual(found, [])
-    })
+  it('has no serious finding of axe-core on any page, light and dark, and fits into 360 pixels', async () => {
+    const { world } = dashboard
+    const at = await dashboard.arrive({ width: 360 })
+    await at.page.getByLabel('Password').waitFor()
+    const found = (await at.findings()).map(finding => `login: ${finding}`)
+    await at.logIn('admin')
+    await world.call('PATCH', '/v1/services/looked-at', { tags: ['looked-at'] })
+    const first = async (path: string) =>
+      `${path}/${(await world.call('GET', `/v1/${path}`)).body.data[0].id}`
+    const lists = ['services', 'routes', 'consumers', 'plugins', 'upstreams', 'certificates']
+    const live = ['', 'breakers', 'limits', 'limits?subject=alice', 'audit', 'drift', 'catalogue']
+    const entities = await Promise.all(['services', 'routes', 'consumers', 'changes'].map(first))
+    const plugins = [`plugins/${await dashboard.pluginId('qos')}`, 'plugins/new']
+    const forms = ['publish', 'consumers/new', 'upstreams/new', 'certificates/new', 'plugins/new?name=jwt']
+    const own = ['operators', 'password', 'changes', 'cache']
+    const nothing = ['nowhere', `services/${randomUUID()}`]
+    const look = async (what: string) => {
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
+      const width = await at.page.locator('html').evaluate(({ scrollWidth }) => scrollWidth)
+      if (width > 360) found.push(`${what} is ${width} pixels wide`)
+    }
+    for (const place of [...live, ...own, ...lists, ...entities, ...plugins, ...forms, ...nothing]) {
+      await at.go(place)
+      await look(place)
+    }
+    assert.deepEqual(found, [])
+  })
+
+  it('has no serious finding in dialogs and the steps of the wizard, and gives the focus back', async () => {
+    const { world } = dashboard
+    const at = await dashboard.visit('admin', 'publish', { width: 360 })
+    const found: string[] = []
+    const look = async (what: string) =>
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
+    await at.page.getByLabel('Name', { exact: true }).fill('looked-at-only')
+    await at.page.getByLabel('URL').fill('http://looked-at.test')
+    await at.page.getByLabel('Paths').fill('/looked-at-only')
+    for (const label of [/^None/, 'Requests', /^Keep answers/]) {
+      await at.button('Next').click()
+      await at.page.getByLabel(label).waitFor()
+      await look(`wizard ${label}`)
+    }
+    const { body: keys } = await world.call('GET', '/v1/key-auths')
+    const { body: services } = await world.call('GET', '/v1/services')
+    const dialog = at.page.getByRole('dialog')
+    for (const [place, name] of [
+      ['cache', 'Purge…'],
+      ['operators', 'Add an operator'],
+      ['operators', 'Make a token'],
+      ['operators', 'Disable viewer'],
+      [`key-auths/${keys.data[0].id}`, 'Rotate…'],
+      [`services/${services.data[0].id}`, 'Delete…'],
+    ] as const) {
+      await at.go(place)
+      const opener = at.button(name)
+      await opener.click()
+      // A review first says what it would do.
+      if (/Rotate|Delete/.test(name)) await dialog.getByLabel(/^Reason/).waitFor()
+      await dialog.waitFor()
+      await look(`${place}, ${name}`)
+      await at.page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+      await at.hasFocus(opener)
+    }
+    assert.deepEqual(found, [])
+  })
 })

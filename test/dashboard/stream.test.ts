@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readPlace, writePlace } from '../../dashboard/model/place.ts'
-import { publishOperations } from '../../dashboard/model/publish.ts'
+import { apiOf, START, stepOfFault } from '../../dashboard/model/publish-form.ts'
 import { EventStreamReader } from '../../dashboard/model/sse.ts'
 
 describe('a stream of events', () => {
@@ -31,46 +31,34 @@ describe('an address of the dashboard', () => {
 })
 
 describe('the wizard', () => {
-  const answers = {
-    name: 'orders',
+  const typed = {
+    ...START,
+    name: ' orders ',
     url: 'https://orders.internal/v1',
-    paths: ['/orders'],
-    hosts: [],
-    auth: 'key-auth',
-    limit: { requests: 5, seconds: 60 },
-    cacheSeconds: 30,
+    paths: '/orders, /o',
+    hasCache: true,
   }
 
-  it('makes service, route and plugins that refer to the service', () => {
-    const operations = publishOperations(answers, { plugins: new Set(['qos']), newId: () => 'id-1' })
-    assert.deepEqual(
-      operations.map(({ kind, body }) => [kind, body?.name, (body?.service as { id?: string })?.id]),
-      [
-        ['services', 'orders', undefined],
-        ['routes', 'orders', 'id-1'],
-        ['plugins', 'key-auth', 'id-1'],
-        ['plugins', 'qos', 'id-1'],
-        ['plugins', 'proxy-cache', 'id-1'],
-      ],
-    )
-    assert.deepEqual(operations[0]?.body, {
-      id: 'id-1',
+  it('asks for an API as the manager takes it', () => {
+    assert.deepEqual(apiOf(typed), {
       name: 'orders',
-      protocol: 'https',
-      host: 'orders.internal',
-      port: 443,
-      path: '/v1',
+      url: 'https://orders.internal/v1',
+      paths: ['/orders', '/o'],
+      auth: 'key-auth',
+      limits: [{ requests: 60, per_seconds: 60 }],
+      cache: { seconds: 60 },
     })
   })
 
-  it('takes the plugins of Kong where the gateway has none of ours, and none that was not asked for', () => {
-    const operations = publishOperations(
-      { ...answers, auth: '', cacheSeconds: undefined },
-      { plugins: new Set(), newId: () => 'id' },
-    )
+  it('asks for nothing that was not chosen', () => {
+    const least = { ...typed, paths: '', hosts: 'a.example', auth: '', hasLimit: false, hasCache: false }
+    assert.deepEqual(Object.keys(apiOf(least)), ['name', 'url', 'hosts'])
+  })
+
+  it('shows a fault at the step that asked for what is wrong', () => {
     assert.deepEqual(
-      operations.slice(2).map(({ body }) => body?.name),
-      ['rate-limiting'],
+      ['/url', '/paths/0', '/auth', '/limits/0/requests', '/cache'].map(stepOfFault),
+      [0, 0, 1, 2, 3],
     )
   })
 })

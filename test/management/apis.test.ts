@@ -109,7 +109,7 @@ describe('an API in one request', function () {
       '/cach unknown_field',
       '/paths invalid',
     ])
-    assert.deepEqual(faults(await call('POST', '/v1/apis', api)), [409, '/name taken', '/name taken'])
+    assert.deepEqual(faults(await call('POST', '/v1/apis', api)), [409, '/name taken'])
   })
 
   it('is in the export, as `sluice dump-state` writes it', async () => {
@@ -130,8 +130,11 @@ describe('an API in one request', function () {
   })
 
   it('has forms out of the schemas of this Kong', async () => {
-    const { data } = (await call('GET', '/v1/schemas/plugins')).body
-    assert.ok(data.includes('key-auth'))
+    const { kinds, plugins } = (await call('GET', '/v1/schemas')).body
+    assert.ok(plugins.includes('key-auth'))
+    for (const kind of kinds) assert.equal((await call('GET', `/v1/schemas/${kind}`)).status, 200, kind)
+    const ofPlugins = await (await fetch(`${kong.url}/schemas/plugins`)).json()
+    assert.deepEqual((await call('GET', '/v1/schemas/plugins')).body, ofPlugins)
     const plugin = await call('GET', '/v1/schemas/plugins/key-auth')
     assert.deepEqual(plugin.body, await (await fetch(`${kong.url}/schemas/plugins/key-auth`)).json())
     const kind = await call('GET', '/v1/schemas/key-auths')
@@ -151,5 +154,15 @@ describe('an API in one request', function () {
     assert.equal((await call('GET', path)).status, 422)
     const editor = await call('GET', path, undefined, { headers, token: manager.tokens.editor })
     assert.equal(editor.status, 403)
+  })
+
+  it('lists what it offers, with what protects it', async () => {
+    const made = await call('POST', '/v1/apis', { ...api, name: 'listed', paths: ['/listed'] })
+    assert.equal(made.status, 201, made.text)
+    const { body } = await call('GET', '/v1/catalogue', undefined, { token: manager.tokens.viewer })
+    const listed = body.data.find(({ name }: { name: string }) => name === 'listed')
+    const [{ paths, hosts, auth, limits }] = listed.routes
+    assert.deepEqual([paths, hosts, auth], [['/listed'], ['shop.test'], ['key-auth']])
+    assert.deepEqual([limits[0].requests, limits[0].seconds], [10, 60])
   })
 })

@@ -69,6 +69,44 @@ const CASES: readonly Case[] = [
   ),
   post(
     '/v1/plugins',
+    { name: 'rate-limiting', id: 7, protocols: ['tcp'], service: { name: 'there' }, config: { x: 1 } },
+    {
+      ...{ what: 'what our checks and those of Kong find, all at once', ...INVALID },
+      faults: [
+        ' invalid',
+        '/config/x unknown_field',
+        '/id type',
+        '/protocols protocols',
+        '/protocols/0 type',
+      ],
+    },
+  ),
+  post(
+    '/v1/services',
+    { name: 'other', host: 'h', tags: ['a\u0000b'], path: '/\ud800' },
+    {
+      ...{ what: 'text that PostgreSQL cannot store', ...MALFORMED },
+      faults: ['/path invalid', '/tags/0 invalid'],
+    },
+  ),
+  post(
+    '/v1/upstreams',
+    { name: 'up', slots: null, healthchecks: { active: [1] } },
+    {
+      ...{ what: 'null in a column of Kong that takes none, and a list for a record', ...INVALID },
+      faults: ['/healthchecks/active/0 unknown_field', '/slots required'],
+    },
+  ),
+  post(
+    '/v1/certificates',
+    { cert: 'x', key: 'x', snis: ['a.test', 'a.test'] },
+    {
+      ...{ what: 'a certificate for the same name twice', ...INVALID },
+      faults: ['/cert invalid', '/key invalid', '/snis invalid'],
+    },
+  ),
+  post(
+    '/v1/plugins',
     { name: 'no-such', config: {} },
     {
       ...{ what: 'a plugin that this Kong does not have', ...INVALID },
@@ -103,6 +141,10 @@ const CASES: readonly Case[] = [
       body: { port: 1 },
     },
     ...{ status: 404, code: 'SLUICE_MANAGER_NOT_FOUND', faults: [' not_found'] },
+  },
+  {
+    ...{ what: 'a path with something else than an id', method: 'PUT', path: '/v1/ca_certificates/mine' },
+    ...{ body: {}, ...INVALID, faults: ['/cert required', '/id type'] },
   },
   post('/v1/services', '{"name":', { what: 'JSON that is cut off', ...MALFORMED }),
   post('/v1/services', [1], { what: 'JSON that is no object', ...MALFORMED, faults: [' type'] }),

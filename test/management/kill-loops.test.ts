@@ -4,8 +4,13 @@ import { QUICK } from '../support/manager-process.ts'
 import { ManagerWorld, type OperationBody, pauseMs, type Snapshot } from '../support/manager-world.ts'
 import { START_MS } from '../support/services.ts'
 
-/** `all`: every fault point, and many kills by chance; else some of them. */
-const IS_LONG = process.env.SLUICE_TEST_LOOPS === 'all'
+/** Kills at fault points, spread over a change; 80 by hand: SLUICE_TEST_LOOPS=80. Others are fewer in proportion. */
+const LOOPS = Number(process.env.SLUICE_TEST_LOOPS ?? 2)
+const IS_LONG = LOOPS > 10
+const STOPS = Math.ceil(LOOPS / 3)
+/** At random times, of each part. */
+const ROUNDS = Math.ceil(LOOPS / 4)
+const IS_REAL_KONG = process.env.SLUICE_TEST_KONG_CONTROL !== undefined
 const CASE_MS = 120_000
 /** How long a manager is stopped. Late writes are looked for at least as long. */
 const STOP_MS = (IS_LONG ? 3 : 1.2) * QUICK.leaseMs
@@ -38,6 +43,9 @@ const START: readonly OperationBody[] = [
   ...BACK.slice(3),
 ]
 
+const createdPath = ({ action, kind, body }: OperationBody) =>
+  action === 'create' ? [`/${String(kind)}/${(body as { id: string }).id}`] : []
+
 /** Evenly spread over (0, 1]. */
 const fractions = (count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => (i + 1) / count)
@@ -49,6 +57,8 @@ describe('changes while parts are killed', function () {
   let isForth = false
   /** Fault points that a change passes, by its direction. */
   const boundaries = { forth: 0, back: 0 }
+  /** How long a change takes here. */
+  let changeMs = 0
   const direction = () => (isForth ? 'back' : 'forth')
 
   before(async function () {
@@ -62,7 +72,9 @@ describe('changes while parts are killed', function () {
     }
     const before = await apply(START)
     await first.record(true)
+    const sentAtMs = performance.now()
     const after = await apply(FORTH)
+    changeMs = performance.now() - sentAtMs
     boundaries.forth = first.hits.length
     await first.record(true)
     assert.deepEqual([...(await apply(BACK))], [...before])
@@ -79,10 +91,19 @@ describe('changes while parts are killed', function () {
   /** Makes a change while something happens; it ends whole or undone. */
   const change = async (manager: ManagerProcess, trouble: () => Promise<void> = async () => {}) => {
     const [from, to] = isForth ? [states.after, states.before] : [states.before, states.after]
-    const key = world.submit(manager, isForth ? BACK : FORTH)
+    const operations = isForth ? BACK : FORTH
+    const creations: string[] = []
+    world.kong.faults.decide = (method, path) => {
+      if (method === 'PUT') creations.push(path)
+      return 'pass'
+    }
+    const key = world.submit(manager, operations)
     await trouble()
     const { state, detail } = await world.ended(key)
     assert.notEqual(state, 'stuck', detail)
+    // Undoing creates only what the change deletes.
+    for (const path of operations.flatMap(createdPath))
+      assert.ok(creations.filter(one => one === path).length <= 1, `${path} was created twice`)
     if (state === 'applied') isForth = !isForth
     await world.assertState(state === 'applied' ? to : from, `the change is ${state}: ${detail}`)
     return state
@@ -122,14 +143,14 @@ describe('changes while parts are killed', function () {
   it('are whole or undone, whichever boundary the manager is killed at', async function () {
     this.timeout(CASE_MS * 200)
     const seen: string[] = []
-    for (const fraction of fractions(IS_LONG ? 80 : 2)) seen.push(await changeWithSignal(fraction, 'SIGKILL'))
+    for (const fraction of fractions(LOOPS)) seen.push(await changeWithSignal(fraction, 'SIGKILL'))
     report(seen)
   })
 
   it('are whole or undone when the manager is stopped for longer than its lease, and goes on', async function () {
     this.timeout(CASE_MS * 100)
     const seen: string[] = []
-    for (const fraction of fractions(IS_LONG ? 30 : 1)) {
+    for (const fraction of fractions(STOPS)) {
       const what = await changeWithSignal(IS_LONG ? fraction : 0.6, 'SIGSTOP', async manager => {
         await pauseMs(STOP_MS)
         manager.signal('SIGCONT')
@@ -152,9 +173,9 @@ describe('changes while parts are killed', function () {
     await world.rabbit.restart()
   }
   const killKong = async () => {
-    await world.faults.stop()
+    await world.kong.kill()
     await pauseMs(500)
-    await world.faults.restart()
+    await world.kong.restart()
   }
   type Trouble = (manager: ManagerProcess) => Promise<unknown>
   const each: Readonly<Record<string, Trouble>> = {
@@ -162,6 +183,7 @@ describe('changes while parts are killed', function () {
     RabbitMQ: killRabbit,
     Kong: killKong,
     'the manager': manager => manager.end(),
+    ...(IS_REAL_KONG && { 'PostgreSQL of Kong': () => world.kong.restartDatabase() }),
   }
   const atOnce: Readonly<Record<string, Trouble>> = {
     'the manager with all of these': manager =>
@@ -169,11 +191,11 @@ describe('changes while parts are killed', function () {
   }
   for (const [name, trouble] of Object.entries(IS_LONG ? { ...each, ...atOnce } : atOnce))
     it(`are whole or undone when ${name} is killed at any time`, async function () {
-      const rounds = IS_LONG ? 25 : 1
+      const rounds = IS_LONG ? ROUNDS : 1
       this.timeout(CASE_MS * rounds)
       for (let round = 0; round < rounds; round++) {
         const manager = await refill()
-        const delayMs = Math.random() * 250
+        const delayMs = Math.random() * changeMs
         const state = await change(manager, async () => {
           await pauseMs(delayMs)
           await trouble(manager)

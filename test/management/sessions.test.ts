@@ -242,6 +242,27 @@ describe("the manager's sessions", function () {
     assert.equal((await loggedIn(manager.url, 'climber', PASSWORD)).csrf.length, 43)
   })
 
+  it('know the address of a client behind a proxy that is trusted, and of no other', async () => {
+    await addOperator('distant')
+    const addressSeen = async (url: string) => {
+      const session = new BrowserSession(url)
+      const login = { name: 'distant', password: PASSWORD }
+      const forwarded = { 'x-forwarded-for': '198.51.100.1, 203.0.113.7' }
+      assert.equal((await session.call('POST', '/v1/session', login, forwarded)).status, 200)
+      const { data } = (await session.call('GET', '/v1/sessions')).body
+      return data.find(({ current }: { current: boolean }) => current).address
+    }
+    assert.equal(await addressSeen(manager.url), '127.0.0.1')
+    const start = (proxies: string) =>
+      startManager(readSettings({ ...manager.env, SLUICE_MANAGER_TRUSTED_PROXIES: proxies }), {
+        log: createLogger('silent'),
+      })
+    const behind = await start('10.0.0.0/8, 127.0.0.1')
+    // What the client itself has written there stands further left.
+    assert.equal(await addressSeen(behind.url).finally(() => behind.close()), '203.0.113.7')
+    await assert.rejects(start('loopback'), { code: 'SLUICE_CONFIG_INVALID' })
+  })
+
   it('leave a trail of events with their actors, and no password', async () => {
     await addOperator('traced')
     const session = await loggedIn(manager.url, 'traced', PASSWORD)

@@ -27,6 +27,7 @@ export interface AdminServerOptions {
 /** The Admin API alone, without a proxy, on a free port. */
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<RunningAdmin> {
   const { plugins = {}, declarative = false, routerFlavor } = options
+  const { now = () => performance.timeOrigin + performance.now() } = options
   const errors: unknown[] = []
   const others = Object.entries(plugins).map(
     ([name, schema]) => [name, { schema, priority: 1, version: '1.0.0' }] as const,
@@ -41,10 +42,13 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
       configuration: {},
       traffic: () => ({ totalRequests: 0, activeConnections: 0 }),
     },
-    now: options.now ?? (() => performance.timeOrigin + performance.now()),
+    now,
     onError: error => errors.push(error),
   })
-  const server = createServer(admin)
+  const server = createServer((request, response) => {
+    response.setHeader('date', new Date(now()).toUTCString())
+    admin(request, response)
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

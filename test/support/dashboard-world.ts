@@ -3,6 +3,7 @@ import path from 'node:path'
 import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { type Environment, readSettings } from '../../foundation/settings.ts'
+import { TIMING } from '../../management/changes/timing.ts'
 import type { Role } from '../../management/http/access.ts'
 import { type Manager, openDatabase, startManager } from '../../management/manager.ts'
 import { Operators } from '../../management/operators/operators.ts'
@@ -13,23 +14,51 @@ import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
 import { plugin as circuitBreaker } from '../../plugins/circuit-breaker/plugin.ts'
 import { plugin as audit } from '../../plugins/key-auth-audit/plugin.ts'
 import { plugin as qos } from '../../plugins/qos/plugin.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
+import { type FaultyAdmin, startFaultyAdmin } from './faulty-admin.ts'
 import { makeFolder } from './folder.ts'
 import { type RunningGateway, startTestGateway } from './gateway.ts'
 import { type Answer, type CallOptions, callManager, managerEnvironment } from './manager.ts'
 import { borrowedRabbit, sharedPostgres, sharedRedis } from './services.ts'
+import { until } from './until.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
-const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos]
+const PLUGINS: readonly AnyPlugin[] = [circuitBreaker, audit, qos, responseCache]
 
 /** Of every operator: each role has one, by its name. */
 export const PASSWORD = 'correct horse battery'
 
-export type Seed = (gateway: RunningGateway, upstreamUrl: string) => Promise<void>
+export interface WorldOptions {
+  /** Fills the gateway before the manager reads it. */
+  readonly seed?: (gateway: RunningGateway, upstreamUrl: string) => Promise<void>
+  /** Whether events come by RabbitMQ too, which takes longest to start; else by PostgreSQL alone. */
+  readonly hasBroker?: boolean
+}
+
+/** Changes that fail are checked for late writes of Kong for this long only. */
+const timing = { ...TIMING, settle: { waitMs: 50, forMs: 100 } }
+
+/** A busy machine loses the right to write some times before Kong is read. */
+const READ_MS = 150_000
+
+/** Again where PostgreSQL was too slow on a busy machine, or another process was given the port meanwhile. */
+async function startWith(env: Environment): Promise<Manager> {
+  const started: Manager[] = []
+  await until('the manager starts', async () => {
+    started.push(await startManager(readSettings(env), { log: createLogger('silent'), timing }))
+    return true
+  })
+  const [manager] = started
+  if (!manager) throw new Error('the manager has not started')
+  return manager
+}
 
 /** Gateway, plugin server, stores and manager, as the dashboard meets them. */
 export class DashboardWorld {
   readonly gateway: RunningGateway
   readonly upstream: TestUpstream
+  /** What the manager meets of Kong's Admin API. */
+  readonly admin: FaultyAdmin
   /** Whether the upstream answers 500. */
   isFailing = false
   readonly #env: Environment
@@ -40,6 +69,7 @@ export class DashboardWorld {
   private constructor(parts: {
     gateway: RunningGateway
     upstream: TestUpstream
+    admin: FaultyAdmin
     env: Environment
     token: string
     manager: Manager
@@ -47,20 +77,36 @@ export class DashboardWorld {
   }) {
     this.gateway = parts.gateway
     this.upstream = parts.upstream
+    this.admin = parts.admin
     this.#env = parts.env
     this.#token = parts.token
     this.#manager = parts.manager
     this.#endings = parts.endings
   }
 
-  /** @param seed fills the gateway before the manager reads it */
-  static async start(seed: Seed = async () => {}): Promise<DashboardWorld> {
+  static async start(options: WorldOptions = {}): Promise<DashboardWorld> {
     const endings: (() => Promise<void> | void)[] = []
-    const [postgres, redis, rabbit] = await Promise.all([sharedPostgres(), sharedRedis(), borrowedRabbit()])
+    try {
+      return await DashboardWorld.#start(options, endings)
+    } catch (error) {
+      for (const end of endings.reverse()) await end()
+      throw error
+    }
+  }
+
+  static async #start(
+    { seed, hasBroker = false }: WorldOptions,
+    endings: (() => Promise<void> | void)[],
+  ): Promise<DashboardWorld> {
+    const [postgres, redis, rabbit] = await Promise.all([
+      sharedPostgres(),
+      sharedRedis(),
+      hasBroker ? borrowedRabbit() : undefined,
+    ])
     const stores = {
       SLUICE_POSTGRES_URL: await postgres.createDatabase(),
       SLUICE_REDIS_URL: redis.url,
-      SLUICE_AMQP_URL: rabbit.url,
+      ...(rabbit && { SLUICE_AMQP_URL: rabbit.url }),
       SLUICE_FINGERPRINT_SECRET: 'a secret of the tests, long enough',
     }
     let world: DashboardWorld | undefined
@@ -72,32 +118,48 @@ export class DashboardWorld {
     endings.push(() => served.close())
     const gateway = await startTestGateway(served.variables)
     endings.push(() => gateway.close())
-    await seed(gateway, upstream.url)
+    await seed?.(gateway, upstream.url)
+    const admin = await startFaultyAdmin(gateway.adminUrl)
+    endings.push(() => admin.close())
     const { env, remove } = await managerEnvironment({
       ...stores,
       SLUICE_MANAGER_POSTGRES_URL: stores.SLUICE_POSTGRES_URL,
-      SLUICE_ADMIN_URL: gateway.adminUrl,
+      SLUICE_ADMIN_URL: admin.url,
       SLUICE_MANAGER_METRICS_URLS: `${served.metricsUrl},${gateway.adminUrl}/metrics`,
       SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8',
     })
     endings.push(remove)
     const token = await addOperatorsWithPasswords(env)
-    const manager = await startManager(readSettings(env), { log: createLogger('silent') })
+    const manager = await startWith(env)
     // The same address after a restart: what the browser knows stays good.
     const port = new URL(manager.url).port
     world = new DashboardWorld({
       gateway,
       upstream,
+      admin,
       env: { ...env, SLUICE_MANAGER_LISTEN: `127.0.0.1:${port}` },
       token,
       manager,
       endings,
+    })
+    await world.#isReady().catch(async (error: unknown) => {
+      await manager.close()
+      throw error
     })
     return world
   }
 
   get url(): string {
     return this.#manager.url
+  }
+
+  /** Resolves when the manager has read the gateway. */
+  #isReady(): Promise<void> {
+    const isRead = async () => {
+      const { status, headers } = await this.call('GET', '/v1/services')
+      return status === 200 && headers.has('sluice-as-of')
+    }
+    return until('the manager has read the gateway', isRead, { waitMs: READ_MS, everyMs: 50 })
   }
 
   /** Calls the manager's API as an admin. */
@@ -111,7 +173,7 @@ export class DashboardWorld {
     try {
       await meanwhile()
     } finally {
-      this.#manager = await startManager(readSettings(this.#env), { log: createLogger('silent') })
+      this.#manager = await startWith(this.#env)
     }
   }
 

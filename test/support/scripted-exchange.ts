@@ -6,7 +6,7 @@ export class ScriptedExchange implements Exchange {
   /** Calls in their order, each with its arguments; `flush` and `end` are marked. */
   readonly said: (readonly [method: string, ...args: unknown[]])[] = []
   readonly #answers: Readonly<Partial<Record<Method, unknown>>>
-  readonly #waiting: (() => void)[] = []
+  #waiting: { readonly method: Method; readonly sink: ReplySink }[] = []
   readonly #answerAfterMs: number
 
   /** @param answerAfterMs how long Kong thinks; 0: not at all; infinite: it never answers */
@@ -26,7 +26,7 @@ export class ScriptedExchange implements Exchange {
 
   call(method: Method, args: readonly unknown[], sink?: ReplySink): void {
     this.said.push([method, ...args])
-    if (sink) this.#waiting.push(() => sink.reply(this.#answers[method]))
+    if (sink) this.#waiting.push({ method, sink })
   }
 
   flush(): void {
@@ -35,13 +35,18 @@ export class ScriptedExchange implements Exchange {
   }
 
   #answer(): void {
-    const answers = this.#waiting.splice(0)
     if (this.#answerAfterMs === Number.POSITIVE_INFINITY) return
+    const asked = this.#waiting.splice(0)
     const answer = () => {
-      for (const each of answers) each()
+      for (const { method, sink } of asked) sink.reply(this.#answers[method])
     }
     if (this.#answerAfterMs > 0) setTimeout(answer, this.#answerAfterMs)
     else answer()
+  }
+
+  /** Kong closes the connection, and leaves unanswered what an infinite time would not have answered either. */
+  close(): void {
+    for (const { sink } of this.#waiting.splice(0)) sink.lost?.('Kong closed the connection')
   }
 
   /** Kong answers what was written with the end, too. */

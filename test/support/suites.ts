@@ -35,25 +35,36 @@ export function divide(
   return divided.map(part => part.files.sort())
 }
 
-export interface Counts {
-  readonly passes: number
-  readonly failures: number
-  readonly pending: number
+export interface Failure {
+  /** With the titles of the suites around it. */
+  readonly title: string
+  readonly message: string
 }
+
+/** What came of one file. */
+export interface FileOutcome {
+  readonly passes: number
+  readonly pending: number
+  readonly failures: readonly Failure[]
+}
+
+/** By the file's path. */
+export type Outcomes = Readonly<Record<string, FileOutcome>>
 
 /** The closing line, which scripts read. */
-export function summary({ passes, failures, pending }: Counts): string {
-  return `${passes} passed, ${failures} failed${pending > 0 ? `, ${pending} skipped` : ''}`
+export function summary(outcomes: Outcomes): string {
+  const sum = (of: (each: FileOutcome) => number) =>
+    Object.values(outcomes).reduce((sum, each) => sum + of(each), 0)
+  const pending = sum(each => each.pending)
+  const failures = sum(each => each.failures.length)
+  return `${sum(each => each.passes)} passed, ${failures} failed${pending > 0 ? `, ${pending} skipped` : ''}`
 }
 
-/** A process that ended without its counts has failed. */
-export function total(counts: readonly (Counts | undefined)[]): Counts {
-  const sum = (of: (each: Counts) => number) =>
-    counts.reduce((sum, each) => sum + (each === undefined ? 0 : of(each)), 0)
-  const crashed = counts.filter(each => each === undefined).length
-  return {
-    passes: sum(each => each.passes),
-    failures: sum(each => each.failures) + crashed,
-    pending: sum(each => each.pending),
-  }
-}
+export const failedFiles = (outcomes: Outcomes): readonly string[] =>
+  Object.keys(outcomes).filter(file => outcomes[file]?.failures.length)
+
+/** A line for each failure: the file, the test, and the first line of what was wrong. */
+export const failureLines = (outcomes: Outcomes): readonly string[] =>
+  Object.entries(outcomes).flatMap(([file, { failures }]) =>
+    failures.map(({ title, message }) => `${file}: ${title}: ${message.split('\n', 1)}`),
+  )

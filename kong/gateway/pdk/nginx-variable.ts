@@ -7,7 +7,7 @@ const id: Read = exchange => exchange.id
 const query: Read = ({ rawQuery }) => rawQuery
 
 const VARIABLES: Readonly<Record<string, Read>> = {
-  request: exchange => `${exchange.requestMethod} ${exchange.requestUri} ${protocol(exchange)}`,
+  request: exchange => `${exchange.requestMethod} ${exchange.requestTarget} ${protocol(exchange)}`,
   request_method: ({ method }) => method,
   request_uri: ({ requestUri }) => requestUri,
   uri: ({ requestUri }) => requestUri.split('?', 1)[0],

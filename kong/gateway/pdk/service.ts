@@ -69,6 +69,9 @@ export const service = {
     'kong.service.request.set_raw_query': ({ exchange }, _, [query]) => {
       exchange.setRawQuery(toBytes(text(query, 'query')))
     },
+    'kong.service.request.clear_query_arg': ({ exchange }, _, [name]) => {
+      exchange.clearArgument(text(name, 'query argument name'))
+    },
     'kong.service.request.set_method': ({ exchange }, _, [method]) => {
       const checked = text(method, 'method')
       if (!METHODS.has(checked)) throw new Error(`invalid method: ${checked}`)

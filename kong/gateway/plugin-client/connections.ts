@@ -15,6 +15,9 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'permission denied',
   EAGAIN: 'resource temporarily unavailable',
+  // The peer does not read to its end what it is sent: Kong repeats no such event.
+  EPIPE: 'broken pipe',
+  ECONNRESET: 'connection reset by peer',
 }
 
 /** The connections of Kong to one socket: opened on demand, kept for a minute, the last used one first. */

@@ -13,6 +13,7 @@ import { keyAuth } from './key-auth.ts'
 import { prometheus } from './prometheus.ts'
 import { proxyCache } from './proxy-cache.ts'
 import { rateLimiting } from './rate-limiting.ts'
+import { redirect } from './redirect.ts'
 import { requestSizeLimiting } from './request-size-limiting.ts'
 import { requestTermination } from './request-termination.ts'
 import { requestTransformer } from './request-transformer.ts'
@@ -35,6 +36,7 @@ const RUN: readonly BundledPlugin[] = [
   prometheus,
   proxyCache,
   rateLimiting,
+  redirect,
   requestSizeLimiting,
   requestTransformer,
   responseRateLimiting,
@@ -61,7 +63,6 @@ const IDLE = {
   opentelemetry: 14,
   'post-function': -1_000,
   'pre-function': 1_000_000,
-  redirect: 779,
   session: 1_900,
   'standard-webhooks': 760,
   statsd: 11,

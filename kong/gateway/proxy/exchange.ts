@@ -75,6 +75,9 @@ export interface ExchangeOptions {
   readonly startedAtMs: number
 }
 
+/** nginx ends a target's query at a fragment, and sees none behind one. */
+const QUERY = /^[^?#]*\?([^#]*)/
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not stand in a request line
 const UNSAFE_IN_QUERY = /[\x00-\x20\x7f]/g
 const escapeByte = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
@@ -89,6 +92,8 @@ export class Exchange implements RouteQuery {
   method: string
   #requestUri: string
   readonly requestMethod: string
+  /** Of the request line; a whole URL where the client wrote one. */
+  readonly requestTarget: string
   readonly httpVersion: number
   readonly isHttp2: boolean
   readonly headers: HeaderMap
@@ -162,6 +167,7 @@ export class Exchange implements RouteQuery {
     this.startedAtMs = startedAtMs
     this.method = method
     this.requestMethod = method
+    this.requestTarget = request.target
     const { target, authority } = splitTarget(request.target)
     this.#requestUri = target
     this.httpVersion = httpVersion
@@ -181,8 +187,7 @@ export class Exchange implements RouteQuery {
     this.headBytes = headBytes(request)
     this.#hostHeader = this.headers.get('host') ?? ''
     this.host = hostOf(authority ?? this.hostHeader) || NAMELESS_HOST
-    const mark = this.requestUri.indexOf('?')
-    this.rawQuery = mark < 0 ? undefined : this.requestUri.slice(mark + 1)
+    this.rawQuery = QUERY.exec(this.requestUri)?.[1]
   }
 
   /** The target of the request line, as it was sent. */

@@ -32,8 +32,10 @@ export function ownAnswer(exchange: Exchange): OwnAnswer {
   const { responseHeaders } = exchange
   if (status === 204) responseHeaders.delete('content-type')
   // Whatever a plugin set as the length: with a wrong one the client would misread the next response.
+  // But a 304 tells that of the answer that the client has.
   if (status === 204 && body === undefined) responseHeaders.delete('content-length')
-  else responseHeaders.set('Content-Length', String(body?.length ?? 0))
+  else if (status !== 304 || !responseHeaders.has('content-length'))
+    responseHeaders.set('Content-Length', String(body?.length ?? 0))
   return { status, body, isLast }
 }
 

@@ -150,9 +150,11 @@ export class PhaseRunner {
   }
 
   #sendBuffered(body: Buffer): void {
-    const { responseHeaders, status, requestMethod } = this.#exchange
+    const { responseHeaders, status, requestMethod, httpVersion } = this.#exchange
     const isBodyless = status === 204 || status === 304 || requestMethod === 'HEAD'
-    if (!isBodyless) responseHeaders.set('Content-Length', String(body.length))
+    // What came in chunks leaves so, where the client knows them.
+    const hasLength = httpVersion < 1.1 || responseHeaders.has('content-length')
+    if (!isBodyless && hasLength) responseHeaders.set('Content-Length', String(body.length))
     this.#send(status, body, isBodyless)
   }
 

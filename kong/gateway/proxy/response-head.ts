@@ -26,24 +26,26 @@ const TEXT_TYPES = new Set([
   'application/rss+xml',
 ])
 
+/** nginx holds these once: of several lines the first counts, and the upstream's before a plugin's. */
+const SINGLE = new Set([
+  'content-type',
+  'content-length',
+  'server',
+  'date',
+  'location',
+  'etag',
+  'last-modified',
+])
+
 /** Merges the upstream's headers into those that plugins had set before. */
 export function takeUpstreamHead(exchange: Exchange, status: number, upstream: HeaderMap): void {
   const { responseHeaders } = exchange
   const dropped = connectionHeaders(upstream.joined('connection'))
   exchange.status = status
-  // nginx holds these once, whoever set them; the upstream comes last.
-  for (const name of [
-    'content-type',
-    'content-length',
-    'server',
-    'date',
-    'location',
-    'etag',
-    'last-modified',
-  ])
-    if (upstream.has(name)) responseHeaders.delete(name)
+  for (const name of SINGLE) if (upstream.has(name)) responseHeaders.delete(name)
   upstream.each((lower, name, value) => {
-    if (!NOT_PASSED.has(lower) && !dropped?.has(lower)) responseHeaders.addRaw(name, value)
+    if (NOT_PASSED.has(lower) || dropped?.has(lower)) return
+    if (!SINGLE.has(lower) || !responseHeaders.has(lower)) responseHeaders.addRaw(name, value)
   })
   if (status === 204) responseHeaders.delete('content-length')
 }
@@ -73,11 +75,15 @@ export function finishHead(exchange: Exchange): void {
   if (type && TEXT_TYPES.has(type.toLowerCase())) headers.set('Content-Type', `${type}; charset=UTF-8`)
 }
 
-/** The head for Node.js, names and values by turns. */
+/**
+ * The head for Node.js, names and values by turns. The length comes last: behind it Node.js (20) takes the bytes of
+ * `Content-Disposition` for UTF-8, and refuses a name in Latin-1.
+ */
 export function rawHead(headers: HeaderMap): string[] {
   const raw: string[] = []
-  headers.each((_, name, value) => raw.push(name, value))
-  return raw
+  const length: string[] = []
+  headers.each((lower, name, value) => (lower === 'content-length' ? length : raw).push(name, value))
+  return [...raw, ...length]
 }
 
 /** From undici's list of buffers. */

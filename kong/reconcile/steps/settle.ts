@@ -26,8 +26,8 @@ export interface Unsettled {
 }
 
 /**
- * Reads the entities of all steps every `waitMs` until `forMs` have passed, and writes those again that Kong does not
- * show as they should be. What was written again at the last look is looked at once more.
+ * Reads the entities of all steps every `waitMs`, the last time when `forMs` have passed, and writes those again that
+ * Kong does not show as they should be. What was written again at the last look is looked at once more.
  *
  * @param steps in the order in which they are to be written.
  * @returns what was not as it should be at the last look.
@@ -39,14 +39,15 @@ export async function settle(
 ): Promise<readonly Unsettled[]> {
   const { monotonic, wait } = parts.retry
   const deadlineMs = monotonic() + run.forMs
-  for (let isLast = false; ; ) {
-    await wait(run.waitMs, run.signal)
+  for (let isOver = false; ; ) {
+    const leftMs = Math.max(deadlineMs - monotonic(), 0)
+    await wait(isOver ? run.waitMs : Math.min(run.waitMs, leftMs), run.signal)
     const unsettled = await look(steps, run, parts)
-    if (run.signal?.aborted || isLast) return unsettled
-    isLast = monotonic() + run.waitMs > deadlineMs
+    if (run.signal?.aborted || isOver) return unsettled
+    isOver = monotonic() >= deadlineMs
     // Of what Kong cannot be made to hold again nothing is written.
     const seqs = new Set(unsettled.filter(({ step }) => isWritable(step, run)).map(({ step }) => step.seq))
-    if (isLast && seqs.size === 0) return unsettled
+    if (isOver && seqs.size === 0) return unsettled
     await schedule(
       steps.filter(step => seqs.has(step.seq)),
       { concurrency: run.concurrency, isStopped: () => run.signal?.aborted ?? false },

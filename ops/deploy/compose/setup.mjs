@@ -72,8 +72,8 @@ write('sluice/loopback', secret('loopback'))
 write('samples/database-url', `postgres://sample:${samples.postgres}@postgres:5432/sample`)
 write('samples/amqp-url', `amqp://sample:${samples.rabbit}@rabbitmq:5672`)
 
-// The plugin server needs no key of the manager, and the manager none of the fingerprints.
-for (const name of ['redis-url', 'postgres-url', 'amqp-url'])
+// The plugin server needs no key of the manager. The manager finds what a key did by its fingerprint.
+for (const name of ['redis-url', 'postgres-url', 'amqp-url', 'fingerprint'])
   write(`manager/${name}`, readFileSync(path.join(root, 'sluice', name), 'utf8'))
 write('manager/admin-url', 'http://kong:8001')
 write('manager/manager-key', `compose:${managerKey()}`)

@@ -55,7 +55,7 @@ const ours = randomState('o')
 const others = randomState('t')
 
 describe('over random states', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
 
   it("ends at the declared state, has nothing left to do, and leaves others' entities untouched", async () => {
     await fc.assert(

@@ -49,7 +49,7 @@ describe('what docker-compose.yml sets up', () => {
       postgres: ['postgres', 'kong', 'sluice-postgres', 'sample-postgres'],
       rabbitmq: [],
       kong: ['kong'],
-      manager: ['redis', 'sluice-postgres', 'rabbitmq', 'manager-key'],
+      manager: ['redis', 'sluice-postgres', 'rabbitmq', 'manager-key', 'fingerprint'],
       sluice: ['redis', 'sluice-postgres', 'rabbitmq', 'fingerprint', 'loopback'],
       samples: ['sample-postgres', 'sample-rabbitmq'],
       prometheus: [],

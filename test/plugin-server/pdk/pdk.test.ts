@@ -17,7 +17,13 @@ function begin(
   protocol: Protocol = 'ProtoBuf:1',
 ): { kong: FullKong; exchange: ScriptedExchange; conversation: Conversation } {
   const exchange = new ScriptedExchange(answers, protocol)
-  const owner = { loopback: undefined, resumed: () => {}, exited: () => {}, refused: () => {} }
+  const owner = {
+    loopback: undefined,
+    resumed: () => {},
+    exited: () => {},
+    refused: () => {},
+    abandoned: () => {},
+  }
   const conversation = new Conversation(exchange, phase, owner)
   return { kong: createPdk(conversation), exchange, conversation }
 }
@@ -54,6 +60,7 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   'service.request.setRawQuery': [''],
   'service.request.setMethod': ['GET'],
   'service.request.setQuery': [{ a: '1' }],
+  'service.request.clearQueryArg': ['a'],
   'service.request.setHeader': ['h', 'v'],
   'service.request.addHeader': ['h', 'v'],
   'service.request.clearHeader': ['h'],

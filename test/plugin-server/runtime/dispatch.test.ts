@@ -7,10 +7,18 @@ import { systemTimers } from '../../../foundation/timers.ts'
 import { type AnyPlugin, createRegistry } from '../../../plugin-server/runtime/registry.ts'
 import { createRuntime, type Runtime } from '../../../plugin-server/runtime/runtime.ts'
 import type { Protocol } from '../../../protocol/calls.ts'
-import type { AccessKong } from '../../../sdk/sdk.ts'
-import { definePlugin, type FailurePolicy, type Host, type Phase, Type } from '../../../sdk/sdk.ts'
+import type { AccessKong, LogKong } from '../../../sdk/sdk.ts'
+import {
+  composePlugins,
+  definePlugin,
+  type FailurePolicy,
+  type Host,
+  type Phase,
+  Type,
+} from '../../../sdk/sdk.ts'
 import { ScriptedExchange } from '../../support/scripted-exchange.ts'
 import { createTestTime, type TestTime } from '../../support/test-time.ts'
+import { until } from '../../support/until.ts'
 
 type Line = readonly [level: string, fields: Record<string, unknown>, message: string]
 
@@ -35,7 +43,7 @@ afterEach(() => {
   for (const runtime of running.splice(0)) runtime.close()
 })
 
-async function bench(plugin: AnyPlugin, { clock, timers }: Time = SYSTEM): Promise<Bench> {
+async function bench(plugin: AnyPlugin, { clock, timers }: Time = SYSTEM, config = '{}'): Promise<Bench> {
   const logged: Line[] = []
   const write = (level: string) => (fields: Record<string, unknown>, message: string) =>
     logged.push([level, fields, message])
@@ -47,7 +55,7 @@ async function bench(plugin: AnyPlugin, { clock, timers }: Time = SYSTEM): Promi
   const registry = createRegistry([plugin], () => host)
   const runtime = createRuntime({ registry, clock, timers, log, metrics })
   running.push(runtime)
-  const { id } = await runtime.handler.startInstance(plugin.name, '{}')
+  const { id } = await runtime.handler.startInstance(plugin.name, config)
   return {
     runtime,
     metrics,
@@ -540,6 +548,76 @@ describe('an event', () => {
     })
     const { run } = await bench(hasty)
     assert.deepEqual((await run()).methods, ['kong.client.get_consumer', 'kong.response.exit', 'end'])
+  })
+
+  function logging(log: (kong: LogKong) => unknown, endsLogFirst = true): AnyPlugin {
+    return definePlugin({
+      name: 'logging',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({}),
+      needs: { log: ['log.serialize'] },
+      endsLogFirst,
+      phases: { log: log as (kong: LogKong) => void },
+    })
+  }
+  const ENTRY = { 'kong.log.serialize': '{"source":"upstream"}' }
+
+  it('of a log phase that only reads its needs is ended in the write that asks, and runs on the answer', async () => {
+    const read: unknown[] = []
+    const plugin = logging(async kong => read.push((await kong.log.serialize()).source))
+    const { run, runtime, metrics } = await bench(plugin)
+    const { methods } = await run('log', ENTRY, 5)
+    assert.deepEqual(methods, ['kong.log.serialize', 'end'])
+    await until(() => runtime.running === 0)
+    assert.deepEqual(read, ['upstream'])
+    assert.match(await metrics.text(), /sluice_events_total\{plugin="logging",phase="log",outcome="ok"\} 1\n/)
+  })
+
+  it('of such a log phase ends behind its handler in MsgPack:1, and where another member says more', async () => {
+    const reads = async (kong: LogKong) => void (await kong.log.serialize())
+    const { run } = await bench(logging(reads))
+    assert.deepEqual((await run('log', ENTRY, 0, 'MsgPack:1')).methods, [
+      'kong.log.serialize',
+      'flush',
+      'end',
+    ])
+
+    const silent = { ...logging(reads), name: 'silent', config: Type.Object({}) }
+    const other = { ...logging(reads, false), name: 'other', config: Type.Object({}) }
+    const composed = composePlugins('both', '1.0.0', [silent, other])
+    const ended = async (config: string) => {
+      const { run } = await bench(composed, SYSTEM, config)
+      return (await run('log', ENTRY)).methods
+    }
+    assert.deepEqual(await ended('{"silent":{},"other":{}}'), ['kong.log.serialize', 'flush', 'end'])
+    assert.deepEqual(await ended('{"silent":{}}'), ['kong.log.serialize', 'end'])
+  })
+
+  it('of such a log phase is refused any other call, which Kong could not read', async () => {
+    const { run, logged } = await bench(
+      logging(async kong => {
+        await kong.log.serialize()
+        kong.log.info('too late')
+      }),
+    )
+    const { methods } = await run('log', ENTRY)
+    await until(() => logged.length > 0)
+    assert.deepEqual(methods, ['kong.log.serialize', 'end'])
+    assert.match(String(logged[0]?.[1].reason), /kong\.log\.info was called where .*endsLogFirst/)
+  })
+
+  it('of such a log phase is over when Kong goes away before it has answered', async () => {
+    let ended = 'never'
+    const plugin = logging(kong => kong.log.serialize().catch(error => (ended = error.code)))
+    const { run, runtime, metrics } = await bench(plugin)
+    const exchange = await run('log', {}, Number.POSITIVE_INFINITY)
+    assert.equal(runtime.running, 1)
+    exchange.close()
+    assert.equal(runtime.running, 0)
+    await until(() => ended !== 'never')
+    assert.equal(ended, 'SLUICE_PDK_CLOSED')
+    assert.match(await metrics.text(), /phase="log",outcome="abandoned"\} 1\n/)
   })
 
   it('of a phase that the plugin does not have ends at once', async () => {

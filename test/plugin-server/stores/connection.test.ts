@@ -13,7 +13,7 @@ import { createStore } from '../../../plugin-server/stores/create.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 import { counterScript } from '../../support/counter-script.ts'
-import { makeFolder } from '../../support/folder.ts'
+import { makeFolder, type TestFolder } from '../../support/folder.ts'
 import { type RecordedLogs, recordLogs } from '../../support/logs.ts'
 import { findRedisProgram } from '../../support/redis-program.ts'
 import { START_MS } from '../../support/services.ts'
@@ -36,12 +36,15 @@ describe('the connection to Redis', () => {
     for (const server of servers) await server.start()
   }
 
-  it('speaks TLS, only to a server whose certificate its authority has signed', async function () {
-    this.timeout(START_MS)
-    const folder = makeFolder()
-    try {
-      const made = makeCertificates(folder.path)
-      const [port = 0] = await freePorts(1)
+  describe('over TLS', () => {
+    let folder: TestFolder
+    let certificates: ReturnType<typeof makeCertificates>
+    let port: number
+    beforeEach(async function () {
+      this.timeout(START_MS)
+      folder = makeFolder()
+      certificates = makeCertificates(folder.path)
+      ;[port = 0] = await freePorts(1)
       const program = await findRedisProgram()
       await start(
         program.prepare(
@@ -57,24 +60,36 @@ describe('the connection to Redis', () => {
           },
           [],
           {
-            'server.pem': readFileSync(made.certificate, 'utf8'),
-            'server.key': readFileSync(made.key, 'utf8'),
+            'server.pem': readFileSync(certificates.certificate, 'utf8'),
+            'server.key': readFileSync(certificates.key, 'utf8'),
           },
         ),
       )
-      const url = (authority: string) =>
-        `rediss://:word@localhost:${port}?ca=${encodeURIComponent(authority)}`
-      const good = open(url(made.authority))
+    })
+    afterEach(() => folder.remove())
+
+    const openBy = (authority: string) =>
+      open(`rediss://:word@localhost:${port}?ca=${encodeURIComponent(authority)}`)
+
+    it('speaks only to a server whose certificate its authority has signed', async () => {
+      const good = openBy(certificates.authority)
       assert.ok(await good.ready(10_000))
       assert.equal(await good.run(counterScript, '{a}', [1, 1000]), 1)
       await good.close()
-      const wary = open(url(made.otherAuthority))
+      const wary = openBy(certificates.otherAuthority)
       assert.equal(await wary.ready(700), false)
       await wary.close()
-      assert.throws(() => open(url('/no/such/file')), /SLUICE_REDIS_URL: cannot read its ca/)
-    } finally {
-      folder.remove()
-    }
+      assert.throws(() => openBy('/no/such/file'), /SLUICE_REDIS_URL: cannot read its ca/)
+    })
+
+    it('can be closed at any moment of the handshake', async () => {
+      // What goes wrong here is an uncaught exception, by which mocha fails the test.
+      for (let attempt = 0; attempt < 150; attempt++) {
+        const hasty = openBy(attempt % 2 ? certificates.authority : certificates.otherAuthority)
+        await sleep(attempt % 25)
+        await hasty.close()
+      }
+    })
   })
 
   it('finds the master through sentinels, and the next one after a failover', async function () {

@@ -41,6 +41,17 @@ describe('the key of a stored answer', () => {
     )
   })
 
+  for (const isShared of [false, true])
+    it(`differs by what may make another request of it${isShared ? ', also where it is shared' : ''}`, () => {
+      const plain = key(request('/a'), { isShared })
+      const names = ['x-original-url', 'x-forwarded-host', 'x-http-method-override', 'forwarded', 'x_host']
+      for (const name of names)
+        assert.notEqual(key(request('/a', { [name]: 'evil' }), { isShared }), plain, name)
+      assert.notEqual(key(request('http://evil/a'), { isShared }), plain)
+      // The service sees it, and its answer may hold it: a link to the next page.
+      assert.notEqual(key(request('/a?apikey=mine'), { isShared }), plain)
+    })
+
   it('holds a key of the query, and shows it to nobody', () => {
     const one = namesOf(request('/a?apikey=secret&x=1'), RULES)
     const other = namesOf(request('/a?x=1&APIKEY=other'), RULES)
@@ -74,7 +85,7 @@ describe('the key of a stored answer', () => {
 
   it('leaves consumers and credentials out where one answer is for all', () => {
     const shared = { isShared: true }
-    const one = request('/a?apikey=1', { cookie: 'x', authorization: 'y' }, 'c')
+    const one = request('/a', { apikey: '1', cookie: 'x', authorization: 'y' }, 'c')
     assert.equal(key(one, shared), key(request('/a'), shared))
     assert.notEqual(key(one), key(request('/a')))
     assert.notEqual(key(request('/a', {}, 'c')), key(request('/a', {}, 'd')))
@@ -83,6 +94,7 @@ describe('the key of a stored answer', () => {
   it('is read from the request line as nginx has it', () => {
     assert.deepEqual(parseRequestLine('GET http://h:1/a?b=c?d HTTP/1.1'), {
       method: 'GET',
+      authority: 'http://h:1',
       target: '/a?b=c?d',
       path: '/a',
       query: 'b=c?d',

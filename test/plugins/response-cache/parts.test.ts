@@ -213,6 +213,7 @@ describe('the scripts of the cache', () => {
       { kind: 'prefix', value: '' },
       { kind: 'tag', value: 'a b' },
       { kind: 'all', value: '', host: 'a/b' },
+      { kind: 'all', value: '/products' },
     ] as const)
       await assert.rejects(purge(store, order), { code: 'SLUICE_CLI_USAGE' })
   })

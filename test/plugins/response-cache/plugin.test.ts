@@ -61,6 +61,7 @@ describe('response-cache in the local gateway', function () {
     assert.equal(known.status, 304)
     assert.equal(known.body, '')
     assert.equal(known.headers.etag, '"v1"')
+    assert.equal(known.headers['content-length'], String('answer 2'.length))
     const head = await kong.request('/words', { method: 'HEAD' })
     assert.equal(head.status, 200)
     assert.equal(head.headers['content-length'], String('answer 2'.length))
@@ -184,8 +185,9 @@ describe('response-cache in the local gateway', function () {
   })
 
   it('serves a stale answer while it is fetched anew, and the new one then', async () => {
-    answer = (_, count) => cacheable(`answer ${count}`, { 'cache-control': 'max-age=0' })
-    await start({ stale_while_revalidate: 60 })
+    const control = 'max-age=0, stale-while-revalidate=60'
+    answer = (_, count) => cacheable(`answer ${count}`, { 'cache-control': control })
+    await start({})
     await kong.request('/w')
     const stale = await kong.request('/w')
     assert.equal(stale.body, 'answer 1')
@@ -209,6 +211,46 @@ describe('response-cache in the local gateway', function () {
     assert.equal(status(second), 'Sluice; fwd=miss; stored')
     assert.match(status(await kong.request('/w')), /hit; ttl=\d+$/)
     assert.equal(requests.length, 2)
+  })
+
+  it('takes a 304 for what one client has, which says nothing of the next', async () => {
+    answer = (_, count) => (count === 1 ? { status: 304, headers: { etag: '"v1"' } } : cacheable('answer'))
+    await start({})
+    assert.equal((await kong.request('/w', { headers: { 'if-none-match': '"v1"' } })).status, 304)
+    assert.equal(status(await kong.request('/w')), 'Sluice; fwd=miss; stored')
+    assert.match(status(await kong.request('/w')), /hit/)
+  })
+
+  it('does not make a stale answer fresh by a 304 for another version', async () => {
+    const control = 'max-age=0, stale-if-error=60'
+    answer = (_, count) =>
+      count === 2
+        ? { status: 304, headers: { etag: '"v2"', 'cache-control': 'max-age=60' } }
+        : cacheable(`answer ${count}`, { 'cache-control': control })
+    await start({})
+    await kong.request('/w')
+    assert.equal((await kong.request('/w')).body, 'answer 3')
+  })
+
+  it('lets what came in chunks leave in chunks', async () => {
+    answer = () => cacheable('in chunks', { 'transfer-encoding': 'chunked' })
+    await start({})
+    const first = await kong.request('/w')
+    assert.deepEqual([first.body, first.headers['content-length']], ['in chunks', undefined])
+    assert.equal((await kong.request('/w')).headers['content-length'], '9')
+  })
+
+  it('lets the next answer pass that is too large to be read', async function () {
+    this.timeout(120_000)
+    const large = Buffer.alloc(68_000_000, 'x')
+    answer = () => ({
+      headers: { 'cache-control': 'max-age=60', 'transfer-encoding': 'chunked' },
+      body: large,
+    })
+    await start({})
+    await kong.request('/w')
+    const next = await kong.request('/w')
+    assert.deepEqual([next.status, next.body.length], [200, large.length])
   })
 
   for (const [how, fail] of [

@@ -134,6 +134,22 @@ describe('what may be stored and reused, beside http-cache-semantics', () => {
     assert.deepEqual(judge({ status: 200, headers: { expires: '0' } }, policy), { refusal: 'no-lifetime' })
   })
 
+  it("gives an operator's stale windows to what is good for a while, and to all else only what it names", () => {
+    const policy = { ...POLICY, staleWhileRevalidate: 50, staleIfError: 70 }
+    const windows = (control: string | undefined) => {
+      const headers = control === undefined ? {} : { 'cache-control': control }
+      const judged = judge({ status: 200, headers }, policy)
+      return 'refusal' in judged
+        ? judged.refusal
+        : [judged.lifetime.whileRevalidateMs, judged.lifetime.ifErrorMs]
+    }
+    assert.deepEqual(windows('max-age=1'), [50_000, 70_000])
+    assert.deepEqual(windows('max-age=0'), [0, 70_000])
+    assert.deepEqual(windows('max-age=0, stale-while-revalidate=5'), [5000, 70_000])
+    assert.deepEqual(windows('stale-while-revalidate=5'), [5000, 0])
+    assert.equal(windows(undefined), 'no-lifetime')
+  })
+
   it('cuts lifetimes and stale windows', () => {
     const headers = { 'cache-control': 'max-age=99999, stale-if-error=99999' }
     const judged = judge({ status: 200, headers }, { ...POLICY, maxTtl: 100 })

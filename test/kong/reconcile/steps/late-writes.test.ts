@@ -57,9 +57,14 @@ describe('a request that Kong answers with 500 and carries out later', () => {
       await faults.lateWritesDone()
     })
   }
-  const applyLate = async (text: string, method: string, atMs: number, retryForMs = 0) => {
+  const applyLate = async (
+    text: string,
+    method: string,
+    atMs: number,
+    { retryForMs = 0, waitMs = 5_000 } = {},
+  ) => {
     const parts = lateUntil(method, atMs)
-    const settle = { waitMs: 5_000, forMs: 30_000 }
+    const settle = { waitMs, forMs: 30_000 }
     return applyText(client, text, {}, { parts, settle, retryForMs, concurrency: 1 })
   }
   const refused = async (work: Promise<unknown>): Promise<SluiceError> => {
@@ -87,6 +92,14 @@ describe('a request that Kong answers with 500 and carries out later', () => {
     await applyText(client, service('before'))
     const before = await snapshot()
     await refused(applyLate(service('after'), 'PATCH', 9_000))
+    assert.deepEqual(await snapshot(), before)
+  })
+
+  it('is found up to the end of the time for which late writes are looked for', async () => {
+    await applyText(client, service('before'))
+    const before = await snapshot()
+    // The time is no multiple of the pause between two looks.
+    await refused(applyLate(service('after'), 'PATCH', 29_000, { waitMs: 7_000 }))
     assert.deepEqual(await snapshot(), before)
   })
 
@@ -119,7 +132,7 @@ describe('a request that Kong answers with 500 and carries out later', () => {
     await applyText(client, named('x', 'y'))
     // The two swap their names: one is deleted and created anew with its id.
     const swapped = named('y', 'x')
-    const { changes } = await applyLate(swapped, 'DELETE', 5_000, 1_000)
+    const { changes } = await applyLate(swapped, 'DELETE', 5_000, { retryForMs: 1_000 })
     assert.ok(changes.some(change => change.action === 'delete'))
     assert.deepEqual((await direct.list('/services'))?.map(row => row.name).toSorted(), ['x', 'y'])
     assert.deepEqual((await applyText(client, swapped)).changes, [])

@@ -1,0 +1,52 @@
+import { useState } from 'preact/hooks'
+import { draftOf } from '../api/changes.ts'
+import type { KindView } from '../model/kinds.ts'
+import type { Json } from '../model/schema.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Review } from '../parts/review.tsx'
+import { Made } from './made.tsx'
+
+const NOT_COPIED: ReadonlySet<string> = new Set(['id', 'created_at', 'updated_at', 'ttl'])
+
+/** A credential for the same consumer, whose secrets Kong makes up. */
+function successorOf({ secrets = [] }: KindView, row: Json): Json {
+  const kept = Object.entries(row).filter(
+    ([name, value]) => value !== null && !NOT_COPIED.has(name) && !secrets.includes(name),
+  )
+  return Object.fromEntries(kept)
+}
+
+/** Replaces a credential without an outage: both are good until the old one is deleted. */
+export function Rotate({ kind, row }: { kind: KindView; row: Json }) {
+  const [isAsking, setAsking] = useState(false)
+  const [error, setError] = useState<Error>()
+  const [made, setMade] = useState<Json>()
+  const { noun } = kind
+  return (
+    <>
+      <button type="button" onClick={() => setAsking(true)}>
+        Rotate…
+      </button>
+      {isAsking && (
+        <Review
+          title={`Rotate this ${noun}?`}
+          note={`A second ${noun} is made for the same consumer. Both are good until you delete this one.`}
+          draft={draftOf({ action: 'create', kind: kind.path, body: successorOf(kind, row) })}
+          onClose={() => setAsking(false)}
+          onRefused={setError}
+          error={error}
+          onApplied={({ made: successor }) => {
+            setAsking(false)
+            setMade(successor)
+          }}
+        />
+      )}
+      {made && (
+        <Dialog title={`The new ${noun}`} onClose={() => setMade(undefined)}>
+          <Made kind={kind} row={made} />
+          <p>Both are good now. Give clients the new one; delete the old one when nobody uses it any more.</p>
+        </Dialog>
+      )}
+    </>
+  )
+}
