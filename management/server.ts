@@ -1,5 +1,4 @@
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
@@ -18,6 +17,7 @@ import { validatorCompiler } from './http/compiler.ts'
 import { answerFrameworkError, answerNoRequest, answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { sendSecureHeaders } from './http/secure-headers.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
@@ -80,7 +80,7 @@ export async function createServer(parts: Parts): Promise<App> {
   app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)
   readBodies(app)
-  await app.register(helmet, {
+  await sendSecureHeaders(app, {
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {

@@ -79,7 +79,7 @@ export function BreakerTable({
           ),
         },
         { head: 'State', cell: one => <BreakerState breaker={one} /> },
-        { head: 'Mode', isShort: true, cell: one => <Mode breaker={one} /> },
+        { head: 'Mode', cell: one => <Mode breaker={one} /> },
         { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
         { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
         { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
@@ -122,7 +122,7 @@ function BreakerState({
 }
 
 function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason } }: { breaker: Breaker }) {
-  if (mode === 'auto') return <>decides by itself</>
+  if (mode === 'auto') return <span class="short">decides by itself</span>
   return (
     <>
       <Badge tone={mode === 'forced-open' ? 'bad' : 'warning'}>{mode.replace('-', ' ')}</Badge>

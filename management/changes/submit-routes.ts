@@ -132,6 +132,7 @@ function toOperation(given: Static<typeof OperationBody>, i: number): Operation 
 export interface SubmitOptions {
   /** The change that is taken back. */
   readonly undoOf?: string
+  readonly isPastMirror?: boolean
   /** What makes a repeated request the same; what is asked for by default. */
   readonly sameAs?: unknown
   /** The kind of what is made, with what belongs to it: the answer is 201 with its place. */
@@ -148,7 +149,7 @@ export async function submitChange(
   { changes, reads }: Parts,
   { request, reply }: Exchanged,
   asked: ChangeRequest,
-  { undoOf, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
+  { undoOf, isPastMirror, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -161,11 +162,12 @@ export async function submitChange(
     ...askerOf(request),
     ...identityOf(request, sameAs),
     ...(undoOf !== undefined && { undoOf }),
+    ...(isPastMirror && { isPastMirror }),
     request: asked,
   })
   const ended = await changes.waitForEnd(change, preference.waitMs)
   return answerChange(reply, ended, preference, {
     ...{ store: changes.store, reads, makes },
-    isAboutChange: undoOf !== undefined,
+    isAboutChange: undoOf !== undefined || isPastMirror === true,
   })
 }

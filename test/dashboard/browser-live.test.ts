@@ -29,7 +29,7 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
 }
 
 describe('the dashboard while requests run', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed, hasBroker: true })
 
   it('forces a breaker open for a while, and lets it decide again', async () => {

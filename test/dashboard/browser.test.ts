@@ -42,7 +42,7 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
 }
 
 describe('the dashboard, in a browser', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed })
 
   const admin = (path: string) => dashboard.world.gateway.admin('GET', path)
@@ -266,17 +266,15 @@ describe('the dashboard, in a browser', function () {
       body: { message: 'refused', code: 2, name: 'schema violation', fields: {} },
     }
     let patches = 0
-    world.admin.decide = async (method, path) => {
-      if (method === 'PUT' && path.startsWith('/consumers')) {
-        await until('the service is changed', async () => (await admin(`/services/${name}`)).port === 77)
-        return refusal
-      }
+    world.admin.decide = (method, path) => {
+      // A route is made when its service has been changed.
+      if (method === 'PUT' && path.startsWith('/routes')) return refusal
       return method === 'PATCH' && path.includes(String(id)) && ++patches > 1 ? refusal : 'pass'
     }
     const { headers } = await world.call('POST', '/v1/changes', {
       operations: [
         { action: 'update', kind: 'services', key: id, body: { port: 77 } },
-        { action: 'create', kind: 'consumers', body: { username: `never-${name}` } },
+        { action: 'create', kind: 'routes', body: { service: { id }, paths: ['/never'] } },
       ],
     })
     const change = headers.get('sluice-change') ?? ''
