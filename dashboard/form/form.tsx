@@ -56,23 +56,7 @@ export function EntityForm({ schema, node, onChange, context, onSubmit, actions 
         ))}
       </div>
       {isJson ? (
-        <div class="json">
-          <textarea
-            class="code"
-            aria-label="JSON"
-            rows={28}
-            spellcheck={false}
-            readOnly={context.isReadOnly}
-            value={json}
-            onInput={({ currentTarget }) => type(currentTarget.value)}
-          />
-          {error !== '' && <p class="fault">{error}</p>}
-          {[...context.faults].map(([pointer, detail]) => (
-            <p class="fault" key={pointer}>
-              {detail}
-            </p>
-          ))}
-        </div>
+        <JsonEditor text={json} onType={type} error={error} context={context} />
       ) : (
         node.kind === 'record' && (
           <RecordFields pointer="" node={node} onChange={onChange} form={{ ...context, Editor }} />
@@ -82,3 +66,31 @@ export function EntityForm({ schema, node, onChange, context, onSubmit, actions 
     </form>
   )
 }
+
+interface JsonEditorProps {
+  readonly text: string
+  readonly onType: (text: string) => void
+  /** Why the text is no entity. */
+  readonly error: string
+  readonly context: EntityFormProps['context']
+}
+
+const JsonEditor = ({ text, onType, error, context }: JsonEditorProps) => (
+  <div class="json">
+    <textarea
+      class="code"
+      aria-label="JSON"
+      rows={28}
+      spellcheck={false}
+      readOnly={context.isReadOnly}
+      value={text}
+      onInput={({ currentTarget }) => onType(currentTarget.value)}
+    />
+    {error !== '' && <p class="fault">{error}</p>}
+    {[...context.faults].map(([pointer, detail]) => (
+      <p class="fault" key={pointer}>
+        {detail}
+      </p>
+    ))}
+  </div>
+)

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { ChoiceNode, TextNode } from '../model/form.ts'
 import { type FieldSchema, MASK } from '../model/schema.ts'
+import { QuietButton } from '../parts/button.tsx'
 import { type FieldProps, type Ids, unsetText } from './context.ts'
 
 export interface InputProps<N extends TextNode | ChoiceNode> extends FieldProps<N> {
@@ -100,14 +101,9 @@ export function SecretField(props: InputProps<TextNode>) {
         />
       )}
       {!isStored && node.text !== '' && (
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`${isShown ? 'Hide' : 'Show'} ${name}`}
-          onClick={() => setShown(!isShown)}
-        >
+        <QuietButton label={`${isShown ? 'Hide' : 'Show'} ${name}`} onClick={() => setShown(!isShown)}>
           {isShown ? 'Hide' : 'Show'}
-        </button>
+        </QuietButton>
       )}
     </>
   )

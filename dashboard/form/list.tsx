@@ -1,5 +1,7 @@
 import { type FormNode, type ListNode, newNode, toNode } from '../model/form.ts'
+import { QuietButton } from '../parts/button.tsx'
 import type { FieldProps } from './context.ts'
+import { Element, Elements } from './elements.tsx'
 
 /** An array, or a set; a set of few values as boxes to tick. */
 export function ListField(props: FieldProps<ListNode>) {
@@ -50,60 +52,45 @@ function ElementsField({ name, pointer, node, onChange, form }: FieldProps<ListN
     if (item) change([...items.slice(0, i - 1), item, ...items.slice(i - 1, i), ...items.slice(i + 1)])
   }
   return (
-    <div class="elements">
-      {node.presence === 'set' && items.length === 0 && <p class="muted">empty list</p>}
+    <Elements
+      name={name}
+      empty={node.presence === 'set' && items.length === 0 && 'empty list'}
+      form={form}
+      onAdd={() => change([...items, newNode(schema.elements ?? {})])}
+    >
       {items.map((item, i) => {
         const itemName = `${name} ${i + 1}`
+        const at = `${pointer}/${i}`
         const isNested = item.kind === 'record' || item.kind === 'map' || item.kind === 'list'
         return (
-          <div class="element" key={i} role="group" aria-label={itemName} data-pointer={`${pointer}/${i}`}>
-            {isNested && <span class="element-title">{itemName}</span>}
-            <div class="edit">
-              <form.Editor
-                name={itemName}
-                pointer={`${pointer}/${i}`}
-                node={item}
-                onChange={next => change(items.with(i, next))}
-                form={form}
-                ids={{ input: '', help: '' }}
-              />
-            </div>
-            {form.faults.has(`${pointer}/${i}`) && <p class="fault">{form.faults.get(`${pointer}/${i}`)}</p>}
-            {!form.isReadOnly && (
-              <div class="element-actions">
-                {i > 0 && schema.type === 'array' && (
-                  <button
-                    type="button"
-                    class="quiet"
-                    aria-label={`Move ${itemName} up`}
-                    onClick={() => move(i)}
-                  >
-                    Up
-                  </button>
-                )}
-                <button
-                  type="button"
-                  class="quiet"
-                  aria-label={`Remove ${itemName}`}
-                  onClick={() => change(items.toSpliced(i, 1))}
-                >
-                  Remove
-                </button>
-              </div>
-            )}
-          </div>
+          <Element
+            key={i}
+            label={itemName}
+            pointer={at}
+            form={form}
+            lead={isNested && <span class="element-title">{itemName}</span>}
+            actions={
+              i > 0 &&
+              schema.type === 'array' && (
+                <QuietButton label={`Move ${itemName} up`} onClick={() => move(i)}>
+                  Up
+                </QuietButton>
+              )
+            }
+            removed={itemName}
+            onRemove={() => change(items.toSpliced(i, 1))}
+          >
+            <form.Editor
+              name={itemName}
+              pointer={at}
+              node={item}
+              onChange={next => change(items.with(i, next))}
+              form={form}
+              ids={{ input: '', help: '' }}
+            />
+          </Element>
         )
       })}
-      {!form.isReadOnly && (
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`Add to ${name}`}
-          onClick={() => change([...items, newNode(schema.elements ?? {})])}
-        >
-          Add
-        </button>
-      )}
-    </div>
+    </Elements>
   )
 }

@@ -1,5 +1,6 @@
 import { escapePointer, type MapNode, newNode } from '../model/form.ts'
 import type { FieldProps } from './context.ts'
+import { Element, Elements } from './elements.tsx'
 
 type Entries = MapNode['entries']
 
@@ -8,59 +9,49 @@ export function MapField({ name, pointer, node, onChange, form }: FieldProps<Map
   const { entries, schema } = node
   const change = (next: Entries) => onChange({ ...node, presence: 'set', entries: next })
   return (
-    <div class="elements">
-      {node.presence === 'set' && entries.length === 0 && <p class="muted">empty map</p>}
+    <Elements
+      name={name}
+      empty={node.presence === 'set' && entries.length === 0 && 'empty map'}
+      form={form}
+      onAdd={() => change([...entries, { key: '', node: newNode(schema.values ?? {}) }])}
+    >
       {entries.map(({ key, node: value }, i) => {
         const at = `${pointer}/${escapePointer(key)}`
+        const named = key === '' ? `key ${i + 1}` : key
         return (
-          <div class="element pair" key={i} role="group" aria-label={`${name} ${key}`} data-pointer={at}>
-            <input
-              type="text"
-              aria-label={`Key ${i + 1} of ${name}`}
-              placeholder="key"
-              spellcheck={false}
-              disabled={form.isReadOnly}
-              value={key}
-              onInput={({ currentTarget }) =>
-                change(entries.with(i, { key: currentTarget.value, node: value }))
-              }
-            />
-            <div class="edit">
-              <form.Editor
-                name={`Value of ${key === '' ? `key ${i + 1}` : key}`}
-                pointer={at}
-                node={value}
-                onChange={next => change(entries.with(i, { key, node: next }))}
-                form={form}
-                ids={{ input: '', help: '' }}
+          <Element
+            key={i}
+            label={`${name} ${key}`}
+            pointer={at}
+            form={form}
+            isPair
+            lead={
+              <input
+                type="text"
+                aria-label={`Key ${i + 1} of ${name}`}
+                placeholder="key"
+                spellcheck={false}
+                disabled={form.isReadOnly}
+                value={key}
+                onInput={({ currentTarget }) =>
+                  change(entries.with(i, { key: currentTarget.value, node: value }))
+                }
               />
-            </div>
-            {form.faults.has(at) && <p class="fault">{form.faults.get(at)}</p>}
-            {!form.isReadOnly && (
-              <div class="element-actions">
-                <button
-                  type="button"
-                  class="quiet"
-                  aria-label={`Remove ${key === '' ? `key ${i + 1}` : key} of ${name}`}
-                  onClick={() => change(entries.toSpliced(i, 1))}
-                >
-                  Remove
-                </button>
-              </div>
-            )}
-          </div>
+            }
+            removed={`${named} of ${name}`}
+            onRemove={() => change(entries.toSpliced(i, 1))}
+          >
+            <form.Editor
+              name={`Value of ${named}`}
+              pointer={at}
+              node={value}
+              onChange={next => change(entries.with(i, { key, node: next }))}
+              form={form}
+              ids={{ input: '', help: '' }}
+            />
+          </Element>
         )
       })}
-      {!form.isReadOnly && (
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`Add to ${name}`}
-          onClick={() => change([...entries, { key: '', node: newNode(schema.values ?? {}) }])}
-        >
-          Add
-        </button>
-      )}
-    </div>
+    </Elements>
   )
 }

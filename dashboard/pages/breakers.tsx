@@ -3,6 +3,7 @@ import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, type Tone } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
@@ -78,7 +79,7 @@ export function BreakerTable({
           ),
         },
         { head: 'State', cell: one => <BreakerState breaker={one} /> },
-        { head: 'Mode', isShort: true, cell: one => <Mode breaker={one} /> },
+        { head: 'Mode', cell: one => <Mode breaker={one} /> },
         { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
         { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
         { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
@@ -87,14 +88,12 @@ export function BreakerTable({
               {
                 head: 'Order',
                 cell: (one: Breaker) => (
-                  <button
-                    type="button"
-                    class="quiet"
-                    aria-label={`Change mode of ${one.name ?? one.breaker}`}
+                  <QuietButton
+                    label={`Change mode of ${one.name ?? one.breaker}`}
                     onClick={() => onOrder(one)}
                   >
                     Change mode
-                  </button>
+                  </QuietButton>
                 ),
               },
             ]
@@ -123,7 +122,7 @@ function BreakerState({
 }
 
 function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason } }: { breaker: Breaker }) {
-  if (mode === 'auto') return <>decides by itself</>
+  if (mode === 'auto') return <span class="short">decides by itself</span>
   return (
     <>
       <Badge tone={mode === 'forced-open' ? 'bad' : 'warning'}>{mode.replace('-', ' ')}</Badge>

@@ -10,6 +10,7 @@ import type { KindView } from '../model/kinds.ts'
 import type { Operation } from '../model/operation.ts'
 import { writePlace } from '../model/place.ts'
 import type { FieldSchema, Json } from '../model/schema.ts'
+import { QuietButton } from '../parts/button.tsx'
 import { Notice, Trouble } from '../parts/notice.tsx'
 import { Review } from '../parts/review.tsx'
 import { Conflict } from './conflict.tsx'
@@ -166,10 +167,7 @@ function Resumed({ draft }: { draft: EntityDraft }) {
   if (!draft.isResumed) return null
   return (
     <Notice tone="plain">
-      What you typed here before is still there.{' '}
-      <button type="button" class="quiet" onClick={draft.discard}>
-        Discard it
-      </button>
+      What you typed here before is still there. <QuietButton onClick={draft.discard}>Discard it</QuietButton>
     </Notice>
   )
 }

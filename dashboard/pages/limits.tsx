@@ -4,6 +4,7 @@ import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { EntityLink } from '../parts/link.tsx'
 import { Badge, Empty, Notice } from '../parts/notice.tsx'
@@ -92,66 +93,7 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
       }
     >
       {limits.length === 0 && <p class="muted">Nothing is used of any limit.</p>}
-      {limits.length > 0 && (
-        <Table
-          label="Limits"
-          rows={limits}
-          keyOf={({ name }) => name}
-          columns={[
-            { head: 'Limit', cell: ({ name }) => name },
-            {
-              head: 'Admits',
-              cell: ({ requests, per_seconds: seconds }) =>
-                `${formatNumber(requests)} in ${formatSpan(seconds * 1000)}`,
-            },
-            {
-              head: 'Used',
-              cell: ({ used, left }) => (
-                <>
-                  <meter min={0} max={used + left} value={used} aria-label={`${used} used, ${left} left`} />{' '}
-                  {formatNumber(used)}
-                </>
-              ),
-            },
-            {
-              head: 'Left',
-              cell: ({ left }) => (left > 0 ? formatNumber(left) : <Badge tone="bad">none left</Badge>),
-            },
-            {
-              head: 'Unused again in',
-              cell: ({ reset_seconds: seconds }) =>
-                seconds > 0 ? formatSpan(Math.ceil(seconds) * 1000) : 'now',
-            },
-            ...(isEditor
-              ? [
-                  {
-                    head: 'Actions',
-                    cell: ({ name, requests }: { name: string; requests: number }) => (
-                      <>
-                        <button
-                          type="button"
-                          class="quiet"
-                          aria-label={`Reset ${name}`}
-                          onClick={() => onAsk({ verb: 'reset', limit: name })}
-                        >
-                          Reset
-                        </button>
-                        <button
-                          type="button"
-                          class="quiet"
-                          aria-label={`Change ${name}`}
-                          onClick={() => onAsk({ verb: 'set', limit: name, requests, seconds: 3600 })}
-                        >
-                          Change
-                        </button>
-                      </>
-                    ),
-                  },
-                ]
-              : []),
-          ]}
-        />
-      )}
+      {limits.length > 0 && <LimitTable limits={limits} onAsk={isEditor ? onAsk : undefined} />}
       {changes.map(({ limit, requests, until }) => (
         <Notice tone="warning" key={limit}>
           {limit} admits {formatNumber(requests)} until {formatTime(until)}.
@@ -165,6 +107,65 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
     </Panel>
   )
 }
+
+interface LimitTableProps {
+  readonly limits: Standing['limits']
+  /** Undefined: they can only be looked at. */
+  readonly onAsk: ((wish: LimitWish) => void) | undefined
+}
+
+const LimitTable = ({ limits, onAsk }: LimitTableProps) => (
+  <Table
+    label="Limits"
+    rows={limits}
+    keyOf={({ name }) => name}
+    columns={[
+      { head: 'Limit', cell: ({ name }) => name },
+      {
+        head: 'Admits',
+        cell: ({ requests, per_seconds: seconds }) =>
+          `${formatNumber(requests)} in ${formatSpan(seconds * 1000)}`,
+      },
+      {
+        head: 'Used',
+        cell: ({ used, left }) => (
+          <>
+            <meter min={0} max={used + left} value={used} aria-label={`${used} used, ${left} left`} />{' '}
+            {formatNumber(used)}
+          </>
+        ),
+      },
+      {
+        head: 'Left',
+        cell: ({ left }) => (left > 0 ? formatNumber(left) : <Badge tone="bad">none left</Badge>),
+      },
+      {
+        head: 'Unused again in',
+        cell: ({ reset_seconds: seconds }) => (seconds > 0 ? formatSpan(Math.ceil(seconds) * 1000) : 'now'),
+      },
+      ...(onAsk
+        ? [
+            {
+              head: 'Actions',
+              cell: ({ name, requests }: { name: string; requests: number }) => (
+                <>
+                  <QuietButton label={`Reset ${name}`} onClick={() => onAsk({ verb: 'reset', limit: name })}>
+                    Reset
+                  </QuietButton>
+                  <QuietButton
+                    label={`Change ${name}`}
+                    onClick={() => onAsk({ verb: 'set', limit: name, requests, seconds: 3600 })}
+                  >
+                    Change
+                  </QuietButton>
+                </>
+              ),
+            },
+          ]
+        : []),
+    ]}
+  />
+)
 
 const REFERENCES: Readonly<Record<string, string>> = {
   consumer: 'consumers',

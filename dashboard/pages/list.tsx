@@ -50,37 +50,19 @@ export function ListPage({ kind }: { kind: KindView }) {
         )
       }
     >
-      <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
-        <label>
-          Search
-          <input
-            type="search"
-            placeholder="part of a name, host, path or tag"
-            value={text}
-            onInput={({ currentTarget }) => {
-              setText(currentTarget.value)
-              setPages([])
-            }}
-          />
-        </label>
-        <label>
-          Sort by
-          <select
-            value={sort}
-            onChange={({ currentTarget }) => {
-              setSort(currentTarget.value)
-              setPages([])
-            }}
-          >
-            <option value="name">Name</option>
-            <option value="-created_at">Newest first</option>
-            <option value="created_at">Oldest first</option>
-          </select>
-        </label>
-        <span class="muted" role="status">
-          {total !== undefined && `${formatNumber(total)} ${q === '' ? 'in all' : 'found'}`}
-        </span>
-      </form>
+      <Filters
+        text={text}
+        onType={next => {
+          setText(next)
+          setPages([])
+        }}
+        sort={sort}
+        onSort={next => {
+          setSort(next)
+          setPages([])
+        }}
+        found={total !== undefined && `${formatNumber(total)} ${q === '' ? 'in all' : 'found'}`}
+      />
       {page && page.data.length === 0 && (
         <Empty>{q === '' ? `There is no ${kind.noun} yet.` : `No ${kind.noun} matches “${q}”.`}</Empty>
       )}
@@ -92,20 +74,65 @@ export function ListPage({ kind }: { kind: KindView }) {
         />
       )}
       {(pages.length > 0 || page?.next) && (
-        <nav class="paging" aria-label="Pages of the list">
-          <button type="button" disabled={pages.length === 0} onClick={() => setPages(pages.slice(0, -1))}>
-            Previous
-          </button>
-          <span>Page {pages.length + 1}</span>
-          <button
-            type="button"
-            disabled={!page?.next}
-            onClick={() => page?.next && setPages([...pages, page.next])}
-          >
-            Next
-          </button>
-        </nav>
+        <Paging
+          number={pages.length + 1}
+          onPrevious={() => setPages(pages.slice(0, -1))}
+          onNext={page?.next ? () => page.next && setPages([...pages, page.next]) : undefined}
+        />
       )}
     </Frame>
   )
 }
+
+interface FiltersProps {
+  readonly text: string
+  readonly onType: (text: string) => void
+  readonly sort: string
+  readonly onSort: (sort: string) => void
+  /** How many there are. */
+  readonly found: string | false
+}
+
+const Filters = ({ text, onType, sort, onSort, found }: FiltersProps) => (
+  <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
+    <label>
+      Search
+      <input
+        type="search"
+        placeholder="part of a name, host, path or tag"
+        value={text}
+        onInput={({ currentTarget }) => onType(currentTarget.value)}
+      />
+    </label>
+    <label>
+      Sort by
+      <select value={sort} onChange={({ currentTarget }) => onSort(currentTarget.value)}>
+        <option value="name">Name</option>
+        <option value="-created_at">Newest first</option>
+        <option value="created_at">Oldest first</option>
+      </select>
+    </label>
+    <span class="muted" role="status">
+      {found}
+    </span>
+  </form>
+)
+
+interface PagingProps {
+  readonly number: number
+  readonly onPrevious: () => void
+  /** Undefined on the last page. */
+  readonly onNext: (() => void) | undefined
+}
+
+const Paging = ({ number, onPrevious, onNext }: PagingProps) => (
+  <nav class="paging" aria-label="Pages of the list">
+    <button type="button" disabled={number === 1} onClick={onPrevious}>
+      Previous
+    </button>
+    <span>Page {number}</span>
+    <button type="button" disabled={!onNext} onClick={onNext}>
+      Next
+    </button>
+  </nav>
+)

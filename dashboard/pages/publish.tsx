@@ -60,20 +60,7 @@ export function PublishPage() {
     )
   return (
     <Page title="Publish an API" lead="Service, route and plugins in one change: all of it or nothing.">
-      <ol class="wizard-steps">
-        {STEPS.map((title, i) => (
-          <li key={title}>
-            <button
-              type="button"
-              aria-current={i === step ? 'step' : undefined}
-              disabled={i > step}
-              onClick={() => setStep(i)}
-            >
-              {i + 1}. {title}
-            </button>
-          </li>
-        ))}
-      </ol>
+      <StepButtons step={step} onChoose={setStep} />
       <Trouble error={problem} />
       <form class="panel wizard" onSubmit={next}>
         <StepFields step={step} typed={typed} set={set} plugins={plugins} />
@@ -100,6 +87,24 @@ export function PublishPage() {
     </Page>
   )
 }
+
+/** The steps so far can be gone back to. */
+const StepButtons = ({ step, onChoose }: { step: number; onChoose: (step: number) => void }) => (
+  <ol class="wizard-steps">
+    {STEPS.map((title, i) => (
+      <li key={title}>
+        <button
+          type="button"
+          aria-current={i === step ? 'step' : undefined}
+          disabled={i > step}
+          onClick={() => onChoose(i)}
+        >
+          {i + 1}. {title}
+        </button>
+      </li>
+    ))}
+  </ol>
+)
 
 function Published({ change, typed, onAgain }: { change: Change; typed: Typed; onAgain: () => void }) {
   return (

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
+import { QuietButton } from './button.tsx'
 
 export interface DialogProps {
   readonly title: string
@@ -40,11 +41,7 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
     >
       <header>
         <h2>{title}</h2>
-        {onClose && (
-          <button type="button" class="quiet" onClick={onClose}>
-            Close
-          </button>
-        )}
+        {onClose && <QuietButton onClick={onClose}>Close</QuietButton>}
       </header>
       {children}
     </dialog>

@@ -6,6 +6,7 @@ import {
   isEnded,
   type Plan,
   planChange,
+  type Submitting,
   submitChange,
 } from '../api/changes.ts'
 import { ApiProblem } from '../api/client.ts'
@@ -35,8 +36,6 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
   const [failure, setError] = useState<Error>()
   const error = failure ?? rest.error
   const [isBusy, setBusy] = useState(false)
-  const [reason, setReason] = useState('')
-  const [isAccepted, setAccepted] = useState(false)
   const key = useRef(crypto.randomUUID())
   const fail = (problem: Error) => {
     setBusy(false)
@@ -46,10 +45,10 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
   useEffect(() => {
     planChange(draft).then(setPlan, fail)
   }, [])
-  const apply = async () => {
+  const apply = async (wish: Wish) => {
     setBusy(true)
     setError(undefined)
-    const submitting = { reason, acceptsIrreversible: isAccepted, key: key.current, onProgress: setProgress }
+    const submitting = { ...wish, key: key.current, onProgress: setProgress }
     try {
       const ended = await submitChange(draft, submitting)
       const { change } = ended
@@ -61,7 +60,6 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
       fail(problem as Error)
     }
   }
-  const irreversible = plan?.irreversible ?? 0
   const isNothing = plan?.steps.length === 0
   return (
     <Dialog title={title} onClose={isBusy ? undefined : onClose} isWide>
@@ -71,43 +69,13 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
       {plan && <Steps steps={plan.steps} />}
       <Trouble error={error} />
       {plan && !isNothing && (
-        <form
-          class="apply"
-          onSubmit={event => {
-            event.preventDefault()
-            void apply()
-          }}
-        >
-          <label>
-            Reason <span class="muted">optional; kept with the change</span>
-            <input
-              type="text"
-              value={reason}
-              onInput={({ currentTarget }) => setReason(currentTarget.value)}
-            />
-          </label>
-          {irreversible > 0 && (
-            <label class="accept">
-              <input
-                type="checkbox"
-                required
-                checked={isAccepted}
-                onChange={({ currentTarget }) => setAccepted(currentTarget.checked)}
-              />
-              I understand that {irreversible === 1 ? 'a part' : `${irreversible} parts`} of this cannot be
-              undone
-            </label>
-          )}
-          <div class="actions">
-            {progress && isBusy && <Progress change={progress} />}
-            <button type="button" onClick={onClose} disabled={isBusy}>
-              Go back
-            </button>
-            <button type="submit" class="primary" disabled={isBusy}>
-              {isBusy ? 'Applying…' : 'Apply'}
-            </button>
-          </div>
-        </form>
+        <ApplyForm
+          plan={plan}
+          progress={progress}
+          isBusy={isBusy}
+          onApply={wish => void apply(wish)}
+          onClose={onClose}
+        />
       )}
       {(isNothing || (error && !plan)) && (
         <div class="actions">
@@ -117,6 +85,56 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
         </div>
       )}
     </Dialog>
+  )
+}
+
+type Wish = Pick<Submitting, 'reason' | 'acceptsIrreversible'>
+
+interface ApplyFormProps {
+  readonly plan: Plan
+  readonly progress: Change | undefined
+  readonly isBusy: boolean
+  readonly onApply: (wish: Wish) => void
+  readonly onClose: () => void
+}
+
+/** The reason, the consent to what cannot be undone, and the button that makes the change. */
+function ApplyForm({ plan: { irreversible }, progress, isBusy, onApply, onClose }: ApplyFormProps) {
+  const [reason, setReason] = useState('')
+  const [acceptsIrreversible, setAccepted] = useState(false)
+  return (
+    <form
+      class="apply"
+      onSubmit={event => {
+        event.preventDefault()
+        onApply({ reason, acceptsIrreversible })
+      }}
+    >
+      <label>
+        Reason <span class="muted">optional; kept with the change</span>
+        <input type="text" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
+      </label>
+      {irreversible > 0 && (
+        <label class="accept">
+          <input
+            type="checkbox"
+            required
+            checked={acceptsIrreversible}
+            onChange={({ currentTarget }) => setAccepted(currentTarget.checked)}
+          />
+          I understand that {irreversible === 1 ? 'a part' : `${irreversible} parts`} of this cannot be undone
+        </label>
+      )}
+      <div class="actions">
+        {progress && isBusy && <Progress change={progress} />}
+        <button type="button" onClick={onClose} disabled={isBusy}>
+          Go back
+        </button>
+        <button type="submit" class="primary" disabled={isBusy}>
+          {isBusy ? 'Applying…' : 'Apply'}
+        </button>
+      </div>
+    </form>
   )
 }
 

@@ -5,6 +5,7 @@ import { type Connection, stream } from '../api/stream.ts'
 import { formatSpan } from '../model/format.ts'
 import { MAIN_KINDS } from '../model/kinds.ts'
 import { writePlace } from '../model/place.ts'
+import { QuietButton } from './button.tsx'
 import { useStore } from './hooks.ts'
 
 const GROUPS: readonly (readonly [
@@ -68,9 +69,7 @@ export function Shell({ who, here, children }: ShellProps) {
         <span class="who">
           <a href="#/password">{who.name}</a> <span class="muted">({who.role})</span>
         </span>
-        <button type="button" class="quiet" onClick={() => void session.logOut()}>
-          Log out
-        </button>
+        <QuietButton onClick={() => void session.logOut()}>Log out</QuietButton>
       </header>
       <nav id="menu" class={isOpen ? 'open' : undefined} aria-label="Pages">
         {GROUPS.map(([title, links]) => (
@@ -126,9 +125,7 @@ function Lost({ connection: { nextTryAt, since } }: { connection: Extract<Connec
         for {formatSpan(Math.max(1000, now - since))};{' '}
         {nextTryAt > now ? `trying again in ${Math.ceil((nextTryAt - now) / 1000)} s` : 'trying now'}
       </span>{' '}
-      <button type="button" class="quiet" onClick={() => stream.retry()}>
-        Try now
-      </button>
+      <QuietButton onClick={() => stream.retry()}>Try now</QuietButton>
     </>
   )
 }

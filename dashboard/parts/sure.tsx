@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { QuietButton } from './button.tsx'
 import { Dialog } from './dialog.tsx'
 
 interface SureProps {
@@ -13,9 +14,9 @@ export function Sure({ text, label, question, onSure }: SureProps) {
   const [isAsking, setAsking] = useState(false)
   return (
     <>
-      <button type="button" class="quiet" aria-label={label} onClick={() => setAsking(true)}>
+      <QuietButton label={label} onClick={() => setAsking(true)}>
         {text}
-      </button>
+      </QuietButton>
       {isAsking && (
         <Dialog title={question} onClose={() => setAsking(false)}>
           <div class="actions">

@@ -3,6 +3,7 @@ import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
+import { textOf } from '../http/bodies.ts'
 import { validatorCompiler } from '../http/compiler.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -63,8 +64,8 @@ export const submitRoutes: Module = (app, parts) => {
   const schema = { tags: ['changes'], summary: 'Make a change of many entities' }
   app.addContentTypeParser(
     ['application/yaml', 'application/x-yaml', 'text/yaml'],
-    { parseAs: 'string' },
-    (_request, body, done) => done(null, new YamlText(String(body))),
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => new YamlText(textOf(request, body)),
   )
   app.post(
     '/v1/changes',

@@ -29,7 +29,7 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
 }
 
 describe('the dashboard while requests run', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed, hasBroker: true })
 
   it('forces a breaker open for a while, and lets it decide again', async () => {
@@ -43,6 +43,7 @@ describe('the dashboard while requests run', function () {
     const at = await dashboard.visit('editor', 'breakers')
     const row = at.page.getByRole('row', { name: new RegExp(`^${GUARDED}`) })
     await row.getByRole('button', { name: `Change mode of ${GUARDED}` }).click()
+    assert.deepEqual(await at.findings(), [])
     await at.page.getByLabel(/^Reason/).fill('the upstream is being moved')
     await at.button('Force open').click()
     await row.getByText('forced open').waitFor()
@@ -65,6 +66,7 @@ describe('the dashboard while requests run', function () {
     await row.getByText('none left').waitFor()
     await row.getByRole('button', { name: 'Reset hour' }).click()
     const dialog = at.page.getByRole('dialog')
+    assert.deepEqual(await at.findings(), [])
     await dialog.getByLabel(/^Reason/).fill('goodwill')
     await dialog.getByRole('button', { name: 'Reset', exact: true }).click()
     await dialog.waitFor({ state: 'detached' })

@@ -42,7 +42,7 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
 }
 
 describe('the dashboard, in a browser', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const dashboard = Dashboard.use({ seed })
 
   const admin = (path: string) => dashboard.world.gateway.admin('GET', path)
@@ -266,17 +266,15 @@ describe('the dashboard, in a browser', function () {
       body: { message: 'refused', code: 2, name: 'schema violation', fields: {} },
     }
     let patches = 0
-    world.admin.decide = async (method, path) => {
-      if (method === 'PUT' && path.startsWith('/consumers')) {
-        await until('the service is changed', async () => (await admin(`/services/${name}`)).port === 77)
-        return refusal
-      }
+    world.admin.decide = (method, path) => {
+      // A route is made when its service has been changed.
+      if (method === 'PUT' && path.startsWith('/routes')) return refusal
       return method === 'PATCH' && path.includes(String(id)) && ++patches > 1 ? refusal : 'pass'
     }
     const { headers } = await world.call('POST', '/v1/changes', {
       operations: [
         { action: 'update', kind: 'services', key: id, body: { port: 77 } },
-        { action: 'create', kind: 'consumers', body: { username: `never-${name}` } },
+        { action: 'create', kind: 'routes', body: { service: { id }, paths: ['/never'] } },
       ],
     })
     const change = headers.get('sluice-change') ?? ''
@@ -381,6 +379,7 @@ describe('the dashboard, in a browser', function () {
     await at.page.getByLabel('Password').waitFor()
     const found = (await at.findings()).map(finding => `login: ${finding}`)
     await at.logIn('admin')
+    await world.call('PATCH', '/v1/services/looked-at', { tags: ['looked-at'] })
     const first = async (path: string) =>
       `${path}/${(await world.call('GET', `/v1/${path}`)).body.data[0].id}`
     const lists = ['services', 'routes', 'consumers', 'plugins', 'upstreams', 'certificates']
@@ -388,21 +387,55 @@ describe('the dashboard, in a browser', function () {
     const entities = await Promise.all(['services', 'routes', 'consumers', 'changes'].map(first))
     const plugins = [`plugins/${await dashboard.pluginId('qos')}`, 'plugins/new']
     const forms = ['publish', 'consumers/new', 'upstreams/new', 'certificates/new', 'plugins/new?name=jwt']
+    const own = ['operators', 'password', 'changes', 'cache']
     const nothing = ['nowhere', `services/${randomUUID()}`]
-    for (const place of [
-      ...live,
-      'operators',
-      'changes',
-      ...lists,
-      ...entities,
-      ...plugins,
-      ...forms,
-      ...nothing,
-    ]) {
-      await at.go(place)
-      found.push(...(await at.findings()).map(finding => `${place}: ${finding}`))
+    const look = async (what: string) => {
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
       const width = await at.page.locator('html').evaluate(({ scrollWidth }) => scrollWidth)
-      if (width > 360) found.push(`${place} is ${width} pixels wide`)
+      if (width > 360) found.push(`${what} is ${width} pixels wide`)
+    }
+    for (const place of [...live, ...own, ...lists, ...entities, ...plugins, ...forms, ...nothing]) {
+      await at.go(place)
+      await look(place)
+    }
+    assert.deepEqual(found, [])
+  })
+
+  it('has no serious finding in dialogs and the steps of the wizard, and gives the focus back', async () => {
+    const { world } = dashboard
+    const at = await dashboard.visit('admin', 'publish', { width: 360 })
+    const found: string[] = []
+    const look = async (what: string) =>
+      found.push(...(await at.findings()).map(finding => `${what}: ${finding}`))
+    await at.page.getByLabel('Name', { exact: true }).fill('looked-at-only')
+    await at.page.getByLabel('URL').fill('http://looked-at.test')
+    await at.page.getByLabel('Paths').fill('/looked-at-only')
+    for (const label of [/^None/, 'Requests', /^Keep answers/]) {
+      await at.button('Next').click()
+      await at.page.getByLabel(label).waitFor()
+      await look(`wizard ${label}`)
+    }
+    const { body: keys } = await world.call('GET', '/v1/key-auths')
+    const { body: services } = await world.call('GET', '/v1/services')
+    const dialog = at.page.getByRole('dialog')
+    for (const [place, name] of [
+      ['cache', 'Purge…'],
+      ['operators', 'Add an operator'],
+      ['operators', 'Make a token'],
+      ['operators', 'Disable viewer'],
+      [`key-auths/${keys.data[0].id}`, 'Rotate…'],
+      [`services/${services.data[0].id}`, 'Delete…'],
+    ] as const) {
+      await at.go(place)
+      const opener = at.button(name)
+      await opener.click()
+      // A review first says what it would do.
+      if (/Rotate|Delete/.test(name)) await dialog.getByLabel(/^Reason/).waitFor()
+      await dialog.waitFor()
+      await look(`${place}, ${name}`)
+      await at.page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+      await at.hasFocus(opener)
     }
     assert.deepEqual(found, [])
   })

@@ -7,7 +7,7 @@ import { PASSWORD } from './dashboard-world.ts'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Generous: the machine may have much else to do. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 120_000
 
 /** What axe-core's script adds to the page. */
 interface InPage {

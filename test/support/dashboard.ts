@@ -18,7 +18,7 @@ export class Dashboard {
   static use(options: WorldOptions): Dashboard {
     const dashboard = new Dashboard()
     before('starts the platform and a browser', async function () {
-      this.timeout(START_MS)
+      this.timeout(2 * START_MS)
       await Promise.all([
         DashboardWorld.start(options).then(world => {
           dashboard.#world = world
