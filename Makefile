@@ -68,6 +68,10 @@ logs: dist/ops/local/up/up.js ## the end of each log; NAME=gateway for one, FOLL
 events: dist/ops/local/up/up.js ## the latest events in PostgreSQL and on RabbitMQ's queue
 	@node dist/ops/local/up/up.js events
 
+.PHONY: traces
+traces: dist/ops/local/up/up.js ## the latest requests as traces, from the client to the services; TRACE=id for one
+	@TRACE='$(TRACE)' node dist/ops/local/up/up.js traces
+
 .PHONY: env
 env: dist/ops/local/up/up.js ## what operator commands need, as lines for a shell: . .sluice/env does the same
 	@node dist/ops/local/up/up.js env

@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 export interface Load {
   readonly port: number
   readonly connections: number
-  readonly path: string
+  /** Of several, one after the other. */
+  readonly path: string | readonly string[]
   readonly headers?: Readonly<Record<string, string>>
   /** Ends after so many answers. */
   readonly requests: number
@@ -17,7 +18,7 @@ export interface LoadResult {
 }
 
 /**
- * Asks for one resource again and again over keep-alive connections, one request at a time on each. It reads no more
+ * Asks for one resource, or several by turns, again and again over keep-alive connections, one request at a time on each. It reads no more
  * of an answer than its status and length, since the client must not be what is measured.
  */
 export async function runLoad({
@@ -28,7 +29,7 @@ export async function runLoad({
   requests,
 }: Load): Promise<LoadResult> {
   const lines = Object.entries({ Host: 'bench', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-  const request = Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  const texts = [path].flat().map(each => Buffer.from(`GET ${each} HTTP/1.1\r\n${lines.join('')}\r\n`))
   const statuses: Record<string, number> = {}
   let started = 0
   const startMs = performance.now()
@@ -42,8 +43,7 @@ export async function runLoad({
             socket.end()
             resolve()
           } else {
-            started++
-            socket.write(request)
+            socket.write(texts[started++ % texts.length] ?? '')
           }
         }
         socket.once('connect', next)

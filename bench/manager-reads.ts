@@ -26,6 +26,7 @@ import { familyCpuMs } from './kong/processes.ts'
 const SERVICES = 1_000
 const ROUNDS = 3
 const CONNECTIONS = 16
+const BARE = path.join(import.meta.dirname, 'servers/bare-read-server.js')
 const CLI = path.join(import.meta.dirname, '../cli/sluice.js')
 
 const given = (name: string): string => {
@@ -50,8 +51,8 @@ interface Measured {
   readonly cpuMsPerRequest: number
 }
 
-async function fill(): Promise<string> {
-  let id = ''
+async function fill(): Promise<readonly string[]> {
+  const ids: string[] = []
   for (let i = 0; i < SERVICES; i++) {
     const response = await fetch(new URL('/services', admin), {
       method: 'POST',
@@ -60,9 +61,9 @@ async function fill(): Promise<string> {
     })
     if (!response.ok)
       throw new Error(`Kong answers ${response.status} to a new service: ${await response.text()}`)
-    id = String(((await response.json()) as { id: string }).id)
+    ids.push(String(((await response.json()) as { id: string }).id))
   }
-  return id
+  return ids
 }
 
 async function startManager(folder: string) {
@@ -102,9 +103,27 @@ async function startManager(folder: string) {
   return { side, close }
 }
 
-async function measure(side: Side, where: string, requests: number, connections: number): Promise<Measured> {
+/** What is possible at all: node:http with one prepared query, and node:http alone. */
+async function startBare(name: string, bare: string) {
+  const env = {
+    PATH: process.env.PATH,
+    BENCH_POSTGRES_URL: given('BENCH_POSTGRES_URL'),
+    BENCH_BARE: bare,
+  }
+  const child = fork(BARE, { env })
+  const [port] = (await once(child, 'message')) as [number]
+  const side: Side = { name, port, pid: child.pid ?? 0, headers: {}, prefix: '/v1' }
+  return { side, close: () => child.disconnect() }
+}
+
+async function measure(
+  side: Side,
+  where: readonly string[],
+  requests: number,
+  connections: number,
+): Promise<Measured> {
   const cpu = () => familyCpuMs(side.pid) + familyCpuMs(pids.postgres)
-  const load = { port: side.port, path: `${side.prefix}${where}`, headers: side.headers }
+  const load = { port: side.port, path: where.map(each => `${side.prefix}${each}`), headers: side.headers }
   await runLoad({ ...load, connections, requests: connections * 20 })
   const before = cpu()
   const { perSecond, statuses } = await runLoad({ ...load, connections, requests })
@@ -116,7 +135,12 @@ async function measure(side: Side, where: string, requests: number, connections:
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
-async function compare(name: string, where: string, requests: number, sides: readonly Side[]): Promise<void> {
+async function compare(
+  name: string,
+  where: readonly string[],
+  requests: number,
+  sides: readonly Side[],
+): Promise<void> {
   const rows = new Map<string, Measured[]>(sides.map(side => [side.name, []]))
   const alone = new Map<string, number[]>(sides.map(side => [side.name, []]))
   for (let round = 0; round < ROUNDS; round++)
@@ -129,20 +153,38 @@ async function compare(name: string, where: string, requests: number, sides: rea
     console.log(
       `${name}, ${side}: ${of(side, 'perSecond').toFixed(0)} a second, ${of(side, 'cpuMsPerRequest').toFixed(3)} ms CPU each, ${median(alone.get(side) ?? []).toFixed(2)} ms alone`,
     )
-  const [kong = '', manager = ''] = sides.map(side => side.name)
+  const [kong = '', ...others] = sides.map(side => side.name)
+  for (const other of others) tellRatio(of, name, kong, other)
+}
+
+function tellRatio(
+  of: (side: string, key: keyof Measured) => number,
+  name: string,
+  kong: string,
+  manager: string,
+): void {
   console.log(
-    `${name}: ${(of(manager, 'perSecond') / of(kong, 'perSecond')).toFixed(1)} × the requests a second, ${(of(kong, 'cpuMsPerRequest') / of(manager, 'cpuMsPerRequest')).toFixed(1)} × at equal CPU`,
+    `${name}, ${manager}: ${(of(manager, 'perSecond') / of(kong, 'perSecond')).toFixed(1)} × the requests a second, ${(of(kong, 'cpuMsPerRequest') / of(manager, 'cpuMsPerRequest')).toFixed(1)} × at equal CPU`,
   )
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
 try {
-  const id = await fill()
+  const ids = await fill()
   const { side: manager, close } = await startManager(folder)
   try {
     const kong: Side = { name: 'Kong', port: Number(admin.port), pid: pids.kong, headers: {}, prefix: '' }
-    await compare('one service', `/services/${id}`, 4_000, [kong, manager])
-    await compare('100 services', '/services?size=100', 600, [kong, manager])
+    const bare = await startBare('node:http and one query', 'query')
+    const http = await startBare('node:http alone', 'http')
+    await compare(
+      'one service',
+      ids.map(id => `/services/${id}`),
+      4_000,
+      [kong, manager, bare.side, http.side],
+    )
+    bare.close()
+    http.close()
+    await compare('100 services', ['/services?size=100'], 600, [kong, manager])
   } finally {
     await close()
   }

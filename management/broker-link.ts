@@ -33,6 +33,7 @@ export class BrokerLink<C extends Channel> {
   #channel: C | undefined
   #isClosed = false
   #failures = 0
+  #problem: string | undefined
   #cancelRetry = () => {}
 
   constructor(parts: BrokerLinkParts<C>) {
@@ -43,6 +44,11 @@ export class BrokerLink<C extends Channel> {
   /** Undefined while there is no broker. */
   get channel(): C | undefined {
     return this.#channel
+  }
+
+  /** Why there is no broker, and what goes on without; undefined while there is one. */
+  get problem(): string | undefined {
+    return this.#problem
   }
 
   async close(): Promise<void> {
@@ -64,14 +70,16 @@ export class BrokerLink<C extends Channel> {
     this.#channel = undefined
     this.#parts.onLost?.()
     if (connection) destroyConnection(connection)
-    if (this.#failures === 0) this.#parts.log.warn({ reason }, `RabbitMQ unavailable: ${this.#parts.without}`)
+    const { log, without } = this.#parts
+    if (this.#failures === 0) log.warn({ reason }, `RabbitMQ unavailable: ${without}`)
+    this.#problem = `RabbitMQ unavailable (${reason}): ${without}`
     const pauseMs = doublingMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
     this.#cancelRetry()
     this.#cancelRetry = this.#parts.timers.after(pauseMs, () => void this.#connect())
   }
 
   async #connect(): Promise<void> {
-    const { url, createChannel, prepare, onOpen } = this.#parts
+    const { url, log, createChannel, prepare, onOpen } = this.#parts
     try {
       const connection = await connectBroker(url, CONNECT_TIMEOUT_MS)
       if (this.#isClosed) return destroyConnection(connection)
@@ -85,7 +93,9 @@ export class BrokerLink<C extends Channel> {
       await prepare(channel, end)
       if (this.#connection !== connection) return
       this.#channel = channel
+      if (this.#failures > 0) log.info('RabbitMQ is back')
       this.#failures = 0
+      this.#problem = undefined
       await onOpen?.()
     } catch (error) {
       this.drop(messageOf(error))

@@ -104,6 +104,11 @@ export class Changing {
     })
   }
 
+  /** Why changes wait, or go on by halves; a sentence each. */
+  get problems(): readonly string[] {
+    return [this.holder.problem, this.#queue?.problem].filter(problem => problem !== undefined)
+  }
+
   async start(): Promise<void> {
     await this.store.makePartitions()
     await this.#upkeep.run()

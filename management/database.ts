@@ -108,15 +108,18 @@ const run = <R extends pg.QueryResultRow>(
 ): Promise<pg.QueryResult<R>> =>
   client.query<R>(typeof statement === 'string' ? { text: statement, values } : { ...statement, values })
 
+/**
+ * SQLSTATEs of a server that does not do its work now: a connection that broke (08), was refused (28, 3D, 55000), a
+ * read-only server such as a replica (25006), no memory, disk or connection left (53), shutting down (57), a broken
+ * disk (58).
+ */
+const UNAVAILABLE = /^(08|25006|28|3D|53|55000|57|58)/
+
 /** Whether the server said no to a statement, and is there. */
 const isRefusal = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError && !/^(08|53|57)/.test(error.code ?? '')
+  error instanceof pg.DatabaseError && !UNAVAILABLE.test(error.code ?? '')
 
 const isConnectionError = (error: unknown): boolean => !isRefusal(error) && !(error instanceof SluiceError)
-
-/** Whether PostgreSQL did not answer, so that the same may succeed later; what a commit did is not known then. */
-export const isUnavailable = (error: unknown): boolean =>
-  error instanceof SluiceError && error.code === 'SLUICE_MANAGER_DATABASE'
 
 function told(error: unknown): never {
   if (!isConnectionError(error)) throw error

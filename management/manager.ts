@@ -101,7 +101,7 @@ async function start(
     events: events.publisher,
     catalogue: () => catalogue?.list(),
     readiness: changing.readiness,
-    problems: () => events.problems(),
+    problems: () => [...changing.problems, ...events.problems()],
   }
   const app = await createServer(parts)
   endings.push(() => app.close())

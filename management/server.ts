@@ -1,5 +1,4 @@
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
@@ -13,10 +12,12 @@ import { listRoutes } from './entities/list-routes.ts'
 import { entityRoutes } from './entities/routes.ts'
 import { schemaRoutes } from './entities/schema-routes.ts'
 import { guardRoutes } from './http/access.ts'
+import { readBodies } from './http/bodies.ts'
 import { validatorCompiler } from './http/compiler.ts'
-import { answerProblems } from './http/errors.ts'
+import { answerFrameworkError, answerNoRequest, answerProblems } from './http/errors.ts'
 import { observationRoutes } from './http/observations.ts'
 import { OPENAPI } from './http/openapi.ts'
+import { sendSecureHeaders } from './http/secure-headers.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
 import { auditRoutes } from './live/audit-routes.ts'
 import { breakerRoutes } from './live/breaker-routes.ts'
@@ -73,10 +74,13 @@ export async function createServer(parts: Parts): Promise<App> {
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 512 },
     trustProxy: trustedProxies(parts.settings),
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerNoRequest,
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   answerProblems(app, parts.log)
-  await app.register(helmet, {
+  readBodies(app)
+  await sendSecureHeaders(app, {
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {

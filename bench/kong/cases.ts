@@ -24,6 +24,8 @@ interface Ports {
   readonly upstream: number
   readonly redis: RedisAddress
   readonly log: number
+  /** Name in Kong of a plugin that runs in go-pdk's server; undefined: there is none. */
+  readonly goPlugin?: string | undefined
 }
 
 function limits(perMinute: number) {
@@ -50,7 +52,7 @@ function rateLimiting(
   return { name: 'rate-limiting', config: { policy, limit_by: 'consumer', ...counts, ...redis } }
 }
 
-export function casesOf({ redis, log, folder }: Ports): Case[] {
+export function casesOf({ redis, log, folder, goPlugin }: Ports): Case[] {
   const one = (name: string, title: string, ...plugins: object[]): Case => ({ name, title, plugins })
   const qos = (config: object) => ({ name: 'qos', config })
   const all = { qos: qosConfig(PLENTY_PER_MINUTE, 'leased'), circuit_breaker: {}, key_auth_audit: {} }
@@ -60,6 +62,9 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
     one('calls-0', 'a plugin without a PDK call', { name: 'calls-0' }),
     one('calls-2', 'a plugin with two PDK calls', { name: 'calls-2' }),
     one('pdk-calls-2', "the same two in kong-pdk's server", { name: 'pdk-calls-2' }),
+    ...(goPlugin === undefined
+      ? []
+      : [one('go', "two PDK calls in go-pdk's server", { name: goPlugin, config: {} })]),
     one('pdk-qos', "qos, three windows, strict, in kong-pdk's server", {
       name: 'pdk-qos',
       config: qosConfig(PLENTY_PER_MINUTE, 'strict'),
@@ -79,6 +84,14 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
       qos({ ...qosConfig(PLENTY_PER_MINUTE, 'strict'), hide_client_headers: true }),
     ),
     one('qos-leased', 'qos, three windows, leased', qos(qosConfig(PLENTY_PER_MINUTE, 'leased'))),
+    one('qos-leased-no-fields', 'the same without fields', {
+      name: 'qos',
+      config: { ...qosConfig(PLENTY_PER_MINUTE, 'leased'), hide_client_headers: true },
+    }),
+    one('qos-service', 'qos by service, three windows, leased', {
+      name: 'qos',
+      config: { ...qosConfig(PLENTY_PER_MINUTE, 'leased'), limit_by: ['service'] },
+    }),
     one('qos-leased-100', 'qos, leased, 100 a minute', qos(qosConfig(100, 'leased'))),
     one('qos-leased-100k', 'qos, leased, 100,000 a minute', qos(qosConfig(100_000, 'leased'))),
     one('breaker', 'circuit-breaker, closed', { name: 'circuit-breaker', config: {} }),
@@ -135,6 +148,7 @@ export function casesOf({ redis, log, folder }: Ports): Case[] {
       config: { ...all, upstream_token: { claims_from: [] }, request_log: {} },
     }),
     one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
+    one('exit-0', 'all rejected: a plugin that does nothing else', { name: 'exit-0' }),
     one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),
   ]
 }

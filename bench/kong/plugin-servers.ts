@@ -19,7 +19,11 @@ const OURS = [
   'log-few',
   'log-serialize',
   'log-first',
+  'exit-0',
 ]
+
+/** Path of a plugin that was built with go-pdk, to be measured beside ours. */
+export const GO_PLUGIN = process.env.SLUICE_BENCH_GO_PLUGIN
 
 /** By their names in Kong, which must differ from those of ours. */
 const PDK_MODULES = {
@@ -38,8 +42,8 @@ export interface Served {
 
 export interface PluginServers {
   readonly served: readonly Served[]
-  /** Starts both; they are of no use before their sockets are there. */
-  start(): { readonly sluice: ChildProcess; readonly kongPdk: ChildProcess }
+  /** Starts them; they are of no use before their sockets are there. */
+  start(): readonly ChildProcess[]
 }
 
 /** Writes the dumps into the folder. */
@@ -66,14 +70,29 @@ export function preparePluginServers(
   // Kong reads the first plugin of a dump only.
   for (const dump of JSON.parse(dumpOfKongPdk(pdkPlugins)) as { readonly Name: string }[])
     writeFileSync(fileOf(dump.Name), JSON.stringify([dump]))
+  const go = GO_PLUGIN === undefined ? undefined : prepareGoPlugin(GO_PLUGIN, folder)
+  if (go) writeFileSync(fileOf(go.served.name), go.dump)
   return {
     served: [
+      ...(go ? [{ ...go.served, dump: fileOf(go.served.name) }] : []),
       ...OURS.map(name => ({ name, socket: env.SLUICE_SOCKET, dump: fileOf(name) })),
       ...Object.keys(PDK_MODULES).map(name => ({ name, socket: pdkSocket, dump: fileOf(name) })),
     ],
-    start: () => ({
-      sluice: spawn(process.execPath, [CLI, 'serve', '--plugins', BENCH_PLUGINS], { env, stdio: 'ignore' }),
-      kongPdk: startKongPdk(pdkPlugins, pdkSocket, settings),
-    }),
+    start: () => [
+      spawn(process.execPath, [CLI, 'serve', '--plugins', BENCH_PLUGINS], { env, stdio: 'ignore' }),
+      startKongPdk(pdkPlugins, pdkSocket, settings),
+      ...(go ? [go.start()] : []),
+    ],
+  }
+}
+
+/** A plugin of go-pdk is a server of its own: its name is the file's, its socket stands in the folder that it is given. */
+function prepareGoPlugin(file: string, folder: string) {
+  const name = path.basename(file)
+  const env = {}
+  return {
+    served: { name, socket: path.join(folder, `${name}.socket`) },
+    dump: execFileSync(file, ['-dump', '-kong-prefix', folder], { env }),
+    start: () => spawn(file, ['-kong-prefix', folder], { env, stdio: 'ignore' }),
   }
 }

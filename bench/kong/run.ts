@@ -1,130 +1,83 @@
 /**
  * Requests per second through a real Kong: our plugins beside Kong's own, in one run.
  *
- *     node dist/bench/kong/run.js [starts] [seconds] [case,case,…]
+ *     node dist/bench/kong/run.js [starts] [seconds] [case,case,…] [--write]
  *
  * Kong's JIT makes single starts vary by a third, so Kong is started several times and the medians are compared. One
  * Kong worker, one plugin server process, one Redis; everything on loopback and on this machine. The cases of one
- * start follow each other, in another order each time. `SLUICE_TEST_KONG_COMMAND` names Kong's command line.
+ * start follow each other, in another order each time. `SLUICE_TEST_KONG_COMMAND` names Kong's command line; `--write`
+ * puts the tables into docs/benchmarks.md.
  *
  * Beside the rates stands what a request costs in CPU time, process by process: who is the bottleneck of a case shows
- * there, and it is told by the kernel, so it varies less than the rates. The table of ratios gives the requests for
- * each second of CPU time too: of Kong's alone, which bounds a node whose other cores are free, and of all three.
+ * there, and it is told by the kernel, so it varies less than the rates. The table of ratios is of CPU times: of all
+ * three processes, and of Kong's alone, which bounds a node whose other cores are free.
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Redis } from 'ioredis'
-import { findService } from '../../ops/local/find.ts'
-import { freePorts } from '../../ops/local/ports.ts'
-import { median } from '../report.ts'
-import { type Case, casesOf, declarationOf } from './cases.ts'
-import { preparePluginServers } from './plugin-servers.ts'
-import { familyCpuMs, kong, type Load, load, masterOf, requirePrograms, startUpstream } from './processes.ts'
+import { median, tableOf, writeIntoDocs } from '../report.ts'
+import type { Case } from './cases.ts'
+import { type Load, load } from './processes.ts'
+import { PARTS, type Part, prepareStack, type RunningKong } from './stack.ts'
 
-const STARTS = Number(process.argv[2] ?? 5)
-const SECONDS = Number(process.argv[3] ?? 5)
-const ONLY = process.argv[4]?.split(',')
-/** Whose CPU time is told apart. */
-const PARTS = ['Kong', 'plugin server', 'Redis'] as const
-type Part = (typeof PARTS)[number]
+const IS_WRITTEN = process.argv.includes('--write')
+const [starts, seconds, only] = process.argv.slice(2).filter(argument => argument !== '--write')
+const STARTS = Number(starts ?? 5)
+const SECONDS = Number(seconds ?? 5)
+const WARM_REQUESTS = 20_000
+/** Of two seconds each: a busy machine does not get there. */
+const WARM_TURNS = 5
 
-/** Pairs of ours and its peer, with the goal for the ratio. */
-const GOALS: readonly (readonly [ours: string, peer: string, goal: number])[] = [
-  ['qos-strict', 'rl-redis-3', 3.5],
-  ['qos-strict', 'rl-redis', 2.5],
-  ['qos-strict', 'rl-local', 2],
-  ['qos-leased', 'rl-redis-3', 3.5],
-  ['qos-strict', 'pdk-qos', 1.5],
-  ['calls-2', 'pdk-calls-2', 1.5],
-  ['sluice', 'rl-and-log', 1.7],
-  ['sluice-log', 'rl-and-log', 1.05],
-  ['sluice-received', 'rl-and-log', 1.05],
-  ['sluice-log-received', 'rl-and-log', 1.05],
-  ['log-first', 'log-serialize', 1],
-  ['token', 'header', 1],
-  ['request-log', 'file-log', 1],
-  ['reject-qos', 'reject-rl-redis', 1],
+/** Pairs of ours and its peer, with the goal for the ratio of their CPU times. */
+const PAIRS: readonly (readonly [ours: string, peer: string, goal?: number])[] = [
+  ['qos-leased', 'rl-local', 0.75],
+  ['qos-strict', 'rl-redis', 0.7],
+  ['qos-strict', 'rl-redis-3', 0.42],
+  ['qos-leased-no-fields', 'rl-local', 0.75],
+  ['qos-service', 'rl-local', 0.75],
+  ['calls-2', 'rl-local'],
+  ['calls-2', 'pdk-calls-2'],
+  ['qos-strict', 'pdk-qos'],
+  ['sluice', 'rl-and-log'],
+  ['sluice-received', 'rl-and-log'],
+  ['sluice-log', 'rl-and-log', 0.95],
+  ['sluice-log-received', 'rl-and-log', 0.95],
+  ['log-first', 'log-serialize'],
+  ['token', 'header'],
+  ['request-log', 'file-log'],
+  ['reject-qos', 'reject-rl-redis', 1.2],
+  ['exit-0', 'reject-rl-redis'],
 ]
-
-requirePrograms()
-const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
-const upstream = await startUpstream()
-const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
-const [proxyPort = 0, adminPort = 0] = await freePorts(2)
-const { hostname: host, port, password } = new URL(redis.url)
-const address = {
-  host,
-  port: Number(port),
-  ...(password !== '' && { password: decodeURIComponent(password) }),
-}
-const cases = casesOf({ upstream: upstream.port, redis: address, log: upstream.port, folder }).filter(
-  ({ name }) => ONLY?.includes(name) ?? true,
-)
-const results = new Map<string, Measured[]>(cases.map(({ name }) => [name, []]))
-
-const redisClient = new Redis(redis.url)
-const servers = preparePluginServers(folder, {
-  SLUICE_REDIS_URL: redis.url,
-  SLUICE_FINGERPRINT_SECRET: 'a secret for the benchmark, 32 bytes',
-  SLUICE_REQUEST_LOG_FILE: path.join(folder, 'requests.jsonl'),
-  // It takes what a collector would.
-  SLUICE_OTLP_URL: `http://127.0.0.1:${upstream.port}`,
-})
 
 interface Measured extends Load {
   /** CPU time a request, in microseconds. */
   readonly micros: Readonly<Record<Part, number>>
 }
 
+const stack = await prepareStack(only?.split(','))
+const { cases } = stack
+const results = new Map<string, Measured[]>(cases.map(({ name }) => [name, []]))
 try {
-  const declaration = path.join(folder, 'kong.json')
-  writeFileSync(declaration, JSON.stringify(declarationOf(cases, upstream.port)))
-  for (let start = 0; start < STARTS; start++) await runOnce(start, declaration)
+  for (let start = 0; start < STARTS; start++) await runOnce(start)
   print()
 } finally {
-  upstream.close()
-  redisClient.disconnect()
-  await redis.close()
-  rmSync(folder, { recursive: true, force: true })
+  await stack.close()
 }
 
-async function runOnce(start: number, declaration: string): Promise<void> {
-  const prefix = path.join(folder, `k${start}`)
-  mkdirSync(prefix)
-  const { sluice, kongPdk } = servers.start()
-  const run = { prefix, env: kongEnv(declaration) }
-  await pause(3000)
-  kong('start', run)
-  const master = masterOf(run)
-  /** Milliseconds so far. */
-  const cpu = async (): Promise<Readonly<Record<Part, number>>> => ({
-    Kong: familyCpuMs(master),
-    'plugin server': familyCpuMs(sluice.pid!) + familyCpuMs(kongPdk.pid!),
-    Redis: await redisCpuMs(),
-  })
+async function runOnce(start: number): Promise<void> {
+  const running = await stack.start()
   try {
-    await pause(1000)
     const order = start % 2 === 0 ? cases : [...cases].reverse()
-    for (const one of order) await measure(one, cpu)
+    for (const one of order) await measure(one, running)
     process.stderr.write(`start ${start + 1} of ${STARTS} done\n`)
   } finally {
-    kong('stop', run)
-    for (const server of [sluice, kongPdk]) {
-      const exited = new Promise(resolve => server.once('exit', resolve))
-      server.kill('SIGTERM')
-      await exited
-    }
+    await running.stop()
   }
 }
 
-async function measure({ name }: Case, cpu: () => Promise<Readonly<Record<Part, number>>>): Promise<void> {
-  const url = `http://127.0.0.1:${proxyPort}/${name}`
+async function measure({ name }: Case, { port, cpu }: RunningKong): Promise<void> {
+  const url = `http://127.0.0.1:${port}/${name}`
   const { status } = await fetch(url, { headers: { apikey: 'bench-key' } })
   if (status !== 200 && status !== 429) throw new Error(`${name}: Kong answered ${status}`)
-  await load(url, 16, 2)
+  await warm(url)
   const before = await cpu()
   const loaded = await load(url, 16, SECONDS)
   const after = await cpu()
@@ -135,37 +88,10 @@ async function measure({ name }: Case, cpu: () => Promise<Readonly<Record<Part, 
   })
 }
 
-async function redisCpuMs(): Promise<number> {
-  const text = await redisClient.info('cpu')
-  const seconds = (field: string) => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(text)?.[1] ?? 0)
-  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1000
-}
-
-function kongEnv(declaration: string): Record<string, string> {
-  const idOf = (name: string) => name.replaceAll('-', '_')
-  const names = servers.served.map(({ name }) => name)
-  const settings: Record<string, string> = {
-    KONG_DATABASE: 'off',
-    KONG_DECLARATIVE_CONFIG: declaration,
-    KONG_NGINX_WORKER_PROCESSES: '1',
-    KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
-    KONG_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-    KONG_ADMIN_GUI_LISTEN: 'off',
-    KONG_STATUS_LISTEN: 'off',
-    KONG_ANONYMOUS_REPORTS: 'off',
-    KONG_LOG_LEVEL: 'error',
-    // Its workers would be nobody otherwise, who may not reach the sockets in this folder.
-    ...(process.getuid?.() === 0 && { KONG_NGINX_USER: 'root root' }),
-    KONG_PROXY_ACCESS_LOG: 'off',
-    KONG_PLUGINS: ['bundled', ...names].join(','),
-    KONG_PLUGINSERVER_NAMES: names.map(idOf).join(','),
-  }
-  for (const { name, socket, dump } of servers.served) {
-    const prefix = `KONG_PLUGINSERVER_${idOf(name).toUpperCase()}`
-    settings[`${prefix}_SOCKET`] = socket
-    settings[`${prefix}_QUERY_CMD`] = `cat ${dump}`
-  }
-  return settings
+/** Until both compilers, LuaJIT's and V8's, have seen the case's code some thousand times; a node runs for weeks. */
+async function warm(url: string): Promise<void> {
+  for (let requests = 0, turns = 0; requests < WARM_REQUESTS && turns < WARM_TURNS; turns++)
+    requests += (await load(url, 16, 2)).requests
 }
 
 function rate(name: string): number {
@@ -178,28 +104,55 @@ function cpuMicros(name: string, parts: readonly Part[]): number {
 }
 
 function print(): void {
-  console.log(`medians of ${STARTS} starts of Kong, 16 connections, ${SECONDS} s each\n`)
-  console.log(
-    `| case | requests/s | lowest | highest | not 2xx | socket errors | ${PARTS.map(part => `${part}, µs`).join(' | ')} |`,
+  const text = `Medians of ${STARTS} starts of Kong, 16 connections, ${SECONDS} s each.\n\n${costs()}\nThe CPU time of ours beside that of its peer, of all processes and of Kong alone:\n\n${ratios()}`
+  process.stdout.write(text)
+  if (IS_WRITTEN) writeIntoDocs('benchmarks.md', 'bench/kong/run.ts', text)
+}
+
+function costs(): string {
+  return tableOf(
+    [
+      'case',
+      'requests/s',
+      'lowest',
+      'highest',
+      'not 2xx',
+      'errors',
+      ...PARTS.map(part => `${part}, µs`),
+      'sum, µs',
+    ],
+    cases.map(({ name, title }) => {
+      const loads = results.get(name)!
+      const rates = loads.map(one => Math.round(one.requestsPerSecond))
+      return [
+        title,
+        rate(name).toFixed(0),
+        String(Math.min(...rates)),
+        String(Math.max(...rates)),
+        `${(median(loads.map(one => one.otherShare)) * 100).toFixed(1)} %`,
+        String(loads.reduce((sum, one) => sum + one.socketErrors, 0)),
+        ...PARTS.map(part => cpuMicros(name, [part]).toFixed(0)),
+        cpuMicros(name, PARTS).toFixed(0),
+      ]
+    }),
   )
-  console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
-  for (const { name, title } of cases) {
-    const loads = results.get(name)!
-    const rates = loads.map(one => Math.round(one.requestsPerSecond))
-    const others = median(loads.map(one => one.otherShare))
-    const errors = loads.reduce((sum, one) => sum + one.socketErrors, 0)
-    const costs = PARTS.map(part => Math.round(cpuMicros(name, [part])))
-    console.log(
-      `| ${title} | ${Math.round(rate(name))} | ${Math.min(...rates)} | ${Math.max(...rates)} | ${(others * 100).toFixed(1)} % | ${errors} | ${costs.join(' | ')} |`,
-    )
-  }
-  console.log(
-    "\n| ours | its peer | requests/s | goal | per Kong's CPU | per all CPU |\n| --- | --- | ---: | ---: | ---: | ---: |",
+}
+
+function ratios(): string {
+  const titles = new Map(cases.map(({ name, title }) => [name, title]))
+  return tableOf(
+    ['ours', 'its peer', 'CPU', 'goal', "Kong's CPU", 'requests/s'],
+    PAIRS.filter(([ours, peer]) => results.has(ours) && results.has(peer)).map(([ours, peer, goal]) => {
+      const cpu = (parts: readonly Part[]) =>
+        `${(cpuMicros(ours, parts) / cpuMicros(peer, parts)).toFixed(2)} ×`
+      return [
+        titles.get(ours) ?? ours,
+        titles.get(peer) ?? peer,
+        cpu(PARTS),
+        goal === undefined ? '' : `${goal} ×`,
+        cpu(['Kong']),
+        `${(rate(ours) / rate(peer)).toFixed(2)} ×`,
+      ]
+    }),
   )
-  for (const [ours, peer, goal] of GOALS.filter(pair => results.has(pair[0]) && results.has(pair[1]))) {
-    const perCpu = (parts: readonly Part[]) => (cpuMicros(peer, parts) / cpuMicros(ours, parts)).toFixed(2)
-    console.log(
-      `| ${ours} | ${peer} | ${(rate(ours) / rate(peer)).toFixed(2)} | ${goal} | ${perCpu(['Kong'])} | ${perCpu(PARTS)} |`,
-    )
-  }
 }

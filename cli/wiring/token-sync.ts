@@ -7,12 +7,12 @@ import type { AdminClient, Row } from '../../kong/admin/client.ts'
 export const SYNC_TAG = 'sluice-token-sync'
 const FETCH_WITHIN_MS = 10_000
 const MAX_KEYS = 100
-/** What Kong's jwt_secrets take, by the kind of key. */
-const ALGORITHMS: Readonly<Record<string, string>> = {
-  'EC P-256': 'ES256',
-  'EC P-384': 'ES384',
-  'EC P-521': 'ES512',
-  RSA: 'RS256',
+/** What Kong's jwt_secrets take, by the kind of key; the first where the key names none. */
+const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
+  'EC P-256': ['ES256'],
+  'EC P-384': ['ES384'],
+  'EC P-521': ['ES512'],
+  RSA: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
 }
 
 export interface PublishedKey {
@@ -53,10 +53,14 @@ function readKey(
   const { kid, alg } = jwk ?? {}
   if (typeof kid !== 'string' || kid === '') throw new SluiceError('SLUICE_TOKEN_JWKS', `${where} has no kid`)
   const kind = jwk.kty === 'EC' ? `EC ${jwk.crv}` : String(jwk.kty)
-  const algorithm = typeof alg === 'string' ? alg : ALGORITHMS[kind]
-  // A symmetric key in public would let everybody sign.
-  if (!(kind in ALGORITHMS) || algorithm === undefined || 'd' in jwk)
-    throw new SluiceError('SLUICE_TOKEN_JWKS', `${where} is no public key that Kong can verify with: ${kind}`)
+  const taken = Object.hasOwn(ALGORITHMS, kind) ? (ALGORITHMS[kind] ?? []) : []
+  const algorithm = alg === undefined ? taken[0] : taken.find(one => one === alg)
+  // A symmetric key in public would let everybody sign, and so might a public key for a symmetric algorithm.
+  if (algorithm === undefined || 'd' in jwk)
+    throw new SluiceError(
+      'SLUICE_TOKEN_JWKS',
+      `${where} is no public key that Kong can verify with: ${kind}${alg === undefined ? '' : ` for ${String(alg)}`}`,
+    )
   try {
     const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
     return { kid, algorithm, pem: pem.toString() }
@@ -80,15 +84,28 @@ export async function syncKeys(
   const found = await client.list(collection)
   if (!found) throw new SluiceError('SLUICE_CLI_USAGE', `Kong has no consumer ${JSON.stringify(consumer)}`)
   const known = new Map(found.map(row => [String(row.key), row]))
-  const missing = keys.filter(({ kid }) => !known.has(kid))
-  for (const { kid, algorithm, pem } of missing)
+  // A service may have put another key under an id that it used before.
+  const isThere = ({ kid, algorithm, pem }: PublishedKey) => {
+    const row = known.get(kid)
+    return row && row.algorithm === algorithm && String(row.rsa_public_key).trim() === pem.trim()
+  }
+  const missing = keys.filter(key => !isThere(key))
+  for (const { kid, algorithm, pem } of missing) {
+    const row = known.get(kid)
+    if (row && !isOurs(row))
+      throw new SluiceError(
+        'SLUICE_TOKEN_JWKS',
+        `${consumer} has another credential with the key ${kid} already`,
+      )
+    if (row) await client.request('DELETE', `${collection}/${String(row.id)}`)
     await client.request('POST', collection, { key: kid, algorithm, rsa_public_key: pem, tags: [SYNC_TAG] })
+  }
   const published = new Set(keys.map(({ kid }) => kid))
   const stale = found.filter(row => isOurs(row) && !published.has(String(row.key)))
   for (const { id } of stale) await client.request('DELETE', `${collection}/${String(id)}`)
   return {
     created: missing.map(({ kid }) => kid),
-    kept: keys.filter(({ kid }) => known.has(kid)).map(({ kid }) => kid),
+    kept: keys.filter(isThere).map(({ kid }) => kid),
     deleted: stale.map(row => String(row.key)),
   }
 }

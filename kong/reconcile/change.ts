@@ -38,7 +38,10 @@ export function parentsOf(row: Row | undefined): readonly string[] {
 }
 
 /** Why Kong could not be made to hold the entity as it was before; undefined where it can. */
-export function irreversibleReason({ action, kind, fields, before, loses }: Change): string | undefined {
+export function irreversibleReason(
+  change: Pick<Change, 'action' | 'kind' | 'fields' | 'before' | 'loses'>,
+): string | undefined {
+  const { action, kind, fields, before, loses } = change
   if (action === 'create') return undefined
   if (loses !== undefined) return `Kong deletes ${loses} along`
   if (kind === 'basicauth_credentials' && (action === 'delete' || fields.includes('password')))

@@ -41,6 +41,8 @@ export interface Submission extends Asker {
   readonly origin: string
   readonly request: ChangeRequest
   readonly undoOf?: string
+  /** It is about what the mirror does not show: it is checked against Kong alone, when its turn comes. */
+  readonly isPastMirror?: boolean
   readonly idempotencyKey?: string
   /** What makes two requests the same: method, path and body. */
   readonly fingerprint?: unknown
@@ -112,7 +114,7 @@ export class Changes {
     // A repeated request is answered as it was, whatever has changed since.
     const known = key === undefined ? undefined : await store.findByKey(submission.operatorId, key)
     if (known) return this.#repeated(known.id, known.digest.equals(digest))
-    await this.plan(request)
+    if (!submission.isPastMirror) await this.plan(request)
     const id = newId()
     const { earlier } = await store.add({
       ...submission,

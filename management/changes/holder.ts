@@ -6,6 +6,8 @@ import type { ChangingParts } from './tenure-parts.ts'
 
 /** How often is asked for the lease while somebody else holds it. */
 const TAKE_EVERY_MS = 500
+/** How long nothing must fail before all counts as well: some attempts are without a write. */
+const WELL_AFTER_MS = 3_000
 /** How long a change under way may take before the process ends without it. */
 const GRACE_MS = 8_000
 
@@ -23,6 +25,7 @@ export class Holder implements Hints {
   #tenure: Tenure | undefined
   #held: HeldLease | undefined
   #running: Promise<void> = Promise.resolve()
+  #failure: { readonly reason: string; readonly atMs: number } | undefined
 
   constructor(parts: ChangingParts, lease: Lease) {
     this.#parts = parts
@@ -32,6 +35,14 @@ export class Holder implements Hints {
   /** Whether this process holds the lease. */
   get isHolding(): boolean {
     return this.#held !== undefined
+  }
+
+  /** Why changes wait; undefined while they are made. */
+  get problem(): string | undefined {
+    const { reason, atMs } = this.#failure ?? {}
+    return atMs !== undefined && this.#parts.clock.monotonic() - atMs < WELL_AFTER_MS
+      ? `changes wait: ${reason}`
+      : undefined
   }
 
   start(): void {
@@ -73,17 +84,24 @@ export class Holder implements Hints {
   }
 
   async #run(): Promise<void> {
-    const { timers, log } = this.#parts
+    const { timers } = this.#parts
     const { signal } = this.#closing
     while (!signal.aborted) {
       try {
         const held = await this.#lease.take()
         if (held) await this.#hold(held)
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, 'changes wait')
+        this.#noteFailure(messageOf(error))
       }
       await pause(timers, TAKE_EVERY_MS, signal)
     }
+  }
+
+  /** Is told once, however often the same is tried. */
+  #noteFailure(reason: string): void {
+    const isNew = this.problem === undefined || this.#failure?.reason !== reason
+    this.#failure = { reason, atMs: this.#parts.clock.monotonic() }
+    if (isNew) this.#parts.log.warn({ reason }, 'changes wait')
   }
 
   async #hold(held: HeldLease): Promise<void> {

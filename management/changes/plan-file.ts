@@ -6,6 +6,7 @@ import { readSource } from '../../kong/reconcile/files/source.ts'
 import { planState } from '../../kong/reconcile/plan.ts'
 import type { Schemas } from '../../kong/reconcile/schemas.ts'
 import { Problem } from '../http/problem.ts'
+import { UNSTORABLE, unstorableIn } from '../http/storable.ts'
 import type { Planned } from './planner.ts'
 
 /** What a file in decK's format stands as in messages. */
@@ -24,11 +25,21 @@ export async function planFile(
   try {
     const declared = readDeclared([readSource(text, NAME, {})])
     const { steps, current } = await planState(client, declared, { selectTags, newId })
+    if (steps.some(({ change }) => unstorableIn(change.body).length > 0))
+      throw new Problem('SLUICE_MANAGER_INVALID', `the file holds text of which ${UNSTORABLE}`)
     return { steps, targets: [], faults: [], schemas: current.schemas }
   } catch (error) {
+    if (isTooDeep(error))
+      throw new Problem('SLUICE_MANAGER_INVALID', 'the file is nested too deeply, or has too many aliases', {
+        cause: error,
+      })
     throw error instanceof SluiceError ? toProblem(error) : error
   }
 }
+
+/** What the reader of YAML throws, which goes a call deeper with each level. */
+const isTooDeep = (error: unknown): boolean =>
+  error instanceof RangeError || (error instanceof ReferenceError && /alias/i.test(error.message))
 
 function toProblem(error: SluiceError): SluiceError {
   if (error.code === 'SLUICE_APPLY_REFUSED') return new Problem('SLUICE_MANAGER_CONFLICT', error.message)

@@ -4,7 +4,7 @@ import { orderChanges } from '../../kong/reconcile/order.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
 import { changedSince } from './changed-since.ts'
-import { type KindedFault, pointerTo } from './fault.ts'
+import type { KindedFault } from './fault.ts'
 import type { Operation } from './operation.ts'
 import { planDeletion } from './plan-deletion.ts'
 import { type PlanParts, PlanState } from './plan-state.ts'
@@ -24,7 +24,6 @@ export async function planOperations(operations: readonly Operation[], parts: Pl
   const targets: (Target | undefined)[] = operations.map(() => undefined)
   const order = operations.map((operation, i) => ({ operation, i })).sort(byDependence)
   for (const { operation, i } of order) targets[i] = await planOne(state, operation)
-  for (const operation of operations) refuseUnstorable(state, operation)
   if (state.faults.length > 0) return { steps: [], targets, faults: state.faults }
   const changes = parts.noteLosses ? await parts.noteLosses(state.changes) : state.changes
   try {
@@ -95,29 +94,6 @@ function mayGoOn(
     return state.fault('content', pointer, 'twice', `the ${noun} is named by two operations of this change`)
   return true
 }
-
-const UNSTORABLE = 'neither NUL nor half of a surrogate pair can be stored'
-
-type Path = readonly (string | number)[]
-
-function refuseUnstorable(state: PlanState, { body, pointer }: Operation): void {
-  const told = new Set(state.faults.map(fault => fault.pointer))
-  for (const path of unstorableIn(body)) {
-    const place = pointerTo(pointer, path)
-    if (!told.has(place)) state.fault('content', place, 'invalid', `${path.join('.')}: ${UNSTORABLE}`)
-  }
-}
-
-/** Where a body holds text that PostgreSQL, and so Kong, cannot store. */
-function unstorableIn(value: unknown, path: Path = []): readonly Path[] {
-  if (typeof value === 'string') return isStorable(value) ? [] : [path]
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([name, item]) =>
-    isStorable(name) ? unstorableIn(item, [...path, Array.isArray(value) ? Number(name) : name]) : [path],
-  )
-}
-
-const isStorable = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text)
 
 const goneSince = (noun: string, key: string | undefined) =>
   `the ${noun} ${JSON.stringify(key)} was deleted since; undo that change first`

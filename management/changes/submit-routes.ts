@@ -3,6 +3,7 @@ import { type Static, Type } from '../../foundation/typebox.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { operatorOf } from '../http/access.ts'
 import { askerOf, identityOf } from '../http/asker.ts'
+import { textOf } from '../http/bodies.ts'
 import { validatorCompiler } from '../http/compiler.ts'
 import { readPrefer } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -63,8 +64,8 @@ export const submitRoutes: Module = (app, parts) => {
   const schema = { tags: ['changes'], summary: 'Make a change of many entities' }
   app.addContentTypeParser(
     ['application/yaml', 'application/x-yaml', 'text/yaml'],
-    { parseAs: 'string' },
-    (_request, body, done) => done(null, new YamlText(String(body))),
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => new YamlText(textOf(request, body)),
   )
   app.post(
     '/v1/changes',
@@ -131,6 +132,7 @@ function toOperation(given: Static<typeof OperationBody>, i: number): Operation 
 export interface SubmitOptions {
   /** The change that is taken back. */
   readonly undoOf?: string
+  readonly isPastMirror?: boolean
   /** What makes a repeated request the same; what is asked for by default. */
   readonly sameAs?: unknown
   /** The kind of what is made, with what belongs to it: the answer is 201 with its place. */
@@ -147,7 +149,7 @@ export async function submitChange(
   { changes, reads }: Parts,
   { request, reply }: Exchanged,
   asked: ChangeRequest,
-  { undoOf, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
+  { undoOf, isPastMirror, sameAs = undoOf ?? asked, makes }: SubmitOptions = {},
 ): Promise<unknown> {
   const { dry_run: isDry } = request.query as Static<typeof Flags>
   if (isDry !== undefined) {
@@ -160,11 +162,12 @@ export async function submitChange(
     ...askerOf(request),
     ...identityOf(request, sameAs),
     ...(undoOf !== undefined && { undoOf }),
+    ...(isPastMirror && { isPastMirror }),
     request: asked,
   })
   const ended = await changes.waitForEnd(change, preference.waitMs)
   return answerChange(reply, ended, preference, {
     ...{ store: changes.store, reads, makes },
-    isAboutChange: undoOf !== undefined,
+    isAboutChange: undoOf !== undefined || isPastMirror === true,
   })
 }

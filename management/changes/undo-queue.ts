@@ -8,7 +8,7 @@ import type { FaultPoint } from '../fault-point.ts'
 
 /** Of its own: a user that may write to `sluice.…` alone may not use the default exchange. */
 const EXCHANGE = 'sluice.manager'
-const UNDO_QUEUE = 'sluice.manager.undo'
+export const UNDO_QUEUE = 'sluice.manager.undo'
 export const DEAD_QUEUE = 'sluice.manager.undo.dead'
 /** Pauses before another attempt, seconds: each a queue, whose messages go back to the first one after that time. */
 export const WAIT_SECONDS = [1, 10, 60] as const
@@ -61,6 +61,11 @@ export class UndoQueue {
     return this.#link.channel !== undefined
   }
 
+  /** Why no message comes or goes; undefined while they do. */
+  get problem(): string | undefined {
+    return this.#link.problem
+  }
+
   /** Takes messages, one at a time, until told otherwise: only the holder of the lease can use them. */
   async consume(isWanted: boolean): Promise<void> {
     this.#isConsuming = isWanted
@@ -100,16 +105,23 @@ export class UndoQueue {
     }
   }
 
+  /** @returns whether the message has served, or never will. */
+  async #hint(changeId: string): Promise<boolean> {
+    if (!isUuid(changeId)) {
+      this.#parts.log.warn({ queue: UNDO_QUEUE }, 'dropped a message that names no change')
+      return true
+    }
+    return this.#parts.onHint(changeId).then(
+      () => true,
+      () => false,
+    )
+  }
+
   async #take(channel: ConfirmChannel, message: ConsumeMessage | null): Promise<void> {
     // The broker has ended the consumer, for instance because the queue was deleted.
     if (!message) return this.#link.drop('the queue is gone')
     const changeId = message.content.toString()
-    const isDone =
-      !isUuid(changeId) ||
-      (await this.#parts.onHint(changeId).then(
-        () => true,
-        () => false,
-      ))
+    const isDone = await this.#hint(changeId)
     try {
       if (isDone) channel.ack(message)
       else channel.nack(message)

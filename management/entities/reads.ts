@@ -6,6 +6,7 @@ import { ALIVE } from '../mirror/store.ts'
 import type { Sealer } from '../sealer.ts'
 import type { Cursor } from './cursor.ts'
 import { countSql, type ListFilter, type ListQuery, pageSql } from './list-query.ts'
+import { type ReadRow, SharedLookUps } from './shared-lookups.ts'
 
 /** An entity as it is sent. */
 export interface ShownEntity {
@@ -13,12 +14,8 @@ export interface ShownEntity {
   readonly etag: string
 }
 
-interface ReadRow {
-  readonly json: string
-  readonly etag: string
-  readonly expires_at: Date | null
+interface SecretRow {
   readonly sealed: Buffer | null
-  readonly id: string
 }
 
 interface PageRow extends Pick<ReadRow, 'id' | 'json' | 'expires_at'> {
@@ -35,12 +32,14 @@ export class EntityReads {
   readonly #database: Database
   readonly #sealer: Sealer
   readonly #now: () => number
+  readonly #lookUps: SharedLookUps
 
   /** @param now milliseconds since the epoch */
   constructor(database: Database, sealer: Sealer, now: () => number) {
     this.#database = database
     this.#sealer = sealer
     this.#now = now
+    this.#lookUps = new SharedLookUps(database)
   }
 
   /** @param key an id, or the name that stands in paths. */
@@ -53,9 +52,9 @@ export class EntityReads {
   async revealed(kind: KindName, key: string): Promise<ShownEntity | undefined> {
     const row = await this.#row(kind, key)
     if (!row) return undefined
-    const json = row.sealed
-      ? JSON.stringify(this.#sealer.open(row.sealed, contextOf(kind, row.id)))
-      : row.json
+    const { rows } = await this.#database.query<SecretRow>(SECRETS, [kind, row.id])
+    const sealed = rows[0]?.sealed
+    const json = sealed ? JSON.stringify(this.#sealer.open(sealed, contextOf(kind, row.id))) : row.json
     return { json: this.#withTtl(json, row), etag: row.etag }
   }
 
@@ -86,7 +85,7 @@ export class EntityReads {
   }
 
   async #row(kind: KindName, key: string): Promise<ReadRow | undefined> {
-    if (isUuid(key)) return (await this.#database.query<ReadRow>(ONE_BY_ID, [kind, key])).rows[0]
+    if (isUuid(key)) return this.#lookUps.find(kind, key)
     const { endpointKey } = KINDS[kind]
     if (endpointKey === undefined || isNamedBySecret(kind)) return undefined
     return (await this.#database.query<ReadRow>(ONE_BY_NAME, [kind, key, endpointKey])).rows[0]
@@ -100,13 +99,10 @@ export class EntityReads {
   }
 }
 
-const ONE_BY_ID = {
-  name: 'entity-by-id',
-  text: `select id, json, etag, expires_at, sealed from sluice_manager.entities where kind = $1 and id = $2 ${ALIVE}`,
-}
+const SECRETS = 'select sealed from sluice_manager.entities where kind = $1 and id = $2'
 
 const ONE_BY_NAME = {
   name: 'entity-by-name',
-  text: `select id, json, etag, expires_at, sealed from sluice_manager.entities
+  text: `select id, json, etag, expires_at from sluice_manager.entities
     where kind = $1 and (name = $2 or shown ->> $3 = $2) and shown ->> $3 = $2 ${ALIVE}`,
 }

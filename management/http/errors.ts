@@ -1,4 +1,11 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+} from 'fastify'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { isTransient } from '../../kong/admin/answer.ts'
@@ -27,6 +34,38 @@ export function answerProblems(app: FastifyInstance, log: Logger): void {
     const text = `${path} takes ${allow}, not ${request.method}`
     return send(reply, new Problem('SLUICE_MANAGER_METHOD', text, { headers: { allow } }))
   })
+}
+
+/** What Fastify refuses before there is a route: a path that is no URL, a parameter that is too long. */
+export const answerFrameworkError: NonNullable<FastifyServerOptions['frameworkErrors']> = (
+  error,
+  _request,
+  reply,
+) => {
+  void send(reply, toProblem(error))
+}
+
+const STATUS_OF: Readonly<Record<string, readonly [status: number, title: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+}
+
+/** What is no HTTP at all, to which only the socket can answer. */
+export function answerNoRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, title] = STATUS_OF[error.code ?? ''] ?? [400, 'Bad Request']
+  const problem = new Problem('SLUICE_MANAGER_MALFORMED', 'this is no HTTP request that can be read')
+  const body = JSON.stringify({ ...problem.body, status })
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 const pathOf = ({ url }: FastifyRequest): string => url.replace(/\?.*$/s, '')

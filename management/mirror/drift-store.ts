@@ -56,6 +56,15 @@ export class DriftStore {
     return rows
   }
 
+  /** What is reported of an entity. */
+  async find(kind: KindName, id: string): Promise<FoundDrift | undefined> {
+    const { rows } = await this.#database.query<FoundDrift>(
+      'select kind, id, action, label, fields from sluice_manager.drift where kind = $1 and id = $2',
+      [kind, id],
+    )
+    return rows[0]
+  }
+
   /** Says that what was found is to be taken over. @returns whether there was something. */
   async accept(kind: KindName, id: string): Promise<boolean> {
     const { rowCount } = await this.#database.query(

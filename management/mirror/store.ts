@@ -65,6 +65,16 @@ export class MirrorStore implements Source {
     return row && this.#open(kind, row)
   }
 
+  /** When Kong drops an entity by itself, seconds since the epoch. */
+  async expiryOf(kind: KindName, id: string): Promise<number | undefined> {
+    const { rows } = await this.#database.query<{ expires_at: Date | null }>(
+      'select expires_at from sluice_manager.entities where kind = $1 and id = $2',
+      [kind, id],
+    )
+    const at = rows[0]?.expires_at
+    return at ? at.getTime() / 1_000 : undefined
+  }
+
   async referring(kind: KindName, field: string, id: string): Promise<readonly Row[]> {
     const column = REFERENCE_COLUMNS[field]
     if (column === undefined) return []

@@ -7,6 +7,8 @@ import type { Conversation } from './conversation.ts'
 
 /** Kong keeps it as long as the request; nobody outside can set it. */
 const ACCEPTED = 'sluice_loopback'
+/** In the log data, for plugins that log. */
+const INTERNAL_MARK = 'sluice.internal'
 const ALL_HEADERS = [100] as const
 
 export async function callLoopback(
@@ -46,6 +48,10 @@ async function askOrigin(conversation: Conversation): Promise<LoopbackOrigin | u
   ])
   const origin = await loopback.accept(stamp, { method, target }, headers)
   conversation.tell('kong.service.request.clear_header', [STAMP_HEADER])
-  if (origin) conversation.tell('kong.ctx.shared.set', [ACCEPTED, { ...origin }])
+  if (origin) {
+    const { purpose, clientIp } = origin
+    conversation.tell('kong.ctx.shared.set', [ACCEPTED, { ...origin }])
+    conversation.tell('kong.log.set_serialize_value', [INTERNAL_MARK, { purpose, client_ip: clientIp }])
+  }
   return origin
 }

@@ -87,10 +87,13 @@ async function callWith(
   url: string,
   { method, headers, body, timeoutMs }: CallOptions,
 ): Promise<LoopbackAnswer> {
+  // AbortSignal.timeout would make its error, with a stack, for every call that was answered in time as well.
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(TIMEOUT), timeoutMs)
   try {
     const answer = await undici.request(url, {
       dispatcher: agent,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: controller.signal,
       method: method as Dispatcher.HttpMethod,
       headers,
       body: body ?? null,
@@ -102,8 +105,13 @@ async function callWith(
     }
   } catch (error) {
     throw failure(url, timeoutMs, error)
+  } finally {
+    clearTimeout(timer)
   }
 }
+
+/** As `AbortSignal.timeout` names it. */
+const TIMEOUT = { name: 'TimeoutError' }
 
 function failure(url: string | URL, timeoutMs: number, error: unknown): SluiceError {
   const { name, cause } = error as { name?: string; cause?: unknown }

@@ -9,6 +9,10 @@ const oneOf = (names: readonly string[]) => Type.Union(names.map(name => Type.Li
 const access = Type.Object({
   request_id: id("Kong's id of the request"),
   trace_id: id('of a W3C or B3 trace, 32 hexadecimal digits'),
+  internal: nullable(
+    oneOf(['part', 'refresh']),
+    'not sent by a client, but for one: a part of an aggregate, a fetch of the cache',
+  ),
   outcome: oneOf(['granted', 'denied', 'anonymous']),
   reason: nullable(
     oneOf(['missing', 'duplicate', 'invalid', 'missing_or_invalid', 'forbidden', 'limited', 'error']),
@@ -29,7 +33,9 @@ const access = Type.Object({
   }),
   key_location: nullable(oneOf(['header', 'query']), 'where the key was'),
   key_name: id('name of that header or parameter'),
-  client_ip: id('as Kong sees it; its network with `anonymize_ip`'),
+  client_ip: id(
+    'as Kong sees it; of an internal request, that of its client. Its network with `anonymize_ip`',
+  ),
   forwarded_ip: id('first address of X-Forwarded-For, which the client may have made up'),
   method: id('HTTP method'),
   host: id('host asked for'),

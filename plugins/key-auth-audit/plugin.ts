@@ -95,7 +95,7 @@ export const plugin = definePlugin({
       const record = auditRecord(log, { config, fingerprinter, pluginId: scope.pluginId })
       if (!record) return
       const { outcome, reason } = record.classification
-      memory.count(outcome, reason ?? 'none').add()
+      memory.count(record.isInternal ? 'internal' : outcome, reason ?? 'none').add()
       const drafts = detected(record, config, limits, memory)
       if (outcome === 'denied' || isSampled(record, config.sample)) drafts.push(record.draft)
       await Promise.all(drafts.map(draft => memory.host.events.publish(draft)))

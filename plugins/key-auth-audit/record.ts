@@ -11,6 +11,8 @@ import type { Fingerprinter } from './fingerprint.ts'
 export interface AuditRecord {
   readonly draft: EventDraft
   readonly classification: Classification
+  /** Sent by a plugin server on behalf of a client. */
+  readonly isInternal: boolean
   /** Undefined where Kong gave none, or no address. */
   readonly address: string | undefined
   readonly credentialId: string | undefined
@@ -60,6 +62,7 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
       data: {
         request_id: requestId ?? null,
         trace_id: traceId(log),
+        internal: text(internalOf(log).purpose) ?? null,
         ...whoAsked(source),
         ...whatWasAsked(source),
         ...whatWasAnswered(source),
@@ -67,7 +70,8 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
       },
     },
     classification,
-    address: text(log.client_ip),
+    isInternal: internalOf(log).purpose !== undefined,
+    address: clientOf(log),
     credentialId: text(record(log.authenticated_entity).id),
     consumerId,
     consumerUsername: text(record(log.consumer).username),
@@ -93,7 +97,7 @@ function whoAsked({ log, key, config, classification, fingerprinter, fingerprint
     key_visibility: visibility(key, classification, config.hide_credentials),
     key_location: key.kind === 'none' ? null : key.location,
     key_name: key.kind === 'none' ? null : key.name,
-    client_ip: shown(text(log.client_ip)),
+    client_ip: shown(clientOf(log)),
     forwarded_ip: shown(forwardedAddress(header(record(log.request).headers, 'x-forwarded-for'))),
   }
 }
@@ -155,6 +159,13 @@ function addressOf(attempt: Serialized): string | null {
   const ip = text(attempt.ip)
   return ip === undefined ? null : `${ip.includes(':') ? `[${ip}]` : ip}:${number(attempt.port) ?? 0}`
 }
+
+/** Of a request that a plugin server sent through Kong on behalf of a client, once one of our plugins has recognised it. */
+const internalOf = (log: Serialized): Serialized => record(record(log.sluice).internal)
+
+/** Of an internal request, the client that it was sent for: Kong sees the plugin server. */
+const clientOf = (log: Serialized): string | undefined =>
+  text(internalOf(log).client_ip) ?? text(log.client_ip)
 
 /** From Kong's tracing, else from the client's `traceparent`. */
 function traceId(log: Serialized): string | null {

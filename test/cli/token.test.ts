@@ -105,6 +105,10 @@ describe('sluice token sync', () => {
     keys = [keys[1]!, key('c')]
     assert.equal((await sync()).stdout, '1 created, 1 kept, 1 deleted\n')
     assert.deepEqual(await credentials(), ['b', 'c', 'of-somebody-else'])
+    // Another key under an id that is there already.
+    keys = [keys[0]!, key('c')]
+    assert.equal((await sync()).stdout, '1 created, 1 kept, 0 deleted\n')
+    assert.equal((await sync()).stdout, '0 created, 2 kept, 0 deleted\n')
   })
 
   it('changes nothing where the keys are none, or no public keys', async () => {
@@ -113,6 +117,8 @@ describe('sluice token sync', () => {
       [[], /publishes 0 keys/],
       [[{ kty: 'oct', k: 'c2VjcmV0', kid: 'x' }], /is no public key/],
       [[key('')], /has no kid/],
+      [[{ ...key('d'), alg: 'HS256' }], /no public key that Kong can verify with: EC P-256 for HS256/],
+      [[key('of-somebody-else')], /users has another credential with the key of-somebody-else/],
     ] as const) {
       keys = [...wrong]
       const { code, stderr } = await sync()

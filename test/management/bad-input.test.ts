@@ -85,7 +85,7 @@ const CASES: readonly Case[] = [
     '/v1/services',
     { name: 'other', host: 'h', tags: ['a\u0000b'], path: '/\ud800' },
     {
-      ...{ what: 'text that PostgreSQL cannot store', ...INVALID },
+      ...{ what: 'text that PostgreSQL cannot store', ...MALFORMED },
       faults: ['/path invalid', '/tags/0 invalid'],
     },
   ),

@@ -193,6 +193,48 @@ describe('what was changed past the manager', function () {
       assert.equal(again.status, 404)
     })
 
+    it('is put back when an operator asks for it: what was changed, deleted and created', async () => {
+      await call('POST', '/v1/consumers', { username: 'kept', tags: ['a'] })
+      const { body: key } = await call('POST', '/v1/key-auths', {
+        ...{ consumer: { username: 'kept' }, key: 'kept-key', ttl: 3_600 },
+      })
+      const { body: upstream } = await call('POST', '/v1/upstreams', { name: 'kept' })
+      const { body: consumer } = await call('GET', '/v1/consumers/kept')
+      await world.curl('PATCH', '/consumers/kept', { tags: ['b'], custom_id: 'c' })
+      await world.curl('DELETE', `/key-auths/${key.id}`)
+      const target = await world.curl('POST', `/upstreams/${upstream.id}/targets`, { target: '10.0.0.1:80' })
+      for (const id of [consumer.id, key.id, target]) await until('it is listed', isListed(id))
+      const restore = (path: string) => call('POST', `/v1/drift/${path}/restore`)
+      for (const path of [`consumers/${consumer.id}`, `key-auths/${key.id}`, `targets/${target}`]) {
+        const { body, text } = await restore(path)
+        assert.equal(body.state, 'applied', text)
+        assert.equal(text.includes('kept-key'), false)
+      }
+      const { tags, custom_id } = world.kong.state.get('consumers', consumer.id) ?? {}
+      assert.deepEqual([tags, custom_id], [['a'], null])
+      const back = world.kong.state.get('keyauth_credentials', key.id) as
+        | { key: string; ttl: number }
+        | undefined
+      assert.equal(back?.key, 'kept-key')
+      assert.ok(back.ttl > 3_000 && back.ttl <= 3_600, String(back.ttl))
+      assert.equal(world.kong.state.get('targets', target), undefined)
+      await until('nothing is listed', async () => (await drift()).length === 0)
+      assert.equal((await restore(`consumers/${consumer.id}`)).status, 404)
+    })
+
+    it('says what cannot be put back', async () => {
+      await call('POST', '/v1/consumers', { username: 'hashed' })
+      const { body } = await call('POST', '/v1/basic-auths', {
+        ...{ consumer: { username: 'hashed' }, username: 'hashed', password: 'one' },
+      })
+      await world.curl('DELETE', `/basic-auths/${body.id}`)
+      await until('it is listed', isListed(body.id))
+      const refused = await call('POST', `/v1/drift/basic-auths/${body.id}/restore`)
+      assert.deepEqual([refused.status, refused.body.errors[0].code], [409, 'irreversible'])
+      await call('POST', `/v1/drift/basic-auths/${body.id}/accept`)
+      await until('nothing is listed', async () => (await drift()).length === 0)
+    })
+
     it('is not listed any more when it was taken back', async () => {
       const id = await world.curl('POST', '/consumers', { username: 'passing' })
       await until('the drift is listed', isListed(id))

@@ -92,6 +92,8 @@ function operation({ ports, urls }: UpState): string[] {
   return [
     ...(urls.postgres === undefined ? [] : publish),
     ...(urls.postgres || urls.rabbit ? events : []),
+    '  # the latest requests as traces: from the client through the plugins to the service',
+    '  make traces',
     '  # operator commands: addresses and passwords are in a file for the shell (make env prints it)',
     `  . ${shownPath(envFile())}`,
     '  sluice breaker list',

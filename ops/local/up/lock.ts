@@ -8,7 +8,8 @@ import { platformFolder } from '../folders.ts'
 /** What two processes must not do to one platform at once. */
 export type Purpose = 'starting' | 'running'
 
-const HOLDER_MS = 2_000
+/** It answers at once, unless the machine is busy or the process is stopped. */
+const HOLDER_MS = 15_000
 
 /**
  * Takes the lock of this platform until this process ends, in whatever way: it is a socket without a file (Linux's

@@ -123,14 +123,19 @@ export const urlsOf = (stores: Stores): UpState['urls'] =>
 
 const socket = () => path.join(privateFolder('run'), 'sluice.sock')
 
-export async function startPluginServer(ports: Ports, stores: Stores): Promise<Component> {
+/** @param traces where it sends spans, unless SLUICE_OTLP_URL in this environment says so */
+export async function startPluginServer(
+  ports: Ports,
+  stores: Stores,
+  traces: string | undefined,
+): Promise<Component> {
   await makeTokenKey(ports, stores)
   const url = `http://127.0.0.1:${ports.http}`
   return startCommand({
     name: 'plugin-server',
     about: url,
     args: ['serve'],
-    env: sluiceSettings(ports, urlsOf(stores)),
+    env: { ...sluiceSettings(ports, urlsOf(stores)), ...(traces && { SLUICE_OTLP_URL: traces }) },
     isReady: () => answers(`${url}/healthz`),
   })
 }

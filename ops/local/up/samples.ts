@@ -73,11 +73,19 @@ async function startOne(
   return serviceComponent(name, service.url, service)
 }
 
+const accessKeysUrl = (ports: Ports) => `http://127.0.0.1:${ports.users}/.well-known/jwks.json`
+
+/** What the users service publishes, as text. */
+export async function accessKeys(ports: Ports): Promise<string> {
+  const answer = await fetch(accessKeysUrl(ports), { signal: AbortSignal.timeout(10_000) })
+  if (!answer.ok) throw new Error(`the users service answers ${answer.status}`)
+  return answer.text()
+}
+
 /** Shows the gateway the keys with which the users service signs access tokens; a gateway that starts knows none. */
 export async function syncAccessKeys(ports: Ports): Promise<void> {
-  const jwks = `http://127.0.0.1:${ports.users}/.well-known/jwks.json`
   const admin = ['--admin-url', `http://127.0.0.1:${ports.admin}`]
-  const sync = ['token', 'sync', '--jwks', jwks, '--consumer', 'users-service', ...admin]
+  const sync = ['token', 'sync', '--jwks', accessKeysUrl(ports), '--consumer', 'users-service', ...admin]
   await run(process.execPath, [sluice(), ...sync])
 }
 

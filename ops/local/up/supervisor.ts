@@ -22,8 +22,16 @@ import {
   urlsOf,
 } from './platform.ts'
 import { readPorts } from './ports.ts'
-import { type SampleSearch, startCatalogue, startDiscovery, startSamples, syncAccessKeys } from './samples.ts'
+import {
+  accessKeys,
+  type SampleSearch,
+  startCatalogue,
+  startDiscovery,
+  startSamples,
+  syncAccessKeys,
+} from './samples.ts'
 import { identify, removeState, type UpState, writeState } from './state.ts'
+import { startTraceStore } from './traces.ts'
 
 export type Progress =
   | { readonly kind: 'line'; readonly text: string }
@@ -66,7 +74,8 @@ async function start(): Promise<void> {
   // They take seconds to start, most of which is importing; the gateway is started meanwhile.
   const samples = wantsSamples() ? startSamples(ports, search.stores, say) : undefined
   samples?.catch(() => {})
-  add(await startPluginServer(ports, search.stores))
+  const traces = process.env.SLUICE_OTLP_URL ? undefined : await startTraceStore()
+  add(await startPluginServer(ports, search.stores, traces))
   say('the plugin-server is ready')
   add(await startGateway(ports, search.stores, say))
   say('the gateway is ready')
@@ -97,9 +106,15 @@ function add(component: Component): void {
   publish()
 }
 
+/** The keys that the gateway knows, as the users service publishes them; a new gateway knows none. */
+let syncedKeys = ''
+
 async function syncKeys(): Promise<void> {
   if (!running.has('users')) return
+  const keys = await accessKeys(ports)
+  if (keys === syncedKeys) return
   await syncAccessKeys(ports)
+  syncedKeys = keys
   say('the gateway knows the keys of the users service')
 }
 
@@ -138,11 +153,13 @@ async function watch(): Promise<void> {
       say(`the ${name} exited: restarting it (${count + 1} of ${MAX_RESTARTS})`)
       try {
         add(await component.restart())
-        if (name === 'gateway' || name === 'users') await syncKeys()
+        if (name === 'gateway') syncedKeys = ''
       } catch (error) {
         say(messageOf(error))
       }
     }
+    // Also after a rotation. While one of them is away there is nothing to tell.
+    if (!ending) await syncKeys().catch(() => {})
   }
 }
 

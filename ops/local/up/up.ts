@@ -1,4 +1,4 @@
-/** `node dist/ops/local/up/up.js up|down|ps|logs|events|env`: the platform on this machine, behind the targets of the Makefile. */
+/** `node dist/ops/local/up/up.js up|down|ps|logs|events|traces|env`: the platform on this machine, behind the targets of the Makefile. */
 import { messageOf, SluiceError } from '../../../foundation/errors.ts'
 import { platformFolder } from '../folders.ts'
 import { env, events, logs, ps } from './inspect.ts'
@@ -7,6 +7,11 @@ import { supervisorOf } from './members.ts'
 import { up } from './start.ts'
 import { readState } from './state.ts'
 import { endPlatform } from './stop.ts'
+import { traces } from './traces.ts'
+
+// What is unpacked and built here is read by the services' user, whatever the umask of who types the command. Secrets
+// have modes of their own.
+process.umask(0o022)
 
 // A reader such as `head` may leave before all is printed, and a terminal may be closed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -37,6 +42,7 @@ const COMMANDS: Readonly<Record<string, (print: Print) => Promise<void> | void>>
   ps,
   logs,
   events,
+  traces,
   env,
 }
 

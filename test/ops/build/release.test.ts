@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -42,6 +42,27 @@ describe('the release job', () => {
         assert.match(error.stderr, new RegExp(`^${name} `, 'm'))
       return true
     })
+  })
+
+  it('runs no action but at a commit that is named, with its version', () => {
+    const text = readFileSync(path.join(project, '.github/workflows/ci.yml'), 'utf8')
+    const used = [...text.matchAll(/uses: (.*)$/gm)].map(([, name]) => String(name))
+    assert.ok(used.length > 10)
+    for (const name of used) assert.match(name, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  })
+
+  it('has a job a sample service, whose tests are all that there are', () => {
+    const workflow = parse(readFileSync(path.join(project, '.github/workflows/ci.yml'), 'utf8'))
+    const jobs = workflow.jobs.services.strategy.matrix.include as { service: string; tests: string }[]
+    assert.deepEqual(
+      jobs.map(({ service }) => service),
+      ['dictionary', 'users', 'products', 'frontend'],
+    )
+    const tested = jobs.flatMap(({ tests }) => tests.replace(/[{}]/g, '').split(','))
+    const files = readdirSync(path.join(project, 'test/flask-sample')).filter(name =>
+      name.endsWith('.test.ts'),
+    )
+    assert.deepEqual(tested.sort(), files.map(name => name.replace('.test.ts', '')).sort())
   })
 
   it('publishes an image for both kinds of machine, after all that can fail', () => {

@@ -5,7 +5,6 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { parse } from 'yaml'
 import { kongSettings } from '../../../cli/commands/kong-conf.ts'
-import { SETTINGS } from '../../../foundation/settings.ts'
 import { consul } from '../../../ops/local/consul.ts'
 import { postgres } from '../../../ops/local/postgres.ts'
 import { rabbit } from '../../../ops/local/rabbit.ts'
@@ -79,7 +78,9 @@ describe('docker-compose.yml', () => {
   })
 
   it('sets no variable that Sluice does not know', () => {
-    const known = new Set(Object.values(SETTINGS).flatMap(({ env }) => [env, `${env}_FILE`] as string[]))
+    // Plugins' own settings included.
+    const documented = read('docs/settings.md').match(/(?<=^\| `)SLUICE_\w+/gm) ?? []
+    const known = new Set(documented.flatMap(env => [env, `${env}_FILE`]))
     const own = services.filter(([, { image }]) => image.startsWith('sluice:'))
     const names = own.flatMap(([, { environment }]) => Object.keys(environment ?? {}))
     const unknown = names.filter(name => name.startsWith('SLUICE_') && !name.startsWith('SLUICE_UP_'))
@@ -124,7 +125,11 @@ describe('docker-compose.yml', () => {
       it('holds no secret', () => {
         for (const [variable, value] of Object.entries(service.environment ?? {}))
           if (/(PASSWORD|SECRET|(?<!_PUBLIC)_URL|_KEY)$/.test(variable))
-            assert.match(value, /^(\$\{SLUICE_UP_\w+:-(jason|eddie|brandon)\}|http:\/\/[\w:./-]+)$/, variable)
+            assert.match(
+              value,
+              /^(\$\{SLUICE_UP_\w+:-(jason|eddie|brandon)\}|\$\{SLUICE_\w+:-\}|http:\/\/[\w:./-]+)$/,
+              variable,
+            )
       })
 
       it('publishes nothing but the proxy beyond the loopback', () => {

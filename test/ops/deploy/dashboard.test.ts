@@ -9,11 +9,13 @@ import { readSettings } from '../../../foundation/settings.ts'
 import { type Server as PluginServer, startServer } from '../../../plugin-server/main.ts'
 import { createDump } from '../../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
+import { plugin as aggregate } from '../../../plugins/aggregate/plugin.ts'
 import { plugin as responseCache } from '../../../plugins/response-cache/plugin.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { rotate } from '../../../plugins/upstream-token/rotation.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { type RunningGateway, startTestGateway } from '../../support/gateway.ts'
+import { freePort } from '../../support/ports.ts'
 import { type Prometheus, startPrometheus } from '../../support/prometheus.ts'
 import { START_MS, sharedPostgres, sharedRedis } from '../../support/services.ts'
 import { until } from '../../support/until.ts'
@@ -53,7 +55,10 @@ describe('a real Prometheus beside a plugin server under load', function () {
     const socket = path.join(folder.path, 'sluice.sock')
     const keys = path.join(folder.path, 'keys')
     rotate(keys, { now: Math.floor(Date.now() / 1_000), inSeconds: 600, revoke: false })
+    const proxyPort = await freePort()
     const settings = readSettings({
+      SLUICE_PROXY_URL: `http://127.0.0.1:${proxyPort}`,
+      SLUICE_LOOPBACK_SECRET: 'a secret of the tests, at least 32 characters',
       SLUICE_SOCKET: socket,
       SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
       SLUICE_HTTP: '127.0.0.1:0',
@@ -65,15 +70,19 @@ describe('a real Prometheus beside a plugin server under load', function () {
       // It takes what a collector would.
       SLUICE_OTLP_URL: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
     })
-    server = await startServer(settings, { plugins: [sluice, responseCache], log: createLogger('silent') })
+    const plugins = [sluice, responseCache, aggregate]
+    server = await startServer(settings, { plugins, log: createLogger('silent') })
     const dumpOf = (plugin: AnyPlugin) => {
       const file = path.join(folder.path, `${plugin.name}.json`)
       writeFileSync(file, JSON.stringify(createDump([plugin], 'ProtoBuf:1', socket)))
       return `cat ${file}`
     }
     gateway = await startTestGateway({
-      KONG_PLUGINS: 'bundled,sluice,response-cache',
-      KONG_PLUGINSERVER_NAMES: 'sluice,cache',
+      KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
+      KONG_PLUGINS: 'bundled,sluice,response-cache,aggregate',
+      KONG_PLUGINSERVER_NAMES: 'sluice,cache,aggregate',
+      KONG_PLUGINSERVER_AGGREGATE_SOCKET: socket,
+      KONG_PLUGINSERVER_AGGREGATE_QUERY_CMD: dumpOf(aggregate),
       KONG_PLUGINSERVER_SLUICE_SOCKET: socket,
       KONG_PLUGINSERVER_SLUICE_QUERY_CMD: dumpOf(sluice),
       KONG_PLUGINSERVER_CACHE_SOCKET: socket,
@@ -107,6 +116,9 @@ describe('a real Prometheus beside a plugin server under load', function () {
     await gateway.admin('POST', '/services/cached/routes', { name: 'cached', paths: ['/cached'] })
     const cached = { name: 'response-cache', config: { default_ttl: 5 } }
     await gateway.admin('POST', '/services/cached/plugins', cached)
+    const parts = [{ name: 'cached', path: '/cached', optional: true }]
+    await gateway.admin('POST', '/routes', { name: 'whole', paths: ['/whole'] })
+    await gateway.admin('POST', '/routes/whole/plugins', { name: 'aggregate', config: { parts } })
     // So few that a busy machine goes over them, too.
     const limits = [{ name: 'second', requests: 4, per: 1 }]
     for (const name of ['well', 'fail']) {
@@ -130,7 +142,7 @@ describe('a real Prometheus beside a plugin server under load', function () {
   async function send(): Promise<void> {
     for (let n = 0; isLoading; n++) {
       const headers = { apikey: n % 5 === 0 ? 'wrong' : KEY }
-      const name = n % 7 === 0 ? 'cached' : n % 3 === 0 ? 'fail' : 'well'
+      const name = n % 7 === 0 ? 'cached' : n % 11 === 0 ? 'whole' : n % 3 === 0 ? 'fail' : 'well'
       const answer = await fetch(`${gateway.proxyUrl}/${name}`, { headers })
       await answer.body?.cancel()
       await pause(5)

@@ -2,9 +2,26 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { plugin as aggregate } from '../../../plugins/aggregate/plugin.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
+import { definePlugin, Type } from '../../../sdk/sdk.ts'
 import { type EdgeGateway, startEdgeGateway } from '../../support/edge-gateway.ts'
 import { freePort } from '../../support/ports.ts'
+import { until } from '../../support/until.ts'
 import { startUpstream, type TestUpstream } from '../../support/upstream.ts'
+
+const marks: unknown[] = []
+/** Shows what is in the log data of parts. */
+const witness = definePlugin({
+  name: 'witness',
+  version: '1.0.0',
+  priority: 1,
+  config: Type.Object({}),
+  phases: {
+    async log(kong) {
+      const { sluice: mark } = await kong.log.serialize()
+      marks.push((mark as { internal?: unknown } | undefined)?.internal)
+    },
+  },
+})
 
 interface Body {
   readonly [name: string]: unknown
@@ -30,7 +47,7 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       })
       const proxyPort = await freePort()
       gateway = await startEdgeGateway({
-        plugins: [aggregate, sluice],
+        plugins: [aggregate, sluice, witness],
         protocol,
         proxyPort,
         env: {
@@ -177,18 +194,27 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD'])
     })
 
-    it('takes no slot of the subject that waits for its parts', async () => {
+    it('takes no slot of the subject that waits for its parts, and shows in the log data what they are', async () => {
       const limits = [{ name: 'hour', requests: 1_000, per: 3_600 }]
       const qos = { default_tier: 'one', tiers: { one: { limits, concurrency: 1 } } }
-      await gateway.addService('narrow', `${service.url}/users/me`, [{ name: 'sluice', config: { qos } }])
+      await gateway.addService('narrow', `${service.url}/users/me`, [
+        { name: 'sluice', config: { qos } },
+        { name: 'witness', config: {} },
+      ])
       await gateway.admin('POST', '/services/narrow/routes', { name: 'wide', paths: ['/wide'] })
       const parts = [
         { name: 'a', path: '/narrow' },
         { name: 'b', path: '/narrow' },
       ]
       await gateway.admin('POST', '/routes/wide/plugins', { name: 'aggregate', config: { parts } })
+      marks.length = 0
       const { status, body } = await ask('/wide')
       assert.deepEqual([status, body.detail], [200, undefined])
+      // The route belongs to the service: the client's own request is there, too.
+      await until(() => marks.length === 3)
+      assert.equal(marks.filter(mark => mark === undefined).length, 1)
+      for (const mark of marks.filter(Boolean))
+        assert.deepEqual(mark, { purpose: 'part', client_ip: '127.0.0.1' })
     })
 
     it('does not go round in circles', async () => {

@@ -21,6 +21,7 @@ describe('key-auth-audit', () => {
     assert.deepEqual(data, {
       request_id: log.request.id,
       trace_id: null,
+      internal: null,
       outcome: 'granted',
       reason: null,
       scheme: 'key',
@@ -51,6 +52,22 @@ describe('key-auth-audit', () => {
       latency_upstream_ms: log.latencies.proxy,
       sample_rate: 1,
     })
+  })
+
+  it('tells a part of an aggregate from a request of a client, and whose it is', async () => {
+    const audit = createAudit({ brute_force: { failures: 2 } })
+    const log = recorded('key-invalid')
+    for (const client of ['192.0.2.1', '192.0.2.2'])
+      await audit.log({ ...log, sluice: { internal: { purpose: 'part', client_ip: client } } })
+    assert.deepEqual(
+      audit.events.drafts.map(({ type, data }) => [type, data.internal, data.client_ip]),
+      [
+        ['key-auth.denied.v1', 'part', '192.0.2.1'],
+        ['key-auth.denied.v1', 'part', '192.0.2.2'],
+      ],
+    )
+    assert.match(await audit.metrics(), /outcome="internal"/)
+    assert.doesNotMatch(await audit.metrics(), /outcome="denied"/)
   })
 
   it('asks Kong one question, whatever the outcome', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Redis } from 'ioredis'
 import { remainingOf } from '../../../plugins/qos/verdict.ts'
 import { type Service, START_MS, useRedis } from '../../support/services.ts'
+import { until } from '../../support/until.ts'
 import { callsOf, createFleet, type Fleet, type Node } from './fleet.ts'
 import { calendar, gcra, sliding } from './limits.ts'
 
@@ -72,9 +73,7 @@ describe('qos while Redis is away', function () {
     await back(first, second)
     assert.deepEqual(first.degraded, [true, false])
     // The counts of before stand, and the local use was debited: nothing is left, and nothing was given.
-    const after = await first.decide(key, { cost: 0 })
-    assert.equal(after.by, 'store')
-    assert.equal(remainingOf(after, 0), 0)
+    await untilRemaining(first, key, 0)
   })
 
   it('killed without a copy on disk: the counts come back from the nodes', async () => {
@@ -85,11 +84,7 @@ describe('qos while Redis is away', function () {
     await redis.restart()
     await back(first, second)
     // 70 of before and one of the outage.
-    const verdict = await second.decide(key, { cost: 0 })
-    assert.equal(verdict.by, 'store')
-    assert.equal(remainingOf(verdict, 0), 29)
-    assert.equal(remainingOf(verdict, 1), 10 * L - 71)
-    assert.equal(remainingOf(verdict, 2), 10 * L - 71)
+    await untilRemaining(second, key, 29, 10 * L - 71, 10 * L - 71)
   })
 
   it('flushed while connected: the next request of a node that knows brings the counts back, the highest win', async () => {
@@ -125,8 +120,7 @@ describe('qos while Redis is away', function () {
       await redis.resume()
     }
     await back(first, second)
-    const after = await first.decide(key, { cost: 0 })
-    assert.equal(remainingOf(after, 0), 0)
+    await untilRemaining(first, key, 0)
   })
 
   it('keeps remembered refusals and tokens at hand in force', async () => {
@@ -205,13 +199,26 @@ async function outage(...nodes: Node[]): Promise<void> {
       await node.decide('{sluice:qos:outage:other}', { cost: 0 })
 }
 
-/** Waits until the nodes have Redis again and have told it what they admitted alone. */
+/** Waits until the nodes decide by Redis again. What they admitted alone may still be on its way there. */
 async function back(...nodes: Node[]): Promise<void> {
-  for (const node of nodes) {
-    assert.ok(await node.store.ready(10_000))
-    await node.decide('{sluice:qos:outage:other}')
-  }
-  await new Promise(resolve => setTimeout(resolve, 50))
+  for (const node of nodes)
+    await until('a node decides by Redis', async () => {
+      const { by } = await node.decide('{sluice:qos:outage:other}', { cost: 0 })
+      return by === 'store' && node.degraded.at(-1) !== true
+    })
+}
+
+/** Waits until Redis has been told of everything, and so much is left of each limit. */
+function untilRemaining(node: Node, key: string, ...remaining: number[]): Promise<void> {
+  return until('Redis has been told', async () => {
+    const verdict = await node.decide(key, { cost: 0 })
+    assert.equal(verdict.by, 'store')
+    assert.deepEqual(
+      remaining.map((_, i) => remainingOf(verdict, i)),
+      remaining,
+    )
+    return true
+  })
 }
 
 async function flush(url: string): Promise<void> {
