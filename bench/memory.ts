@@ -49,7 +49,13 @@ const begin = frame(w =>
 const consumer = frame(w => TYPES.Consumer.write(w, [{ id: 'c-1', username: 'eddie', tags: ['gold'] }]))
 const nothing = frame(() => {})
 
-const link = { write: () => {}, writeAll: () => {}, destroy: () => {}, end: () => {} }
+const link = {
+  write: () => {},
+  writeAll: () => {},
+  destroy: () => {},
+  end: () => {},
+  closeIfWritten: () => {},
+}
 const lanes = Array.from({ length: LANES }, () => new ProtobufConnection(link, runtime.handler, 1 << 20))
 const turn = () => new Promise(resolve => setImmediate(resolve))
 for (let step = 0; step <= STEPS; step++) {

@@ -385,8 +385,13 @@ function showTroubled({ message }, pauseMs) {
   $('products').classList.add('stale')
   tell()
   list.countdown = setInterval(tell, 1_000)
-  if (list.hasAnswered) $('freshness').textContent = `As of ${list.answeredAt}`
+  if (list.hasAnswered) showFreshness(`As of ${list.answeredAt}`, false)
   render()
+}
+
+function showFreshness(text, isLive) {
+  $('freshness').textContent = text
+  $('freshness').classList.toggle('live', isLive)
 }
 
 function showNotTroubled() {
@@ -395,7 +400,7 @@ function showNotTroubled() {
   $('trouble').hidden = true
   $('trouble-text').textContent = ''
   $('products').classList.remove('stale')
-  $('freshness').textContent = 'Live'
+  showFreshness('Live', true)
   render()
 }
 

@@ -44,9 +44,14 @@ export function openFolder(folder: string): string {
   const parent = path.dirname(folder)
   mkdirSync(parent, { recursive: true })
   const hash = createHash('sha256').update(parent).digest('hex').slice(0, 12)
-  const place = isOpen(parent) ? folder : path.join('/var/cache/sluice', hash, path.basename(folder))
-  mkdirSync(place, { recursive: true })
-  return place
+  if (isOpen(parent)) return makeOpen(folder)
+  return makeOpen(path.join(makeOpen(path.join(makeOpen('/var/cache/sluice'), hash)), path.basename(folder)))
+}
+
+/** Others may enter it, whatever the umask; one that is there already keeps its mode. */
+function makeOpen(folder: string): string {
+  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755)
+  return folder
 }
 
 /** A new folder that only the service's user may enter. */

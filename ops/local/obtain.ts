@@ -8,6 +8,10 @@ import { obtainSample } from './sample.ts'
 import { obtainSchemathesis } from './schemathesis.ts'
 import { NAMES, type ServiceKind } from './service.ts'
 
+// What is unpacked and built here is read by the services' user, whatever the umask of who types the command. Secrets
+// have modes of their own.
+process.umask(0o022)
+
 for (const kind of Object.keys(NAMES) as ServiceKind[]) {
   const say = (line: string) => process.stderr.write(`${NAMES[kind]}: ${line}\n`)
   // Not the place to fail: the tests that need it say what they lack, the others run.

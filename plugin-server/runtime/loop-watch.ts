@@ -39,13 +39,14 @@ export class LoopWatch {
 
   /** Once a turn, `TICK_MS` after the last one where nothing is late. */
   tick(atMs: number): void {
-    const used = process.cpuUsage(this.#cpu)
+    const before = this.#cpu
     this.#cpu = process.cpuUsage()
     const lateMs = Math.max(0, atMs - this.#tickedAtMs - TICK_MS)
     this.#tickedAtMs = atMs
     this.#lag.set(lateMs / 1000)
     this.#suspectRunning(atMs)
-    if (lateMs > BLOCKED_MS && this.#suspect) this.#report(this.#suspect, used)
+    if (lateMs > BLOCKED_MS && this.#suspect)
+      this.#report(this.#suspect, this.#cpu.user + this.#cpu.system - before.user - before.system)
     this.#running = undefined
     this.#suspect = undefined
   }
@@ -60,11 +61,11 @@ export class LoopWatch {
 
   #report(
     { plugin, phase, forMs }: { readonly plugin: string; readonly phase: Phase; readonly forMs: number },
-    used: NodeJS.CpuUsage,
+    usedMicros: number,
   ): void {
     this.#blocks.with({ plugin }).add()
     // Far less CPU time than blockedMs: the plugin waited for the system, or the machine was busy elsewhere.
-    const cpuMs = Math.round((used.user + used.system) / 1000)
+    const cpuMs = Math.round(usedMicros / 1000)
     this.#log.warn({ plugin, phase, blockedMs: Math.round(forMs), cpuMs }, 'a plugin blocked the event loop')
   }
 }

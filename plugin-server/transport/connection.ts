@@ -70,6 +70,10 @@ export class Connection implements Link, Listed {
     this.#socket.end()
   }
 
+  closeIfWritten(): void {
+    if (this.#socket.writableLength === 0) this.destroy()
+  }
+
   /** Resolves when it is closed. */
   close(): Promise<void> {
     return new Promise(resolve => {

@@ -23,6 +23,8 @@ export interface Link {
   destroy(): void
   /** Closes behind what was written. */
   end(): void
+  /** Closes now if all that was written has left this process; else the peer has to. */
+  closeIfWritten(): void
 }
 
 /** A reply that Kong still owes. An exit's may never come: Kong leaves the connection instead. */
@@ -128,6 +130,9 @@ export class ProtobufConnection implements Exchange {
     const writer = this.#writer
     writer.closeFrame(writer.openFrame())
     this.#answer({ sequence: this.#sequence })
+    // Kong reads the exit from what was written, and neither reads nor writes after it: closing first saves the wait for
+    // Kong's own close. A call before the exit has a reply, which Kong must be able to write.
+    if (this.#owed.length === 1 && this.#owed[0]?.optional) this.#link.closeIfWritten()
   }
 
   readonly #take = (bytes: Buffer, start: number, end: number): boolean => {

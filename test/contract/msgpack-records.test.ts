@@ -58,6 +58,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
         writeAll: chunks => written.push(Buffer.concat(chunks)),
         destroy: () => assert.fail('destroyed'),
         end: () => assert.fail('ended'),
+        closeIfWritten: () => assert.fail('closed'),
       },
       handler,
       { events, codec: createMsgpackCodec(), maxMessageBytes: 1 << 20 },

@@ -111,6 +111,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
       connectionGone = true
     },
     end: () => {},
+    closeIfWritten: () => {},
   }
   const connectProtobuf = () => new ProtobufConnection(link, runtime.handler, 1 << 20)
   const connectMsgpack = () =>
@@ -127,6 +128,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
       writeAll: () => {},
       destroy: () => crashes.push(new Error('the untouched connection was closed')),
       end: () => {},
+      closeIfWritten: () => {},
     },
     runtime.handler,
     1 << 20,

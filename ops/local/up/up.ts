@@ -9,6 +9,10 @@ import { readState } from './state.ts'
 import { endPlatform } from './stop.ts'
 import { traces } from './traces.ts'
 
+// What is unpacked and built here is read by the services' user, whatever the umask of who types the command. Secrets
+// have modes of their own.
+process.umask(0o022)
+
 // A reader such as `head` may leave before all is printed, and a terminal may be closed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || error.code === 'EIO') process.exit(0)

@@ -75,17 +75,15 @@ describe('real services', function () {
   })
 
   describe('of its own', () => {
-    const started: Service[] = []
-    const mine = async (service: Promise<Service>) => {
-      started.push(await service)
-      return started.at(-1)!
-    }
-    afterEach(async () => {
-      await Promise.all(started.splice(0).map(service => service.close()))
+    let redis: Service
+    let postgres: Service
+    let rabbit: Service
+    before(async () => {
+      ;[redis, postgres, rabbit] = await Promise.all([useRedis(), usePostgres(), useRabbit()])
     })
+    after(() => Promise.all([redis, postgres, rabbit].map(service => service?.close())))
 
     it('asks for a password, is silent while paused, and answers what waited when it is resumed', async () => {
-      const redis = await mine(useRedis())
       assert.match(String(await askRedis(redis.url, 'PING\r\n')), /NOAUTH/)
       assert.match(String(await pingRedis(redis.url)), /PONG/)
       await redis.pause()
@@ -96,7 +94,6 @@ describe('real services', function () {
     })
 
     it('pauses every session of PostgreSQL, though each leads a process group', async () => {
-      const postgres = await mine(usePostgres())
       const client = new pg.Client({ connectionString: postgres.url })
       await client.connect()
       await postgres.pause()
@@ -108,7 +105,6 @@ describe('real services', function () {
     })
 
     it('keeps what PostgreSQL committed over a kill, at the same URL', async () => {
-      const postgres = await mine(usePostgres())
       const write = new pg.Client({ connectionString: postgres.url })
       write.on('error', () => {})
       await write.connect()
@@ -125,7 +121,6 @@ describe('real services', function () {
 
     // What RabbitMQ keeps is its own affair: a queue declared less than some seconds before a kill can be gone.
     it('has RabbitMQ back at the same URL after a kill, which closes every connection', async () => {
-      const rabbit = await mine(useRabbit())
       const before = await connectAmqp(rabbit.url)
       before.on('error', () => {})
       const closed = new Promise(resolve => before.on('close', resolve))
@@ -140,7 +135,7 @@ describe('real services', function () {
     })
 
     it('leaves no process and no file behind when it is closed', async () => {
-      const services = await Promise.all([useRedis(), usePostgres(), useRabbit()])
+      const services = [redis, postgres, rabbit]
       const pids = services.flatMap(({ pid }) => (pid === undefined ? [] : family(pid)))
       const folders = services.flatMap(folderOf)
       await Promise.all(services.map(service => service.close()))

@@ -134,10 +134,18 @@ describe('make up', function () {
       await until('it answers', async () => (await fetch(url)).ok)
     })
 
-    it('show a 429 with its headers', async () => {
-      const [codes, answer] = await follow(/# 429/)
-      assert.equal(codes, '200 200 200 200 200 429')
-      assert.match(answer!, /^HTTP\/1\.1 429 /)
+    it('show a 429 with its headers', async function () {
+      this.timeout(2 * UP_MS)
+      const [codes, first] = await follow(/# 429/)
+      let answer = first
+      assert.match(codes!, /^(200 ){5}(429|200)$/)
+      // Where the six take long, one of them has become free meanwhile.
+      const again = async () => {
+        if (answer?.startsWith('HTTP/1.1 429 ')) return true
+        answer = (await follow(/# 429/))[1]
+        return false
+      }
+      await until('a request is refused', again, { waitMs: UP_MS })
       for (const header of ['retry-after', 'ratelimit', 'ratelimit-policy'])
         assert.match(answer!, new RegExp(`^${header}: `, 'im'), header)
     })
