@@ -19,6 +19,9 @@ const POLL_MS = 20
 const WAIT_MS = 120_000
 const PLENTY = { name: 'minute', requests: 6_000_000, per: 60 }
 
+const ms = (value: number) => `${(value / 1000).toFixed(2)} s`
+const us = (value: number) => `${value.toFixed(0)} µs of CPU time`
+
 const stack = await prepareStack(['plain'])
 try {
   const running = await stack.start()
@@ -58,9 +61,6 @@ async function measure(running: RunningKong): Promise<void> {
     ],
   )
 }
-
-const ms = (value: number) => `${(value / 1000).toFixed(2)} s`
-const us = (value: number) => `${value.toFixed(0)} µs of CPU time`
 
 /** @param refused the route that admits nothing but its first request of the day */
 async function configure({ adminPort }: RunningKong, refused: number | undefined): Promise<void> {
