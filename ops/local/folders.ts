@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -52,6 +54,14 @@ export function openFolder(folder: string): string {
 function makeOpen(folder: string): string {
   if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755)
   return folder
+}
+
+/** Copies a folder for the services' user, who may not be able to read the original. */
+export function copyOpen(folder: string, copy: string): void {
+  cpSync(folder, copy, { recursive: true })
+  chmodSync(copy, 0o755)
+  for (const entry of readdirSync(copy, { recursive: true, withFileTypes: true }))
+    chmodSync(path.join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644)
 }
 
 /** A new folder that only the service's user may enter. */

@@ -1,12 +1,20 @@
 import { execFile } from 'node:child_process'
-import { cpSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { SluiceError } from '../../foundation/errors.ts'
 import { type ChildGuard, guardChild, type Launch } from './child-guard.ts'
 import { type Confirm, confirm } from './confirm.ts'
-import { cacheFolder, endOfLog, isOpen, ownFolder, projectFolder, temporaryFolder } from './folders.ts'
+import {
+  cacheFolder,
+  copyOpen,
+  endOfLog,
+  isOpen,
+  ownFolder,
+  projectFolder,
+  temporaryFolder,
+} from './folders.ts'
 import { freePorts, onFreePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 import { serviceUser } from './user.ts'
@@ -137,7 +145,6 @@ function sources(): string {
   const folder = path.join(projectFolder(), 'flask-sample')
   if (isOpen(folder)) return folder
   const copy = path.join(cacheFolder(), 'flask-sample')
-  for (const name of ['chassis', ...PYTHON_SERVICES])
-    cpSync(path.join(folder, name), path.join(copy, name), { recursive: true })
+  for (const name of ['chassis', ...PYTHON_SERVICES]) copyOpen(path.join(folder, name), path.join(copy, name))
   return copy
 }

@@ -1,10 +1,18 @@
-import { cpSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../../foundation/errors.ts'
 import { guardChild } from './child-guard.ts'
 import { type Confirm, confirm } from './confirm.ts'
-import { cacheFolder, endOfLog, isOpen, ownFolder, projectFolder, temporaryFolder } from './folders.ts'
+import {
+  cacheFolder,
+  copyOpen,
+  endOfLog,
+  isOpen,
+  ownFolder,
+  projectFolder,
+  temporaryFolder,
+} from './folders.ts'
 import { freePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 
@@ -111,6 +119,6 @@ function sources(): string {
   const folder = path.join(projectFolder(), 'flask-sample', 'dictionary')
   if (isOpen(folder)) return folder
   const copy = path.join(cacheFolder(), 'flask-sample', 'dictionary')
-  cpSync(folder, copy, { recursive: true })
+  copyOpen(folder, copy)
   return copy
 }

@@ -275,6 +275,10 @@ describe('random changes with faults', function () {
   }
 
   const applied: Applied[] = []
+  /** What has changed nothing cannot be undone. */
+  const note = (id: string, before: State) => {
+    if (!isDeepStrictEqual(model.state, before)) applied.push({ id, before, after: model.state })
+  }
   /** Takes an earlier change back, where the model can. */
   const undo = async (earlier: Applied): Promise<string> => {
     const before = model.state
@@ -285,7 +289,7 @@ describe('random changes with faults', function () {
     assert.notEqual(state, 'stuck', what)
     if (state === 'applied') {
       assert.doesNotThrow(() => model.undo(earlier), what)
-      applied.push({ id: String(answer.body.id), before, after: model.state })
+      note(String(answer.body.id), before)
     } else if (state === 'refused' && !/"(taken|reference)"/.test(answer.text))
       assert.throws(() => new Model(before).undo(earlier), Refused, what)
     assert.deepEqual([...inKong()], [...expected()], what)
@@ -323,9 +327,7 @@ describe('random changes with faults', function () {
       if (state === 'applied') {
         const before = model.state
         model.apply(operations)
-        const id = answer.headers.get('sluice-change') ?? ''
-        // What has changed nothing cannot be undone.
-        if (!isDeepStrictEqual(model.state, before)) applied.push({ id, before, after: model.state })
+        note(answer.headers.get('sluice-change') ?? '', before)
       }
       assert.deepEqual([...inKong()], [...expected()], what)
       assert.deepEqual(await shown(), rows(), what)

@@ -1,8 +1,8 @@
 /** Prometheus beside the platform, with the alert rules of ops/deploy: SLUICE_UP_OBSERVE=on. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { guardChild } from '../child-guard.ts'
-import { endOfLog, giveToService, ownFolder, projectFolder } from '../folders.ts'
+import { endOfLog, ownFolder, projectFolder, writePrivate } from '../folders.ts'
 import { obtainPrometheus } from '../prometheus.ts'
 import { type Component, componentOf, untilReady } from './component.ts'
 import { answers } from './platform.ts'
@@ -14,9 +14,11 @@ export async function startPrometheus(ports: Ports, say: (line: string) => void)
   const folder = ownFolder('prometheus')
   const url = `http://127.0.0.1:${ports.prometheus}`
   const config = path.join(folder, 'prometheus.json')
+  const rules = path.join(folder, 'alerts.yml')
+  // Copied, since its user may not be able to read the project.
+  writePrivate(rules, readFileSync(path.join(projectFolder(), 'ops/deploy/prometheus/alerts.yml'), 'utf8'))
   // JSON is YAML.
-  writeFileSync(config, JSON.stringify(configuration(ports)))
-  giveToService(config)
+  writePrivate(config, JSON.stringify(configuration(ports, rules)))
   const guard = guardChild(
     {
       command: String(programs.prometheus),
@@ -46,7 +48,7 @@ export async function startPrometheus(ports: Ports, say: (line: string) => void)
   })
 }
 
-function configuration(ports: Ports) {
+function configuration(ports: Ports, rules: string) {
   const jobs = {
     sluice: ports.http,
     kong: ports.admin,
@@ -56,7 +58,7 @@ function configuration(ports: Ports) {
   }
   return {
     global: { scrape_interval: '5s', evaluation_interval: '15s' },
-    rule_files: [path.join(projectFolder(), 'ops', 'deploy', 'prometheus', 'alerts.yml')],
+    rule_files: [rules],
     scrape_configs: Object.entries(jobs).map(([job, port]) => ({
       job_name: job,
       static_configs: [{ targets: [`127.0.0.1:${port}`] }],
