@@ -84,6 +84,14 @@ export function casesOf({ redis, log, folder, goPlugin }: Ports): Case[] {
       qos({ ...qosConfig(PLENTY_PER_MINUTE, 'strict'), hide_client_headers: true }),
     ),
     one('qos-leased', 'qos, three windows, leased', qos(qosConfig(PLENTY_PER_MINUTE, 'leased'))),
+    one('qos-leased-no-fields', 'the same without fields', {
+      name: 'qos',
+      config: { ...qosConfig(PLENTY_PER_MINUTE, 'leased'), hide_client_headers: true },
+    }),
+    one('qos-service', 'qos by service, three windows, leased', {
+      name: 'qos',
+      config: { ...qosConfig(PLENTY_PER_MINUTE, 'leased'), limit_by: ['service'] },
+    }),
     one('qos-leased-100', 'qos, leased, 100 a minute', qos(qosConfig(100, 'leased'))),
     one('qos-leased-100k', 'qos, leased, 100,000 a minute', qos(qosConfig(100_000, 'leased'))),
     one('breaker', 'circuit-breaker, closed', { name: 'circuit-breaker', config: {} }),

@@ -31,6 +31,8 @@ const PAIRS: readonly (readonly [ours: string, peer: string, goal?: number])[] =
   ['qos-leased', 'rl-local', 0.75],
   ['qos-strict', 'rl-redis', 0.7],
   ['qos-strict', 'rl-redis-3', 0.42],
+  ['qos-leased-no-fields', 'rl-local', 0.75],
+  ['qos-service', 'rl-local', 0.75],
   ['calls-2', 'rl-local'],
   ['calls-2', 'pdk-calls-2'],
   ['qos-strict', 'pdk-qos'],

@@ -18,12 +18,14 @@ export type CpuMs = Readonly<Record<Part, number>>
 
 export interface RunningKong {
   readonly port: number
+  readonly adminPort: number
   cpu(): Promise<CpuMs>
   stop(): Promise<void>
 }
 
 export interface Stack {
   readonly cases: readonly Case[]
+  readonly upstreamPort: number
   /** Starts Kong and the plugin servers anew; one at a time. */
   start(): Promise<RunningKong>
   close(): Promise<void>
@@ -65,6 +67,7 @@ export async function prepareStack(only?: readonly string[]): Promise<Stack> {
   let starts = 0
   return {
     cases,
+    upstreamPort: upstream.port,
     async start() {
       const prefix = path.join(folder, `k${starts++}`)
       mkdirSync(prefix)
@@ -76,6 +79,7 @@ export async function prepareStack(only?: readonly string[]): Promise<Stack> {
       await pause(1000)
       return {
         port: proxyPort,
+        adminPort,
         cpu: async () => ({
           Kong: familyCpuMs(master),
           'plugin server': started.reduce((sum, { pid }) => sum + familyCpuMs(pid!), 0),

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Change, Draft } from '../api/changes.ts'
 import type { ApiProblem } from '../api/client.ts'
 import { pluginNames } from '../api/entities.ts'
@@ -22,6 +22,13 @@ export function PublishPage() {
   const [draft, setDraft] = useState<Draft>()
   const [problem, setProblem] = useState<Error>()
   const [applied, setApplied] = useState<Change>()
+  const form = useRef<HTMLFormElement>(null)
+  // The field that had the focus goes with its step.
+  useLayoutEffect(() => {
+    const fields = form.current
+    const first = fields?.querySelector<HTMLElement>('input:checked') ?? fields?.querySelector('input')
+    first?.focus()
+  }, [step])
   const names = useResource('names of plugins', pluginNames)
   const plugins = new Set(names.value)
   const set = (change: Partial<Typed>) => {
@@ -62,7 +69,7 @@ export function PublishPage() {
     <Page title="Publish an API" lead="Service, route and plugins in one change: all of it or nothing.">
       <StepButtons step={step} onChoose={setStep} />
       <Trouble error={problem} />
-      <form class="panel wizard" onSubmit={next}>
+      <form ref={form} class="panel wizard" onSubmit={next}>
         <StepFields step={step} typed={typed} set={set} plugins={plugins} />
         <div class="actions">
           {step > 0 && (

@@ -7,6 +7,7 @@ import { refuseCascades } from './guard.ts'
 import type { Schemas } from './schemas.ts'
 import { execute, type Run, type RunParts } from './steps/execute.ts'
 import { createImages } from './steps/images.ts'
+import { SETTLE } from './steps/settle.ts'
 import type { Journal, Leftover, SettleOptions, Step, StepRecord } from './steps/steps.ts'
 import { undo } from './steps/undo.ts'
 
@@ -17,7 +18,7 @@ export interface ApplyOptions {
   readonly retryForMs: number
   /** How long undoing waits for Kong to come back, milliseconds; default: `retryForMs`. */
   readonly undoForMs?: number
-  /** How often and how long late writes are looked for after an unknown step; default: every 5 s for 10 s. */
+  /** How often and how long late writes are looked for after an unknown step; default: SETTLE. */
   readonly settle?: SettleOptions
   /** Stops the apply: nothing more is started, and what was done is undone. */
   readonly signal?: AbortSignal
@@ -38,9 +39,6 @@ export interface Applicable {
   readonly steps: readonly Step[]
   readonly current: { readonly schemas: Schemas }
 }
-
-/** Kong gives PostgreSQL five seconds (`pg_timeout`); a locked row is written when its lock is gone. */
-const SETTLE: SettleOptions = { waitMs: 5_000, forMs: 10_000 }
 
 /**
  * Makes all changes, or none.

@@ -49,11 +49,14 @@ function atPaths(deprecation: Deprecation | undefined): ((value: unknown) => Row
 /** What is wrong with the shorthand fields of one record, before they are replaced. */
 export function shorthandViolations(shorthands: Shorthands, data: Row): Violations | undefined {
   const violations: Violations = {}
+  let seen = data
   for (const [name, field] of shorthands) {
-    const value = data[name]
+    const value = seen[name]
     if (value === undefined) continue
     const violation = field.check(value) ?? mismatch(name, value, field.spec.deprecation, data)
     if (violation !== undefined) violations[name] = violation
+    // One may stand for another: `algorithm` of an upstream decides `hash_on`, whatever that was.
+    else if (field.spec.func) seen = { ...seen, ...field.spec.func(value as never) }
   }
   return Object.keys(violations).length > 0 ? violations : undefined
 }

@@ -1,3 +1,4 @@
+import { SETTLE } from '../../kong/reconcile/steps/settle.ts'
 import type { SettleOptions } from '../../kong/reconcile/steps/steps.ts'
 
 /** What the guarantees rest on; tests shorten it. Milliseconds. */
@@ -15,12 +16,11 @@ export interface Timing {
   readonly driftPauseFactor: number
 }
 
-/** Kong gives PostgreSQL five seconds (`pg_timeout`); what comes more than thirty later is not found. */
 export const TIMING: Timing = {
   leaseMs: 5_000,
   renewEveryMs: 1_500,
   requestMs: 2_000,
-  settle: { waitMs: 5_000, forMs: 30_000 },
+  settle: SETTLE,
   driftEveryMs: 15_000,
   driftPauseFactor: 50,
 }

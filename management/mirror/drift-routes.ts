@@ -61,8 +61,8 @@ export const driftRoutes: Module = (app, parts) => {
       const found = await foundAt(request.params, drift)
       const { kind, id } = found
       const operation = restoreOperation(found, await knownOf(found, parts), parts.changes.now())
-      // Where to find it is known once it was taken over.
-      if (found.action === 'created') await drift.accept(kind, id)
+      // Under which upstream a target is found is known once it was taken over.
+      if (found.action === 'created' && KINDS[kind].within !== undefined) await drift.accept(kind, id)
       const asked = {
         operations: [operation],
         acceptsIrreversible: request.query.irreversible === 'accept',

@@ -4,7 +4,8 @@ import type { HeaderMap } from '../../sdk/sdk.ts'
 import type { PlannedPart } from './plan.ts'
 
 export type PartOutcome =
-  | { readonly kind: 'ok'; readonly value: unknown }
+  /** `json`: what stands in the answer, as the service wrote it: a number may have more digits than JavaScript's. */
+  | { readonly kind: 'ok'; readonly value: unknown; readonly json: string }
   /** `status` is what the client gets where the part is required. */
   | { readonly kind: 'failed'; readonly status: number; readonly detail: string; readonly headers: Headers }
 
@@ -17,7 +18,8 @@ export interface Headers {
 export interface Answer {
   readonly kind: 'whole' | 'partial' | 'failed'
   readonly status: number
-  readonly body: Readonly<Record<string, unknown>>
+  /** JSON. */
+  readonly body: string
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -36,19 +38,20 @@ export const failed = (status: number, detail: string, headers: Headers = {}): P
  * | any | ok | its value |
  */
 export function answerOf(parts: readonly PlannedPart[], outcomes: ReadonlyMap<string, PartOutcome>): Answer {
-  const body: Record<string, unknown> = {}
+  const members: string[] = []
   const errors: object[] = []
   for (const { name, isOptional, fallback } of parts) {
     const outcome = outcomes.get(name) ?? failed(504, 'was not asked for in time')
-    if (outcome.kind === 'ok') body[name] = outcome.value
+    if (outcome.kind === 'ok') members.push(`"${name}":${outcome.json}`)
     else if (!isOptional) return refusal(name, outcome)
     else {
-      body[name] = fallback
+      members.push(`"${name}":${JSON.stringify(fallback)}`)
       errors.push({ part: name, status: outcome.status, detail: outcome.detail })
     }
   }
   const kind = errors.length === 0 ? 'whole' : 'partial'
-  return { kind, status: 200, body: { ...body, errors }, headers: {} }
+  members.push(`"errors":${JSON.stringify(errors)}`)
+  return { kind, status: 200, body: `{${members.join(',')}}`, headers: {} }
 }
 
 function refusal(
@@ -59,7 +62,7 @@ function refusal(
   return {
     kind: 'failed',
     status,
-    body: { type: 'about:blank', title, status, detail: `The part ${part} ${detail}.`, part },
+    body: JSON.stringify({ type: 'about:blank', title, status, detail: `The part ${part} ${detail}.`, part }),
     headers: { ...headers },
   }
 }
@@ -76,11 +79,15 @@ export function readPart(answer: PartAnswer, pick: readonly string[], maxBytes: 
   if (status >= 400) return failed(status, `was refused with ${status}`, passedOn(answer))
   if (status >= 300) return failed(502, `leads elsewhere (${status})`)
   if (body.length > maxBytes) return failed(502, 'is too large')
-  if (body.length === 0) return { kind: 'ok', value: null }
+  if (body.length === 0) return { kind: 'ok', value: null, json: 'null' }
   if (!/^application\/([a-z0-9.+-]*\+)?json\b/i.test(one(answer.headers['content-type']) ?? ''))
     return failed(502, 'did not answer with JSON')
   try {
-    return { kind: 'ok', value: pickFrom(JSON.parse(Buffer.from(body).toString()), pick) }
+    const json = Buffer.from(body).toString()
+    const whole: unknown = JSON.parse(json)
+    if (pick.length === 0) return { kind: 'ok', value: whole, json }
+    const value = pickFrom(whole, pick)
+    return { kind: 'ok', value, json: JSON.stringify(value) }
   } catch {
     return failed(502, 'did not answer with JSON')
   }

@@ -72,7 +72,8 @@ export const plugin = definePlugin({
       const answer = answerOf(context.instance.parts, outcomes)
       note(outcomes, context)
       context.memory.countAnswer(answer.kind, secondsSince(startedAt, context))
-      kong.response.json(answer.status, answer.body, {
+      kong.response.exit(answer.status, answer.body, {
+        'Content-Type': 'application/json; charset=utf-8',
         'Cache-Control': 'private, no-cache',
         ...answer.headers,
       })

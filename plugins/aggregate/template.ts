@@ -91,7 +91,9 @@ const isSegment = (segment: string) => !['', '.', '..'].includes(segment)
 
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return isWellFormed(value) ? value : undefined
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
+  // A number that has lost digits would ask for another thing.
+  if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? String(value) : undefined
+  return typeof value === 'boolean' ? String(value) : undefined
 }
 
 /** A lone surrogate has no encoding. */

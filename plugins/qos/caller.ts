@@ -11,7 +11,7 @@ export interface Caller {
   readonly tier: Tier
   /** Such as `consumer:4f…` or `ip:192.0.2.1`; several parts are joined by a comma. */
   readonly subject: string
-  /** Undefined where nobody is known. */
+  /** Undefined where nobody is known, or nobody asked. */
   readonly consumer: string | undefined
   readonly cost: number
 }
@@ -19,8 +19,7 @@ export interface Caller {
 type Consumer = NonNullable<Awaited<ReturnType<AccessKong['client']['getConsumer']>>>
 
 export async function readCaller(kong: AccessKong, policy: Policy, scope: InstanceScope): Promise<Caller> {
-  const named = await kong.client.getConsumer()
-  const consumer = named && !isAnonymous(named, policy) ? named : undefined
+  const consumer = policy.needsConsumer ? await knownConsumer(kong, policy) : undefined
   const { header } = policy.config.cost
   const usesHeader = header !== undefined || policy.config.tier_by?.source === 'header'
   const isTrusted = usesHeader && policy.trusted.has(await kong.client.getIp())
@@ -37,10 +36,23 @@ export async function readCaller(kong: AccessKong, policy: Policy, scope: Instan
   return {
     tier,
     subject: subject.join(','),
-    consumer: consumer?.username ?? consumer?.customId ?? consumer?.id,
+    consumer: nameOf(consumer),
     cost,
   }
 }
+
+/** The caller with its consumer, where the decision did not need to know it. */
+export async function withConsumer(kong: AccessKong, policy: Policy, caller: Caller): Promise<Caller> {
+  return policy.needsConsumer ? caller : { ...caller, consumer: nameOf(await knownConsumer(kong, policy)) }
+}
+
+async function knownConsumer(kong: AccessKong, policy: Policy): Promise<Consumer | undefined> {
+  const named = await kong.client.getConsumer()
+  return named && !isAnonymous(named, policy) ? named : undefined
+}
+
+const nameOf = (consumer: Consumer | undefined): string | undefined =>
+  consumer?.username ?? consumer?.customId ?? consumer?.id
 
 /** Kong hands an anonymous consumer out like any other; only its name tells. */
 function isAnonymous({ id, username }: Consumer, { anonymous }: Policy): boolean {

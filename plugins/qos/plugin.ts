@@ -4,11 +4,12 @@ import {
   type Host,
   type InstanceScope,
   type PhaseContext,
+  type SharedContext,
   systemTimers,
   type Undo,
 } from '../../sdk/sdk.ts'
 import { refusalOf, reject } from './answer.ts'
-import { type Caller, readCaller, scopeName } from './caller.ts'
+import { type Caller, readCaller, scopeName, withConsumer } from './caller.ts'
 import { type ComposedConfig, type Config, configSchema } from './config.ts'
 import { Decider } from './decider.ts'
 import { QOS_EVENTS } from './events.ts'
@@ -66,7 +67,7 @@ export function createInstance(
   return { policy: createPolicy(config), scope: scopeName(scope) }
 }
 
-/** Rate limiting: tiers, several limits at once, shared by all nodes. Two PDK calls a request, see README.md. */
+/** Rate limiting: tiers, several limits at once, shared by all nodes. Two PDK calls a request or fewer, see README.md. */
 export const plugin = definePlugin({
   name: 'qos',
   version: '1.0.0',
@@ -77,7 +78,10 @@ export const plugin = definePlugin({
   // The handler waits for Kong and for Redis, and for Redis as long as SLUICE_REDIS_DEADLINE_MS says: 10 s at most.
   deadlineMs: { access: 11_000 },
   events: QOS_EVENTS,
-  needs: { access: ['client.getConsumer'] },
+  needs: {
+    access: ({ instance }: SharedContext<unknown, QosMemory, QosInstance>) =>
+      instance.policy.needsConsumer ? ['client.getConsumer'] : [],
+  },
   memory: createMemory,
   instance: createInstance,
   phases: {
@@ -111,7 +115,11 @@ export async function limit(
   const isKnown = verdict.states.length > 0
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config
-  memory.reporter.report(verdict, remaining, { key, scope: instance.scope, caller, shadow, nearLimit })
+  const { reporter } = memory
+  const reported = { key, scope: instance.scope, shadow, nearLimit }
+  const isNews = !policy.needsConsumer && reporter.isNews(verdict, remaining, reported)
+  const named = isNews ? await withConsumer(kong, policy, caller) : caller
+  reporter.report(verdict, remaining, { ...reported, caller: named })
   if (verdict.outcome !== 'admitted' && !shadow)
     await reject(
       kong,

@@ -23,6 +23,8 @@ export interface Policy {
   readonly tiers: ReadonlyMap<string, Tier>
   readonly defaultTier: Tier
   readonly subject: readonly SubjectPart[]
+  /** Whether a decision depends on who the consumer is; else Kong is asked for an event only. */
+  readonly needsConsumer: boolean
   readonly anonymous: ReadonlySet<string>
   readonly trusted: Networks
   /** Costs by upper-case method. */
@@ -75,6 +77,7 @@ export function createPolicy(config: Config | ComposedConfig): Policy {
     tiers,
     defaultTier,
     subject,
+    needsConsumer: tiers.size > 1 || subject.some(({ by }) => by === 'consumer' || by === 'credential'),
     trusted,
     anonymous: new Set(config.anonymous_consumers),
     costs: new Map(

@@ -65,6 +65,20 @@ export class Reporter {
     if (verdict.by !== 'open' && verdict.by !== 'closed') this.#approach(verdict, remaining, reported)
   }
 
+  /** Whether reporting this would publish an event, so that it is worth asking who the consumer is. */
+  isNews(
+    verdict: Verdict,
+    remaining: readonly number[],
+    { key, nearLimit }: Pick<Reported, 'key' | 'nearLimit'>,
+  ): boolean {
+    if (verdict.outcome === 'refused' || verdict.overrun.length > 0)
+      return !this.#rejections.has(key) && this.#rejections.size < MAX_SUBJECTS
+    if (verdict.by === 'open' || verdict.by === 'closed') return false
+    return verdict.limits.some(
+      (limit, i) => isNear(verdict, remaining, i, nearLimit) && !this.#near.has(`${limit.name} ${key}`),
+    )
+  }
+
   storeDegraded(degraded: boolean, reason: string, nodes: number): void {
     void this.#host.events.publish({
       type: 'qos.store-degraded.v1',
@@ -134,10 +148,10 @@ export class Reporter {
   }
 
   #approach(verdict: Verdict, remaining: readonly number[], reported: Reported): void {
-    const { limits, states, nowMicros, sharers } = verdict
+    const { limits, states, nowMicros } = verdict
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i]!
-      if (capacityOf(limit) - remaining[i]! * sharers < reported.nearLimit * capacityOf(limit)) continue
+      if (!isNear(verdict, remaining, i, reported.nearLimit)) continue
       const name = `${limit.name} ${reported.key}`
       if (this.#near.has(name) || this.#near.size >= MAX_SUBJECTS) continue
       // Every node may see it: the same window gives the same event.
@@ -166,4 +180,15 @@ export class Reporter {
       })
     }
   }
+}
+
+/** Whether so much of a limit is used that it is worth an event. */
+function isNear(
+  { limits, sharers }: Verdict,
+  remaining: readonly number[],
+  place: number,
+  nearLimit: number,
+): boolean {
+  const capacity = capacityOf(limits[place]!)
+  return capacity - remaining[place]! * sharers >= nearLimit * capacity
 }

@@ -22,6 +22,15 @@ export function requestLine(log: Serialized, config: RequestLogConfig, span: Req
   }
 }
 
+/**
+ * As it is written. JSON escapes the control characters below space only; a terminal obeys those above as well, and some
+ * readers end a line at U+2028.
+ */
+export const lineText = (line: RequestLine): string =>
+  `${JSON.stringify(line).replace(UNPRINTABLE, one => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+
+const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
+
 function whatWasAsked(log: Serialized, config: RequestLogConfig) {
   const request = record(log.request)
   const secrets = keyTexts(log, config.key_names)

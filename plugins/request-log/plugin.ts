@@ -14,7 +14,7 @@ import { RequestLogConfig } from './config.ts'
 import { REQUEST_LOG_EVENTS } from './events.ts'
 import { SpanExporter, type SpanOutcome } from './exporter.ts'
 import { RequestFigures } from './figures.ts'
-import { isChosen, isRemarkable, requestLine } from './line.ts'
+import { isChosen, isRemarkable, lineText, requestLine } from './line.ts'
 import { type Output, openOutput } from './output.ts'
 import { createRandomHex } from './random-hex.ts'
 import { type PluginTime, spansOf } from './spans.ts'
@@ -229,7 +229,7 @@ function report(log: Log, { config, memory, instance }: Context): void {
   if (!isWritten && !isTraced) return
   const line = requestLine(log, config, span)
   if (isWritten) {
-    memory.output().write(`${JSON.stringify(line)}\n`)
+    memory.output().write(lineText(line))
     memory.countLine('written')
   }
   if (isTraced)

@@ -373,6 +373,41 @@ describe('the dashboard, in a browser', function () {
     await at.hasFocus(page.getByRole('heading', { name: 'typed' }))
   })
 
+  it('publishes, deletes and searches with the keyboard alone', async () => {
+    const at = await dashboard.visit('editor', 'publish')
+    const { page } = at
+    const { keyboard } = page
+    const dialog = page.getByRole('dialog')
+    const name = `typed-${randomUUID().slice(0, 8)}`
+    await at.hasFocus(page.getByLabel('Name', { exact: true }))
+    for (const text of [name, dashboard.world.upstream.url, `/${name}`]) {
+      await keyboard.type(text)
+      await keyboard.press('Tab')
+    }
+    await keyboard.press('Enter')
+    await at.hasFocus(page.getByLabel(/^Keys/))
+    await keyboard.press('ArrowUp')
+    await at.hasFocus(page.getByLabel(/^None/))
+    await keyboard.press('Enter')
+    await at.hasFocus(page.getByLabel('Limit each consumer'))
+    await keyboard.press('Enter')
+    await at.hasFocus(page.getByLabel('Keep answers and give them again'))
+    await keyboard.press('Enter')
+    await dialog.getByLabel(/^Reason/).press('Enter')
+    await page.getByText(`${name} is published.`).waitFor()
+    await until('it can be called', async () => (await request(`/${name}`)).status === 200)
+    await page.getByRole('link', { name: 'Routes', exact: true }).press('Enter')
+    await at.hasFocus(page.getByRole('heading', { name: 'Routes' }))
+    await page.getByRole('searchbox').focus()
+    await keyboard.type(name)
+    await page.getByRole('status').filter({ hasText: '1 found' }).waitFor()
+    // Its service has the same name, in another column.
+    await page.getByRole('row', { name }).getByRole('link').first().press('Enter')
+    await at.button('Delete…').press('Enter')
+    await dialog.getByLabel(/^Reason/).press('Enter')
+    await at.hasFocus(page.getByRole('heading', { name: new RegExp(`^Change of route ${name}`) }))
+  })
+
   it('has no serious finding of axe-core on any page, light and dark, and fits into 360 pixels', async () => {
     const { world } = dashboard
     const at = await dashboard.arrive({ width: 360 })

@@ -35,10 +35,10 @@ function report(what: string, millis: readonly number[]): void {
 
 /** In the page: resolves when the selector's first element says this; with the milliseconds since `begunAt`. */
 const appears = (selector: string, text: string, begunAt = 'performance.now()') => `new Promise(resolve => {
-  const begunAt = ${begunAt}
+  const since = ${begunAt}
   const look = () => {
     const [first] = document.querySelectorAll(${JSON.stringify(selector)})
-    if (first?.textContent.includes(${JSON.stringify(text)})) resolve(performance.now() - begunAt)
+    if (first?.textContent.includes(${JSON.stringify(text)})) resolve(performance.now() - since)
     else requestAnimationFrame(look)
   }
   look()

@@ -22,15 +22,19 @@ import {
 import { ENTITIES } from '../../kong/entities/entities.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { plugin as aggregate } from '../../plugins/aggregate/plugin.ts'
 import { plugin as breaker } from '../../plugins/circuit-breaker/plugin.ts'
 import { plugin as audit } from '../../plugins/key-auth-audit/plugin.ts'
 import { plugin as qos } from '../../plugins/qos/plugin.ts'
+import { plugin as requestLog } from '../../plugins/request-log/plugin.ts'
+import { plugin as responseCache } from '../../plugins/response-cache/plugin.ts'
 import { plugin as sluice } from '../../plugins/sluice/plugin.ts'
+import { plugin as token } from '../../plugins/upstream-token/plugin.ts'
 
 const BUNDLED = path.resolve(import.meta.dirname, '../../kong/gateway/plugins/schemas')
 const RUNS = Number(process.env.SLUICE_TEST_FORM_RUNS ?? 15)
 
-const OURS: readonly AnyPlugin[] = [breaker, audit, qos, sluice]
+const OURS: readonly AnyPlugin[] = [aggregate, breaker, audit, qos, requestLog, responseCache, sluice, token]
 
 /** Every plugin that the gateway knows: those of a recorded Kong 3.9.3, and ours. */
 const PLUGINS: readonly (readonly [name: string, schema: EntitySchema])[] = [

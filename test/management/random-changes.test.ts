@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { TIMING, type Timing } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
@@ -64,9 +65,26 @@ const fates: fc.Arbitrary<readonly FateName[]> = fc.array(
 /** Why the model would not make an operation. */
 class Refused extends Error {}
 
+/** The states before and after an applied change. */
+interface Applied {
+  readonly id: string
+  readonly before: State
+  readonly after: State
+}
+
+/** What is gone already needs no deletion. @throws Refused where it is not as it was left. */
+function deletable(key: string, left: Fields, now: Fields | undefined): string {
+  if (now && !isDeepStrictEqual(now, left)) throw new Refused('changed')
+  return key
+}
+
 /** The state as it is after operations. @throws Refused */
 class Model {
-  #state = new Map<string, Fields>()
+  #state: State
+
+  constructor(state: State = new Map()) {
+    this.#state = state
+  }
 
   get state(): State {
     return this.#state
@@ -78,36 +96,61 @@ class Model {
 
   /** Makes all or none. */
   apply(operations: readonly Operation[]): void {
-    const before = this.#state
-    this.#state = new Map(before)
+    const next = new Map(this.#state)
     // As Kong's rules are: deletions free names, parents come before what refers to them.
     const order = (one: Operation) =>
       one.action === 'delete' ? -KINDS.indexOf(one.kind) - 1 : KINDS.indexOf(one.kind)
-    try {
-      for (const one of [...operations].sort((a, b) => order(a) - order(b))) this.#make(one)
-    } catch (error) {
-      this.#state = before
-      throw error
-    }
+    for (const one of [...operations].sort((a, b) => order(a) - order(b))) make(next, one)
+    this.#state = next
   }
 
-  #make({ action, kind, id, fields }: Operation): void {
-    const key = `${kind} ${id}`
-    if (action === 'delete') {
-      this.#remove(kind, id)
-      return
+  /**
+   * Takes an applied change back.
+   *
+   * @throws Refused where others have changed since what it would put back or delete.
+   */
+  undo({ before, after }: Applied): void {
+    const next = new Map(this.#state)
+    for (const key of new Set([...before.keys(), ...after.keys()])) {
+      const [was, left, now] = [before.get(key), after.get(key), this.#state.get(key)]
+      if (was && left) this.#putBack(next, key, [was, left, now])
+      else if (left) next.delete(deletable(key, left, now))
+      else if (now) throw new Refused('there again')
+      else if (was) next.set(key, was)
     }
-    const present = this.#state.get(key)
-    if (action === 'update' && !present) throw new Refused('not there')
-    this.#state.set(key, { ...present, ...fields })
+    for (const { service, consumer } of next.values())
+      for (const [kind, id] of [['services', idIn(service)] as const, ['consumers', idIn(consumer)] as const])
+        if (id !== undefined && !next.has(`${kind} ${id}`)) throw new Refused('a reference leads nowhere')
+    this.#state = next
   }
 
-  #remove(kind: Kind, id: string): void {
-    if (!this.#state.delete(`${kind} ${id}`)) throw new Refused('not there')
-    for (const [key, fields] of this.#state) {
-      if (idIn(fields.service) === id) throw new Refused('referenced')
-      if (idIn(fields.consumer) === id) this.#state.delete(key)
-    }
+  #putBack(
+    next: Map<string, Fields>,
+    key: string,
+    [was, left, now]: readonly [Fields, Fields, Fields | undefined],
+  ): void {
+    const changed = Object.keys(left).filter(name => !isDeepStrictEqual(was[name], left[name]))
+    if (changed.length === 0) return
+    if (!now || changed.some(name => !isDeepStrictEqual(now[name], left[name]))) throw new Refused('changed')
+    next.set(key, { ...now, ...Object.fromEntries(changed.map(name => [name, was[name]])) })
+  }
+}
+
+/** @throws Refused */
+function make(state: Map<string, Fields>, { action, kind, id, fields }: Operation): void {
+  const key = `${kind} ${id}`
+  const present = state.get(key)
+  if (action === 'delete') remove(state, kind, id)
+  else if (action === 'update' && !present) throw new Refused('not there')
+  else state.set(key, { ...present, ...fields })
+}
+
+/** @throws Refused */
+function remove(state: Map<string, Fields>, kind: Kind, id: string): void {
+  if (!state.delete(`${kind} ${id}`)) throw new Refused('not there')
+  for (const [key, fields] of state) {
+    if (idIn(fields.service) === id) throw new Refused('referenced')
+    if (idIn(fields.consumer) === id) state.delete(key)
   }
 }
 
@@ -172,9 +215,12 @@ describe('random changes with faults', function () {
 
   const decideBy = (names: readonly FateName[]) => {
     let writes = 0
+    // Where Kong refuses to undo, too, the change is stuck, and rightly so.
+    const first = names.indexOf('refused')
     faulty.decide = (method): Fate => {
       if (method === 'GET' || writes >= names.length) return 'pass'
-      const name = names[writes++]
+      const at = writes++
+      const name = names[at] === 'refused' && at !== first ? 'pass' : names[at]
       switch (name) {
         case 'late':
           return { late: new Promise(resolve => setTimeout(resolve, 60)) }
@@ -228,6 +274,29 @@ describe('random changes with faults', function () {
     return state
   }
 
+  const applied: Applied[] = []
+  /** What has changed nothing cannot be undone. */
+  const note = (id: string, before: State) => {
+    if (!isDeepStrictEqual(model.state, before)) applied.push({ id, before, after: model.state })
+  }
+  /** Takes an earlier change back, where the model can. */
+  const undo = async (earlier: Applied): Promise<string> => {
+    const before = model.state
+    const answer = await manager.call('POST', `/v1/changes/${earlier.id}/undo?irreversible=accept`)
+    const state = await stateOf(answer)
+    await faulty.lateWritesDone()
+    const what = `the undo of ${earlier.id} is ${state}: ${answer.text}`
+    assert.notEqual(state, 'stuck', what)
+    if (state === 'applied') {
+      assert.doesNotThrow(() => model.undo(earlier), what)
+      note(String(answer.body.id), before)
+    } else if (state === 'refused' && !/"(taken|reference)"/.test(answer.text))
+      assert.throws(() => new Model(before).undo(earlier), Refused, what)
+    assert.deepEqual([...inKong()], [...expected()], what)
+    assert.deepEqual(await shown(), rows(), what)
+    return state
+  }
+
   it(`leave Kong and the mirror as the model says (seed ${SEED})`, async () => {
     const counts: Record<string, number> = {}
     const samples = fc.sample(fc.tuple(fc.array(op, { minLength: 1, maxLength: 5 }), fates), {
@@ -255,9 +324,19 @@ describe('random changes with faults', function () {
       const what = `change ${i} is ${state}: ${JSON.stringify(operations)} ${answer.text}`
       assert.notEqual(state, 'stuck', what)
       counts[state] = (counts[state] ?? 0) + 1
-      if (state === 'applied') model.apply(operations)
+      if (state === 'applied') {
+        const before = model.state
+        model.apply(operations)
+        note(answer.headers.get('sluice-change') ?? '', before)
+      }
       assert.deepEqual([...inKong()], [...expected()], what)
       assert.deepEqual(await shown(), rows(), what)
+      const earlier = i % 2 === 1 ? applied.at(-1 - (i % 7)) : undefined
+      if (earlier) {
+        decideBy(i % 5 === 0 ? names : [])
+        const undone = await undo(earlier)
+        counts[`undo ${undone}`] = (counts[`undo ${undone}`] ?? 0) + 1
+      }
     }
     if (CHANGES > 100) console.log(`      ${JSON.stringify(counts)}`)
     assert.ok((counts.applied ?? 0) > 0, JSON.stringify(counts))

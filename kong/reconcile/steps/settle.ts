@@ -4,6 +4,12 @@ import { schedule } from './schedule.ts'
 import type { AdminRequests, Images, SettleOptions, Step } from './steps.ts'
 import { findEntity, isExpired } from './write.ts'
 
+/**
+ * Kong gives PostgreSQL five seconds (`pg_timeout`), and writes a locked row when its lock is gone: what comes more than
+ * thirty seconds later is not found.
+ */
+export const SETTLE: SettleOptions = { waitMs: 5_000, forMs: 30_000 }
+
 export interface SettleRun extends SettleOptions {
   readonly concurrency: number
   /** What Kong shall show. */

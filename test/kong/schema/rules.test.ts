@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { upstream } from '../../../kong/entities/upstream.ts'
 import { withRules } from '../../../kong/schema/rules.ts'
 import { createSchema } from '../../../kong/schema/schema.ts'
 import type { SchemaSpec } from '../../../kong/schema/spec.ts'
@@ -72,7 +73,30 @@ describe('rules that are added to a recorded schema', () => {
   })
 })
 
+describe('a value in the place of a record', () => {
+  const schema = createSchema(upstream.schema)
+  const id = '00000000-0000-4000-8000-000000000001'
+
+  it('that is a list has no field that is known, as in a real Kong', () => {
+    const filled = schema.fill({ id, name: 'up', healthchecks: { active: [1, 2] } }, 'insert')
+    assert.deepEqual(schema.check(filled), {
+      healthchecks: { active: ['unknown field', 'unknown field'] },
+    })
+  })
+
+  it('that is false is as good as none, as in a real Kong', () => {
+    const { healthchecks } = schema.fill({ id, name: 'up', healthchecks: false }, 'insert')
+    assert.deepEqual(healthchecks, schema.fill({ id, name: 'up' }, 'insert').healthchecks)
+  })
+})
+
 describe('shorthand fields', () => {
+  it('decide what another one is before that is looked at, as in a real Kong', () => {
+    const schema = createSchema(upstream.schema)
+    assert.equal(schema.checkShorthands({ name: 'up', algorithm: 'latency', hash_on: true }), undefined)
+    assert.deepEqual(schema.checkShorthands({ name: 'up', hash_on: true }), { hash_on: 'expected a string' })
+  })
+
   const schema = createSchema(
     withRules(spec, { 'config.address': { func: (value: string) => ({ redis: { host: value } }) } }),
   )

@@ -38,7 +38,7 @@ describe('the path of a part', () => {
     })
 
   it('refuses what is no value', () => {
-    for (const value of [undefined, null, {}, ['a'], '\ud800'])
+    for (const value of [undefined, null, {}, ['a'], '\ud800', 2 ** 53, Number.NaN])
       assert.match(target('/users/{query.id}', value), /query\.id is missing/)
   })
 
@@ -124,21 +124,23 @@ describe('the answer of an aggregate', () => {
     it(`is by the table for a part with ${what}`, () => {
       const required = answerOf(planParts(config(part('a'))), new Map([['a', outcome]]))
       assert.equal(required.status, status === 'ok' ? 200 : status)
-      if (status !== 'ok') assert.deepEqual([required.body.part, required.body.status], ['a', status])
+      const refused = JSON.parse(required.body)
+      if (status !== 'ok') assert.deepEqual([refused.part, refused.status], ['a', status])
       const parts = planParts(config(part('a', { optional: true, fallback: '{"none":true}' }), part('b')))
       const optional = answerOf(
         parts,
         new Map([
           ['a', outcome],
-          ['b', { kind: 'ok', value: 1 }],
+          ['b', { kind: 'ok', value: 1, json: '1' }],
         ]),
       )
       assert.equal(optional.status, 200)
-      assert.equal(optional.body.b, 1)
-      const errors = optional.body.errors as readonly { part: string; status: number }[]
+      const whole = JSON.parse(optional.body)
+      assert.equal(whole.b, 1)
+      const errors = whole.errors as readonly { part: string; status: number }[]
       if (status === 'ok') assert.deepEqual(errors, [])
       else {
-        assert.deepEqual(optional.body.a, { none: true })
+        assert.deepEqual(whole.a, { none: true })
         assert.deepEqual(
           errors.map(one => [one.part, one.status]),
           [['a', status]],
@@ -160,7 +162,28 @@ describe('the answer of an aggregate', () => {
       ['b', failed(500, 'x')],
       ['a', failed(403, 'x')],
     ])
-    assert.equal(answerOf(parts, outcomes).body.part, 'a')
+    assert.equal(JSON.parse(answerOf(parts, outcomes).body).part, 'a')
+  })
+})
+
+describe('an answer of a service', () => {
+  const headers = { 'content-type': 'application/json' }
+  const whole = (text: string, pick: readonly string[] = []) => {
+    const outcome = readPart({ status: 200, headers, body: Buffer.from(text) }, pick, 10_000_000)
+    return answerOf(planParts(config(part('a'))), new Map([['a', outcome]]))
+  }
+
+  it('stands in the whole as the service wrote it', () => {
+    const text = '{"id":9007199254740993,"price":1.10,"__proto__":{"x":1},"constructor":null}'
+    assert.equal(whole(text).body, `{"a":${text},"errors":[]}`)
+  })
+
+  it('cannot leave its place, nor break this process by its depth', () => {
+    for (const text of ['1,"errors":[1]', '{}}', '{"a":1}\n{"b":2}', '\ufeff{}', ''.padEnd(9, ' ')])
+      assert.equal(whole(text).status, 502, text)
+    const deep = '['.repeat(400_000) + ']'.repeat(400_000)
+    assert.ok([200, 502].includes(whole(deep).status))
+    assert.ok([200, 502].includes(whole(`{"x":${deep}}`, ['x']).status))
   })
 })
 

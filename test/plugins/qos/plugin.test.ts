@@ -20,6 +20,33 @@ describe('the plugin qos', () => {
     assert.deepEqual(hidden.calls, ['getConsumer'])
   })
 
+  it('asks for the consumer only where the decision depends on it, or an event is to name it', async () => {
+    const limit = { requests: 10, per: 3600 }
+    const ask = node.configure(oneLimit(limit, { limit_by: ['service'], service_id: 's1' }))
+    for (let i = 0; i < 7; i++) assert.deepEqual((await ask(ALICE)).calls, ['setHeaders'])
+    assert.deepEqual((await ask(ALICE)).calls, ['getConsumer', 'setHeaders'], '80 % are used')
+    for (let i = 0; i < 2; i++) assert.deepEqual((await ask(ALICE)).calls, ['setHeaders'])
+    const calls: unknown[] = []
+    for (let i = 0; i < 3; i++) calls.push((await ask(ALICE)).calls.includes('getConsumer'))
+    assert.deepEqual(calls, [true, false, false], 'rejections after the first are counted')
+    assert.deepEqual(
+      node.events.drafts.map(({ type, data }) => [type, data.consumer]),
+      [
+        ['qos.near-limit.v1', 'alice'],
+        ['qos.rejected.v1', 'alice'],
+      ],
+    )
+    const tier = { limits: [{ name: 'hour', ...limit }] }
+    const tiers = { free: tier, gold: tier }
+    const byTier = node.configure({
+      tiers,
+      default_tier: 'free',
+      limit_by: ['service'],
+      service_id: 's2',
+    })
+    assert.deepEqual((await byTier(ALICE)).calls, ['getConsumer', 'setHeaders'])
+  })
+
   it('tells the limits in the fields of the IETF and of Kong', async () => {
     const ask = node.configure({
       tiers: {

@@ -74,6 +74,19 @@ for (const [name, protocol, isComposed] of [
       assert.doesNotMatch(readFileSync(file, 'utf8'), /harness-key|planted/)
     })
 
+    it('writes one line a request, without what a terminal obeys, whatever a client sends', async () => {
+      const { request } = await start()
+      // Bytes of UTF-8, as Node.js sends characters of Latin-1: CSI (U+009B), a separator of lines (U+2028).
+      const agent = 'a\u00c2\u009b31m","status":200,"x":"\u00e2\u0080\u00a8\\n\t'
+      await request('/v1/a%0d%0a%1b[31m', { headers: { 'user-agent': agent, traceparent: 'x\ty' } })
+      const [line, ...more] = await lines()
+      assert.deepEqual(more, [])
+      assert.match(String(line?.user_agent), /^a.?\u009b31m","status":200,"x":"/)
+      assert.equal(line?.status, 200)
+      const text = readFileSync(file, 'utf8')
+      assert.doesNotMatch(text.slice(0, -1), /[\p{Cc}\u2028\u2029]/u)
+    })
+
     it('writes the sample, and every request that failed or was slow', async () => {
       const upstream = { fail: { status: 500 }, fine: {} } as const
       const { request } = await start(

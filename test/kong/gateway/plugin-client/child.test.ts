@@ -45,6 +45,7 @@ describe('a plugin server with a start command', () => {
     closing.push(() => folder.remove())
     const file = path.join(folder.path, 'starts')
     const { log } = notedLog()
+    const begun = Date.now()
     const child = new PluginServerChild('js', `sh -c 'date +%s%N >> ${file}; exit 1'`, log)
     closing.push(() => child.close())
     const starts = () => {
@@ -55,8 +56,9 @@ describe('a plugin server with a start command', () => {
       }
     }
     await until(() => starts().length >= 3)
-    const [first, second, third] = starts() as [number, number, number]
-    assert.ok(third - first >= 1.9e9, `${(second - first) / 1e6} ms, ${(third - second) / 1e6} ms`)
+    // From what is before the first start: on a busy machine any of them may be told late.
+    const afterMs = starts().map(nanoseconds => nanoseconds / 1e6 - begun)
+    assert.ok(afterMs[2]! >= 1_990, `started after ${afterMs} ms`)
   })
 
   it('that is not installed is named in the log', async () => {
