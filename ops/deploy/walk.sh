@@ -74,7 +74,8 @@ expect 'creating a product' 201 "$(status -H "$auth" -H "$json" -d '{"name":"Tea
 expect 'the newest product' Tea "$(curl -s -H "$auth" "$proxy/products?limit=1" | field name)"
 event=
 for _ in $(seq 60); do
-  (($(published) > ${before:-0})) && event=yes && break
+  now=$(published)
+  ((${now:-0} > ${before:-0})) && event=yes && break
   sleep 0.5
 done
 expect 'its event is confirmed by RabbitMQ' yes "$event"

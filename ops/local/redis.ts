@@ -25,7 +25,8 @@ export const redis: Recipe = {
     const settings = [
       `port ${port}`,
       'bind 127.0.0.1',
-      `dir ${folder}`,
+      // In quotes, since a clone may stand in a folder with spaces.
+      `dir ${JSON.stringify(folder)}`,
       'save ""',
       `appendonly ${lasting ? 'yes' : 'no'}`,
       `requirepass ${password}`,
