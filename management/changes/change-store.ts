@@ -33,12 +33,12 @@ export const leaseLost = (): SluiceError =>
 /** A month's history in a partition. */
 const MONTHS_AHEAD = 2
 
-/** Changes and their steps in PostgreSQL. What only the holder of the lease may write takes its epoch. */
 /** Where a step stands, and what Kong then shows of its entity; undefined where Kong has not answered. */
 export interface SeenRecord extends StepRecord {
   readonly seen: Mirrored | 'gone' | undefined
 }
 
+/** Changes and their steps in PostgreSQL. What only the holder of the lease may write takes its epoch. */
 export class ChangeStore {
   readonly #database: Database
   readonly #sealer: Sealer
