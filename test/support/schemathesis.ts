@@ -40,6 +40,8 @@ export async function runSchemathesis(
     ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
     ...(without.length > 0 ? ['--exclude-checks', without.join(',')] : []),
     ...(exceptPaths === undefined ? [] : ['--exclude-path-regex', exceptPaths]),
+    // Its own limit of ten seconds fails on a busy machine for a change of thousands of entities.
+    ...['--request-timeout', '120'],
     ...['--phases', PHASES, '--max-examples', EXAMPLES ?? '1', '--no-color'],
     ...['--generation-database', 'none', ...(EXAMPLES === undefined ? ['--seed', '1'] : [])],
   ]
