@@ -83,9 +83,10 @@ export function readPart(answer: PartAnswer, pick: readonly string[], maxBytes: 
   if (!/^application\/([a-z0-9.+-]*\+)?json\b/i.test(one(answer.headers['content-type']) ?? ''))
     return failed(502, 'did not answer with JSON')
   try {
-    const json = Buffer.from(body).toString()
-    const whole: unknown = JSON.parse(json)
-    if (pick.length === 0) return { kind: 'ok', value: whole, json }
+    const text = Buffer.from(body).toString()
+    const whole: unknown = JSON.parse(text)
+    // Many a framework ends a body with a line feed, which would split the whole in lines.
+    if (pick.length === 0) return { kind: 'ok', value: whole, json: text.trim() }
     const value = pickFrom(whole, pick)
     return { kind: 'ok', value, json: JSON.stringify(value) }
   } catch {

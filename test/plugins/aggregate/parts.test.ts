@@ -178,6 +178,10 @@ describe('an answer of a service', () => {
     assert.equal(whole(text).body, `{"a":${text},"errors":[]}`)
   })
 
+  it('loses the space around it', () => {
+    assert.equal(whole('\n {"a": 1}\r\n').body, '{"a":{"a": 1},"errors":[]}')
+  })
+
   it('cannot leave its place, nor break this process by its depth', () => {
     for (const text of ['1,"errors":[1]', '{}}', '{"a":1}\n{"b":2}', '\ufeff{}', ''.padEnd(9, ' ')])
       assert.equal(whole(text).status, 502, text)
