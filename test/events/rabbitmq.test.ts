@@ -150,7 +150,7 @@ describe('the RabbitMQ sink', () => {
     await storeAgain(makeRecords(1))
     await drain()
     const logs = recordLogs()
-    const patient = createRabbitSink({ url: rabbit.url, log: logs.logger, confirmTimeoutMs: 500 })
+    const patient = createRabbitSink({ url: rabbit.url, log: logs.logger, confirmTimeoutMs: 3_000 })
     const records = makeRecords(20)
     try {
       await control('set_vm_memory_high_watermark', 'absolute', '1MB')
@@ -159,7 +159,7 @@ describe('the RabbitMQ sink', () => {
         stored = true
       })
       await until('the broker blocks', () => logs.text().includes('RabbitMQ blocks publishers'))
-      await sleep(1_500) // three times what a broker may take that does not say so
+      await sleep(4_000) // longer than a broker may take that does not say so
       assert.equal(stored, false)
       await control('set_vm_memory_high_watermark', '0.4')
       await storing
