@@ -4,9 +4,8 @@ import { AdminClient } from '../../kong/admin/client.ts'
 import { dumpState } from '../../kong/reconcile/dump.ts'
 import { readState } from '../../kong/reconcile/read.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 describe('an API in one request', function () {
   this.timeout(60_000)
@@ -15,8 +14,7 @@ describe('an API in one request', function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
-    await until('the mirror is filled', async () => (await call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: kong.url })
   })
   after(async () => {
     await manager?.close()

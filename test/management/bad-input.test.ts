@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type CallOptions, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type CallOptions, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 const SECRET = 'needle-in-a-haystack'
 
@@ -255,8 +254,7 @@ describe('what is wrong with a request', function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: kong.url })
     const headers = { 'idempotency-key': 'used' }
     await manager.call('POST', '/v1/services', { name: 'there', host: 'h' }, { headers })
     await manager.call('POST', '/v1/routes', { paths: ['/there'], service: { name: 'there' } })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -12,8 +12,7 @@ describe('a change of one entity', function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
-    await until('the mirror is filled', async () => (await call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: kong.url })
   })
   after(async () => {
     await manager?.close()

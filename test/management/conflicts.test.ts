@@ -4,9 +4,8 @@ import { TIMING } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { makeFolder } from '../support/folder.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 const KINDS = [
   ...(['services', 'routes', 'plugins', 'consumers', 'keyauth_credentials', 'acls'] as const),
@@ -22,8 +21,7 @@ describe('undoing a change whose entities others have changed since', function (
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer({ now: () => Date.now() + aheadMs })
-    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url }, { timing: TIMING })
-    await until('the mirror is filled', async () => (await call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: kong.url }, { timing: TIMING })
   })
   after(async () => {
     await manager?.close()

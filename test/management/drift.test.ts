@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import pg from 'pg'
 import { TIMING, type Timing } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type RunningManager, startTestManager } from '../support/manager.ts'
+import { type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -29,7 +29,7 @@ class DriftWorld {
   static async start(drift: 'adopt' | 'report', declarative = false): Promise<DriftWorld> {
     const kong = await startAdminServer({ declarative })
     const url = await (await sharedPostgres()).createDatabase()
-    const manager = await startTestManager(
+    const manager = await startFilledManager(
       {
         SLUICE_ADMIN_URL: kong.url,
         SLUICE_POSTGRES_URL: url,
@@ -39,7 +39,6 @@ class DriftWorld {
       { timing },
     )
     const world = new DriftWorld(kong, manager, new pg.Pool({ connectionString: url }))
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
     return world
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { TIMING } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
@@ -18,8 +18,7 @@ describe('the history of changes', function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
     faulty = await startFaultyAdmin(kong.url)
-    manager = await startTestManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
-    await until('the mirror is filled', async () => (await call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
   })
   after(async () => {
     await manager?.close()

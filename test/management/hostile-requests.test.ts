@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { gzipSync } from 'node:zlib'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type RunningManager, startTestManager } from '../support/manager.ts'
+import { type RunningManager, startFilledManager, wholeEnvironment } from '../support/manager.ts'
 import { connectRaw } from '../support/raw-http.ts'
-import { START_MS, sharedPostgres, sharedRedis } from '../support/services.ts'
-import { until } from '../support/until.ts'
+import { START_MS } from '../support/services.ts'
 
 interface Operation {
   readonly method: string
@@ -102,15 +101,7 @@ describe('whatever is sent to the manager', function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    const url = await (await sharedPostgres()).createDatabase()
-    manager = await startTestManager({
-      SLUICE_ADMIN_URL: kong.url,
-      SLUICE_MANAGER_POSTGRES_URL: url,
-      SLUICE_POSTGRES_URL: url,
-      SLUICE_FINGERPRINT_SECRET: 'a secret for fingerprints of keys, long enough',
-      SLUICE_REDIS_URL: (await sharedRedis()).url,
-    })
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager(await wholeEnvironment(kong.url))
     operations = operationsIn((await manager.call('GET', '/v1/openapi.json')).body)
   })
   after(async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 describe('lists of entities', function () {
   this.timeout(60_000)
@@ -11,8 +10,7 @@ describe('lists of entities', function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    manager = await startTestManager({ SLUICE_ADMIN_URL: kong.url })
-    await until('the mirror is filled', async () => (await list('/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: kong.url })
     const services = ['delta', 'alpha', 'charlie', 'bravo'].map((name, i) => ({
       ...{ action: 'create', kind: 'services' },
       body: { name, host: `${name}.test`, enabled: i !== 3, tags: i < 2 ? ['a', 'b'] : ['b', `x${i}`] },

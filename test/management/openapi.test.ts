@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { KIND_NAMES, KINDS as KIND_VIEWS } from '../../kong/reconcile/kinds.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type RunningManager, startTestManager } from '../support/manager.ts'
+import { type RunningManager, startFilledManager, wholeEnvironment } from '../support/manager.ts'
 import { runSchemathesis, SCHEMATHESIS_MS } from '../support/schemathesis.ts'
-import { START_MS, sharedPostgres, sharedRedis } from '../support/services.ts'
-import { until } from '../support/until.ts'
+import { START_MS } from '../support/services.ts'
 
 /**
  * What schemathesis leaves alone: the streams, which do not end; sessions, operators and tokens, where it would end
@@ -25,15 +24,7 @@ describe("the manager's OpenAPI document", function () {
   before(async function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
-    const url = await (await sharedPostgres()).createDatabase()
-    manager = await startTestManager({
-      SLUICE_ADMIN_URL: kong.url,
-      SLUICE_POSTGRES_URL: url,
-      SLUICE_MANAGER_POSTGRES_URL: url,
-      SLUICE_FINGERPRINT_SECRET: 'a secret for fingerprints of keys, long enough',
-      SLUICE_REDIS_URL: (await sharedRedis()).url,
-    })
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager(await wholeEnvironment(kong.url))
   })
   after(async () => {
     await manager?.close()

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { AddressPolicy, kongInterfaces } from '../../management/policy/addresses.ts'
 import { placesOf } from '../../management/policy/places.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   'kong.test': ['10.0.0.1'],
@@ -110,11 +109,10 @@ describe('what an operator may not do though Kong would', function () {
       headers: { 'content-type': 'application/json' },
       body: '{"name":"old","host":"127.0.0.1"}',
     })
-    manager = await startTestManager({
+    manager = await startFilledManager({
       SLUICE_ADMIN_URL: kong.url,
       SLUICE_MANAGER_EDITOR_VAULTS: 'open, other',
     })
-    await until('the mirror is filled', async () => (await call('GET', '/readyz')).status === 200)
   })
   after(async () => {
     await manager?.close()

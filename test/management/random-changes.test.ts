@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { TIMING, type Timing } from '../../management/changes/timing.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type Fate, type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
-import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
+import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -172,8 +172,7 @@ describe('random changes with faults', function () {
     this.timeout(START_MS)
     kong = await startAdminServer()
     faulty = await startFaultyAdmin(kong.url)
-    manager = await startTestManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+    manager = await startFilledManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
   })
   after(async () => {
     await manager?.close()

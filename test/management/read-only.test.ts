@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type RunningManager, startTestManager } from '../support/manager.ts'
+import { type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS, sharedRedis } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 describe('a manager that is read-only for maintenance', function () {
   this.timeout(60_000)
@@ -16,12 +15,11 @@ describe('a manager that is read-only for maintenance', function () {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'there', host: 'h.test' }),
     })
-    manager = await startTestManager({
+    manager = await startFilledManager({
       SLUICE_ADMIN_URL: kong.url,
       SLUICE_REDIS_URL: (await sharedRedis()).url,
       SLUICE_MANAGER_READ_ONLY: 'true',
     })
-    await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
   })
   after(async () => {
     await manager?.close()

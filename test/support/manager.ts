@@ -7,7 +7,8 @@ import { type Manager, type ManagerOptions, openDatabase, startManager } from '.
 import { Operators } from '../../management/operators/operators.ts'
 import { newKeyLine } from '../../management/sealer.ts'
 import { makeFolder } from './folder.ts'
-import { sharedPostgres } from './services.ts'
+import { sharedPostgres, sharedRedis } from './services.ts'
+import { until } from './until.ts'
 
 export interface Answer {
   readonly status: number
@@ -70,6 +71,27 @@ export async function startTestManager(
       await manager.close()
       remove()
     },
+  }
+}
+
+/** As `startTestManager`, with a mirror that shows what Kong has. */
+export async function startFilledManager(
+  ...args: Parameters<typeof startTestManager>
+): Promise<RunningManager> {
+  const manager = await startTestManager(...args)
+  await until('the mirror is filled', async () => (await manager.call('GET', '/readyz')).status === 200)
+  return manager
+}
+
+/** The settings of a manager that offers all it has: audit, events, limits, breakers and the cache. */
+export async function wholeEnvironment(kongUrl: string): Promise<Environment> {
+  const url = await (await sharedPostgres()).createDatabase()
+  return {
+    SLUICE_ADMIN_URL: kongUrl,
+    SLUICE_MANAGER_POSTGRES_URL: url,
+    SLUICE_POSTGRES_URL: url,
+    SLUICE_FINGERPRINT_SECRET: 'a secret for fingerprints of keys, long enough',
+    SLUICE_REDIS_URL: (await sharedRedis()).url,
   }
 }
 
