@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
+import type { Span } from '../../ops/local/up/traces.ts'
 import { startUpstream } from './upstream.ts'
 
-export interface ReceivedSpan {
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId?: string
-  readonly name: string
-  readonly kind: number
-  readonly startTimeUnixNano: string
-  readonly endTimeUnixNano: string
-  readonly attributes: readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[]
+export interface ReceivedSpan extends Span {
   readonly status?: { readonly code: number }
 }
 
