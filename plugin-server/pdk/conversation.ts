@@ -204,7 +204,7 @@ export class Conversation {
   /** Asks Kong every time. Several asks in one turn go out in one write. */
   ask<T>(method: Method, args: readonly unknown[]): Promise<T> {
     this.#permit(method)
-    if (this.#over || this.#ended) return Promise.reject(this.#closed(method))
+    if (this.#isShut) return Promise.reject(this.#closed(method))
     this.#sendWrites()
     if (this.#phase === 'response') this.#sendResponseWrites()
     const ask = new Ask(method, this)
@@ -220,7 +220,7 @@ export class Conversation {
 
   readonly #flush = () => {
     this.#flushing = false
-    if (this.#over || this.#ended) return
+    if (this.#isShut) return
     this.roundTrips++
     this.#exchange.flush()
   }
@@ -251,21 +251,21 @@ export class Conversation {
         () => tell(undefined),
       )
     // In MsgPack each call is a round trip of its own, which the client's answer would wait for.
-    else if (!read || this.#over || this.#ended || this.#exchange.protocol === 'MsgPack:1') tell(undefined)
+    else if (!read || this.#isShut || this.#exchange.protocol === 'MsgPack:1') tell(undefined)
     else this.#exchange.call(...read, { reply: value => tell(requestIdIn(value)) })
   }
 
   /** A call whose answer is of no interest; goes out with the next read, or with the end. */
   tell(method: Method, args: readonly unknown[]): void {
     this.#permit(method)
-    if (this.#over || this.#ended) throw this.#closed(method)
+    if (this.#isShut) throw this.#closed(method)
     this.#writes.push({ method, args })
   }
 
   /** A change of the response; all of them go out with the end. */
   tellResponse(method: Method, args: readonly unknown[]): void {
     this.#permit(method)
-    if (this.#over || this.#ended) throw this.#closed(method)
+    if (this.#isShut) throw this.#closed(method)
     this.#responseWrites.push({ method, args })
     if (this.#phase === 'response') this.forgetReads()
   }
@@ -437,6 +437,11 @@ export class Conversation {
         'SLUICE_PDK_PROTOCOL',
         `${method} does not exist in ProtoBuf:1, only in MsgPack:1`,
       )
+  }
+
+  /** Nothing more can be said to Kong. */
+  get #isShut(): boolean {
+    return this.#over || this.#ended
   }
 
   #closed(method: Method): SluiceError {

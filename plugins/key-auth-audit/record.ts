@@ -34,6 +34,8 @@ interface Source extends RecordOptions {
   readonly key: KeySight
   readonly classification: Classification
   readonly fingerprint: string | undefined
+  /** Of the client; of an internal request, of the client that it was sent for, where Kong sees the plugin server. */
+  readonly address: string | undefined
 }
 
 /**
@@ -46,7 +48,9 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
   const classification = classify(log, key, { hideCredentials: config.hide_credentials })
   if (!classification) return undefined
   const fingerprint = key.kind === 'one' && key.bytes ? fingerprinter.of(key.bytes) : undefined
-  const source: Source = { ...options, log, key, classification, fingerprint }
+  const internal = internalOf(log)
+  const address = text(internal.client_ip) ?? text(log.client_ip)
+  const source: Source = { ...options, log, key, classification, fingerprint, address }
   const consumerId = text(record(log.consumer).id)
   const requestId = text(record(log.request).id)
   const startedAtMs = number(log.started_at)
@@ -62,7 +66,7 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
       data: {
         request_id: requestId ?? null,
         trace_id: traceId(log),
-        internal: text(internalOf(log).purpose) ?? null,
+        internal: text(internal.purpose) ?? null,
         ...whoAsked(source),
         ...whatWasAsked(source),
         ...whatWasAnswered(source),
@@ -70,8 +74,8 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
       },
     },
     classification,
-    isInternal: internalOf(log).purpose !== undefined,
-    address: clientOf(log),
+    isInternal: internal.purpose !== undefined,
+    address,
     credentialId: text(record(log.authenticated_entity).id),
     consumerId,
     consumerUsername: text(record(log.consumer).username),
@@ -80,7 +84,7 @@ export function auditRecord(log: Serialized, options: RecordOptions): AuditRecor
 }
 
 /** The verdict, and who is behind it. */
-function whoAsked({ log, key, config, classification, fingerprinter, fingerprint }: Source) {
+function whoAsked({ log, key, config, classification, fingerprinter, fingerprint, address }: Source) {
   const consumer = record(log.consumer)
   const shown = (ip: string | undefined) =>
     (ip !== undefined && config.anonymize_ip ? networkOf(ip) : ip) ?? null
@@ -97,7 +101,7 @@ function whoAsked({ log, key, config, classification, fingerprinter, fingerprint
     key_visibility: visibility(key, classification, config.hide_credentials),
     key_location: key.kind === 'none' ? null : key.location,
     key_name: key.kind === 'none' ? null : key.name,
-    client_ip: shown(clientOf(log)),
+    client_ip: shown(address),
     forwarded_ip: shown(forwardedAddress(header(record(log.request).headers, 'x-forwarded-for'))),
   }
 }
@@ -162,10 +166,6 @@ function addressOf(attempt: Serialized): string | null {
 
 /** Of a request that a plugin server sent through Kong on behalf of a client, once one of our plugins has recognised it. */
 const internalOf = (log: Serialized): Serialized => record(record(log.sluice).internal)
-
-/** Of an internal request, the client that it was sent for: Kong sees the plugin server. */
-const clientOf = (log: Serialized): string | undefined =>
-  text(internalOf(log).client_ip) ?? text(log.client_ip)
 
 /** From Kong's tracing, else from the client's `traceparent`. */
 function traceId(log: Serialized): string | null {

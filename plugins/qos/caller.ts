@@ -41,9 +41,9 @@ export async function readCaller(kong: AccessKong, policy: Policy, scope: Instan
   }
 }
 
-/** The caller with its consumer, where the decision did not need to know it. */
+/** The caller with its consumer, for whom the decision did not ask. */
 export async function withConsumer(kong: AccessKong, policy: Policy, caller: Caller): Promise<Caller> {
-  return policy.needsConsumer ? caller : { ...caller, consumer: nameOf(await knownConsumer(kong, policy)) }
+  return { ...caller, consumer: nameOf(await knownConsumer(kong, policy)) }
 }
 
 async function knownConsumer(kong: AccessKong, policy: Policy): Promise<Consumer | undefined> {

@@ -116,10 +116,9 @@ export async function limit(
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config
   const { reporter } = memory
-  const reported = { key, scope: instance.scope, shadow, nearLimit }
-  const isNews = !policy.needsConsumer && reporter.isNews(verdict, remaining, reported)
+  const isNews = !policy.needsConsumer && reporter.isNews(verdict, remaining, { key, nearLimit })
   const named = isNews ? await withConsumer(kong, policy, caller) : caller
-  reporter.report(verdict, remaining, { ...reported, caller: named })
+  reporter.report(verdict, remaining, { key, scope: instance.scope, caller: named, shadow, nearLimit })
   if (verdict.outcome !== 'admitted' && !shadow)
     await reject(
       kong,
