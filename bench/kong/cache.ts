@@ -26,6 +26,7 @@ import { plugin as exitBody } from './plugins/exit-body.ts'
 import { plugin as exitBodyMsgpack } from './plugins/exit-body-msgpack.ts'
 import { plugin as responseCacheMsgpack } from './plugins/response-cache-msgpack.ts'
 import { familyCpuMs, kong, load, masterOf, requirePrograms } from './processes.ts'
+import { kongEnv } from './stack.ts'
 
 const STARTS = Number(process.argv[2] ?? 3)
 const SECONDS = Number(process.argv[3] ?? 4)
@@ -62,6 +63,11 @@ const sockets = { own: path.join(folder, 'own.sock'), bench: path.join(folder, '
 const socketOf = ({ name }: AnyPlugin) => (name === responseCache.name ? sockets.own : sockets.bench)
 const declaration = path.join(folder, 'kong.json')
 const dumpOf = (name: string) => path.join(folder, `${name}.json`)
+const served = PLUGINS.map(({ plugin }) => ({
+  name: plugin.name,
+  socket: socketOf(plugin),
+  dump: dumpOf(plugin.name),
+}))
 const results = new Map<string, Measured[]>()
 try {
   for (const { plugin, protocol } of PLUGINS)
@@ -133,7 +139,7 @@ async function runOnce(start: number): Promise<void> {
   mkdirSync(prefix)
   const servers = [serve(sockets.own, []), serve(sockets.bench, ['--plugins', BENCH_PLUGINS])]
   await until(() => Object.values(sockets).every(existsSync))
-  const run = { prefix, env: kongEnv() }
+  const run = { prefix, env: kongEnv({ declaration, proxyPort, served }) }
   kong('start', run)
   const master = masterOf(run)
   try {
@@ -201,31 +207,6 @@ async function measure(kind: Kind, size: number, master: number, servers: readon
       otherShare: loaded.otherShare,
     },
   ])
-}
-
-function kongEnv(): Record<string, string> {
-  return {
-    KONG_DATABASE: 'off',
-    KONG_DECLARATIVE_CONFIG: declaration,
-    KONG_NGINX_WORKER_PROCESSES: '1',
-    KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
-    KONG_ADMIN_LISTEN: 'off',
-    KONG_ADMIN_GUI_LISTEN: 'off',
-    KONG_STATUS_LISTEN: 'off',
-    KONG_ANONYMOUS_REPORTS: 'off',
-    KONG_LOG_LEVEL: 'error',
-    KONG_PROXY_ACCESS_LOG: 'off',
-    // Its workers would be nobody otherwise, who may not reach the socket in this folder.
-    ...(process.getuid?.() === 0 && { KONG_NGINX_USER: 'root root' }),
-    KONG_PLUGINS: ['bundled', ...PLUGINS.map(({ plugin }) => plugin.name)].join(','),
-    KONG_PLUGINSERVER_NAMES: PLUGINS.map((_, index) => `p${index}`).join(','),
-    ...Object.fromEntries(
-      PLUGINS.flatMap(({ plugin }, index) => [
-        [`KONG_PLUGINSERVER_P${index}_SOCKET`, socketOf(plugin)],
-        [`KONG_PLUGINSERVER_P${index}_QUERY_CMD`, `cat ${dumpOf(plugin.name)}`],
-      ]),
-    ),
-  }
 }
 
 function print(): void {

@@ -110,14 +110,16 @@ async function redisCpuMs(client: Redis): Promise<number> {
   return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1000
 }
 
-interface KongSettings {
+export interface KongSettings {
   readonly declaration: string
   readonly proxyPort: number
-  readonly adminPort: number
+  /** Left out: Kong has no Admin API. */
+  readonly adminPort?: number
   readonly served: readonly Served[]
 }
 
-function kongEnv({ declaration, proxyPort, adminPort, served }: KongSettings): Record<string, string> {
+/** The environment of a Kong without a database that runs the plugins. */
+export function kongEnv({ declaration, proxyPort, adminPort, served }: KongSettings): Record<string, string> {
   const idOf = (name: string) => name.replaceAll('-', '_')
   const names = served.map(({ name }) => name)
   const settings: Record<string, string> = {
@@ -125,7 +127,7 @@ function kongEnv({ declaration, proxyPort, adminPort, served }: KongSettings): R
     KONG_DECLARATIVE_CONFIG: declaration,
     KONG_NGINX_WORKER_PROCESSES: '1',
     KONG_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
-    KONG_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    KONG_ADMIN_LISTEN: adminPort === undefined ? 'off' : `127.0.0.1:${adminPort}`,
     KONG_ADMIN_GUI_LISTEN: 'off',
     KONG_STATUS_LISTEN: 'off',
     KONG_ANONYMOUS_REPORTS: 'off',
