@@ -10,7 +10,15 @@ const PAGE = readFileSync(new URL('../../../docs/audit-questions.md', import.met
 const QUESTIONS = [...PAGE.matchAll(/^## (.+)$[^#]*?```sql\n([^`]+)```\n\nPlan: index `(\w+)`/gm)].map(
   ([, title, sql, index]) => ({ title: title!, sql: sql!, index: index! }),
 )
+const DAY_MS = 86_400_000
 const DAYS = 5
+/**
+ * Yesterday at six in the evening stands for now: a partition that has only begun is rightly read whole,
+ * and the plans would depend on the time of day.
+ */
+const NOW_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS - DAY_MS / 4
+const atNow = (sql: string): string =>
+  sql.replaceAll('now()', `timestamptz '${new Date(NOW_MS).toISOString()}'`)
 
 /** Forty thousand events over five days: granted and denied requests of 1,000 consumers, and a few of each other type. */
 const FILL = `
@@ -37,11 +45,9 @@ describe('the questions to the audit', () => {
     client = new pg.Client({ connectionString: await (await sharedPostgres()).createDatabase() })
     await client.connect()
     await migrate(client)
-    const times = Array.from({ length: DAYS + 1 }, (_, day) =>
-      new Date(Date.now() - day * 86_400_000).toISOString(),
-    )
+    const times = Array.from({ length: DAYS + 1 }, (_, day) => new Date(NOW_MS - day * DAY_MS).toISOString())
     await new Partitions().ensure(client, times, Date.now())
-    await client.query(FILL)
+    await client.query(atNow(FILL))
     await client.query('analyze gateway_events')
   })
   after(() => client.end())
@@ -91,16 +97,16 @@ describe('the questions to the audit', () => {
 
   for (const { title, sql, index } of QUESTIONS)
     it(`"${title}" is answered by ${index}`, async () => {
-      await client.query(sql)
-      const plan = await planOf(sql.trim().replace(/;$/, ''))
+      const asked = atNow(sql)
+      await client.query(asked)
+      const plan = await planOf(asked.trim().replace(/;$/, ''))
       await assertIndexed(plan)
-      const used = await Promise.all(
-        plan.filter(node => node['Index Name'] !== undefined).map(node => parentOf(node['Index Name']!)),
-      )
+      const used: string[] = []
+      for (const node of plan) if (node['Index Name']) used.push(await parentOf(node['Index Name']))
       assert.ok(used.includes(index), `used: ${[...new Set(used)].join(', ')}`)
     })
 
-  const hourAgo = Date.now() - 3_600_000
+  const hourAgo = NOW_MS - 3_600_000
   const asked: Readonly<Record<string, Partial<AuditQuestion>>> = {
     'the last hour': {},
     'a consumer': { consumer: 'consumer-7' },
