@@ -1,6 +1,7 @@
 /**
- * A real Kong with many routes, each with an entry of `sluice`: how long from a change of one entry to the first request
- * that is decided by it, and what the first request of each route costs after a change, when every instance is made anew.
+ * A real Kong with many routes, each with an entry of `sluice`, beside the same routes with an entry of Kong's own
+ * `rate-limiting` (policy `local`): how long from a change of one entry to the first request that is decided by it, and
+ * what the first request of each route costs after a change, when every instance is made anew.
  *
  *     node dist/bench/kong/many-routes.js [routes] [changes]
  *
@@ -19,14 +20,52 @@ const POLL_MS = 20
 const WAIT_MS = 120_000
 const PLENTY = { name: 'minute', requests: 6_000_000, per: 60 }
 
-const ms = (value: number) => `${(value / 1000).toFixed(2)} s`
-const us = (value: number) => `${value.toFixed(0)} µs of CPU time`
+const sluiceEntry = (refuses: boolean) => ({
+  name: 'sluice',
+  config: {
+    circuit_breaker: {},
+    qos: {
+      default_tier: 'all',
+      limit_by: ['route'],
+      tiers: { all: { limits: [refuses ? { name: 'day', requests: 1, per: 86_400 } : PLENTY] } },
+    },
+  },
+})
+const peerEntry = (refuses: boolean) => ({
+  name: 'rate-limiting',
+  config: { policy: 'local', limit_by: 'service', ...(refuses ? { day: 1 } : { minute: PLENTY.requests }) },
+})
+type EntryOf = (refuses: boolean) => object
+
+/** Milliseconds, and microseconds of CPU time a request. */
+interface Measured {
+  readonly loadMs: number
+  readonly rightMs: number
+  readonly first: Cost
+  readonly second: Cost
+}
+interface Cost {
+  readonly kong: number
+  readonly server: number
+}
 
 const stack = await prepareStack(['plain'])
 try {
   const running = await stack.start()
   try {
-    await measure(running)
+    const [sluice, peer] = [await measure(running, sluiceEntry), await measure(running, peerEntry)]
+    const seconds = (value: number) => `${(value / 1000).toFixed(2)} s`
+    const micros = ({ kong, server }: Cost) => `${kong.toFixed(0)} + ${server.toFixed(0)} µs`
+    const row = (what: string, cell: (side: Measured) => string) => [what, cell(sluice), cell(peer)]
+    printTable(
+      [`${ROUTES} routes over ${SERVICES} services, each with`, '`sluice`', '`rate-limiting`, local'],
+      [
+        row('POST /config of a change', side => seconds(side.loadMs)),
+        row('from its start to the first request decided by it', side => seconds(side.rightMs)),
+        row('first request of a route, CPU time of Kong + plugin server', side => micros(side.first)),
+        row('its second request', side => micros(side.second)),
+      ],
+    )
   } finally {
     await running.stop()
   }
@@ -34,49 +73,34 @@ try {
   await stack.close()
 }
 
-async function measure(running: RunningKong): Promise<void> {
+async function measure(running: RunningKong, entryOf: EntryOf): Promise<Measured> {
   const loadMs: number[] = []
   const rightMs: number[] = []
   for (let change = 0; change < CHANGES; change++) {
-    await configure(running, undefined)
+    await configure(running, entryOf, undefined)
     await until(running, 0, 200)
     const startMs = performance.now()
-    await configure(running, 0)
+    await configure(running, entryOf, 0)
     loadMs.push(performance.now() - startMs)
     await until(running, 0, 429)
     rightMs.push(performance.now() - startMs)
   }
-  await configure(running, undefined)
+  await configure(running, entryOf, undefined)
   await until(running, 0, 200)
-  const [first, second] = [await round(running), await round(running)]
-  printTable(
-    ['what', 'seen'],
-    [
-      [`POST /config of ${ROUTES} routes, each with sluice, over ${SERVICES} services`, ms(median(loadMs))],
-      ['from its start to the first request decided by the change', ms(median(rightMs))],
-      ['the first request of every route after it, which makes its instance: Kong', us(first.kong)],
-      ['the same: plugin server', us(first.server)],
-      ['the second request of every route: Kong', us(second.kong)],
-      ['the same: plugin server', us(second.server)],
-    ],
-  )
+  return {
+    loadMs: median(loadMs),
+    rightMs: median(rightMs),
+    first: await round(running),
+    second: await round(running),
+  }
 }
 
 /** @param refused the route that admits nothing but its first request of the day */
-async function configure({ adminPort }: RunningKong, refused: number | undefined): Promise<void> {
-  const entry = (route: number) => ({
-    name: 'sluice',
-    config: {
-      circuit_breaker: {},
-      qos: {
-        default_tier: 'all',
-        limit_by: ['route'],
-        tiers: {
-          all: { limits: [route === refused ? { name: 'day', requests: 1, per: 86_400 } : PLENTY] },
-        },
-      },
-    },
-  })
+async function configure(
+  { adminPort }: RunningKong,
+  entryOf: EntryOf,
+  refused: number | undefined,
+): Promise<void> {
   const services = Array.from({ length: SERVICES }, (_, service) => ({
     name: `service-${service}`,
     url: `http://127.0.0.1:${stack.upstreamPort}`,
@@ -84,7 +108,7 @@ async function configure({ adminPort }: RunningKong, refused: number | undefined
       route => ({
         name: `route-${route}`,
         paths: [`/route-${route}/`],
-        plugins: [entry(route)],
+        plugins: [entryOf(route === refused)],
       }),
     ),
   }))
@@ -112,7 +136,7 @@ async function until(running: RunningKong, route: number, status: number): Promi
 }
 
 /** One request of every route; CPU time of each, microseconds. */
-async function round(running: RunningKong): Promise<{ readonly kong: number; readonly server: number }> {
+async function round(running: RunningKong): Promise<Cost> {
   const before = await running.cpu()
   let next = 0
   await Promise.all(
