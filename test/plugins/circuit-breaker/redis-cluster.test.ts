@@ -36,7 +36,7 @@ describe('breakers over a Redis Cluster', function () {
     }
     const store = new RedisStore({ urls: cluster.urls, deadlineMs: 2000, node: name, ...parts })
     stores.push(store)
-    assert.ok(await store.ready(10_000))
+    assert.ok(await store.ready(60_000))
     const node = await createNode({ store, name, key, config: { minimum_calls: 4 } })
     nodes.push(node)
     return node
