@@ -17,6 +17,7 @@ import type { Instances } from '../runtime/instances.ts'
 import { outliveStrayErrors } from '../stray-errors.ts'
 import { acceptFrom } from '../transport/listener.ts'
 import { type Acceptor, createAcceptor } from '../transport/server.ts'
+import { createFairAccept } from './fair-accept.ts'
 import { type FromWorker, SOCKET_FD, type ToWorker } from './messages.ts'
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>
@@ -159,14 +160,19 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
     firstEventId: randomInt(0, 0x7fff_ffff),
     msgpack: false,
   })
-  const { close: stopAccepting } = await acceptFrom(SOCKET_FD, {
-    accept: socket => acceptor.accept(socket),
-    acceptHandle: handle => acceptor.accept(handle),
-  })
+  const leaveToOthers = createFairAccept({ now: () => systemClock.monotonic(), sleep })
+  const accept = (connection: Parameters<Acceptor['accept']>[0]) => {
+    acceptor.accept(connection)
+    leaveToOthers()
+  }
+  const { close: stopAccepting } = await acceptFrom(SOCKET_FD, { accept, acceptHandle: accept })
   outliveStrayErrors(log)
   tell({ kind: 'ready', plugins: [...core.registry.plugins.keys()], store: core.store.kind })
   return new Worker({ core, acceptor, stopAccepting, coordinator: coordinator!, log, metrics })
 }
+
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
+const sleep = (ms: number) => void Atomics.wait(NOBODY_WAKES, 0, 0, ms)
 
 let running: Worker | undefined
 process.on('message', (message: ToWorker) => {
