@@ -66,6 +66,8 @@ export interface Draft {
   readonly ifMatch?: string
   /** It makes one entity, whose answer tells what Kong made up. */
   readonly isMaking?: boolean
+  /** What it does, where the manager offers no plan of it. */
+  readonly plan?: Plan
 }
 
 const METHODS = { create: 'POST', replace: 'PUT', update: 'PATCH', delete: 'DELETE' } as const
@@ -82,7 +84,8 @@ export function draftOf({ action, kind, key, body, if_match: ifMatch }: Operatio
 }
 
 /** What a change would do. @throws ApiProblem with all faults. */
-export async function planChange({ method, path, body, ifMatch }: Draft): Promise<Plan> {
+export async function planChange({ method, path, body, ifMatch, plan: known }: Draft): Promise<Plan> {
+  if (known) return known
   const { body: plan } = await client.ask<Plan>(method, `${path}?dry_run=1`, {
     ...(body !== undefined && { body }),
     ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }),
@@ -150,7 +153,7 @@ export async function follow(id: string, onProgress: (change: Change) => void): 
 
 export const readChange = (id: string): Promise<Change> => client.get<Change>(`/v1/changes/${id}`)
 
-export interface ChangePage {
+interface ChangePage {
   readonly data: readonly Change[]
   readonly next: string | null
 }

@@ -4,6 +4,8 @@ import { isObject } from '../model/schema.ts'
 export interface Fault {
   /** JSON pointer (RFC 6901) into the body. */
   readonly pointer: string
+  /** Short and stable: `required`, `irreversible`. */
+  readonly code?: string
   readonly detail: string
 }
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
-import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
+import { formatNumber, formatSpan, secondsOf } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
 import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
@@ -31,7 +31,7 @@ export function BreakersPage() {
     <Page
       title="Breakers"
       of={breakers}
-      lead="Each service or route that the circuit-breaker plugin protects. An order of yours ends by itself."
+      lead="Every service or route that the circuit-breaker plugin protects. A forced mode ends by itself."
     >
       {value?.length === 0 && <Empty>No breaker has had a request yet.</Empty>}
       {value && value.length > 0 && (
@@ -40,10 +40,8 @@ export function BreakersPage() {
       {ordering && (
         <Order
           breaker={ordering}
-          onClose={() => {
-            setOrdering(undefined)
-            reload()
-          }}
+          onClose={() => setOrdering(undefined)}
+          onDone={() => breakers.reload().then(() => setOrdering(undefined))}
         />
       )}
     </Page>
@@ -86,7 +84,7 @@ export function BreakerTable({
         ...(onOrder
           ? [
               {
-                head: 'Order',
+                head: 'Actions',
                 cell: (one: Breaker) => (
                   <QuietButton
                     label={`Change mode of ${one.name ?? one.breaker}`}
@@ -134,23 +132,26 @@ function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason }
   )
 }
 
-function Order({ breaker, onClose }: { breaker: Breaker; onClose: () => void }) {
+interface OrderProps {
+  readonly breaker: Breaker
+  readonly onClose: () => void
+  readonly onDone: () => Promise<void>
+}
+
+function Order({ breaker, onClose, onDone }: OrderProps) {
   const [verb, setVerb] = useState<Verb>(breaker.mode === 'auto' ? 'open' : 'auto')
   const [reason, setReason] = useState('')
   const [span, setSpan] = useState('15m')
-  const [error, setError] = useState<Error>()
-  const seconds = (parseSpan(span) ?? 0) / 1000
   const submit = async () => {
-    if (verb !== 'auto' && seconds === 0)
-      return setError(new Error('For how long: a number and s, m, h or d, such as 15m.'))
-    await orderBreaker(breaker.breaker, verb, { reason, seconds }).then(onClose, setError)
+    const seconds = verb === 'auto' ? 0 : secondsOf(span)
+    await orderBreaker(breaker.breaker, verb, { reason, seconds })
+    await onDone()
   }
   return (
     <Ask
       title={`Mode of ${breaker.name ?? breaker.breaker}`}
       action={VERBS[verb][0]}
-      error={error}
-      onSubmit={() => void submit()}
+      onSubmit={submit}
       onClose={onClose}
     >
       <fieldset class="radios">

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { Step } from '../api/changes.ts'
-import { differences } from '../model/difference.ts'
+import { differences, isSame } from '../model/difference.ts'
 import { formatValue } from '../model/format.ts'
 import { Badge } from './notice.tsx'
 
@@ -31,6 +31,8 @@ export function Steps({ steps }: { steps: readonly Step[] }) {
 
 const toneOf = (state: string) => (state === 'done' ? 'good' : state === 'undone' ? 'plain' : 'warning')
 
+const SECRETS = { before: 'a secret', after: 'another secret' }
+
 /** Times that Kong stamps itself say nothing. */
 const STAMPED = new Set(['created_at', 'updated_at', 'id'])
 
@@ -44,7 +46,10 @@ function Fields({ step, isAlone }: { readonly step: Step; readonly isAlone: bool
     }))
   const leaves = changes
     .filter(({ field }) => !STAMPED.has(field))
-    .flatMap(({ field, before, after }) => differences(before, after, field))
+    .flatMap(({ field, before, after }) =>
+      // Both sides of a secret are masked alike.
+      isSame(before, after) ? [{ path: field, ...SECRETS }] : differences(before, after, field),
+    )
     // A field that is not set is no news of something that is made or goes.
     .filter(({ before, after }) => (before ?? null) !== (after ?? null))
   if (leaves.length === 0) return null

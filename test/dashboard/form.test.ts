@@ -182,7 +182,7 @@ describe('the form of an entity', function () {
     assert.ok(headers?.kind === 'map')
     const twice = withField(map, 'headers', { ...headers, entries: [...headers.entries, ...headers.entries] })
     assert.deepEqual(toValue(twice).faults, [
-      { pointer: '/headers/a~1b', detail: 'the key "a/b" is there twice' },
+      { pointer: '/headers/a~1b', detail: 'the key "a/b" occurs twice' },
     ])
   })
 
