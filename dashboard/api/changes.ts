@@ -48,7 +48,13 @@ export interface Change {
   readonly steps?: readonly Step[]
   /** Of a list: what the first entities are called that it touches. */
   readonly entities?: readonly string[]
-  readonly stuck?: readonly Json[]
+  /** What could not be put back, and why. */
+  readonly stuck?: readonly {
+    readonly kind: string
+    readonly id: string
+    readonly label: string
+    readonly reason: string
+  }[]
   /** How many changes come before it. */
   readonly position?: number
 }

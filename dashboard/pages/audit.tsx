@@ -6,7 +6,7 @@ import { useSubmit } from '../parts/ask.tsx'
 import { QuietButton } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { useLive, useResource } from '../parts/hooks.ts'
-import { Badge, Empty, type Tone, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty, None, type Tone, Trouble } from '../parts/notice.tsx'
 import { useOlder } from '../parts/older.tsx'
 import { Awaited, Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
@@ -129,7 +129,7 @@ const TONES: ReadonlyMap<string, Tone> = new Map([
   ['denied', 'bad'],
 ])
 
-const fact = (name: string) => (row: AuditRecord) => String(row[name] ?? '') || <span class="muted">–</span>
+const fact = (name: string) => (row: AuditRecord) => String(row[name] ?? '') || <None />
 
 function AuditTable({ rows }: { rows: readonly AuditRecord[] }) {
   const [open, setOpen] = useState<AuditRecord>()
@@ -162,12 +162,14 @@ function AuditTable({ rows }: { rows: readonly AuditRecord[] }) {
       {open && (
         <Dialog title={`Request of ${formatTime(open.time)}`} onClose={() => setOpen(undefined)} isWide>
           <dl class="facts">
-            {Object.entries(open).map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{formatValue(value)}</dd>
-              </div>
-            ))}
+            {Object.entries(open)
+              .filter(([, value]) => value !== null)
+              .map(([name, value]) => (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{formatValue(value)}</dd>
+                </div>
+              ))}
           </dl>
         </Dialog>
       )}

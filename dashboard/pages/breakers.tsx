@@ -7,15 +7,15 @@ import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, type Tone } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
-import { Table } from '../parts/table.tsx'
+import { type Column, Table } from '../parts/table.tsx'
 
 const EVERY_MS = 2_000
 
 const VERBS = {
-  open: ['Force open', 'Every request is refused until then.'],
-  close: ['Force closed', 'Every request passes, whatever fails, until then.'],
-  observe: ['Only observe', 'It counts and decides, but refuses nothing until then.'],
-  auto: ['Let it decide', 'The breaker decides by itself again, from now on.'],
+  open: ['Force open', 'Refuse every request.'],
+  close: ['Force closed', 'Let every request pass, whatever fails.'],
+  observe: ['Only observe', 'Count and decide, but refuse nothing.'],
+  auto: ['Let it decide', 'Back to automatic, from now on.'],
 } as const
 
 type Verb = keyof typeof VERBS
@@ -55,13 +55,14 @@ const TONES: Readonly<Record<string, Tone>> = {
   recovering: 'warning',
 }
 
-export function BreakerTable({
-  breakers,
-  onOrder,
-}: {
-  breakers: readonly Breaker[]
-  onOrder?: ((breaker: Breaker) => void) | undefined
-}) {
+interface BreakerTableProps {
+  readonly breakers: readonly Breaker[]
+  /** Without figures. */
+  readonly isBrief?: boolean
+  readonly onOrder?: ((breaker: Breaker) => void) | undefined
+}
+
+export function BreakerTable({ breakers, isBrief = false, onOrder }: BreakerTableProps) {
   return (
     <Table<Breaker>
       label="Breakers"
@@ -78,9 +79,7 @@ export function BreakerTable({
         },
         { head: 'State', cell: one => <BreakerState breaker={one} /> },
         { head: 'Mode', cell: one => <Mode breaker={one} /> },
-        { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
-        { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
-        { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
+        ...(isBrief ? [] : FIGURES),
         ...(onOrder
           ? [
               {
@@ -100,6 +99,12 @@ export function BreakerTable({
     />
   )
 }
+
+const FIGURES: readonly Column<Breaker>[] = [
+  { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
+  { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
+  { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
+]
 
 /** What it does, which an order decides before its own state. */
 function BreakerState({
@@ -168,7 +173,7 @@ function Order({ breaker, onClose, onDone }: OrderProps) {
       {verb !== 'auto' && (
         <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
       )}
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

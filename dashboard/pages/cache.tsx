@@ -88,7 +88,7 @@ function PurgeDialog({ onClose, onPurged }: { onClose: () => void; onPurged: (wh
         <TextField label={title} hint={`such as ${example}`} value={value} onType={setValue} />
       )}
       <TextField label="Host" hint="optional: only of this host" isOptional value={host} onType={setHost} />
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

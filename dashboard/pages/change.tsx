@@ -113,8 +113,10 @@ function Stuck({ change, onDone }: { change: Change; onDone: () => void }) {
         you retry or resolve it.
       </p>
       <ul>
-        {change.stuck?.map((one, i) => (
-          <li key={i}>{String(one.detail ?? one.reason ?? JSON.stringify(one))}</li>
+        {change.stuck?.map(({ kind, id, label, reason }) => (
+          <li key={id}>
+            <Link to={[kind, id]}>{label}</Link>: {reason}
+          </li>
         ))}
       </ul>
       <Trouble error={error} />

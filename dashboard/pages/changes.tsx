@@ -4,7 +4,7 @@ import { formatAgo } from '../model/format.ts'
 import { toneOfChange, WORD_OF_CHANGE } from '../parts/change-state.ts'
 import { useRepeated, useResource } from '../parts/hooks.ts'
 import { Link } from '../parts/link.tsx'
-import { Badge, Empty } from '../parts/notice.tsx'
+import { Badge, Empty, None } from '../parts/notice.tsx'
 import { useOlder } from '../parts/older.tsx'
 import { Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
@@ -62,7 +62,7 @@ const ChangeTable = ({ changes }: { readonly changes: readonly Change[] }) => (
       },
       { head: 'Who', cell: ({ actor }) => actor },
       { head: 'What', cell: whatOf },
-      { head: 'Reason', cell: ({ reason }) => reason ?? <span class="muted">–</span> },
+      { head: 'Reason', cell: ({ reason }) => reason ?? <None /> },
     ]}
   />
 )

@@ -3,7 +3,7 @@ import type { Change, Draft, Step } from '../api/changes.ts'
 import { acceptDrift, type Drift, listDrift } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
-import { Steps } from '../parts/difference.tsx'
+import { Fields } from '../parts/difference.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, Trouble } from '../parts/notice.tsx'
 import { Page, Panel } from '../parts/page.tsx'
@@ -38,12 +38,13 @@ export function DriftPage() {
           key={`${one.kind}/${one.id}`}
           title={
             <>
-              {one.label} <span class="muted">found {formatTime(one.found_at)}</span>
+              {one.label} <Badge tone={TONES[one.action]}>{one.action}</Badge>{' '}
+              <span class="muted">found {formatTime(one.found_at)}</span>
             </>
           }
           actions={<Actions drift={one} onAccept={() => accept(one)} onRestore={() => setRestoring(one)} />}
         >
-          <Steps steps={[driftStep(one)]} />
+          <Fields step={driftStep(one)} isOpen heads={['Manager', 'Kong']} />
         </Panel>
       ))}
       {restoring && (
@@ -89,6 +90,7 @@ function Actions({ drift: { label, accepted_at: acceptedAt }, onAccept, onRestor
   )
 }
 
+const TONES = { created: 'good', updated: 'warning', deleted: 'bad' } as const
 const ACTIONS = { created: 'create', updated: 'update', deleted: 'delete' } as const
 const OPPOSITES = { created: 'delete', updated: 'update', deleted: 'create' } as const
 

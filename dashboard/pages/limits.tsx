@@ -218,7 +218,7 @@ function LimitDialog({ subject, wish, onClose, onDone }: LimitDialogProps) {
           <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
         </>
       )}
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

@@ -22,7 +22,7 @@ export function OverviewPage() {
     <Page
       title="Overview"
       of={overview}
-      lead={value && `Figures of the last ${formatSpan(value.seconds * 1000)}; the charts show 15 minutes.`}
+      lead={value && `Figures of the last ${value.seconds} seconds; the charts show 15 minutes.`}
     >
       {value && <Problems overview={value} />}
       {value && <Tiles total={value.total} limits={value.limits} />}
@@ -60,7 +60,7 @@ function Tiles({ total, limits }: { total: Figures; limits: Overview['limits'] }
   const { rate, errors, error_rate: errorRate, client_errors: clientErrors, latency_ms: latency } = total
   return (
     <dl class="tiles">
-      <Tile name="Requests" value={`${formatNumber(rate)} a second`} />
+      <Tile name="Requests" value={`${formatNumber(rate)}/s`} />
       <Tile
         name="Errors (5xx)"
         value={formatNumber(errors)}
@@ -122,8 +122,8 @@ function Charts({ overview: { series, services } }: { overview: Overview }) {
       actions={<Legend labels={names.length === 0 ? ['all'] : names.map(shown)} />}
     >
       <div class="charts">
-        <Chart title="Requests" unit="a second" at={at} lines={lines(({ requests }) => requests, step)} />
-        <Chart title="Errors" unit="5xx a second" at={at} lines={lines(({ errors }) => errors, step)} />
+        <Chart title="Requests" unit="per second" at={at} lines={lines(({ requests }) => requests, step)} />
+        <Chart title="Errors" unit="5xx per second" at={at} lines={lines(({ errors }) => errors, step)} />
         <Chart title="Latency" unit="ms, p95" at={at} lines={lines(({ p95 }) => p95)} />
       </div>
     </Panel>
@@ -182,7 +182,7 @@ function Breakers({ overview: { breakers } }: { overview: Overview }) {
     <Panel title="Breakers" actions={<a href="#/breakers">All breakers</a>}>
       {breakers === null && <p class="muted">Unknown: the manager has no Redis (SLUICE_REDIS_URL).</p>}
       {breakers?.length === 0 && <p class="muted">No breaker has had a request yet.</p>}
-      {breakers && breakers.length > 0 && <BreakerTable breakers={breakers} />}
+      {breakers && breakers.length > 0 && <BreakerTable breakers={breakers} isBrief />}
     </Panel>
   )
 }
@@ -207,7 +207,7 @@ function Sinks({ overview: { sinks, spool_bytes: spool } }: { overview: Overview
             {
               head: 'Confirmed',
               isNumber: true,
-              cell: one => `${formatNumber(one.confirmed_rate)} a second`,
+              cell: one => `${formatNumber(one.confirmed_rate)}/s`,
             },
           ]}
         />
