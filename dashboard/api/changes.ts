@@ -1,4 +1,3 @@
-import type { Operation } from '../model/operation.ts'
 import type { Json } from '../model/schema.ts'
 import { type Answer, ApiProblem } from './client.ts'
 import { client } from './session.ts'
@@ -74,19 +73,6 @@ export interface Draft {
   readonly isMaking?: boolean
   /** What it does, where the manager offers no plan of it. */
   readonly plan?: Plan
-}
-
-const METHODS = { create: 'POST', replace: 'PUT', update: 'PATCH', delete: 'DELETE' } as const
-
-/** A single operation goes to its resource, so that faults and ETags are those of the entity. */
-export function draftOf({ action, kind, key, body, if_match: ifMatch }: Operation): Draft {
-  return {
-    method: METHODS[action],
-    path: `/v1/${kind}${key === undefined ? '' : `/${encodeURIComponent(key)}`}`,
-    ...(body && { body }),
-    ...(ifMatch !== undefined && { ifMatch }),
-    isMaking: action === 'create',
-  }
 }
 
 /** What a change would do. @throws ApiProblem with all faults. */

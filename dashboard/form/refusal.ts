@@ -15,8 +15,7 @@ export function useRefusal() {
     show(entries: readonly FormFault[], error?: Error) {
       setFaults(new Map(entries.map(({ pointer, detail }) => [pointer, withoutPath(pointer, detail)])))
       setProblem(error)
-      const [first] = entries
-      if (first) requestAnimationFrame(() => focusAt(first.pointer))
+      requestAnimationFrame(() => focusAt(entries[0]?.pointer ?? ''))
     },
   }
 }
@@ -27,7 +26,7 @@ function withoutPath(pointer: string, detail: string): string {
   return detail.startsWith(path) ? detail.slice(path.length) : detail
 }
 
-/** Puts the focus into the field that is wrong, or the one around it. */
+/** Puts the focus into the field that is wrong, or the one around it; else what is said above the form into sight. */
 function focusAt(pointer: string): void {
   for (let at = pointer; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
     const field = document.querySelector(`[data-pointer="${CSS.escape(at)}"]`)
@@ -37,4 +36,5 @@ function focusAt(pointer: string): void {
     input.focus({ preventScroll: true })
     return
   }
+  document.querySelector('main [role="alert"]')?.scrollIntoView({ block: 'center' })
 }

@@ -27,6 +27,8 @@ export interface EditingProps {
   readonly onSaved: (change: Change) => Promise<void>
 }
 
+const GONE = 'Somebody else has deleted this. What you typed is still here.'
+
 /** The form of an entity, and what becomes of it: review, refusal, conflict, end. */
 export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
   const draft = useEntityDraft(draftKey, loaded)
@@ -38,7 +40,9 @@ export function Editing({ kind, loaded, draftKey, onSaved }: EditingProps) {
   const onRefused = async (problem: ApiProblem) => {
     setAsked(undefined)
     if (problem.status === 412 && base)
-      await readEntity(kind.path, String(base.row.id)).then(setTheirs, error => refusal.show([], error))
+      await readEntity(kind.path, String(base.row.id)).then(setTheirs, error =>
+        refusal.show([], error.status === 404 ? new Error(GONE) : error),
+      )
     else refusal.show(problem.faults, problem)
   }
   const onApplied = async ({ change, made: row }: Ended) => {

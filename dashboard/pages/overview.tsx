@@ -244,6 +244,7 @@ function Events() {
 const withEvent = (events: readonly LiveEvent[], event: LiveEvent): readonly LiveEvent[] =>
   [event, ...events].toSorted((a, b) => Date.parse(b.time) - Date.parse(a.time)).slice(0, MOST_EVENTS)
 
+/** What tells most of an event, where it has it. */
 const TOLD = [
   'name',
   'service_name',
@@ -251,14 +252,18 @@ const TOLD = [
   'client_ip',
   'path',
   'status',
-  'state',
+  'entities',
   'reason',
-  'actor',
 ]
 
+/** Ids, also behind `consumer:` and `route=`, fingerprints, links of chains. */
+const ID = /(^|[:=])[0-9a-f-]{16,}$/
+
 const summaryOf = (data: LiveEvent['data']): string =>
-  TOLD.flatMap(name =>
-    typeof data[name] === 'string' || typeof data[name] === 'number' ? [String(data[name])] : [],
-  )
+  [...new Set([...TOLD, ...Object.keys(data)])]
+    .filter(name => typeof data[name] !== 'number' || TOLD.includes(name))
+    .map(name => data[name])
+    .map(value => (Array.isArray(value) || typeof value === 'number' ? String(value) : value))
+    .filter(text => typeof text === 'string' && text !== '' && !ID.test(text))
     .slice(0, 4)
     .join(' · ')

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
-import { draftOf } from '../api/changes.ts'
 import type { KindView } from '../model/kinds.ts'
 import type { Json } from '../model/schema.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Review } from '../parts/review.tsx'
 import { Made } from './made.tsx'
+import { creationOf } from './saving.ts'
 
 const NOT_COPIED: ReadonlySet<string> = new Set(['id', 'created_at', 'updated_at', 'ttl'])
 
@@ -30,7 +30,7 @@ export function Rotate({ kind, row }: { kind: KindView; row: Json }) {
         <Review
           title={`Rotate this ${noun}?`}
           note={`A second ${noun} is created for the same consumer. Both are valid until you delete this one.`}
-          draft={draftOf({ action: 'create', kind: kind.path, body: successorOf(kind, row) })}
+          draft={creationOf(kind.path, successorOf(kind, row))}
           onClose={() => setAsking(false)}
           onApplied={({ made: successor }) => {
             setAsking(false)

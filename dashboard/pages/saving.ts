@@ -1,9 +1,8 @@
-import { type Draft, draftOf } from '../api/changes.ts'
+import type { Draft } from '../api/changes.ts'
 import type { Versioned } from '../api/entities.ts'
 import type { EntityDraft } from '../form/entity-draft.ts'
 import { knownPart } from '../model/difference.ts'
 import type { KindView } from '../model/kinds.ts'
-import type { Operation } from '../model/operation.ts'
 import type { FieldSchema, Json } from '../model/schema.ts'
 
 /** A change of the entity that a form shows, to be reviewed. */
@@ -22,14 +21,28 @@ export function savingOf(
   const isConfigured = kind === 'plugins' && patch.config !== undefined
   const { config } = isConfigured ? (knownPart(schema, value) as Json) : patch
   const body = { ...patch, ...(isConfigured && { config }) }
-  const operation: Operation = base
-    ? { action: 'update', kind, key: String(base.row.id), body, if_match: base.etag }
-    : { action: 'create', kind, body: value }
-  const title = base ? 'Save these changes?' : `Create this ${noun}?`
-  return { title, draft: draftOf(operation), isDeletion: false }
+  if (!base) return { title: `Create this ${noun}?`, draft: creationOf(kind, value), isDeletion: false }
+  const draft = { method: 'PATCH', ...placeOf(kind, base), body }
+  return { title: 'Save these changes?', draft, isDeletion: false }
 }
 
-export function deletionOf({ path: kind, noun }: KindView, { row, etag }: Versioned): Asked {
-  const operation: Operation = { action: 'delete', kind, key: String(row.id), if_match: etag }
-  return { title: `Delete this ${noun}?`, draft: draftOf(operation), isDeletion: true }
+export function deletionOf({ path: kind, noun }: KindView, base: Versioned): Asked {
+  return {
+    title: `Delete this ${noun}?`,
+    draft: { method: 'DELETE', ...placeOf(kind, base) },
+    isDeletion: true,
+  }
 }
+
+export const creationOf = (kind: string, body: Json): Draft => ({
+  method: 'POST',
+  path: `/v1/${kind}`,
+  body,
+  isMaking: true,
+})
+
+/** Of the version that was looked at. */
+const placeOf = (kind: string, { row, etag }: Versioned) => ({
+  path: `/v1/${kind}/${row.id}`,
+  ifMatch: etag,
+})

@@ -12,7 +12,7 @@ const KEY = 'a-key-of-alice'
 const OLD_KEY = 'an-old-key'
 
 /** Each test edits a service of its own. */
-const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left']
+const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left', 'deleted']
 
 const qos = {
   name: 'qos',
@@ -185,6 +185,26 @@ describe('the dashboard, in a browser', function () {
     const { config } = await admin(`/plugins/${id}`)
     const { near_limit: near, retry_jitter: jitter } = config as Record<string, unknown>
     assert.deepEqual([near, jitter], [0.5, 0.2])
+  })
+
+  it('says that somebody else has deleted what is edited, and keeps what was typed', async () => {
+    const { world } = dashboard
+    const at = await dashboard.visit('editor', 'services')
+    await open(at, 'deleted')
+    const depth = at.field('/tls_verify_depth').getByRole('textbox')
+    await depth.fill('7')
+    assert.equal((await world.call('DELETE', '/v1/services/deleted')).status, 204)
+    await at.button('Save…').click()
+    const alert = at.page.getByRole('alert').filter({ hasText: 'Somebody else has deleted this.' })
+    await alert.waitFor()
+    // It stands above the field, which had been scrolled to.
+    await until('it is in sight', () =>
+      at.page.evaluate<boolean>(`(() => {
+        const { top, bottom } = document.querySelector('main [role="alert"]').getBoundingClientRect()
+        return top >= 0 && bottom <= innerHeight
+      })()`),
+    )
+    assert.equal(await depth.inputValue(), '7')
   })
 
   it('asks to log in again when the session has ended, and saves what was typed', async () => {
