@@ -288,12 +288,14 @@ export class ChangeStore {
                insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
                select $8::text, $9::uuid, $10::jsonb, $11::bytea, $12::text, $13::text, $14::timestamptz, clock_timestamp() from held
                on conflict (kind, id) do update set ${OVERWRITE})`
+    // The mirror holds what Kong has: what was reported of the entity is over.
+    const over = `, over as (delete from sluice_manager.drift d using held where d.kind = $8::text and d.id = $9::uuid)`
     if (seen !== undefined) values.push(change.kind, change.id)
     if (seen !== undefined && seen !== 'gone')
       values.push(JSON.stringify(seen.shown), seen.sealed, seen.etag, seen.digest, seen.expiresAt)
     await this.#update(
       `step.${state}`,
-      `with ${HELD}${mirror}
+      `with ${HELD}${mirror}${seen === undefined ? '' : over}
        update sluice_manager.steps set state = $5, is_uncertain = $6, reason = $7, changed_at = clock_timestamp()
          from held where created_at = $2 and change_id = $3 and seq = $4`,
       values,
