@@ -2,11 +2,10 @@ import type { Mask } from '../../kong/reconcile/mask.ts'
 import type { Journal, Step, StepRecord } from '../../kong/reconcile/steps/steps.ts'
 import type { Mirrored, Mirroring } from '../mirror/mirrored.ts'
 import type { ChangeRow } from './change-record.ts'
-import type { ChangeStore } from './change-store.ts'
+import type { Ledger } from './ledger.ts'
 
 export interface JournalParts {
-  readonly store: ChangeStore
-  readonly epoch: number
+  readonly ledger: Ledger
   readonly change: ChangeRow
   readonly mirroring: Mirroring
   /** Knows the secrets of this change, which Kong may quote. */
@@ -16,7 +15,7 @@ export interface JournalParts {
 }
 
 /** Commits each transition of a step under the lease's epoch, what Kong answered together with the mirror. */
-export function createJournal({ store, epoch, change, mirroring, mask, now }: JournalParts): Journal {
+export function createJournal({ ledger, change, mirroring, mask, now }: JournalParts): Journal {
   const seen = (
     { change: { kind, action } }: Step,
     { state, row }: StepRecord,
@@ -28,7 +27,7 @@ export function createJournal({ store, epoch, change, mirroring, mask, now }: Jo
   return {
     record: (step, record) => {
       const reason = record.reason === undefined ? {} : { reason: mask.text(record.reason) }
-      return store.recordStep(epoch, change, step, { ...record, ...reason, seen: seen(step, record) })
+      return ledger.recordStep(change, step, { ...record, ...reason, seen: seen(step, record) })
     },
   }
 }
