@@ -1,4 +1,5 @@
 import { isUuid } from '../../foundation/uuid.ts'
+import { mapAtOnce } from '../../kong/admin/at-once.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName, PARENTS_OF } from '../../kong/reconcile/kinds.ts'
 import { isNamedBySecret } from '../mirror/mirrored.ts'
@@ -59,8 +60,8 @@ export class KongSource implements Source {
   }
 
   async trusting(id: string): Promise<readonly Row[]> {
-    const rows = await Promise.all(
-      (await this.#mirror.trusting(id)).map(row => this.find('services', String(row.id))),
+    const rows = await mapAtOnce(await this.#mirror.trusting(id), row =>
+      this.find('services', String(row.id)),
     )
     return rows.filter(
       row => row !== undefined && (row.ca_certificates as readonly string[] | null)?.includes(id),

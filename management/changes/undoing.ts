@@ -1,4 +1,5 @@
 import { isTransient } from '../../kong/admin/answer.ts'
+import { mapAtOnce } from '../../kong/admin/at-once.ts'
 import type { Step, StepRecord, StepState } from '../../kong/reconcile/steps/steps.ts'
 import { undo } from '../../kong/reconcile/steps/undo.ts'
 import { findEntity } from '../../kong/reconcile/steps/write.ts'
@@ -32,7 +33,8 @@ export async function attemptUndo(
     const schemas = await source.with(namesIn(steps))
     const run = turn.runParts(change, schemas, maskOf(schemas, steps))
     const onSettle = () => ledger.setState(change, 'settling')
-    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle: timing.settle, onSettle }
+    const { settle } = timing
+    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle, endsWhenAway: true, onSettle }
     const leftovers = await undo(steps, recordsOf(stored, change.attempts > 0), options, run)
     if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, turn, parts)
     await refreshMirror(steps, turn, parts, new Mirroring(schemas, parts.sealer))
@@ -72,9 +74,10 @@ async function refreshMirror(
   mirroring: Mirroring,
 ): Promise<void> {
   const finals = new Map(steps.map(step => [`${step.change.kind}:${step.change.id}`, step.change]))
-  const looked = await Promise.all(
-    [...finals.values()].map(async change => ({ change, row: await findEntity(kong, change) })),
-  )
+  const looked = await mapAtOnce(finals.values(), async change => ({
+    change,
+    row: await findEntity(kong, change),
+  }))
   const present = looked.flatMap(({ change, row }) =>
     row ? [mirroring.mirrored(mirroring.current(change.kind, row, kong.now()))] : [],
   )
