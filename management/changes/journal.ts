@@ -1,8 +1,9 @@
 import type { Mask } from '../../kong/reconcile/mask.ts'
 import type { Journal, Step, StepRecord } from '../../kong/reconcile/steps/steps.ts'
-import type { Mirrored, Mirroring } from '../mirror/mirrored.ts'
+import type { Mirroring } from '../mirror/mirrored.ts'
 import type { ChangeRow } from './change-record.ts'
-import type { Ledger } from './ledger.ts'
+import { GroupCommit } from './group-commit.ts'
+import type { Ledger, SeenStep } from './ledger.ts'
 
 export interface JournalParts {
   readonly ledger: Ledger
@@ -16,18 +17,17 @@ export interface JournalParts {
 
 /** Commits each transition of a step under the lease's epoch, what Kong answered together with the mirror. */
 export function createJournal({ ledger, change, mirroring, mask, now }: JournalParts): Journal {
-  const seen = (
-    { change: { kind, action } }: Step,
-    { state, row }: StepRecord,
-  ): Mirrored | 'gone' | undefined => {
+  const seenOf = ({ change: { kind, id, action } }: Step, { state, row }: StepRecord): SeenStep['seen'] => {
     if (state !== 'done') return undefined
     if (row) return mirroring.mirrored(mirroring.current(kind, row, now()))
-    return action === 'delete' ? 'gone' : undefined
+    return action === 'delete' ? { gone: { kind, id } } : undefined
   }
+  const commits = new GroupCommit<SeenStep>(records => ledger.recordSteps(change, records))
   return {
     record: (step, record) => {
+      const { state, isUncertain } = record
       const reason = record.reason === undefined ? {} : { reason: mask.text(record.reason) }
-      return ledger.recordStep(change, step, { ...record, ...reason, seen: seen(step, record) })
+      return commits.add({ seq: step.seq, state, isUncertain, ...reason, seen: seenOf(step, record) })
     },
   }
 }

@@ -1,11 +1,11 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { KindName } from '../../kong/reconcile/kinds.ts'
 import type { Leftover, Step, StepRecord } from '../../kong/reconcile/steps/steps.ts'
-import type { Queries } from '../database.ts'
+import type { Queries, Statement } from '../database.ts'
 import type { FaultPoint } from '../fault-point.ts'
 import type { ProblemBody } from '../http/problem.ts'
 import type { Mirrored } from '../mirror/mirrored.ts'
-import { OVERWRITE } from '../mirror/store.ts'
+import { putAsJson, putting, removing } from '../mirror/store.ts'
 import type { Sealer } from '../sealer.ts'
 import type { ChangeKey, ChangeState } from './change-record.ts'
 import { HELD } from './lease.ts'
@@ -22,8 +22,9 @@ const leaseLost = (): SluiceError =>
   new SluiceError('SLUICE_MANAGER_UNAVAILABLE', 'the right to write was lost')
 
 /** Where a step stands, and what Kong then shows of its entity; undefined where Kong has not answered. */
-export interface SeenRecord extends StepRecord {
-  readonly seen: Mirrored | 'gone' | undefined
+export interface SeenStep extends Omit<StepRecord, 'row'> {
+  readonly seq: number
+  readonly seen: Mirrored | { readonly gone: { readonly kind: KindName; readonly id: string } } | undefined
 }
 
 /** What the holder of the lease alone writes about changes: each statement does something under its epoch only. */
@@ -60,31 +61,26 @@ export class Ledger {
     )
   }
 
-  /** Commits where a step stands, together with the mirror's row where Kong has answered. */
-  async recordStep(
-    { id, createdAt }: ChangeKey,
-    { seq, change }: Step,
-    { state, isUncertain, reason, seen }: SeenRecord,
-  ): Promise<void> {
-    const values: unknown[] = [this.#epoch, createdAt, id, seq, state, isUncertain, reason ?? null]
-    const mirror =
-      seen === undefined
-        ? ''
-        : seen === 'gone'
-          ? `, mirror as (delete from sluice_manager.entities e using held where e.kind = $8::text and e.id = $9::uuid)`
-          : `, mirror as (
-               insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
-               select $8::text, $9::uuid, $10::jsonb, $11::bytea, $12::text, $13::text, $14::timestamptz, clock_timestamp() from held
-               on conflict (kind, id) do update set ${OVERWRITE})`
-    if (seen !== undefined) values.push(change.kind, change.id)
-    if (seen !== undefined && seen !== 'gone')
-      values.push(JSON.stringify(seen.shown), seen.sealed, seen.etag, seen.digest, seen.expiresAt)
+  /** Commits where steps stand, together with the mirror's rows where Kong has answered. */
+  async recordSteps({ id, createdAt }: ChangeKey, records: readonly SeenStep[]): Promise<void> {
+    const states = [...new Set(records.map(({ state }) => state))].sort()
+    const rows = records.map(({ seq, state, isUncertain, reason }) => ({
+      ...{ seq, state, is_uncertain: isUncertain, reason: reason ?? null },
+    }))
+    const present = records.flatMap(({ seen }) => (seen && !('gone' in seen) ? [seen] : []))
+    const gone = records.flatMap(({ seen }) => (seen && 'gone' in seen ? [seen.gone] : []))
     await this.#update(
-      `step.${state}`,
-      `with ${HELD}${mirror}
-       update sluice_manager.steps set state = $5, is_uncertain = $6, reason = $7, changed_at = clock_timestamp()
-         from held where created_at = $2 and change_id = $3 and seq = $4`,
-      values,
+      `step.${states.join('+')}`,
+      {
+        name: 'record-steps',
+        text: `with ${HELD}, removed as (${removing('$5')}), put as (${putting('$6')})
+          update sluice_manager.steps s
+             set state = r.state, is_uncertain = r.is_uncertain, reason = r.reason, changed_at = clock_timestamp()
+            from held, jsonb_to_recordset($4::jsonb) as r(seq int, state text, is_uncertain boolean, reason text)
+           where s.created_at = $2 and s.change_id = $3 and s.seq = r.seq`,
+      },
+      [this.#epoch, createdAt, id, JSON.stringify(rows), JSON.stringify(gone), putAsJson(present)],
+      records.length,
     )
   }
 
@@ -153,11 +149,11 @@ export class Ledger {
   }
 
   /** @throws where the epoch is not the present one any more. */
-  async #update(name: string, text: string, values: unknown[]): Promise<void> {
+  async #update(name: string, statement: Statement, values: unknown[], count = 1): Promise<void> {
     const { database, fault } = this.#parts
     await fault(`${name}.before`)
-    const { rowCount } = await database.query(text, values)
+    const { rowCount } = await database.query(statement, values)
     await fault(`${name}.after`)
-    if (rowCount !== 1) throw leaseLost()
+    if (rowCount !== count) throw leaseLost()
   }
 }

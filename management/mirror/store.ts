@@ -164,27 +164,13 @@ export class MirrorStore implements Source {
   ): Promise<void> {
     await this.#database.query(
       `with ${HELD}, gone as (
-         delete from sluice_manager.entities e using held, jsonb_to_recordset($3::jsonb) as g(kind text, id uuid)
-          where e.kind = g.kind and e.id = g.id),
+         ${removing('$3')}),
        known as (
          delete from sluice_manager.drift d
           using held, jsonb_to_recordset($3::jsonb || $2::jsonb) as g(kind text, id uuid)
           where d.kind = g.kind and d.id = g.id)
-       insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
-       select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.digest, p.expires_at, clock_timestamp()
-         from held, jsonb_to_recordset($2::jsonb) as p(kind text, id uuid, shown jsonb, sealed text, etag text, digest text, expires_at timestamptz)
-       on conflict (kind, id) do update set ${OVERWRITE}`,
-      [
-        epoch,
-        JSON.stringify(
-          present.map(one => ({
-            ...one,
-            sealed: one.sealed?.toString('base64') ?? null,
-            expires_at: one.expiresAt,
-          })),
-        ),
-        JSON.stringify(gone.map(({ kind, id }) => ({ kind, id }))),
-      ],
+       ${putting('$2')}`,
+      [epoch, putAsJson(present), JSON.stringify(gone.map(({ kind, id }) => ({ kind, id })))],
     )
   }
 
@@ -194,9 +180,28 @@ export class MirrorStore implements Source {
   }
 }
 
-/** What is overwritten by a newer look at an entity. */
-export const OVERWRITE = `shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
-  digest = excluded.digest, expires_at = excluded.expires_at, changed_at = excluded.changed_at`
+/** A statement behind HELD that puts entities into the mirror. @param rows the parameter that holds `putAsJson` */
+export const putting = (rows: string): string =>
+  `insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
+   select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.digest, p.expires_at, clock_timestamp()
+     from held, jsonb_to_recordset(${rows}::jsonb)
+       as p(kind text, id uuid, shown jsonb, sealed text, etag text, digest text, expires_at timestamptz)
+   on conflict (kind, id) do update set shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
+     digest = excluded.digest, expires_at = excluded.expires_at, changed_at = excluded.changed_at`
+
+export const putAsJson = (rows: readonly Mirrored[]): string =>
+  JSON.stringify(
+    rows.map(({ sealed, expiresAt, ...row }) => ({
+      ...row,
+      sealed: sealed?.toString('base64') ?? null,
+      expires_at: expiresAt,
+    })),
+  )
+
+/** A statement behind HELD that takes entities out of the mirror. @param rows the parameter that holds kinds and ids as JSON */
+export const removing = (rows: string): string =>
+  `delete from sluice_manager.entities e using held, jsonb_to_recordset(${rows}::jsonb) as g(kind text, id uuid)
+    where e.kind = g.kind and e.id = g.id`
 
 /** What Kong has dropped by itself meanwhile is not there. */
 export const ALIVE = 'and (expires_at is null or expires_at > now())'
