@@ -5,6 +5,7 @@ import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
 import { changedSince } from './changed-since.ts'
 import type { KindedFault } from './fault.ts'
+import { AskedOnce, foresee } from './foresight.ts'
 import type { Operation } from './operation.ts'
 import { planDeletion } from './plan-deletion.ts'
 import { type PlanParts, PlanState } from './plan-state.ts'
@@ -20,7 +21,9 @@ export interface Planned {
 
 /** Finds out what operations mean for Kong, and all that is wrong with them. Writes nothing. */
 export async function planOperations(operations: readonly Operation[], parts: PlanParts): Promise<Planned> {
-  const state = new PlanState(parts)
+  const source = new AskedOnce(parts.source)
+  await foresee(operations, source)
+  const state = new PlanState({ ...parts, source })
   const targets: (Target | undefined)[] = operations.map(() => undefined)
   const order = operations.map((operation, i) => ({ operation, i })).sort(byDependence)
   for (const { operation, i } of order) targets[i] = await planOne(state, operation)

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { AdminRefused, isTransient, isUncertain } from '../../kong/admin/answer.ts'
+import { AT_ONCE } from '../../kong/admin/at-once.ts'
 import { wait } from '../../kong/admin/retry.ts'
 import { noteLosses } from '../../kong/reconcile/losses.ts'
 import { createMask, type Mask } from '../../kong/reconcile/mask.ts'
@@ -24,7 +25,7 @@ import { validateByKong } from './validate.ts'
 import { wantedNames } from './wanted-names.ts'
 
 /** Steps at once. */
-export const CONCURRENCY = 4
+export const CONCURRENCY = AT_ONCE
 
 /** One change under the lease: planned against Kong itself, recorded, executed. */
 export class Turn {
