@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Field } from './field.ts'
 import { type Deprecation, entryOf, isObject, type ShorthandSpec, type Violations } from './spec.ts'
 
@@ -70,8 +71,11 @@ function mismatch(
 ): string | undefined {
   if (value === null) return undefined
   for (const { path } of deprecation?.replaced_with ?? []) {
+    // Kong itself breaks there: it answers 500.
+    if (path.slice(1).some((_, i) => valueAt(data, path.slice(0, i + 1)) === null))
+      return `cannot be given beside ${path.slice(0, -1).join('.')}, which is null`
     const replacement = valueAt(data, path)
-    if (replacement === undefined || replacement === null || replacement === value) continue
+    if (replacement === undefined || replacement === null || isDeepStrictEqual(replacement, value)) continue
     return `both deprecated and new field are used but their values mismatch: ${name} = ${value} vs ${path.join('.')} = ${replacement}`
   }
   return undefined

@@ -60,6 +60,14 @@ const CASES: readonly Case[] = [
   ),
   post(
     '/v1/plugins',
+    { name: 'rate-limiting', config: { minute: 1, redis: null, redis_host: 'a' } },
+    {
+      ...{ what: 'a field of before beside a record that is null, at which Kong breaks', ...INVALID },
+      faults: ['/config/redis_host invalid'],
+    },
+  ),
+  post(
+    '/v1/plugins',
     { name: 'rate-limiting', config: { minute: 10, second: 20 } },
     {
       ...{ what: 'limits that contradict each other', ...INVALID },

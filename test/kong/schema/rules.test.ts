@@ -122,6 +122,14 @@ describe('shorthand fields', () => {
     })
   })
 
+  it('cannot be given beside a record that is null, where Kong itself breaks', () => {
+    assert.deepEqual(schema.checkShorthands({ config: { redis_host: 'a', redis: null } }), {
+      redis_host: 'cannot be given beside redis, which is null',
+    })
+    assert.equal(schema.checkShorthands({ config: { redis_host: null, redis: null } }), undefined)
+    assert.equal(schema.checkShorthands({ config: { redis_host: 'a', redis: { host: null } } }), undefined)
+  })
+
   it('are shown again beside the new field', () => {
     const row = schema.fill({ id: 'i', config: { redis_host: 'a' } }, 'insert')
     assert.deepEqual(schema.withDeprecated(row).config, {
