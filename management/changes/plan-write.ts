@@ -53,10 +53,15 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
     before: undefined,
     after: fields,
     fields: [...comparedFields(kind, schema, fields).keys()].filter(name => sent[name] !== undefined),
-    body: sent,
+    body: withoutServerNames(kind, sent),
     row: undefined,
   })
   return { kind: kind.name, id }
+}
+
+/** Server names that come with a certificate are entities, and steps, of their own. */
+function withoutServerNames({ name }: Kind, { snis, ...others }: Row): Row {
+  return name === 'certificates' || snis === undefined ? others : { ...others, snis }
 }
 
 /** Plans what is to change in a present entity. @returns undefined where something is wrong. */
