@@ -131,7 +131,7 @@ async function chooseId(
   const pathId = key !== undefined && isUuid(key) ? key : undefined
   if (key !== undefined && pathId === undefined && KINDS[kind].endpointKey === undefined)
     state.fault('content', place, 'type', 'id: expected a valid UUID in the path')
-  if (givenId === undefined || givenId === null) return pathId ?? state.parts.newId()
+  if (givenId === undefined) return pathId ?? state.parts.newId()
   if (!isUuid(givenId)) state.fault('content', place, 'type', 'id: expected a valid UUID')
   else if (pathId !== undefined && pathId !== givenId)
     state.fault('content', place, 'invalid', 'id: is not that of the path')

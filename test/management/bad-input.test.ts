@@ -59,6 +59,11 @@ const CASES: readonly Case[] = [
     },
   ),
   post(
+    '/v1/consumers',
+    { id: null, username: 'nobody' },
+    { ...{ what: 'an id that is null', ...INVALID }, faults: ['/id type'] },
+  ),
+  post(
     '/v1/plugins',
     { name: 'rate-limiting', config: { minute: 1, redis: null, redis_host: 'a' } },
     {
