@@ -24,6 +24,12 @@ export class AskedOnce implements Source {
     return this.#once(['referring', kind, field, id], () => this.#source.referring(kind, field, id))
   }
 
+  async referringAny(kind: KindName, field: string, ids: readonly string[]) {
+    const found = await this.#source.referringAny(kind, field, ids)
+    for (const [id, rows] of found) await this.#once(['referring', kind, field, id], async () => rows)
+    return found
+  }
+
   findBy(kind: KindName, fields: Row): Promise<Row | undefined> {
     return this.#once(['findBy', kind, fields], () => this.#source.findBy(kind, fields))
   }
@@ -43,18 +49,35 @@ export class AskedOnce implements Source {
 /** Asks for what planning these operations will ask for. Never rejects: whoever asks again hears why it failed. */
 export async function foresee(operations: readonly Operation[], source: AskedOnce): Promise<void> {
   if (operations.length < 2) return
-  await mapAtOnce(operations, operation => foreseeOne(operation, source)).catch(() => {})
+  try {
+    await mapAtOnce(operations, operation => foreseeOne(operation, source))
+    for (const [kind, ids] of await deletedBy(operations, source))
+      for (const { kind: child, field } of referencesTo(kind)) await source.referringAny(child, field, ids)
+  } catch {
+    // As it says above.
+  }
+}
+
+/** The ids of what is deleted, by kind. */
+async function deletedBy(
+  operations: readonly Operation[],
+  source: AskedOnce,
+): Promise<ReadonlyMap<KindName, readonly string[]>> {
+  const ids = new Map<KindName, string[]>()
+  for (const { action, kind, key } of operations) {
+    const row = action === 'delete' && key !== undefined ? await source.find(kind, key) : undefined
+    if (!row) continue
+    const known = ids.get(kind)
+    if (known) known.push(String(row.id))
+    else ids.set(kind, [String(row.id)])
+  }
+  return ids
 }
 
 async function foreseeOne({ action, kind, key, body }: Operation, source: AskedOnce): Promise<void> {
   const { references, endpointKey, secrets } = KINDS[kind]
   const present = key === undefined ? undefined : await source.find(kind, key)
-  if (action === 'delete') {
-    if (present)
-      for (const { kind: child, field } of referencesTo(kind))
-        await source.referring(child, field, String(present.id))
-    return
-  }
+  if (action === 'delete') return
   if (isUuid(body.id) && body.id !== key) await source.find(kind, body.id)
   for (const { field, to } of references) {
     const wanted = keyOfReference(to as KindName, body[field])

@@ -14,7 +14,7 @@ import type { ChangeRequest, ChangeRow } from './change-record.ts'
 import { faultsOfRefusal, problemOf } from './fault.ts'
 import { GuardedKong } from './guarded-kong.ts'
 import { isIrreversible, refuseIrreversible } from './irreversible.ts'
-import { createJournal } from './journal.ts'
+import { type ChangeJournal, createJournal } from './journal.ts'
 import type { HeldLease } from './lease.ts'
 import type { Ledger } from './ledger.ts'
 import { planFile } from './plan-file.ts'
@@ -67,7 +67,7 @@ export class Turn {
   }
 
   /** What the executor of steps needs, under this lease. */
-  runParts(change: ChangeRow, schemas: Schemas, mask: Mask): RunParts {
+  runParts(change: ChangeRow, schemas: Schemas, mask: Mask): RunParts & { readonly journal: ChangeJournal } {
     const { sealer, clock, random } = this.#parts
     const { ledger } = this
     const mirroring = new Mirroring(schemas, sealer)

@@ -1,5 +1,6 @@
 import { isTransient } from '../../kong/admin/answer.ts'
 import { mapAtOnce } from '../../kong/admin/at-once.ts'
+import type { Change } from '../../kong/reconcile/change.ts'
 import type { Step, StepRecord, StepState } from '../../kong/reconcile/steps/steps.ts'
 import { undo } from '../../kong/reconcile/steps/undo.ts'
 import { findEntity } from '../../kong/reconcile/steps/write.ts'
@@ -37,7 +38,7 @@ export async function attemptUndo(
     const options = { concurrency: CONCURRENCY, retryForMs: 0, settle, endsWhenAway: true, onSettle }
     const leftovers = await undo(steps, recordsOf(stored, change.attempts > 0), options, run)
     if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, turn, parts)
-    await refreshMirror(steps, turn, parts, new Mirroring(schemas, parts.sealer))
+    await refreshMirror(run.journal.unseen(), turn, parts, new Mirroring(schemas, parts.sealer))
     if (leftovers.length === 0) await ledger.setState(change, 'undone')
     else await ledger.setStuck(change, leftovers)
     return 'ended'
@@ -66,15 +67,15 @@ function recordsOf(stored: readonly StoredStep[], isResumed: boolean): ReadonlyM
   )
 }
 
-/** Reads all entities of a change again. */
+/** Reads entities again of which Kong has not said what it holds. */
 async function refreshMirror(
-  steps: readonly Step[],
+  unseen: readonly Change[],
   { kong, epoch }: Turn,
   { mirror }: ChangingParts,
   mirroring: Mirroring,
 ): Promise<void> {
-  const finals = new Map(steps.map(step => [`${step.change.kind}:${step.change.id}`, step.change]))
-  const looked = await mapAtOnce(finals.values(), async change => ({
+  if (unseen.length === 0) return
+  const looked = await mapAtOnce(unseen, async change => ({
     change,
     row: await findEntity(kong, change),
   }))

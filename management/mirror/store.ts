@@ -2,7 +2,7 @@ import { isUuid } from '../../foundation/uuid.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { HELD } from '../changes/lease.ts'
-import type { Source } from '../changes/source.ts'
+import { byReference, type CountedSource } from '../changes/source.ts'
 import type { Queries } from '../database.ts'
 import type { Sealer } from '../sealer.ts'
 import { contextOf, type Mirrored } from './mirrored.ts'
@@ -42,7 +42,7 @@ export interface Seen {
 }
 
 /** The mirror of Kong's entities in PostgreSQL. */
-export class MirrorStore implements Source {
+export class MirrorStore implements CountedSource {
   readonly #database: Queries
   readonly #sealer: Sealer
 
@@ -83,6 +83,29 @@ export class MirrorStore implements Source {
       [kind, id],
     )
     return rows.filter(({ shown }) => idIn(shown[field]) === id).map(row => this.#open(kind, row))
+  }
+
+  async referringAny(kind: KindName, field: string, ids: readonly string[]) {
+    const column = REFERENCE_COLUMNS[field]
+    if (column === undefined) return byReference(ids, field, [])
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities where kind = $1 and ${column} = any($2::uuid[]) ${ALIVE}`,
+      [kind, ids],
+    )
+    return byReference(
+      ids,
+      field,
+      rows.map(row => this.#open(kind, row)),
+    )
+  }
+
+  /** How many entities of a kind there are. */
+  async count(kind: KindName): Promise<number> {
+    const { rows } = await this.#database.query<{ count: number }>(
+      'select count(*)::int as count from sluice_manager.entities where kind = $1',
+      [kind],
+    )
+    return rows[0]?.count ?? 0
   }
 
   async findBy(kind: KindName, fields: Row): Promise<Row | undefined> {

@@ -1,7 +1,7 @@
 import { messageOf } from '../../../foundation/errors.ts'
 import { AdminUnreachable, isTransient, isUncertain } from '../../admin/answer.ts'
 import { retry } from '../../admin/retry.ts'
-import type { Change } from '../change.ts'
+import type { Change, Row } from '../change.ts'
 import type { RunParts } from './execute.ts'
 import { reverse, schedule } from './schedule.ts'
 import { settle } from './settle.ts'
@@ -105,8 +105,9 @@ class Undoing {
       return
     }
     await this.#record(step, { state: 'undoing', isUncertain: false })
+    let row: Row | null | undefined
     try {
-      await this.#retry(step)
+      row = await this.#retry(step)
     } catch (error) {
       // Once Kong has stayed away for the whole time, each further step is tried once, without waiting.
       if (error instanceof AdminUnreachable) this.#retryForMs = 0
@@ -114,10 +115,10 @@ class Undoing {
       return
     }
     this.#stuck.delete(step)
-    await this.#record(step, { state: 'undone', isUncertain: false })
+    await this.#record(step, { state: 'undone', isUncertain: false, ...(row !== undefined && { row }) })
   }
 
-  #retry({ change }: Step): Promise<void> {
+  #retry({ change }: Step): Promise<Row | null | undefined> {
     const attempt = () =>
       undoChange(this.#kong, change).catch((error: unknown) => {
         this.#isUncertain ||= isUncertain(error)
