@@ -60,6 +60,11 @@ const CASES: readonly Case[] = [
   ),
   post(
     '/v1/consumers',
+    { created_at: 9_224_318_016_000, username: 'nobody' },
+    { ...{ what: 'a time that PostgreSQL cannot hold', ...INVALID }, faults: ['/created_at invalid'] },
+  ),
+  post(
+    '/v1/consumers',
     { id: null, username: 'nobody' },
     { ...{ what: 'an id that is null', ...INVALID }, faults: ['/id type'] },
   ),
