@@ -8,7 +8,7 @@ import { AdminClient } from '../../kong/admin/client.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { createSchemas, fetchSchemas, type SchemaSpecs, type Schemas } from '../../kong/reconcile/schemas.ts'
 import { isObject, type SchemaSpec } from '../../kong/schema/spec.ts'
-import { NOT_NULL } from '../../management/changes/plan-beyond-schema.ts'
+import { LATEST_TIME, NOT_NULL } from '../../management/changes/plan-beyond-schema.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { AdminSource } from '../support/admin-source.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -244,8 +244,9 @@ function* wishesOf(
   const fixed = within === undefined ? {} : { [within]: entities.upstreams }
   for (let i = 0; i < BODIES; i++) {
     const body = { ...randomBody(random, spec, own), ...fixed }
-    // Tables of a real Kong hold no null there, of which the local gateway knows nothing.
+    // Tables of a real Kong hold no null there, and no such time, of which the local gateway knows nothing.
     for (const name of NOT_NULL[kind] ?? []) if (body[name] === null) delete body[name]
+    if (Number(body.created_at) > LATEST_TIME) delete body.created_at
     const isUpdate = random() < 0.3
     const key = isUpdate ? entities[kind]?.id : undefined
     // What a change of a reference would move stays where it is.
