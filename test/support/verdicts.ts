@@ -168,12 +168,19 @@ function toldPart(place: string, body: unknown): string {
   for (const part of place.split('/').slice(1)) {
     const list = Array.isArray(at) ? at : undefined
     if (/^\d+$/.test(part) && (!list || isInList || Number(part) >= list.length)) break
+    if (isFieldOfValues(at, part)) break
     told.push(part)
     at = (at as Row | null | undefined)?.[part]
     isInList = list !== undefined
   }
   return told.map(part => `/${part}`).join('')
 }
+
+/** Whether a name is that of a field in the values of a map. */
+const isFieldOfValues = (map: unknown, name: string): boolean =>
+  isObject(map) &&
+  !Object.hasOwn(map, name) &&
+  Object.values(map).some(value => isObject(value) && Object.hasOwn(value, name))
 
 /** Of a reference that is none, what it misses first. */
 const isSamePlace = (a: string, b: string): boolean =>
