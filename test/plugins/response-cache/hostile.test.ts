@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { plugin as aggregate } from '../../../plugins/aggregate/plugin.ts'
-import { namesOf } from '../../../plugins/response-cache/key.ts'
+import { createKeyRules, Names } from '../../../plugins/response-cache/key.ts'
 import { type FillMark, toHeader } from '../../../plugins/response-cache/mark.ts'
 import { plugin as responseCache } from '../../../plugins/response-cache/plugin.ts'
 import { parseRequestLine } from '../../../plugins/response-cache/request.ts'
@@ -135,7 +135,10 @@ describe('a hostile client of response-cache', () => {
     const encoding = 'identity'
     const headers = { host: `127.0.0.1:${port}` }
     const request = { line, headers, scheme: 'http', route: ROUTE, consumer: undefined, encoding } as const
-    const names = namesOf(request, { isShared: true, keyNames: ['apikey'], varyHeaders: [] })
+    const names = new Names(
+      request,
+      createKeyRules({ isShared: true, keyNames: ['apikey'], varyHeaders: [] }),
+    )
     const mark: FillMark = {
       ...{ kind: 'fill', flight: names.primary, primary: names.primary, path: names.path, scheme: 'http' },
       ...{ host: names.host, target: names.target, generation: '', sequence: 0, token: 't', startedAtMs: 0 },

@@ -301,6 +301,15 @@ describe('response-cache in the local gateway', function () {
     assert.match(status(await kong.request('/w')), /hit/)
   })
 
+  it('does not fetch by another scheme than the one that all clients are said to come by', async () => {
+    answer = () => cacheable('answer', { 'cache-control': 'max-age=0, stale-while-revalidate=60' })
+    await start({ scheme: 'https' })
+    await kong.request('/w')
+    assert.match(status(await kong.request('/w')), /stale-while-revalidate/)
+    await until(() => kong.log.some(line => JSON.stringify(line).includes('another scheme')))
+    assert.equal(requests.length, 1)
+  })
+
   it('lets events stream that it has no use for', async () => {
     await start({})
     const one = await kong.request('/w', { headers: { accept: 'text/event-stream' } })
