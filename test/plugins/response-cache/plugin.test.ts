@@ -291,16 +291,6 @@ describe('response-cache in the local gateway', function () {
     assert.equal(requests.length, 1)
   })
 
-  it('does not believe a mark of a client, and does not pass it on', async () => {
-    await start({})
-    const mark = { kind: 'fill', flight: 'x', primary: 'x', path: 'p', host: 'h', target: '/w', token: 't' }
-    const forged = Buffer.from(JSON.stringify(mark)).toString('base64url')
-    const first = await kong.request('/w', { headers: { 'sluice-cache-fill': forged } })
-    assert.equal(requests[0]?.headers['sluice-cache-fill'], undefined)
-    assert.equal(status(first), 'Sluice; fwd=miss; stored')
-    assert.match(status(await kong.request('/w')), /hit/)
-  })
-
   it('does not fetch by another scheme than the one that all clients are said to come by', async () => {
     answer = () => cacheable('answer', { 'cache-control': 'max-age=0, stale-while-revalidate=60' })
     await start({ scheme: 'https' })
