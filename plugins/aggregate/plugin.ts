@@ -4,6 +4,7 @@ import {
   definePlugin,
   type Host,
   type PhaseContext,
+  type QueryMap,
   SluiceError,
   Type,
 } from '../../sdk/sdk.ts'
@@ -127,14 +128,13 @@ async function ask(kong: AccessKong, context: Context): Promise<ReadonlyMap<stri
   const { config, instance, memory } = context
   const kinds = new Set(instance.parts.flatMap(({ template }) => template).map(kindOf))
   const [query, captures, headers] = await Promise.all([
-    kinds.has('query') ? kong.request.getQuery() : {},
+    kinds.has('query') ? kong.request.getQuery() : ({} as QueryMap),
     kinds.has('capture') ? kong.request.getUriCaptures() : undefined,
     memory.host.settings.otlpUrl === undefined ? {} : traceFields(kong),
   ])
   return gather({
     parts: instance.parts,
-    ofRequest: ({ kind, name }) =>
-      kind === 'query' ? firstOf(own(query, name)) : own(captures?.named ?? {}, name),
+    ofRequest: ({ kind, name }) => (kind === 'query' ? firstOf(query[name]) : captures?.named[name]),
     call: (target, timeoutMs) => kong.loopback({ purpose: 'part', target, timeoutMs, headers }),
     now: () => memory.host.clock.monotonic(),
     timeoutMs: config.timeout_ms,
@@ -156,8 +156,6 @@ async function traceFields(kong: AccessKong): Promise<Readonly<Record<string, st
 }
 
 const kindOf = (piece: string | Placeholder) => (typeof piece === 'string' ? undefined : piece.kind)
-const own = (map: Readonly<Record<string, unknown>>, name: string): unknown =>
-  Object.hasOwn(map, name) ? map[name] : undefined
 const firstOf = (value: unknown) => (Array.isArray(value) ? value[0] : value)
 
 /** Counts the parts, and says once when one begins to fail or is there again. */

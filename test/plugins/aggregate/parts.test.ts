@@ -153,6 +153,7 @@ describe('the answer of an aggregate', () => {
       answerOf(planParts(config(part('a'))), new Map([['a', read(status, headers, '')]])).headers
     assert.deepEqual(of(429, { 'retry-after': '3' }), { 'Retry-After': '3' })
     assert.deepEqual(of(401, { 'www-authenticate': 'Key' }), { 'WWW-Authenticate': 'Key' })
+    assert.deepEqual(of(403, { 'www-authenticate': 'Key' }), {})
   })
 
   it('is that of the first required part that failed, whatever failed before it in time', () => {
@@ -176,6 +177,12 @@ describe('an answer of a service', () => {
   it('stands in the whole as the service wrote it', () => {
     const text = '{"id":9007199254740993,"price":1.10,"__proto__":{"x":1},"constructor":null}'
     assert.equal(whole(text).body, `{"a":${text},"errors":[]}`)
+  })
+
+  it('has no field but its own', () => {
+    for (const name of ['constructor', 'toString', '__proto__', 'length'])
+      assert.equal(whole('{"a":1}', [name]).body, '{"a":null,"errors":[]}')
+    assert.equal(whole('{"a":"text"}', ['a', 'length']).body, '{"a":null,"errors":[]}')
   })
 
   it('loses the space around it', () => {
