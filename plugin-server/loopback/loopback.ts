@@ -84,11 +84,15 @@ export class Loopback {
 
   async #useOnce(nonce: string): Promise<boolean> {
     const { store } = this.#parts
-    if (store.kind === 'redis') return await store.run(USE_ONCE, `{sluice:loopback:${nonce}}`, [])
+    const isOwn = this.#own.get(nonce) === 'made'
+    if (isOwn) this.#own.set(nonce, 'used')
     // Without Redis nobody knows whether another process has accepted it.
-    if (this.#own.get(nonce) !== 'made') return false
-    this.#own.set(nonce, 'used')
-    return true
+    if (store.kind !== 'redis') return isOwn
+    try {
+      return await store.run(USE_ONCE, `{sluice:loopback:${nonce}}`, [])
+    } catch {
+      return isOwn
+    }
   }
 }
 
