@@ -6,6 +6,7 @@ import {
   type PhaseContext,
   type QueryMap,
   SluiceError,
+  systemTimers,
   Type,
 } from '../../sdk/sdk.ts'
 import { answeredSpan, formatTraceparent, parseTraceparent } from '../../sdk/trace-context.ts'
@@ -137,6 +138,7 @@ async function ask(kong: AccessKong, context: Context): Promise<ReadonlyMap<stri
     ofRequest: ({ kind, name }) => (kind === 'query' ? firstOf(query[name]) : captures?.named[name]),
     call: (target, timeoutMs) => kong.loopback({ purpose: 'part', target, timeoutMs, headers }),
     now: () => memory.host.clock.monotonic(),
+    timers: systemTimers,
     timeoutMs: config.timeout_ms,
     maxBytes: config.max_bytes,
   })

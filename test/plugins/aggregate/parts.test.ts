@@ -18,6 +18,9 @@ const part = (name: string, fields: Partial<PartConfig> = {}): PartConfig => ({
 const config = (...parts: PartConfig[]): AggregateConfig => ({ parts, timeout_ms: 2_000, max_bytes: 10_000 })
 const template = (path: string) => parseTemplate(path) as Template
 
+/** In which no time passes. */
+const TIMELESS = { after: () => () => {} }
+
 describe('the path of a part', () => {
   const target = (path: string, value: unknown) => {
     const filled = fill(template(path), () => value)
@@ -213,6 +216,7 @@ describe('the parts of an aggregate', () => {
       ofRequest: ({ name }) => name,
       call,
       now: () => 0,
+      timers: TIMELESS,
       timeoutMs: given.timeout_ms,
       maxBytes: given.max_bytes,
     })
@@ -264,6 +268,7 @@ describe('the parts of an aggregate', () => {
       ofRequest: () => undefined,
       call: async () => ok({}),
       now: () => 0,
+      timers: TIMELESS,
       timeoutMs: 1_000,
       maxBytes: 1_000,
     })
@@ -292,11 +297,33 @@ describe('the parts of an aggregate', () => {
         return ok(1)
       },
       now: () => now,
+      timers: TIMELESS,
       timeoutMs: 2_000,
       maxBytes: 1_000,
     })
     assert.deepEqual(times, [1_000, 800])
     assert.equal((outcomes.get('c') as { status?: number }).status, 504)
+  })
+
+  it('are 504 when their time is over, though Kong has not even said what the call needs', async () => {
+    const due: (() => void)[] = []
+    const outcomes = gather({
+      parts: planParts(config(part('a'))),
+      ofRequest: () => undefined,
+      call: () => new Promise(() => {}),
+      now: () => 0,
+      timers: {
+        after(ms, run) {
+          assert.equal(ms, 1_000)
+          due.push(run)
+          return () => {}
+        },
+      },
+      timeoutMs: 2_000,
+      maxBytes: 1_000,
+    })
+    due[0]?.()
+    assert.deepEqual((await outcomes).get('a'), failed(504, 'did not answer in time'))
   })
 
   it('are 504 when they are late, and 502 when nobody answers', async () => {
