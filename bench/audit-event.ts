@@ -11,6 +11,7 @@ export function auditDraft(n: number, startMs: number): EventDraft {
     data: {
       request_id: `b0da2f0a471dac435ffa${hex}`,
       trace_id: null,
+      internal: null,
       outcome: 'granted',
       reason: null,
       scheme: 'key',

@@ -1,10 +1,11 @@
 /**
- * Every benchmark, one after the other: `make bench`, some twenty minutes; `node dist/bench/run.js qos spool` for
+ * Every benchmark, one after the other: `make bench`, more than half an hour; `node dist/bench/run.js qos spool` for
  * some. Prints what each prints, then one table of what ran. Those that need a program which is not here are named
  * as left out, never passed over.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import path from 'node:path'
+import { KONG } from './kong/processes.ts'
 
 interface Benchmark {
   readonly name: string
@@ -30,9 +31,16 @@ const BENCHMARKS: readonly Benchmark[] = [
     args: ['1'],
   },
   { name: 'qos-leasing', claim: 'overshoot of leasing, against reporting afterwards', args: ['--print'] },
+  {
+    name: 'qos-event',
+    claim: 'CPU of a strict request in the plugin server and in Redis, against ioredis alone',
+  },
   { name: 'overload', claim: 'who is served while a service saturates, with shedding and without' },
   { name: 'breaker', claim: 'decisions a second and memory, against cockatiel and opossum' },
   { name: 'breaker-event', claim: "CPU of the breaker's access event, over a plugin that does nothing" },
+  { name: 'scale', claim: 'what many subjects and many instances take' },
+  { name: 'breaker-walk', claim: "an upstream's bad days, through the gateway" },
+  { name: 'log-event', claim: 'CPU of the access and the log event of `sluice`' },
   { name: 'token', claim: 'CPU of upstream tokens, against a key that is read each time' },
   { name: 'aggregate', claim: 'time that an aggregate adds, against a client that asks for the parts' },
   { name: 'spool', claim: 'events a second with group fsync, and how long a log phase waits' },
@@ -45,7 +53,22 @@ const BENCHMARKS: readonly Benchmark[] = [
   {
     name: 'kong/run',
     claim: "requests a second in a real Kong, against Kong's own plugins",
-    needs: kongCommand(),
+    needs: KONG,
+  },
+  {
+    name: 'kong/latency',
+    claim: 'latency at fixed rates in a real Kong, against its own plugins',
+    needs: KONG,
+  },
+  {
+    name: 'kong/cache',
+    claim: "CPU of a cache hit in a real Kong, against Kong's own proxy-cache",
+    needs: KONG,
+  },
+  {
+    name: 'kong/many-routes',
+    claim: 'from a change of 10,000 routes to the first decision by it, against rate-limiting',
+    needs: KONG,
   },
 ]
 
@@ -53,10 +76,6 @@ interface Ran {
   readonly benchmark: Benchmark
   readonly seconds: number
   readonly outcome: string
-}
-
-function kongCommand(): string {
-  return process.env.SLUICE_BENCH_KONG ?? 'kong'
 }
 
 const isThere = (program: string) => spawnSync(program, ['version'], { stdio: 'ignore' }).error === undefined

@@ -40,7 +40,7 @@ describe('sluice breaker', function () {
     const parts = { clock: systemClock, log: createLogger('silent'), metrics: createMetrics() }
     const store = new RedisStore({ urls: [service.url], deadlineMs: 2000, ...parts })
     stores.push(store)
-    assert.ok(await store.ready(5000))
+    assert.ok(await store.ready(60_000))
     return createNode({ store, name, key: KEY, config: { minimum_calls: 5 } })
   }
 

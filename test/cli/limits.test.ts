@@ -48,7 +48,7 @@ describe('sluice limits', function () {
     service = await useRedis()
     const parts = { clock: systemClock, log: createLogger('silent'), metrics: createMetrics() }
     store = new RedisStore({ urls: [service.url], deadlineMs: 2000, ...parts })
-    assert.ok(await store.ready(5000))
+    assert.ok(await store.ready(60_000))
     node = createNode({ store, clock: systemClock })
     ask = node.configure({
       tiers: {

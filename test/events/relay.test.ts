@@ -26,7 +26,7 @@ describe('a relay', () => {
     stored = []
     failures = 0
     draw = 1
-    spool = await Spool.create({ folder: folder.path, clock: systemClock })
+    spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: 100_000 })
     const cursor = await Cursor.open(folder.path, 'test')
     const sink: Sink = {
       name: 'test',

@@ -9,6 +9,9 @@ import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 
+/** Longer than any disk takes. */
+const PATIENCE_MS = 100_000
+
 const text = (sequence: number) => JSON.stringify({ sequence, chain: `c${sequence}` })
 const record = (sequence: number) => encodeRecord(text(sequence))
 
@@ -25,8 +28,9 @@ describe('a spool', () => {
     folder.remove()
   })
 
+  /** An append waits for the disk as long as it takes, where a test does not say otherwise. */
   const open = async (options: Partial<SpoolOptions> = {}) => {
-    spool = await Spool.create({ folder: folder.path, clock: systemClock, ...options })
+    spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: PATIENCE_MS, ...options })
     return spool
   }
   const readAll = async (from = SPOOL_START, limit?: () => typeof SPOOL_START) => {

@@ -37,7 +37,7 @@ describe('the manager, for what lies in Redis,', function () {
     })
     const parts = { clock: systemClock, log: createLogger('silent'), metrics: createMetrics() }
     store = new RedisStore({ urls: [redis.url], deadlineMs: 5_000, ...parts })
-    assert.ok(await store.ready(30_000))
+    assert.ok(await store.ready(60_000))
   })
   after(async () => {
     for (const end of endings) await end()

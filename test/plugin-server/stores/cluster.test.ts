@@ -22,7 +22,7 @@ describe('the Redis store on a Redis Cluster of three masters', () => {
       { redisUrl: cluster.urls, redisDeadlineMs: 300 },
       { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') },
     )
-    assert.ok(await store.ready(10_000))
+    assert.ok(await store.ready(60_000))
   })
   after(async () => {
     await store?.close()
@@ -93,7 +93,7 @@ describe('the Redis store on a Redis Cluster of three masters', () => {
     } finally {
       cluster.nodes[1]!.resume()
     }
-    assert.ok(await store.ready(10_000))
+    assert.ok(await store.ready(60_000))
     assert.deepEqual(await outcomes(), { ok: 60, late: 0, away: 0 })
   }).timeout(30_000)
 })

@@ -73,7 +73,7 @@ describe('the connection to Redis', () => {
 
     it('speaks only to a server whose certificate its authority has signed', async () => {
       const good = openBy(certificates.authority)
-      assert.ok(await good.ready(10_000))
+      assert.ok(await good.ready(60_000))
       assert.equal(await good.run(counterScript, '{a}', [1, 1000]), 1)
       await good.close()
       const wary = openBy(certificates.otherAuthority)
@@ -113,7 +113,7 @@ describe('the connection to Redis', () => {
     )
     const store = open(`redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`)
     try {
-      assert.ok(await store.ready(20_000))
+      assert.ok(await store.ready(60_000))
       assert.equal(await store.run(counterScript, '{a}', [5, 60_000]), 5)
       await untilSaid(replicaPort, server => server.hget('{a}', 'n'), '5')
       // Refused until the sentinel knows enough of the replica.
@@ -143,7 +143,7 @@ describe('the connection to Redis', () => {
     for (const url of urls) {
       const store = open(url)
       try {
-        assert.ok(await store.ready(20_000), url)
+        assert.ok(await store.ready(60_000), url)
         counts.push(await store.run(counterScript, '{a}', [1, 60_000]))
       } finally {
         await store.close()
@@ -191,7 +191,7 @@ describe('the connection to Redis', () => {
     try {
       await until('a refused connection', () => /nothing listens/.test(store.problem ?? ''))
       await server.start()
-      assert.ok(await store.ready(20_000))
+      assert.ok(await store.ready(60_000))
       assert.equal(store.problem, undefined)
       assert.equal(linesOf(logs, 'connected to Redis').length, 1)
     } finally {
@@ -206,7 +206,7 @@ describe('the connection to Redis', () => {
     await start(program.prepare({ port, save: '""', user: 'bob on >word ~* &* +@all -eval -evalsha' }))
     const store = open(`redis://bob:word@127.0.0.1:${port}`)
     try {
-      assert.ok(await store.ready(10_000))
+      assert.ok(await store.ready(60_000))
       const changes: boolean[] = []
       store.onAvailability(is => changes.push(is))
       await assert.rejects(Promise.resolve(store.run(counterScript, '{a}', [1, 1000])))

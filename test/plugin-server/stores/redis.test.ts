@@ -24,7 +24,7 @@ describe('the Redis store', () => {
 
   beforeEach(async () => {
     store = createStore(redis.url)
-    assert.ok(await store.ready(5000))
+    assert.ok(await store.ready(60_000))
   })
   afterEach(() => store.close())
 
@@ -34,7 +34,7 @@ describe('the Redis store', () => {
     const early = createStore(redis.url)
     await assert.rejects(early.run(counterScript, '{a}', [1, 1000]), isError('SLUICE_STORE_UNAVAILABLE'))
     assert.equal(early.available, false)
-    assert.ok(await early.ready(5000))
+    assert.ok(await early.ready(60_000))
     assert.equal(await early.run(counterScript, '{a}', [1, 1000]), 1)
     await early.close()
   })
@@ -67,7 +67,7 @@ describe('the Redis store', () => {
     } finally {
       await redis.resume()
     }
-    assert.ok(await store.ready(5000))
+    assert.ok(await store.ready(60_000))
     assert.deepEqual(changes, [false, true])
     // What was in flight was late, not lost: it ran when Redis went on.
     assert.equal(await add('{pause}'), 12)
@@ -78,7 +78,7 @@ describe('the Redis store', () => {
     await redis.kill()
     await assert.rejects(add('{kill}'), isError('SLUICE_STORE_UNAVAILABLE'))
     await redis.restart()
-    assert.ok(await store.ready(10_000))
+    assert.ok(await store.ready(60_000))
     assert.equal(typeof (await add('{kill}')), 'number')
   }).timeout(30_000)
 
@@ -86,7 +86,7 @@ describe('the Redis store', () => {
     const slow = await startSlowProxy(redis.url)
     const distant = createStore(slow.url)
     try {
-      assert.ok(await distant.ready(5000))
+      assert.ok(await distant.ready(60_000))
       assert.equal(await distant.run(counterScript, '{slow}', [1, 60_000]), 1)
       slow.delayMs = 3 * DEADLINE_MS
       await assert.rejects(distant.run(counterScript, '{slow}', [1, 60_000]), isError('SLUICE_STORE_TIMEOUT'))
@@ -99,7 +99,7 @@ describe('the Redis store', () => {
       // Its probes are answered, but too late.
       assert.equal(await distant.ready(5 * DEADLINE_MS), false)
       slow.delayMs = 0
-      assert.ok(await distant.ready(5000))
+      assert.ok(await distant.ready(60_000))
       assert.equal(await distant.run(counterScript, '{slow}', [1, 60_000]), 3)
     } finally {
       await distant.close()
@@ -114,7 +114,7 @@ describe('the Redis store', () => {
     distant.onAvailability(is => heard.push(`${is}`))
     distant.patient.onAvailability(is => heard.push(`patient ${is}`))
     try {
-      assert.ok(await distant.ready(5000))
+      assert.ok(await distant.ready(60_000))
       slow.delayMs = 3 * DEADLINE_MS
       let late: Promise<number> | undefined
       const onLate = (answer: Promise<number>) => {
@@ -171,7 +171,7 @@ describe('the Redis store', () => {
       assert.equal(store.available, false)
       await client.config('SET', 'maxmemory', '0')
     })
-    assert.ok(await store.ready(5000))
+    assert.ok(await store.ready(60_000))
     assert.equal(await add('{full}'), 1)
   })
 

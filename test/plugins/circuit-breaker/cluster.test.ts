@@ -30,7 +30,7 @@ describe('a breaker over eight nodes and a real Redis', () => {
   async function addNode(name: string, config: Partial<Config>): Promise<SimulatedNode> {
     const parts = { clock, log: createLogger('silent'), metrics: createMetrics(), timers: HURRIED }
     const redis = new RedisStore({ urls: [service.url], deadlineMs: 1000, node: name, ...parts })
-    assert.ok(await redis.ready(5000))
+    assert.ok(await redis.ready(60_000))
     const store = holdTime(redis, clock)
     stores.push(store)
     return createNode({ clock, store, name, config, key: `service:${run}` })

@@ -67,7 +67,7 @@ describe('a plugin server that is killed while a breaker is open', function () {
     const parts = { clock: systemClock, log: createLogger('silent'), metrics: createMetrics() }
     const store = new RedisStore({ urls: [redis.url], deadlineMs: 2000, ...parts })
     try {
-      await store.ready(5000)
+      await store.ready(60_000)
       for (let i = 0; i < 200; i++) {
         const [breaker] = await listBreakers(store)
         if (breaker?.snapshot.phase === 'open') return

@@ -71,7 +71,7 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
       },
     }
   })
-  for (const { store } of nodes) if (!(await store.ready(10_000))) throw new Error('no connection to Redis')
+  for (const { store } of nodes) if (!(await store.ready(60_000))) throw new Error('no connection to Redis')
   for (let i = 0; i < 4; i++) await Promise.all(nodes.map(node => node.tick()))
   return {
     nodes,

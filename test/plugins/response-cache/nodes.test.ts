@@ -34,7 +34,7 @@ describe('response-cache on four nodes that share a Redis', function () {
       { redisUrl: [redis.url], redisDeadlineMs: 10_000 },
       { clock: systemClock, metrics: createMetrics(), log: createLogger('silent') },
     )
-    await operator.ready(20_000)
+    await operator.ready(60_000)
   })
   beforeEach(() => {
     cluster.service.requests = 0

@@ -152,7 +152,7 @@ describe('the scripts of the cache', () => {
       { redisUrl: [redis.url], redisDeadlineMs: 10_000 },
       { ...parts, clock: systemClock, log: createLogger('silent') },
     )
-    await inRedis.ready(10_000)
+    await inRedis.ready(60_000)
     stores = [new MemoryStore(parts), inRedis]
   })
   after(async function () {
