@@ -72,4 +72,22 @@ describe('response-cache between users', () => {
     const [one, other] = await answers('silent-auth', { consumer: 'fields' }, BY_FIELD)
     assert.equal(other, one)
   })
+
+  it('tells routes of one URL apart, which may lead to different services', async () => {
+    const versions = ['1', '2']
+    for (const version of versions) {
+      const name = `v${version}`
+      await gateway.admin('POST', '/services', { name, url: service.url })
+      const headers = { 'x-version': [version] }
+      await gateway.admin('POST', `/services/${name}/routes`, { name, paths: ['/versions'], headers })
+    }
+    // Bound to nothing, so that Kong is asked for the route.
+    const { id } = await gateway.admin('POST', '/plugins', { name: 'response-cache', config: {} })
+    const ask = async (version: string) =>
+      (await fetch(`${gateway.proxyUrl}/versions`, { headers: { 'x-version': version } })).text()
+    const [one, two, again] = [await ask('1'), await ask('2'), await ask('1')]
+    await gateway.admin('DELETE', `/plugins/${id}`)
+    assert.notEqual(two, one)
+    assert.equal(again, one)
+  })
 })
