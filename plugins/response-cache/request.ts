@@ -78,7 +78,8 @@ function areKnown(headers: HeaderMap): boolean {
   return count < MAX_FIELDS
 }
 
-const isIllegible = (value: string | readonly string[]): boolean =>
+/** Whether a field's value was bytes that are not UTF-8, which are lost here. */
+export const isIllegible = (value: string | readonly string[]): boolean =>
   typeof value === 'string' ? value.includes(ILLEGIBLE) : value.some(line => line.includes(ILLEGIBLE))
 
 /**

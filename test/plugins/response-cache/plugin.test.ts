@@ -89,6 +89,12 @@ describe('response-cache in the local gateway', function () {
     ['no-store', { headers: { 'cache-control': 'no-store' } }, 'no-store'],
     ['Vary: *', { headers: { 'cache-control': 'max-age=60', vary: 'accept, *' } }, 'vary'],
     ['no lifetime', { headers: {} }, 'no-lifetime'],
+    // Its file name is Latin-1.
+    [
+      'a field that is not UTF-8',
+      { headers: { 'cache-control': 'max-age=60', 'content-disposition': 'filename=j\xfcrgen.txt' } },
+      'illegible',
+    ],
     ['a large body', { headers: { 'cache-control': 'max-age=60' }, body: 'x'.repeat(2000) }, 'too-large'],
   ] as const)
     it(`does not store ${why}, and does not let others wait for it`, async () => {
