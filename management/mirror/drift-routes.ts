@@ -58,6 +58,11 @@ export const driftRoutes: Module = (app, parts) => {
       schema: { tags, summary: 'Put back what was changed', params: Key, querystring: Irreversible },
     },
     async (request, reply) => {
+      if ('dry_run' in request.query)
+        throw new Problem(
+          'SLUICE_MANAGER_MALFORMED',
+          'dry_run is not for restoring: GET /v1/drift shows what would be put back',
+        )
       const found = await foundAt(request.params, drift)
       const { kind, id } = found
       const operation = restoreOperation(found, await knownOf(found, parts), parts.changes.now())

@@ -232,6 +232,8 @@ describe('what was changed past the manager', function () {
       })
       await world.curl('DELETE', `/basic-auths/${body.id}`)
       await until('it is listed', isListed(body.id))
+      const planned = await call('POST', `/v1/drift/basic-auths/${body.id}/restore?dry_run=1`)
+      assert.deepEqual([planned.status, /dry_run is not for restoring/.test(planned.text)], [400, true])
       const refused = await call('POST', `/v1/drift/basic-auths/${body.id}/restore`)
       assert.deepEqual([refused.status, refused.body.errors[0].code], [409, 'irreversible'])
       await call('POST', `/v1/drift/basic-auths/${body.id}/accept`)
