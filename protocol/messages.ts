@@ -54,7 +54,8 @@ export class Message {
     for (const field of this.#fields) {
       const value = object[field.name]
       if (value === undefined || value === null) continue
-      if (field.repeated) for (const item of value as unknown[]) writeOne(writer, field, item)
+      // Kong writes nothing of a map where the message has a list: the headers of a route.
+      if (field.repeated) for (const item of Array.isArray(value) ? value : []) writeOne(writer, field, item)
       else writeOne(writer, field, value)
     }
   }

@@ -2,7 +2,10 @@
  * CPU of a cache hit in a real Kong: response-cache beside Kong's own proxy-cache (memory), and beside a request that is
  * proxied to a service that takes 10 ms.
  *
- *     node dist/bench/kong/cache.js [starts] [seconds]
+ *     node dist/bench/kong/cache.js [starts] [seconds] [kinds] [sizes]
+ *
+ * Kinds and sizes are lists with commas; all by default. `SLUICE_BENCH_BEFORE=/path/to/dist` runs the response-cache of
+ * another build (its dist folder) beside this one, as `response-cache-before`: a pair in the same run.
  *
  * Needs what bench/kong/run.ts needs. Kong's proxy-cache shares nothing between nodes, knows no stale answers and no
  * tags; response-cache runs with Redis behind it.
@@ -15,6 +18,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { findService } from '../../ops/local/find.ts'
 import { freePorts } from '../../ops/local/ports.ts'
 import { createDump } from '../../plugin-server/runtime/info.ts'
@@ -30,14 +34,23 @@ import { kongEnv } from './stack.ts'
 
 const STARTS = Number(process.argv[2] ?? 3)
 const SECONDS = Number(process.argv[3] ?? 4)
-const SIZES = [100, 1000, 10_000, 100_000] as const
+const listed = (index: number) => process.argv[index]?.split(',')
+const SIZES = listed(5)?.map(Number) ?? [100, 1000, 10_000, 100_000]
+/** The dist folder of another build. */
+const BEFORE = process.env.SLUICE_BENCH_BEFORE
 /** `exit-body` does nothing but exit, over each of the two protocols: the floor. */
-const KINDS = [
+const ALL_KINDS = [
   ...(['proxied', 'proxy-cache', 'exit-body', 'exit-body-msgpack'] as const),
-  ...(['response-cache', 'response-cache-msgpack', 'response-cache-shared'] as const),
+  ...(['response-cache', 'response-cache-before', 'response-cache-msgpack'] as const),
+  ...(['response-cache-fewer-questions', 'response-cache-shared'] as const),
 ]
-type Kind = (typeof KINDS)[number]
+type Kind = (typeof ALL_KINDS)[number]
+const KINDS = ALL_KINDS.filter(kind =>
+  kind === 'response-cache-before' ? BEFORE !== undefined : (listed(4)?.includes(kind) ?? true),
+)
+const before = BEFORE === undefined ? undefined : await loadEarlier(BEFORE)
 const PLUGINS: readonly { readonly plugin: AnyPlugin; readonly protocol: Protocol }[] = [
+  ...(before ? [{ plugin: before.plugin, protocol: 'ProtoBuf:1' as const }] : []),
   { plugin: responseCache as AnyPlugin, protocol: 'ProtoBuf:1' },
   { plugin: responseCacheMsgpack, protocol: 'MsgPack:1' },
   { plugin: exitBody as AnyPlugin, protocol: 'ProtoBuf:1' },
@@ -58,9 +71,16 @@ const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
 const redis = await findService('redis', { variables: 'SLUICE_TEST_', alone: true })
 const upstream = await startUpstream()
 const [proxyPort = 0] = await freePorts(1)
-/** One process for the plugin, one for what it is compared with. */
-const sockets = { own: path.join(folder, 'own.sock'), bench: path.join(folder, 'bench.sock') }
-const socketOf = ({ name }: AnyPlugin) => (name === responseCache.name ? sockets.own : sockets.bench)
+/** One process for the plugin, one for the earlier build, one for what they are compared with. */
+const sockets = {
+  own: path.join(folder, 'own.sock'),
+  bench: path.join(folder, 'bench.sock'),
+  ...(before && { before: path.join(folder, 'before.sock') }),
+}
+const socketOf = ({ name }: AnyPlugin) => {
+  if (name === responseCache.name) return sockets.own
+  return name === before?.plugin.name && sockets.before !== undefined ? sockets.before : sockets.bench
+}
 const declaration = path.join(folder, 'kong.json')
 const dumpOf = (name: string) => path.join(folder, `${name}.json`)
 const served = PLUGINS.map(({ plugin }) => ({
@@ -114,6 +134,8 @@ function declare(): object {
         return [{ name: kind, config: { bytes } }]
       case 'response-cache-shared':
         return [{ name: 'response-cache', config: { shared: true } }]
+      case 'response-cache-fewer-questions':
+        return [{ name: 'response-cache', config: { consumer: 'fields', scheme: 'http' } }]
       default:
         return [{ name: kind, config: {} }]
     }
@@ -137,7 +159,8 @@ function declare(): object {
 async function runOnce(start: number): Promise<void> {
   const prefix = path.join(folder, `k${start}`)
   mkdirSync(prefix)
-  const servers = [serve(sockets.own, []), serve(sockets.bench, ['--plugins', BENCH_PLUGINS])]
+  const servers = [serve(sockets.own), serve(sockets.bench, BENCH_PLUGINS)]
+  if (before && sockets.before !== undefined) servers.push(serveEarlier(before, sockets.before))
   await until(() => Object.values(sockets).every(existsSync))
   const run = { prefix, env: kongEnv({ declaration, proxyPort, served }) }
   kong('start', run)
@@ -157,14 +180,40 @@ async function runOnce(start: number): Promise<void> {
   }
 }
 
-function serve(socket: string, args: readonly string[]): ChildProcess {
+interface EarlierBuild {
+  readonly plugin: AnyPlugin
+  /** Of its module. */
+  readonly url: string
+  readonly cli: string
+}
+
+async function loadEarlier(dist: string): Promise<EarlierBuild> {
+  const { href: url } = pathToFileURL(path.join(dist, 'plugins/response-cache/plugin.js'))
+  const { plugin } = (await import(url)) as { plugin: AnyPlugin }
+  return { plugin: { ...plugin, name: 'response-cache-before' }, url, cli: path.join(dist, 'cli/sluice.js') }
+}
+
+/** Its plugin server has the plugin under another name, too. */
+function serveEarlier({ plugin, url, cli }: EarlierBuild, socket: string): ChildProcess {
+  const plugins = path.join(folder, 'before')
+  mkdirSync(plugins, { recursive: true })
+  const renamed = `{ ...its, name: '${plugin.name}', events: [] }`
+  writeFileSync(
+    path.join(plugins, 'before.mjs'),
+    `import { plugin as its } from '${url}'\nexport const plugin = ${renamed}\n`,
+  )
+  return serve(socket, plugins, cli)
+}
+
+function serve(socket: string, plugins?: string, cli = CLI): ChildProcess {
   const env = {
     ...process.env,
     SLUICE_REDIS_URL: redis.url,
     SLUICE_SPOOL_DIR: `${socket}.spool`,
     SLUICE_LOG_LEVEL: 'error',
   }
-  return spawn(process.execPath, [CLI, 'serve', ...args, '--socket', socket, '--http', 'off'], {
+  const args = plugins === undefined ? [] : ['--plugins', plugins]
+  return spawn(process.execPath, [cli, 'serve', ...args, '--socket', socket, '--http', 'off'], {
     env,
     stdio: 'ignore',
   })

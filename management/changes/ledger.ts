@@ -5,7 +5,7 @@ import type { Queries, Statement } from '../database.ts'
 import type { FaultPoint } from '../fault-point.ts'
 import type { ProblemBody } from '../http/problem.ts'
 import type { Mirrored } from '../mirror/mirrored.ts'
-import { putAsJson, putting, removing } from '../mirror/store.ts'
+import { endingDrift, putAsJson, putting, removing } from '../mirror/store.ts'
 import type { Sealer } from '../sealer.ts'
 import type { ChangeKey, ChangeState } from './change-record.ts'
 import { HELD } from './lease.ts'
@@ -73,7 +73,8 @@ export class Ledger {
       `step.${states.join('+')}`,
       {
         name: 'record-steps',
-        text: `with ${HELD}, removed as (${removing('$5')}), put as (${putting('$6')})
+        text: `with ${HELD}, removed as (${removing('$5')}), put as (${putting('$6')}),
+          known as (${endingDrift('$5::jsonb || $6::jsonb')})
           update sluice_manager.steps s
              set state = r.state, is_uncertain = r.is_uncertain, reason = r.reason, changed_at = clock_timestamp()
             from held, jsonb_to_recordset($4::jsonb) as r(seq int, state text, is_uncertain boolean, reason text)

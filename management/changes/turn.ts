@@ -95,7 +95,7 @@ export class Turn {
   async #plan({ operations, file }: ChangeRequest): Promise<Planned & { readonly schemas: Schemas }> {
     const { newId, store, sealer, mirror, slowKong, schemas: source } = this.#parts
     if (file) return planFile(slowKong, file, newId)
-    const schemas = await source.with(wantedNames(operations))
+    const schemas = await source.with(await wantedNames(operations, mirror))
     const hasApplications = await mirror.hasAny('oauth2_credentials')
     const planned = await planOperations(operations, {
       source: new KongSource(this.kong, mirror),

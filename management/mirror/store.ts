@@ -189,9 +189,7 @@ export class MirrorStore implements CountedSource {
       `with ${HELD}, gone as (
          ${removing('$3')}),
        known as (
-         delete from sluice_manager.drift d
-          using held, jsonb_to_recordset($3::jsonb || $2::jsonb) as g(kind text, id uuid)
-          where d.kind = g.kind and d.id = g.id)
+         ${endingDrift('$3::jsonb || $2::jsonb')})
        ${putting('$2')}`,
       [epoch, putAsJson(present), JSON.stringify(gone.map(({ kind, id }) => ({ kind, id })))],
     )
@@ -225,6 +223,14 @@ export const putAsJson = (rows: readonly Mirrored[]): string =>
 export const removing = (rows: string): string =>
   `delete from sluice_manager.entities e using held, jsonb_to_recordset(${rows}::jsonb) as g(kind text, id uuid)
     where e.kind = g.kind and e.id = g.id`
+
+/**
+ * A statement behind HELD that takes what was reported of entities away: the mirror holds what Kong has of them.
+ * @param rows kinds and ids as JSON
+ */
+export const endingDrift = (rows: string): string =>
+  `delete from sluice_manager.drift d using held, jsonb_to_recordset(${rows}) as g(kind text, id uuid)
+    where d.kind = g.kind and d.id = g.id`
 
 /** What Kong has dropped by itself meanwhile is not there. */
 export const ALIVE = 'and (expires_at is null or expires_at > now())'

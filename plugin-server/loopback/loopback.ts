@@ -69,7 +69,7 @@ export class Loopback {
     const stamped = writeStamp(secret, stamp, { method, target, credentials: credentialsDigest(headers) })
     this.#own.set(nonce, 'made')
     const url = `${proxyUrl().replace(/\/$/, '')}${target}`
-    return call(url, { method, headers: { ...headers, [STAMP_HEADER]: stamped }, body, timeoutMs })
+    return call(url, { method, headers: { ...onWire(headers), [STAMP_HEADER]: stamped }, body, timeoutMs })
   }
 
   /** @returns where the request comes from; undefined for a stamp that is not valid, or was used before. */
@@ -84,13 +84,23 @@ export class Loopback {
 
   async #useOnce(nonce: string): Promise<boolean> {
     const { store } = this.#parts
-    if (store.kind === 'redis') return await store.run(USE_ONCE, `{sluice:loopback:${nonce}}`, [])
+    const isOwn = this.#own.get(nonce) === 'made'
+    if (isOwn) this.#own.set(nonce, 'used')
     // Without Redis nobody knows whether another process has accepted it.
-    if (this.#own.get(nonce) !== 'made') return false
-    this.#own.set(nonce, 'used')
-    return true
+    if (store.kind !== 'redis') return isOwn
+    try {
+      return await store.run(USE_ONCE, `{sluice:loopback:${nonce}}`, [])
+    } catch {
+      return isOwn
+    }
   }
 }
+
+/** Kong hands out fields as UTF-8, while Node.js writes them as Latin-1, and refuses what that does not have. */
+const onWire = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),
+  )
 
 const USE_ONCE: StoreScript<boolean> = {
   name: 'loopback-use-once',

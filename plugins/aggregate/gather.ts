@@ -1,5 +1,5 @@
 /** Asks for the parts: each as soon as what it needs is there. */
-import { messageOf, SluiceError } from '../../sdk/sdk.ts'
+import { messageOf, SluiceError, type Timers } from '../../sdk/sdk.ts'
 import { failed, type PartAnswer, type PartOutcome, pickFrom, readPart } from './outcome.ts'
 import type { PlannedPart } from './plan.ts'
 import { fill, type Placeholder } from './template.ts'
@@ -11,6 +11,7 @@ export interface Gathering {
   readonly call: (target: string, timeoutMs: number) => Promise<PartAnswer>
   /** Monotonic milliseconds. */
   readonly now: () => number
+  readonly timers: Pick<Timers, 'after'>
   readonly timeoutMs: number
   /** Of all parts together. */
   readonly maxBytes: number
@@ -61,13 +62,29 @@ class Gatherer {
     const filled = fill(part.template, placeholder => this.#valueOf(placeholder))
     if ('fault' in filled)
       return failed(filled.source === 'part' ? 502 : 400, `cannot be asked for: ${filled.fault}`)
-    const { now, timeoutMs, call } = this.#gathering
+    const { now, timeoutMs } = this.#gathering
     const leftMs = Math.min(part.timeoutMs, timeoutMs - (now() - this.#startedAt))
     if (leftMs <= 0) return failed(504, 'was not asked for in time')
     try {
-      return this.#read(await call(filled.target, Math.ceil(leftMs)), part)
+      return this.#read(await this.#call(filled.target, Math.ceil(leftMs)), part)
     } catch (error) {
       return failure(error)
+    }
+  }
+
+  /** A busy Kong says late what the call needs of the request, and only then does the time of the call itself begin. */
+  async #call(target: string, leftMs: number): Promise<PartAnswer> {
+    const { call, timers } = this.#gathering
+    let callOff = () => {}
+    const late = new Promise<never>((_, reject) => {
+      callOff = timers.after(leftMs, () =>
+        reject(new SluiceError('SLUICE_FETCH_TIMEOUT', `${target} was not answered within ${leftMs} ms`)),
+      )
+    })
+    try {
+      return await Promise.race([call(target, leftMs), late])
+    } finally {
+      callOff()
     }
   }
 

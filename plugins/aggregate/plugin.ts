@@ -4,9 +4,12 @@ import {
   definePlugin,
   type Host,
   type PhaseContext,
+  type QueryMap,
   SluiceError,
+  systemTimers,
   Type,
 } from '../../sdk/sdk.ts'
+import { answeredSpan, formatTraceparent, parseTraceparent } from '../../sdk/trace-context.ts'
 import { AggregateConfig } from './config.ts'
 import { AGGREGATE_EVENTS } from './events.ts'
 import { gather } from './gather.ts'
@@ -20,8 +23,14 @@ const BEYOND_MS = 250
 const MAX_DEPTH = 1
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
+interface Settings {
+  readonly otlpUrl?: string
+  readonly proxyUrl?: string
+  readonly loopbackSecret?: string
+}
+
 interface Memory {
-  readonly host: Host<{ readonly proxyUrl?: string; readonly loopbackSecret?: string }>
+  readonly host: Host<Settings>
   readonly countAnswer: (outcome: Answer['kind'] | 'refused', seconds: number) => void
   readonly countPart: (outcome: PartOutcome['kind']) => void
   /** Parts that failed when they were last asked for. */
@@ -43,6 +52,12 @@ export const plugin = definePlugin({
   onError: 'closed',
   config: AggregateConfig,
   settings: Type.Object({
+    otlpUrl: Type.Optional(
+      Type.String({
+        env: 'SLUICE_OTLP_URL',
+        description: 'collector of traces, where request-log sends spans',
+      }),
+    ),
     proxyUrl: Type.Optional(Type.String({ env: 'SLUICE_PROXY_URL', description: "Kong's own proxy" })),
     loopbackSecret: Type.Optional(
       Type.String({
@@ -113,24 +128,36 @@ async function checkRequest(kong: AccessKong, context: Context, startedAt: numbe
 async function ask(kong: AccessKong, context: Context): Promise<ReadonlyMap<string, PartOutcome>> {
   const { config, instance, memory } = context
   const kinds = new Set(instance.parts.flatMap(({ template }) => template).map(kindOf))
-  const [query, captures] = await Promise.all([
-    kinds.has('query') ? kong.request.getQuery() : {},
+  const [query, captures, headers] = await Promise.all([
+    kinds.has('query') ? kong.request.getQuery() : ({} as QueryMap),
     kinds.has('capture') ? kong.request.getUriCaptures() : undefined,
+    memory.host.settings.otlpUrl === undefined ? {} : traceFields(kong),
   ])
   return gather({
     parts: instance.parts,
-    ofRequest: ({ kind, name }) =>
-      kind === 'query' ? firstOf(own(query, name)) : own(captures?.named ?? {}, name),
-    call: (target, timeoutMs) => kong.loopback({ purpose: 'part', target, timeoutMs }),
+    ofRequest: ({ kind, name }) => (kind === 'query' ? firstOf(query[name]) : captures?.named[name]),
+    call: (target, timeoutMs) => kong.loopback({ purpose: 'part', target, timeoutMs, headers }),
     now: () => memory.host.clock.monotonic(),
+    timers: systemTimers,
     timeoutMs: config.timeout_ms,
     maxBytes: config.max_bytes,
   })
 }
 
+/** Makes the parts children of the span that request-log records for this request, as it is answered here. */
+async function traceFields(kong: AccessKong): Promise<Readonly<Record<string, string>>> {
+  const [sent, requestId] = await Promise.all([kong.request.getHeader('traceparent'), kong.requestId()])
+  const parent = parseTraceparent(sent)
+  const span = answeredSpan(requestId, parent)
+  if (!span) return {}
+  return {
+    traceparent: formatTraceparent(span),
+    // What vendors have noted belongs to the trace that is not continued.
+    ...(sent !== undefined && !parent && { tracestate: '' }),
+  }
+}
+
 const kindOf = (piece: string | Placeholder) => (typeof piece === 'string' ? undefined : piece.kind)
-const own = (map: Readonly<Record<string, unknown>>, name: string): unknown =>
-  Object.hasOwn(map, name) ? map[name] : undefined
 const firstOf = (value: unknown) => (Array.isArray(value) ? value[0] : value)
 
 /** Counts the parts, and says once when one begins to fail or is there again. */

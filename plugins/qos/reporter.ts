@@ -16,6 +16,9 @@ export interface Reported {
   readonly nearLimit: number
 }
 
+/** Whose events are told apart. */
+type Subject = Pick<Reported, 'key' | 'nearLimit'>
+
 interface Rejections {
   readonly subject: string
   data: Record<string, unknown>
@@ -62,21 +65,30 @@ export class Reporter {
       this.#countRefusal(tier.name, verdict.limits[place]!.name)
     if (isOver) this.#reject(verdict, verdict.violated, reported, reported.shadow)
     else if (verdict.overrun.length > 0) this.#reject(verdict, verdict.overrun, reported, true)
-    if (verdict.by !== 'open' && verdict.by !== 'closed') this.#approach(verdict, remaining, reported)
+    this.#approach(verdict, remaining, reported)
   }
 
   /** Whether reporting this would publish an event, so that it is worth asking who the consumer is. */
-  isNews(
+  isNews(verdict: Verdict, remaining: readonly number[], subject: Subject): boolean {
+    const isRejection = verdict.outcome === 'refused' || verdict.overrun.length > 0
+    if (isRejection && this.#isFirstRejection(subject.key)) return true
+    return verdict.limits.some((_, place) => this.#comesNear(verdict, remaining, place, subject))
+  }
+
+  #isFirstRejection(key: string): boolean {
+    return !this.#rejections.has(key) && this.#rejections.size < MAX_SUBJECTS
+  }
+
+  /** So much of the limit is used that it is worth an event, and there was none yet. */
+  #comesNear(
     verdict: Verdict,
     remaining: readonly number[],
-    { key, nearLimit }: Pick<Reported, 'key' | 'nearLimit'>,
+    place: number,
+    { key, nearLimit }: Subject,
   ): boolean {
-    if (verdict.outcome === 'refused' || verdict.overrun.length > 0)
-      return !this.#rejections.has(key) && this.#rejections.size < MAX_SUBJECTS
     if (verdict.by === 'open' || verdict.by === 'closed') return false
-    return verdict.limits.some(
-      (limit, i) => isNear(verdict, remaining, i, nearLimit) && !this.#near.has(`${limit.name} ${key}`),
-    )
+    if (!isNear(verdict, remaining, place, nearLimit)) return false
+    return !this.#near.has(nearName(verdict, place, key)) && this.#near.size < MAX_SUBJECTS
   }
 
   storeDegraded(degraded: boolean, reason: string, nodes: number): void {
@@ -117,12 +129,11 @@ export class Reporter {
 
   #reject(verdict: Verdict, places: readonly number[], reported: Reported, shadow: boolean): void {
     const { key, caller, scope } = reported
-    const known = this.#rejections.get(key)
-    if (known) {
-      known.count++
+    if (!this.#isFirstRejection(key)) {
+      const known = this.#rejections.get(key)
+      if (known) known.count++
       return
     }
-    if (this.#rejections.size >= MAX_SUBJECTS) return
     const { retryMicros } = verdict
     const rejections: Rejections = {
       subject: caller.subject,
@@ -151,9 +162,8 @@ export class Reporter {
     const { limits, states, nowMicros } = verdict
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i]!
-      if (!isNear(verdict, remaining, i, reported.nearLimit)) continue
-      const name = `${limit.name} ${reported.key}`
-      if (this.#near.has(name) || this.#near.size >= MAX_SUBJECTS) continue
+      if (!this.#comesNear(verdict, remaining, i, reported)) continue
+      const name = nearName(verdict, i, reported.key)
       // Every node may see it: the same window gives the same event.
       const windowMs =
         limit.kind === 'calendar'
@@ -181,6 +191,8 @@ export class Reporter {
     }
   }
 }
+
+const nearName = ({ limits }: Verdict, place: number, key: string) => `${limits[place]!.name} ${key}`
 
 /** Whether so much of a limit is used that it is worth an event. */
 function isNear(

@@ -10,6 +10,7 @@ import {
   systemTimers,
   Type,
 } from '../../sdk/sdk.ts'
+import { isSampled, type RandomHex } from '../../sdk/trace-context.ts'
 import { RequestLogConfig } from './config.ts'
 import { REQUEST_LOG_EVENTS } from './events.ts'
 import { SpanExporter, type SpanOutcome } from './exporter.ts'
@@ -18,7 +19,6 @@ import { isChosen, isRemarkable, lineText, requestLine } from './line.ts'
 import { type Output, openOutput } from './output.ts'
 import { createRandomHex } from './random-hex.ts'
 import { type PluginTime, spansOf } from './spans.ts'
-import { isSampled, type RandomHex } from './trace-context.ts'
 import { type RequestSpan, TRACEPARENT, Tracing } from './tracing.ts'
 
 /** Requests under way whose plugins' time is kept for their log events. */

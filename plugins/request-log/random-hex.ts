@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import type { RandomHex } from './trace-context.ts'
+import type { RandomHex } from '../../sdk/trace-context.ts'
 
 const POOL_BYTES = 8_192
 

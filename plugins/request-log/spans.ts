@@ -1,8 +1,8 @@
 /** Spans in the form of OTLP/HTTP JSON (opentelemetry-proto 1.x: ids in hexadecimal, 64-bit integers as strings). */
 import { whoAnswered } from '../../sdk/log-data/answered-by.ts'
 import { number, record, type Serialized, text } from '../../sdk/log-data/serialized.ts'
+import type { RandomHex } from '../../sdk/trace-context.ts'
 import { nameOf, type RequestLine, statusOf } from './line.ts'
-import type { RandomHex } from './trace-context.ts'
 import type { RequestSpan } from './tracing.ts'
 
 export interface OtlpSpan {
@@ -47,7 +47,7 @@ export interface SpanSource {
  * HTTP (1.27).
  */
 export function spansOf(source: SpanSource, randomHex: RandomHex): readonly OtlpSpan[] {
-  const { span, plugins, log } = source
+  const { span, plugins } = source
   const child = (startMs: number, endMs: number) => ({
     traceId: span.traceId,
     spanId: randomHex(8),
@@ -63,7 +63,7 @@ export function spansOf(source: SpanSource, randomHex: RandomHex): readonly Otlp
       kind: INTERNAL,
       attributes: [],
     })
-  for (const { startMs, endMs, attributes, failed } of triesOf(log))
+  for (const { startMs, endMs, attributes, failed } of triesOf(source))
     spans.push({
       ...child(startMs, endMs),
       name: source.line.method ?? 'HTTP',
@@ -88,8 +88,9 @@ function requestSpan({ log, span, line }: SpanSource): OtlpSpan {
     endTimeUnixNano: nanos(startMs + (line.latency_ms ?? 0)),
     attributes: attributesOf({
       'http.request.method': line.method,
+      'url.scheme': /^https?(?=:)/.exec(text(record(log.request).url) ?? '')?.[0] ?? null,
       'url.path': line.path,
-      'server.address': line.host,
+      ...serverOf(line.host),
       'client.address': line.client_ip,
       'user_agent.original': line.user_agent,
       'http.response.status_code': line.status,
@@ -105,8 +106,17 @@ function requestSpan({ log, span, line }: SpanSource): OtlpSpan {
   }
 }
 
+/** The host that the client named, and its port. */
+function serverOf(host: string | null) {
+  const [, address, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(host ?? '') ?? []
+  return {
+    'server.address': address?.replace(/^\[|\]$/g, '') ?? host,
+    'server.port': port === undefined ? null : Number(port),
+  }
+}
+
 /** A try ends where the next begins, the last with the answer's end; Kong tells no more. */
-function triesOf(log: Serialized) {
+function triesOf({ log, line }: SpanSource) {
   const tries = Array.isArray(log.tries) ? log.tries.map(record) : []
   const requestEnd = (number(log.started_at) ?? 0) + (number(record(log.latencies).request) ?? 0)
   const wasAnswered = whoAnswered(log) !== 'error'
@@ -119,6 +129,7 @@ function triesOf(log: Serialized) {
       endMs: isLast ? requestEnd : (number(tries[index + 1]?.balancer_start) ?? startMs),
       failed: !isLast || !wasAnswered || statusOf(log) >= 500,
       attributes: attributesOf({
+        'http.request.method': line.method,
         'server.address': text(one.ip) ?? null,
         'server.port': number(one.port) ?? null,
         'http.response.status_code': status ?? null,

@@ -1,6 +1,7 @@
 import { record, text } from '../../sdk/log-data/serialized.ts'
 import type { AccessKong, LogKong } from '../../sdk/sdk.ts'
 import {
+  answeredSpan,
   beginTrace,
   createSpanId,
   formatTraceparent,
@@ -8,7 +9,7 @@ import {
   parseTraceparent,
   type RandomHex,
   type TraceContext,
-} from './trace-context.ts'
+} from '../../sdk/trace-context.ts'
 
 /** Where in the log data the span of the access phase stands, if it is there. */
 const MARK = 'sluice.trace'
@@ -87,12 +88,14 @@ export class Tracing {
 
   /** An earlier plugin has answered, so the access phase did not run: `sent` is what the client sent. */
   #withoutAccess(log: Log, sent: TraceContext | undefined): RequestSpan {
+    const span = answeredSpan(text(record(log.request).id), sent) ?? this.#newSpan(sent)
+    return { ...span, parentId: sent?.spanId, isForeign: false }
+  }
+
+  #newSpan(sent: TraceContext | undefined): TraceContext {
     const { randomHex } = this.#parts
-    const id = text(record(log.request).id)
-    const traceId =
-      sent?.traceId ?? (id !== undefined && /^(?!0+$)[0-9a-f]{32}$/.test(id) ? id : randomHex(16))
-    const spanId = createSpanId(traceId, randomHex)
-    return { traceId, spanId, flags: sent?.flags ?? 1, parentId: sent?.spanId, isForeign: false }
+    const { traceId, flags } = sent ?? beginTrace(1, randomHex)
+    return { traceId, flags, spanId: createSpanId(traceId, randomHex) }
   }
 
   #noteKongTraces(log: Log): void {

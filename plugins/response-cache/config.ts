@@ -1,5 +1,5 @@
 import { SluiceError, type Static, Type } from '../../sdk/sdk.ts'
-import type { KeyRules } from './key.ts'
+import { createKeyRules, type KeyRules } from './key.ts'
 import type { CachePolicy } from './policy.ts'
 
 /** No answer is kept longer than a week: generations and purges are remembered for a day more. */
@@ -20,6 +20,16 @@ export const configSchema = Type.Object({
     default: false,
     description:
       'one answer for all consumers and credentials; then only what is marked public or s-maxage is stored',
+  }),
+  consumer: Type.Union([Type.Literal('ask'), Type.Literal('fields')], {
+    default: 'ask',
+    description:
+      "how the consumer gets into the key: `ask` Kong, or by the `fields` X-Consumer-… alone, one question fewer a request: only where no plugin but Kong's own authenticates, all of which set them",
+  }),
+  scheme: Type.Union([Type.Literal('ask'), Type.Literal('http'), Type.Literal('https')], {
+    default: 'ask',
+    description:
+      'scheme of the clients: `ask` Kong, or the only one that they come by, one question fewer a request',
   }),
   key_names: names('fields and query arguments that carry an API key, as in key-auth', ['apikey']),
   vary_headers: names('request fields that always select the answer, besides those that Vary names'),
@@ -85,6 +95,10 @@ export type Config = Static<typeof configSchema>
 export interface Settings {
   readonly policy: CachePolicy
   readonly key: KeyRules
+  /** Whether Kong is asked for the consumer. */
+  readonly asksConsumer: boolean
+  /** Of all clients; undefined where Kong is asked. */
+  readonly scheme: 'http' | 'https' | undefined
   readonly keepHeaders: ReadonlySet<string>
   readonly maxBodyBytes: number
   readonly fillTimeoutMs: number
@@ -125,11 +139,13 @@ export function readConfig(config: Config, canLoopback: boolean): Settings {
       staleWhileRevalidate: config.stale_while_revalidate,
       staleIfError: config.stale_if_error,
     },
-    key: {
+    key: createKeyRules({
       isShared: config.shared,
       keyNames: lower(config.key_names),
       varyHeaders: lower(config.vary_headers),
-    },
+    }),
+    asksConsumer: !config.shared && config.consumer === 'ask',
+    scheme: config.scheme === 'ask' ? undefined : config.scheme,
     keepHeaders: new Set(keepHeaders),
     maxBodyBytes: config.max_body_bytes,
     fillTimeoutMs: config.fill_timeout_ms,

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../../sdk/sdk.ts'
+
 /** What a client may get: one of three, so that few variants are stored. */
 export type Encoding = 'br' | 'gzip' | 'identity'
 
@@ -7,6 +9,18 @@ export type Encoding = 'br' | 'gzip' | 'identity'
  */
 export function reduceEncoding(accepted: string | undefined): Encoding {
   if (accepted === undefined) return 'identity'
+  const known = reduced.get(accepted)
+  if (known !== undefined) return known
+  const encoding = bestOf(accepted)
+  if (accepted.length <= LONGEST_KEPT) reduced.set(accepted, encoding)
+  return encoding
+}
+
+/** Clients send the same few over and over. */
+const reduced = new BoundedMap<Encoding>(100)
+const LONGEST_KEPT = 200
+
+function bestOf(accepted: string): Encoding {
   const weights = new Map(
     accepted.split(',').map(part => {
       const [name = '', ...parameters] = part.split(';').map(text => text.trim().toLowerCase())

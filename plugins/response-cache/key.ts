@@ -36,7 +36,8 @@ const REWRITING = new Set([
   ...['x-forwarded-prefix', 'x-forwarded-path', 'x-url-scheme', 'front-end-https'],
 ])
 
-export interface KeyRules {
+/** How an operator wants it. */
+export interface KeyOptions {
   /** Names of fields and of arguments of the query that hold a key, lower case. */
   readonly keyNames: readonly string[]
   /** Fields that select the answer besides those that `Vary` names, lower case. */
@@ -44,6 +45,18 @@ export interface KeyRules {
   /** One answer for all: neither consumer nor credentials belong to the key. */
   readonly isShared: boolean
 }
+
+export interface KeyRules extends KeyOptions {
+  /** Names of the fields that are part of the key, with `-` for `_`. */
+  readonly fields: ReadonlySet<string>
+}
+
+export const createKeyRules = (options: KeyOptions): KeyRules => ({
+  ...options,
+  fields: new Set(
+    options.isShared ? REWRITING : [...REWRITING, ...IDENTITY, ...options.keyNames.map(dashed)],
+  ),
+})
 
 export interface KeyedRequest {
   readonly line: RequestLine
@@ -56,49 +69,54 @@ export interface KeyedRequest {
 }
 
 /** The names of an answer. None of them can be turned back into a credential. */
-export interface Names {
+export class Names {
   /** Of all variants by `Vary`. */
   readonly primary: string
-  /** Of all answers of a path, whoever asked: what an unsafe request invalidates. */
-  readonly path: string
   readonly host: string
   readonly scheme: string
   /** Path and sorted query without credentials, for whoever purges. */
   readonly target: string
-}
+  readonly #rawPath: string
+  #path: string | undefined
 
-export function namesOf(request: KeyedRequest, rules: KeyRules): Names {
-  const { line, headers, scheme, route, consumer, encoding } = request
-  const host = hostOf(headers)
-  const query = splitQuery(line.query, rules.keyNames)
-  const target = query.rest === '' ? line.path : `${line.path}?${query.rest}`
-  const parts: unknown[] = [
-    route,
-    scheme,
-    host,
-    target,
-    encoding,
-    rules.varyHeaders.map(name => headers[name] ?? null),
-    line.authority ?? null,
-    fieldsOf(headers, name => REWRITING.has(name)),
-    // A part of the URL, which the service sees: its answer may hold it.
-    query.credentials,
-  ]
-  if (!rules.isShared) {
-    const keyNames = rules.keyNames.map(dashed)
-    const isCredential = (name: string) => IDENTITY.has(name) || keyNames.includes(name)
-    parts.push(consumer ?? null, fieldsOf(headers, isCredential))
+  constructor(request: KeyedRequest, rules: KeyRules) {
+    const { line, headers, scheme, route, consumer, encoding } = request
+    const query = splitQuery(line.query, rules.keyNames)
+    this.host = hostOf(headers)
+    this.scheme = scheme
+    this.target = query.rest === '' ? line.path : `${line.path}?${query.rest}`
+    this.#rawPath = line.path
+    this.primary = hash(
+      JSON.stringify([
+        route,
+        scheme,
+        this.host,
+        this.target,
+        encoding,
+        rules.varyHeaders.map(name => headers[name] ?? null),
+        line.authority ?? null,
+        fieldsOf(headers, rules.fields),
+        // A part of the URL, which the service sees: its answer may hold it.
+        query.credentials,
+        rules.isShared ? null : [consumer ?? null],
+      ]),
+    )
   }
-  return { primary: hash(JSON.stringify(parts)), path: pathName(host, line.path), scheme, host, target }
+
+  /** Of all answers of a path, whoever asked: what an unsafe request invalidates. A hit does not need it. */
+  get path(): string {
+    this.#path ??= pathName(this.host, this.#rawPath)
+    return this.#path
+  }
 }
 
 /** Kong, and services behind WSGI and CGI, take `X_Host` and `X-Host` for the same field, and Kong passes both on. */
 const dashed = (name: string) => (name.includes('_') ? name.replaceAll('_', '-') : name)
 
-function fieldsOf(headers: HeaderMap, isMeant: (name: string) => boolean): unknown[] {
+function fieldsOf(headers: HeaderMap, meant: ReadonlySet<string>): unknown[] {
   const fields: [string, unknown][] = []
-  for (const name in headers) if (isMeant(dashed(name))) fields.push([name, headers[name]])
-  return fields.sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const name in headers) if (meant.has(dashed(name))) fields.push([name, headers[name]])
+  return fields.length < 2 ? fields : fields.sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 export const hostOf = (headers: HeaderMap): string => (joined(headers.host) ?? '').toLowerCase()
@@ -119,18 +137,28 @@ interface Query {
 
 function splitQuery(query: string, keyNames: readonly string[]): Query {
   if (query === '') return { rest: '', credentials: [] }
-  const named = query.split('&').map(argument => [nameOf(argument), argument] as const)
-  const isKey = (name: string) => keyNames.includes(name.toLowerCase())
-  const rest = named.filter(([name]) => !isKey(name))
-  rest.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  return {
-    rest: rest.map(([, argument]) => argument).join('&'),
-    credentials: named.filter(([name]) => isKey(name)).map(([, argument]) => argument),
+  const rest: (readonly [name: string, argument: string])[] = []
+  const credentials: string[] = []
+  let isSorted = true
+  let last = ''
+  for (const argument of query.split('&')) {
+    const name = nameOf(argument)
+    if (keyNames.includes(name.toLowerCase())) {
+      credentials.push(argument)
+      continue
+    }
+    isSorted &&= last <= name
+    last = name
+    rest.push([name, argument])
   }
+  if (isSorted && credentials.length === 0) return { rest: query, credentials }
+  rest.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return { rest: rest.map(([, argument]) => argument).join('&'), credentials }
 }
 
 function nameOf(argument: string): string {
-  const name = argument.split('=', 1)[0] ?? ''
+  const equals = argument.indexOf('=')
+  const name = equals < 0 ? argument : argument.slice(0, equals)
   if (!/[%+]/.test(name)) return name
   try {
     return decodeURIComponent(name.replaceAll('+', ' '))

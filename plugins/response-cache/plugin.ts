@@ -15,7 +15,7 @@ import { reduceEncoding } from './encoding.ts'
 import { CACHE_EVENTS } from './events.ts'
 import { missStatus } from './fields.ts'
 import { Filler } from './filler.ts'
-import { hostOf, namesOf, pathName } from './key.ts'
+import { hostOf, Names, pathName } from './key.ts'
 import { CACHE_NAME, Lookup, type LookupMemory, stopBuffering } from './lookup.ts'
 import { FILL_HEADER, fromHeader, MARK, type Mark, readMark, writeMark } from './mark.ts'
 import { intentOf, isConditional, parseRequestLine, type RequestLine } from './request.ts'
@@ -84,12 +84,12 @@ async function access(kong: AccessKong, context: Context): Promise<void> {
     kong.nginx.getVar('request'),
     kong.request.getHeaders(),
     // A service may redirect from one to the other.
-    kong.request.getForwardedScheme(),
-    instance.key.isShared ? undefined : kong.client.getConsumer(),
+    instance.scheme ?? kong.request.getForwardedScheme(),
+    instance.asksConsumer ? kong.client.getConsumer() : undefined,
     scope.routeId ?? kong.router.getRoute().then(found => found?.id),
   ])
   const line = parseRequestLine(text)
-  if (headers[FILL_HEADER] !== undefined && (await isFill(kong, headers, scheme))) return
+  if (headers[FILL_HEADER] !== undefined && (await isFill(kong, headers))) return
   if (!line) return pass(kong, context)
   switch (intentOf(line.method, headers)) {
     case 'pass':
@@ -101,18 +101,18 @@ async function access(kong: AccessKong, context: Context): Promise<void> {
   if (directives.has('no-store')) return pass(kong, context)
   const encoding = reduceEncoding(joined(headers['accept-encoding']))
   const keyed = { line, headers, scheme, route: route ?? '', consumer: consumer?.id, encoding }
-  const asked: Asked = { names: namesOf(keyed, instance.key), headers, directives }
+  const asked: Asked = { names: new Names(keyed, instance.key), headers, directives }
   await new Lookup(kong, memory, instance, { asked, line, scheme, encoding }).answer()
 }
 
 /** A fetch of ours through the proxy goes on to the service, and takes its mark along. */
-async function isFill(kong: AccessKong, headers: HeaderMap, scheme: string): Promise<boolean> {
+async function isFill(kong: AccessKong, headers: HeaderMap): Promise<boolean> {
   const mark = fromHeader(headers[FILL_HEADER])
   const isOurs = mark?.kind === 'fill' && (await kong.loopbackOrigin()) !== undefined
   kong.service.request.clearHeader(FILL_HEADER)
   if (!isOurs) return false
   // Kong does not believe our X-Forwarded-Proto: the service would answer for another scheme.
-  if (mark.scheme !== scheme) kong.response.exit(421)
+  if (mark.scheme !== (await kong.request.getForwardedScheme())) kong.response.exit(421)
   kong.ctx.shared.set(MARK, writeMark(mark))
   return true
 }

@@ -49,6 +49,7 @@ export type Refusal =
   | 'no-lifetime'
   | 'too-large'
   | 'incomplete'
+  | 'illegible'
   | 'not-modified'
 
 export type Storing = { readonly lifetime: Lifetime } | { readonly refusal: Refusal }

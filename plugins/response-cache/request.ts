@@ -12,11 +12,15 @@ export interface RequestLine {
   readonly query: string
 }
 
+/** Stands for bytes that are not UTF-8: texts that are the same here may differ on the wire. */
+const ILLEGIBLE = '\ufffd'
+
 /** @param line nginx's `$request`: `GET /path?query HTTP/1.1` */
 export function parseRequestLine(line: string): RequestLine | undefined {
+  if (line.includes(ILLEGIBLE)) return undefined
   const [, method, uri] = /^([A-Z]+) (\S+) HTTP\/[\d.]+$/.exec(line) ?? []
   if (method === undefined || uri === undefined) return undefined
-  const authority = /^https?:\/\/[^/?#]*/i.exec(uri)?.[0]
+  const authority = uri.startsWith('/') ? undefined : /^https?:\/\/[^/?#]*/i.exec(uri)?.[0]
   const target = uri.slice(authority?.length ?? 0)
   if (!target.startsWith('/')) return undefined
   const mark = target.indexOf('?')
@@ -60,17 +64,23 @@ export function intentOf(method: string, headers: HeaderMap): Intent {
   if (NOT_FROM_CACHE.some(name => headers[name] !== undefined)) return 'pass'
   const length = headers['content-length']
   if (length !== undefined && length !== '0') return 'pass'
-  return fieldCount(headers) < MAX_FIELDS ? 'lookup' : 'pass'
+  return areKnown(headers) ? 'lookup' : 'pass'
 }
 
-function fieldCount(headers: HeaderMap): number {
+/** All fields are there, and each is told apart from every other value that it could have. */
+function areKnown(headers: HeaderMap): boolean {
   let count = 0
   for (const name in headers) {
     const value = headers[name]
-    count += typeof value === 'string' ? 1 : (value?.length ?? 0)
+    if (value === undefined || isIllegible(value)) return false
+    count += typeof value === 'string' ? 1 : value.length
   }
-  return count
+  return count < MAX_FIELDS
 }
+
+/** Whether a field's value was bytes that are not UTF-8, which are lost here. */
+export const isIllegible = (value: string | readonly string[]): boolean =>
+  typeof value === 'string' ? value.includes(ILLEGIBLE) : value.some(line => line.includes(ILLEGIBLE))
 
 /**
  * Whether the client already has the stored answer (RFC 9110 section 13.2.2): `If-None-Match` counts, and only without
@@ -83,8 +93,8 @@ export function isNotModified(request: HeaderMap, stored: HeaderMap): boolean {
     const tag = joined(stored.etag)
     return tag !== undefined && wanted.split(',').some(one => weak(one) === weak(tag))
   }
-  const since = Date.parse(joined(request['if-modified-since']) ?? '')
-  return Date.parse(joined(stored['last-modified']) ?? '') <= since
+  const since = joined(request['if-modified-since'])
+  return since !== undefined && Date.parse(joined(stored['last-modified']) ?? '') <= Date.parse(since)
 }
 
 const weak = (tag: string): string => tag.trim().replace(/^W\//, '')

@@ -8,7 +8,7 @@ import { storedFields, tagsOf } from './fields.ts'
 import { variantName } from './key.ts'
 import type { FillMark } from './mark.ts'
 import { initialAgeMs, isError, judge, type Refusal, varyNames } from './policy.ts'
-import { MAX_FIELDS } from './request.ts'
+import { isIllegible, MAX_FIELDS } from './request.ts'
 import { widen } from './vary.ts'
 
 /** What became of the answer, for `Cache-Status`. */
@@ -96,6 +96,8 @@ class Storing {
     if (body.length > maxBodyBytes) return 'too-large'
     if (length !== undefined && Number(length) !== body.length) return 'incomplete'
     const fields = storedFields(headers, this.#settings.keepHeaders)
+    // A hit would have other bytes in their place.
+    if (Object.values(fields).some(isIllegible)) return 'illegible'
     const stored = this.#stored({
       status,
       headers: fields,

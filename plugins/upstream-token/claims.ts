@@ -51,7 +51,7 @@ export function actSubOf(token: Json | undefined, names: readonly string[]): str
   if (typeof token !== 'string') return undefined
   const claims = readClaims(token)
   for (const name of names) {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+    const value = claims[name]
     const text = typeof value === 'number' ? String(value) : value
     if (typeof text === 'string' && text !== '' && text.length <= LONGEST_ACT_SUB) return text
   }

@@ -1,6 +1,6 @@
 /** Makes keys: what `sluice token rotate` does to the folder. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { SluiceError } from '../../sdk/sdk.ts'
 import { MANIFEST, type ManifestEntry, manifestStamp, manifestText, readManifest } from './key-folder.ts'
@@ -69,7 +69,6 @@ function writeWhole(file: string, text: string): void {
   } finally {
     closeSync(descriptor)
   }
-  chmodSync(beside, 0o600)
   renameSync(beside, file)
 }
 

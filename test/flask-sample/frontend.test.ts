@@ -82,12 +82,16 @@ describe('the sample frontend, in a browser', function () {
     return { email, id: sub }
   }
 
-  async function add(name: string, price: string, stock: string): Promise<void> {
+  async function submitProduct(name: string, price: string, stock: string): Promise<void> {
     if (!(await page.getByLabel('Product name').isVisible())) await page.getByText('Add a product').click()
     await page.getByLabel('Product name').fill(name)
     await page.getByLabel('Price in euros').fill(price)
     await page.getByLabel('In stock').fill(stock)
     await page.getByRole('button', { name: 'Add', exact: true }).click()
+  }
+
+  async function add(name: string, price: string, stock: string): Promise<void> {
+    await submitProduct(name, price, stock)
     // The list may show the product before the form has its answer, which empties the fields.
     await page.locator('#product-form [type="submit"]:not([aria-disabled])').waitFor()
   }
@@ -159,6 +163,18 @@ describe('the sample frontend, in a browser', function () {
     await page.getByRole('heading', { name: 'Products' }).waitFor()
     await page.getByRole('button', { name: 'Log out' }).click()
     await other.getByText('You have been logged out in another tab.').waitFor()
+  })
+
+  it('leaves the shop as soon as a form finds out that the session has ended', async () => {
+    await register()
+    const refuse = (route: Route) =>
+      route.fulfill({ status: 401, json: { detail: 'The token has expired.' } })
+    await page.route('**/users/refresh', refuse)
+    // Adding only: the list goes on with the access token that it has.
+    await page.route('**/products', refuse)
+    await submitProduct('Tea', '3', '1')
+    await page.locator('#entrance-notice').getByText('Your session has ended. Log in again.').waitFor()
+    assert.equal(await page.locator('#product-notice').textContent(), '')
   })
 
   it('says which service is away, keeps the list in sight, and goes on when it is back', async () => {

@@ -72,6 +72,15 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       assert.equal(inner!.headers['sluice-loopback'], undefined, 'the stamp is taken off')
     })
 
+    it('takes fields along that are no ASCII, byte by byte, and is recognised with them', async () => {
+      // Bytes of UTF-8, as Node.js sends characters of Latin-1.
+      const cookie = Buffer.from('name=jürgen; price=5 €').toString('latin1')
+      const answer = await kong.request('/outer', { headers: { ...headers(), cookie } })
+      assert.equal(answer.status, 200)
+      assert.equal(upstreamSaw[0]?.headers.cookie, cookie)
+      assert.equal(seen.at(-1)?.purpose, 'part')
+    })
+
     it('is recognised by all plugins on its way, once', async () => {
       await kong.request('/outer', { headers: headers() })
       const origin = { purpose: 'part', clientIp: '127.0.0.1', depth: 1 }

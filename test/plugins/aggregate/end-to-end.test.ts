@@ -229,3 +229,23 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       assert.ok(gateway.log.some(line => /parts\[0\]\.needs: there is no part b/.test(JSON.stringify(line))))
     })
   })
+
+describe('aggregate without a way to Kong’s proxy', () => {
+  for (const missing of ['SLUICE_PROXY_URL', 'SLUICE_LOOPBACK_SECRET'])
+    it(`answers no request, and says in the log what is missing, without ${missing}`, async () => {
+      const { [missing]: _, ...env } = {
+        SLUICE_PROXY_URL: 'http://127.0.0.1:1',
+        SLUICE_LOOPBACK_SECRET: 'a secret of the tests, at least 32 characters',
+      } as Record<string, string>
+      const gateway = await startEdgeGateway({ plugins: [aggregate], env })
+      try {
+        await gateway.admin('POST', '/routes', { name: 'whole', paths: ['/whole'] })
+        const config = { parts: [{ name: 'a', path: '/a' }] }
+        await gateway.admin('POST', '/routes/whole/plugins', { name: 'aggregate', config })
+        assert.equal((await fetch(`${gateway.proxyUrl}/whole`)).status, 500)
+        assert.ok(gateway.log.some(line => /aggregate needs SLUICE_PROXY_URL/.test(JSON.stringify(line))))
+      } finally {
+        await gateway.close()
+      }
+    })
+})

@@ -18,6 +18,9 @@ const part = (name: string, fields: Partial<PartConfig> = {}): PartConfig => ({
 const config = (...parts: PartConfig[]): AggregateConfig => ({ parts, timeout_ms: 2_000, max_bytes: 10_000 })
 const template = (path: string) => parseTemplate(path) as Template
 
+/** In which no time passes. */
+const TIMELESS = { after: () => () => {} }
+
 describe('the path of a part', () => {
   const target = (path: string, value: unknown) => {
     const filled = fill(template(path), () => value)
@@ -153,6 +156,7 @@ describe('the answer of an aggregate', () => {
       answerOf(planParts(config(part('a'))), new Map([['a', read(status, headers, '')]])).headers
     assert.deepEqual(of(429, { 'retry-after': '3' }), { 'Retry-After': '3' })
     assert.deepEqual(of(401, { 'www-authenticate': 'Key' }), { 'WWW-Authenticate': 'Key' })
+    assert.deepEqual(of(403, { 'www-authenticate': 'Key' }), {})
   })
 
   it('is that of the first required part that failed, whatever failed before it in time', () => {
@@ -176,6 +180,12 @@ describe('an answer of a service', () => {
   it('stands in the whole as the service wrote it', () => {
     const text = '{"id":9007199254740993,"price":1.10,"__proto__":{"x":1},"constructor":null}'
     assert.equal(whole(text).body, `{"a":${text},"errors":[]}`)
+  })
+
+  it('has no field but its own', () => {
+    for (const name of ['constructor', 'toString', '__proto__', 'length'])
+      assert.equal(whole('{"a":1}', [name]).body, '{"a":null,"errors":[]}')
+    assert.equal(whole('{"a":"text"}', ['a', 'length']).body, '{"a":null,"errors":[]}')
   })
 
   it('loses the space around it', () => {
@@ -206,6 +216,7 @@ describe('the parts of an aggregate', () => {
       ofRequest: ({ name }) => name,
       call,
       now: () => 0,
+      timers: TIMELESS,
       timeoutMs: given.timeout_ms,
       maxBytes: given.max_bytes,
     })
@@ -257,6 +268,7 @@ describe('the parts of an aggregate', () => {
       ofRequest: () => undefined,
       call: async () => ok({}),
       now: () => 0,
+      timers: TIMELESS,
       timeoutMs: 1_000,
       maxBytes: 1_000,
     })
@@ -285,11 +297,33 @@ describe('the parts of an aggregate', () => {
         return ok(1)
       },
       now: () => now,
+      timers: TIMELESS,
       timeoutMs: 2_000,
       maxBytes: 1_000,
     })
     assert.deepEqual(times, [1_000, 800])
     assert.equal((outcomes.get('c') as { status?: number }).status, 504)
+  })
+
+  it('are 504 when their time is over, though Kong has not even said what the call needs', async () => {
+    const due: (() => void)[] = []
+    const outcomes = gather({
+      parts: planParts(config(part('a'))),
+      ofRequest: () => undefined,
+      call: () => new Promise(() => {}),
+      now: () => 0,
+      timers: {
+        after(ms, run) {
+          assert.equal(ms, 1_000)
+          due.push(run)
+          return () => {}
+        },
+      },
+      timeoutMs: 2_000,
+      maxBytes: 1_000,
+    })
+    due[0]?.()
+    assert.deepEqual((await outcomes).get('a'), failed(504, 'did not answer in time'))
   })
 
   it('are 504 when they are late, and 502 when nobody answers', async () => {

@@ -47,6 +47,25 @@ describe('the plugin qos', () => {
     assert.deepEqual((await byTier(ALICE)).calls, ['getConsumer', 'setHeaders'])
   })
 
+  it('names the consumer in an event about a limit that is near again while requests are refused', async () => {
+    const ask = node.configure(
+      oneLimit({ requests: 5, per: 3600 }, { limit_by: ['service'], service_id: 's1' }),
+    )
+    for (let i = 0; i < 6; i++) await ask(ALICE)
+    for (let i = 0; i < 6; i++) {
+      node.clock.advance(600_000)
+      for (let asked = 0; asked < 2; asked++) await ask(ALICE)
+      node.memory.reporter.flush()
+    }
+    const before = node.events.of('qos.near-limit.v1').length
+    const refused = await ask(ALICE)
+    assert.deepEqual([refused.status, refused.calls.includes('getConsumer')], [429, true])
+    assert.deepEqual(
+      node.events.of('qos.near-limit.v1').map(({ data }) => data.consumer),
+      Array.from({ length: before + 1 }, () => 'alice'),
+    )
+  })
+
   it('tells the limits in the fields of the IETF and of Kong', async () => {
     const ask = node.configure({
       tiers: {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { openOutput } from '../../../plugins/request-log/output.ts'
@@ -37,6 +37,26 @@ describe('the file of the request log', () => {
       numbers,
       numbers.map((_, index) => (numbers[0] ?? 0) + index),
     )
+  })
+
+  it('is not for everybody to read', async () => {
+    const output = open()
+    output.write('{}\n')
+    await output.close()
+    assert.equal(statSync(file).mode & 0o007, 0)
+  })
+
+  it('takes a bounded number of bytes into memory while the disk is busy, and counts what it drops', async () => {
+    let dropped = 0
+    const options = { file, maxBytes: 1e9, keep: 1, onFault: assert.fail }
+    const output = openOutput({ ...options, onDropped: () => dropped++ })
+    const line = `${'x'.repeat(9_999)}\n`
+    // In one turn of the loop, in which nothing gets to the disk.
+    for (let n = 0; n < 2_000; n++) output.write(line)
+    await output.close()
+    const written = statSync(file).size / line.length
+    assert.equal(written + dropped, 2_000)
+    assert.ok(written < 1_000, `${written} lines of 10 kB`)
   })
 
   it('is shared by processes: one that another has rotated is only opened anew', async () => {

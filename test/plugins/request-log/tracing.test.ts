@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { formatTraceparent, isOwnSpan, parseTraceparent } from '../../../plugins/request-log/trace-context.ts'
 import { Tracing } from '../../../plugins/request-log/tracing.ts'
 import type { AccessKong } from '../../../sdk/sdk.ts'
+import { formatTraceparent, isOwnSpan, parseTraceparent } from '../../../sdk/trace-context.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'

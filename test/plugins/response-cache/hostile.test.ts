@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { plugin as aggregate } from '../../../plugins/aggregate/plugin.ts'
-import { namesOf } from '../../../plugins/response-cache/key.ts'
+import { createKeyRules, Names } from '../../../plugins/response-cache/key.ts'
 import { type FillMark, toHeader } from '../../../plugins/response-cache/mark.ts'
 import { plugin as responseCache } from '../../../plugins/response-cache/plugin.ts'
 import { parseRequestLine } from '../../../plugins/response-cache/request.ts'
@@ -129,25 +129,34 @@ describe('a hostile client of response-cache', () => {
     assert.ok(!thief.text.includes('victim'))
   })
 
-  it('stores nothing under the name of another request by a mark, though it comes through an aggregate', async () => {
-    const line = parseRequestLine('GET /shop/target HTTP/1.1')
+  /** What a fetch of ours would carry whose answer is to be stored as that of the target. */
+  function markFor(target: string): FillMark {
+    const line = parseRequestLine(`GET ${target} HTTP/1.1`)
     assert.ok(line)
-    const encoding = 'identity'
     const headers = { host: `127.0.0.1:${port}` }
-    const request = { line, headers, scheme: 'http', route: ROUTE, consumer: undefined, encoding } as const
-    const names = namesOf(request, { isShared: true, keyNames: ['apikey'], varyHeaders: [] })
-    const mark: FillMark = {
-      ...{ kind: 'fill', flight: names.primary, primary: names.primary, path: names.path, scheme: 'http' },
-      ...{ host: names.host, target: names.target, generation: '', sequence: 0, token: 't', startedAtMs: 0 },
+    const request = { line, headers, scheme: 'http', route: ROUTE, consumer: undefined } as const
+    const { primary, path, host } = new Names(
+      { ...request, encoding: 'identity' },
+      createKeyRules({ isShared: true, keyNames: ['apikey'], varyHeaders: [] }),
+    )
+    return {
+      ...{ kind: 'fill', flight: primary, primary, path, scheme: 'http', host, target },
+      ...{ generation: '', sequence: 0, token: 't', startedAtMs: Date.now() },
     }
-    const planted = await fetch(`${gateway.proxyUrl}/whole?n=evil`, {
-      headers: { 'sluice-cache-fill': toHeader(mark), 'accept-encoding': encoding },
+  }
+
+  for (const [how, path] of [
+    ['', '/shop/evil'],
+    [', though it comes through an aggregate', '/whole?n=evil'],
+  ] as const)
+    it(`stores nothing under the name of another request by a mark of his own${how}`, async () => {
+      const target = `/shop/target-of-${path.slice(1, 5)}`
+      const planted = await fetch(gateway.proxyUrl + path, {
+        headers: { 'sluice-cache-fill': toHeader(markFor(target)), 'accept-encoding': 'identity' },
+      })
+      assert.equal(planted.status, 200)
+      assert.equal(seen[0]?.headers['sluice-cache-fill'], undefined)
+      const victim = await fetch(gateway.proxyUrl + target, { headers: { 'accept-encoding': 'identity' } })
+      assert.equal(((await victim.json()) as { url: string }).url, target)
     })
-    assert.equal(planted.status, 200)
-    assert.equal(seen[0]?.headers['sluice-cache-fill'], undefined)
-    const victim = await fetch(`${gateway.proxyUrl}/shop/target`, {
-      headers: { 'accept-encoding': encoding },
-    })
-    assert.equal(((await victim.json()) as { url: string }).url, '/shop/target')
-  })
 })

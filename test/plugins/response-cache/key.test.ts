@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
+  createKeyRules,
   type KeyedRequest,
-  type KeyRules,
-  namesOf,
+  type KeyOptions,
+  Names,
   variantName,
 } from '../../../plugins/response-cache/key.ts'
 import { parseRequestLine } from '../../../plugins/response-cache/request.ts'
 
-const RULES: KeyRules = { isShared: false, keyNames: ['apikey'], varyHeaders: [] }
+const OPTIONS: KeyOptions = { isShared: false, keyNames: ['apikey'], varyHeaders: [] }
+const RULES = createKeyRules(OPTIONS)
 
 const request = (target: string, headers: Record<string, string> = {}, consumer?: string): KeyedRequest => {
   const line = parseRequestLine(`GET ${target} HTTP/1.1`)
@@ -16,7 +18,8 @@ const request = (target: string, headers: Record<string, string> = {}, consumer?
   const all = { host: 'shop', ...headers }
   return { line, headers: all, scheme: 'http', route: 'r', consumer, encoding: 'identity' }
 }
-const key = (one: KeyedRequest, rules: Partial<KeyRules> = {}) => namesOf(one, { ...RULES, ...rules }).primary
+const key = (one: KeyedRequest, options: Partial<KeyOptions> = {}) =>
+  new Names(one, createKeyRules({ ...OPTIONS, ...options })).primary
 
 describe('the key of a stored answer', () => {
   it('is the same for arguments in another order, and for those of one name only in the same', () => {
@@ -53,12 +56,12 @@ describe('the key of a stored answer', () => {
     })
 
   it('holds a key of the query, and shows it to nobody', () => {
-    const one = namesOf(request('/a?apikey=secret&x=1'), RULES)
-    const other = namesOf(request('/a?x=1&APIKEY=other'), RULES)
+    const one = new Names(request('/a?apikey=secret&x=1'), RULES)
+    const other = new Names(request('/a?x=1&APIKEY=other'), RULES)
     assert.notEqual(one.primary, other.primary)
     assert.equal(one.target, '/a?x=1')
     assert.ok(!JSON.stringify(one).includes('secret'))
-    assert.equal(namesOf(request('/a?%61pikey=secret'), RULES).target, '/a')
+    assert.equal(new Names(request('/a?%61pikey=secret'), RULES).target, '/a')
   })
 
   it('never gives one user the answer of another, though one consumer stands for both', () => {
@@ -73,7 +76,7 @@ describe('the key of a stored answer', () => {
       fc.property(user, user, fc.constantFrom('', 'accept', 'accept, cookie'), (a, b, vary) => {
         const nameFor = ({ credentials, query }: typeof a) => {
           const target = query === undefined ? '/me' : `/me?apikey=${query}`
-          const { primary } = namesOf(request(target, credentials, 'one-consumer'), RULES)
+          const { primary } = new Names(request(target, credentials, 'one-consumer'), RULES)
           return variantName(primary, vary === '' ? [] : vary.split(', '), credentials)
         }
         const isSame = JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
@@ -99,7 +102,14 @@ describe('the key of a stored answer', () => {
       path: '/a',
       query: 'b=c?d',
     })
-    for (const wrong of ['', 'GET', 'GET / HTTP', 'OPTIONS * HTTP/1.1', 'get / HTTP/1.1'])
+    for (const wrong of [
+      '',
+      'GET',
+      'GET / HTTP',
+      'OPTIONS * HTTP/1.1',
+      'get / HTTP/1.1',
+      'GET /\ufffd HTTP/1.1',
+    ])
       assert.equal(parseRequestLine(wrong), undefined, wrong)
     assert.equal(parseRequestLine('GET / HTTP/2.0')?.path, '/')
   })

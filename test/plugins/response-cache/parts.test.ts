@@ -230,6 +230,10 @@ describe('a request', () => {
     ['GET', { 'content-length': '0' }, 'lookup'],
     ['GET', { 'transfer-encoding': 'chunked' }, 'pass'],
     ['GET', { many: Array.from({ length: 100 }, String) }, 'pass'],
+    // Two cookies in Latin-1 may look the same here.
+    ['GET', { cookie: 'user=j\ufffdrgen' }, 'pass'],
+    ['GET', { cookie: ['a=b', 'user=j\ufffdrgen'] }, 'pass'],
+    ['GET', { cookie: 'user=jürgen' }, 'lookup'],
     ['OPTIONS', {}, 'pass'],
     ['POST', {}, 'invalidate'],
     ['POST', { accept: 'text/event-stream' }, 'pass'],

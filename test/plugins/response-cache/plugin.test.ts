@@ -89,6 +89,12 @@ describe('response-cache in the local gateway', function () {
     ['no-store', { headers: { 'cache-control': 'no-store' } }, 'no-store'],
     ['Vary: *', { headers: { 'cache-control': 'max-age=60', vary: 'accept, *' } }, 'vary'],
     ['no lifetime', { headers: {} }, 'no-lifetime'],
+    // Its file name is Latin-1.
+    [
+      'a field that is not UTF-8',
+      { headers: { 'cache-control': 'max-age=60', 'content-disposition': 'filename=j\xfcrgen.txt' } },
+      'illegible',
+    ],
     ['a large body', { headers: { 'cache-control': 'max-age=60' }, body: 'x'.repeat(2000) }, 'too-large'],
   ] as const)
     it(`does not store ${why}, and does not let others wait for it`, async () => {
@@ -291,14 +297,13 @@ describe('response-cache in the local gateway', function () {
     assert.equal(requests.length, 1)
   })
 
-  it('does not believe a mark of a client, and does not pass it on', async () => {
-    await start({})
-    const mark = { kind: 'fill', flight: 'x', primary: 'x', path: 'p', host: 'h', target: '/w', token: 't' }
-    const forged = Buffer.from(JSON.stringify(mark)).toString('base64url')
-    const first = await kong.request('/w', { headers: { 'sluice-cache-fill': forged } })
-    assert.equal(requests[0]?.headers['sluice-cache-fill'], undefined)
-    assert.equal(status(first), 'Sluice; fwd=miss; stored')
-    assert.match(status(await kong.request('/w')), /hit/)
+  it('does not fetch by another scheme than the one that all clients are said to come by', async () => {
+    answer = () => cacheable('answer', { 'cache-control': 'max-age=0, stale-while-revalidate=60' })
+    await start({ scheme: 'https' })
+    await kong.request('/w')
+    assert.match(status(await kong.request('/w')), /stale-while-revalidate/)
+    await until(() => kong.log.some(line => JSON.stringify(line).includes('another scheme')))
+    assert.equal(requests.length, 1)
   })
 
   it('lets events stream that it has no use for', async () => {

@@ -3,6 +3,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:cryp
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'
+import { keySetOf } from '../../../plugins/upstream-token/jwks.ts'
 import { MANIFEST, readKeyFolder } from '../../../plugins/upstream-token/key-folder.ts'
 import { keyStates } from '../../../plugins/upstream-token/key-states.ts'
 import { rotate } from '../../../plugins/upstream-token/rotation.ts'
@@ -30,6 +31,9 @@ describe('the folder of signing keys', () => {
     assert.equal(signsFrom, NOW)
     assert.deepEqual(kids(), [kid])
     assert.equal(statSync(path.join(folder.path, `${kid}.pem`)).mode & 0o777, 0o600)
+    // Nothing of the private half.
+    const [published] = keySetOf(readKeyFolder(folder.path)).keys
+    assert.deepEqual(Object.keys(published ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
   })
 
   it('gets further keys that sign later, and keeps the one before until its tokens have expired', () => {

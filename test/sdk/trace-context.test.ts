@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import {
+  answeredSpan,
   beginTrace,
   createSpanId,
   formatTraceparent,
   isOwnSpan,
   isSampled,
   parseTraceparent,
-} from '../../../plugins/request-log/trace-context.ts'
+} from '../../sdk/trace-context.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
@@ -74,5 +75,29 @@ describe('a span of ours', () => {
     assert.equal(recorded(1), 4_000)
     // Ten standard deviations to either side.
     assert.ok(Math.abs(recorded(0.25) - 1_000) < 280)
+  })
+})
+
+describe('the span of a request that a plugin has answered', () => {
+  const sent = { traceId: TRACE, spanId: SPAN, flags: 0 }
+  const id = '3b65d633fed1e2099fe15257b7258b31'
+
+  it('is the same for whoever knows the id of the request, and is taken for none of the access phase', () => {
+    const span = answeredSpan(id, undefined)
+    assert.deepEqual(answeredSpan(id, undefined), span)
+    assert.ok(span && parseTraceparent(formatTraceparent(span)))
+    assert.deepEqual([span.traceId, span.flags, isOwnSpan(span)], [id, 1, false])
+    assert.notEqual(answeredSpan(`${id.slice(1)}0`, undefined)?.spanId, span.spanId)
+  })
+
+  it('belongs to the trace of the client, as the client decided', () => {
+    const span = answeredSpan(id, sent)
+    assert.deepEqual([span?.traceId, span?.flags], [TRACE, 0])
+    assert.notEqual(span?.spanId, SPAN)
+  })
+
+  it('is not there where the id of the request can be no trace’s', () => {
+    for (const wrong of [undefined, '', '0'.repeat(32), id.slice(1), id.toUpperCase()])
+      assert.equal(answeredSpan(wrong, sent), undefined)
   })
 })

@@ -52,6 +52,26 @@ const ownMark = (traceId: string, random: string) => {
   return mark === '00000000' ? '00000001' : mark
 }
 
+/**
+ * The span of a request that a plugin has answered before request-log's access phase could give it one. It follows from
+ * Kong's id of the request: so whoever answers by requests of its own can name it as their parent, and the log phase
+ * finds the same.
+ *
+ * @param sent of the client, where it has sent a valid one.
+ * @returns undefined where Kong gives no id that can be a trace's.
+ */
+export function answeredSpan(
+  requestId: string | undefined,
+  sent: TraceContext | undefined,
+): TraceContext | undefined {
+  if (requestId === undefined || !/^(?!0+$)[0-9a-f]{32}$/.test(requestId)) return undefined
+  return {
+    traceId: sent?.traceId ?? requestId,
+    spanId: nonZero(hash('sha256', `sluice answered ${requestId}`, 'hex').slice(0, 16)),
+    flags: sent?.flags ?? SAMPLED,
+  }
+}
+
 /** A new trace, recorded with the given probability. */
 export function beginTrace(share: number, randomHex: RandomHex): Pick<TraceContext, 'traceId' | 'flags'> {
   const traceId = nonZero(randomHex(16))

@@ -1,0 +1,2 @@
+/** The element of the page with that id. */
+export const $ = id => document.getElementById(id)
