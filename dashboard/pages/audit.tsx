@@ -21,8 +21,13 @@ const FIELDS = [
   'since',
   'fingerprint',
 ] as const
-const OUTCOMES = ['denied', 'granted', 'anonymous']
-const SPANS: readonly (readonly [string, string])[] = [
+type Options = readonly (readonly [value: string, text: string])[]
+
+const OUTCOMES: Options = [
+  ['', 'any'],
+  ...['denied', 'granted', 'anonymous'].map(outcome => [outcome, outcome] as const),
+]
+const SPANS: Options = [
   ['15m', '15 minutes'],
   ['1h', 'hour'],
   ['1d', 'day'],
@@ -80,25 +85,8 @@ function Question({ asked }: { asked: URLSearchParams }) {
   })
   return (
     <form class="filters" role="search" onSubmit={submit}>
-      <label>
-        Within the last
-        <select {...field('since')} value={fields.since ?? '1h'}>
-          {SPANS.map(([span, text]) => (
-            <option key={span} value={span}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Outcome
-        <select {...field('outcome')}>
-          <option value="">any</option>
-          {OUTCOMES.map(outcome => (
-            <option key={outcome}>{outcome}</option>
-          ))}
-        </select>
-      </label>
+      <Choice label="Within the last" options={SPANS} {...field('since')} value={fields.since ?? '1h'} />
+      <Choice label="Outcome" options={OUTCOMES} {...field('outcome')} />
       {TEXTS.map(([name, title, placeholder]) => (
         <label key={name}>
           {title}
@@ -123,6 +111,26 @@ function Question({ asked }: { asked: URLSearchParams }) {
     </form>
   )
 }
+
+interface ChoiceProps {
+  readonly label: string
+  readonly options: Options
+  readonly value: string
+  readonly onInput: (event: { currentTarget: { value: string } }) => void
+}
+
+const Choice = ({ label, options, ...rest }: ChoiceProps) => (
+  <label>
+    {label}
+    <select {...rest}>
+      {options.map(([value, text]) => (
+        <option key={value} value={value}>
+          {text}
+        </option>
+      ))}
+    </select>
+  </label>
+)
 
 const TONES: ReadonlyMap<string, Tone> = new Map([
   ['granted', 'good'],

@@ -17,11 +17,26 @@ const STEPS = ['What and where', 'Authentication', 'Limits', 'Cache'] as const
 let kept: Typed = START
 
 export function PublishPage() {
+  const [applied, setApplied] = useState<Change>()
+  if (!may('editor'))
+    return (
+      <Page title="Publish an API">
+        <p>Publishing changes the gateway, and your role is viewer.</p>
+      </Page>
+    )
+  if (!applied) return <Wizard onApplied={setApplied} />
+  const again = () => {
+    kept = START
+    setApplied(undefined)
+  }
+  return <Published change={applied} typed={kept} onAgain={again} />
+}
+
+function Wizard({ onApplied }: { onApplied: (change: Change) => void }) {
   const [typed, setTyped] = useState(kept)
   const [step, setStep] = useState(0)
   const [draft, setDraft] = useState<Draft>()
   const [problem, setProblem] = useState<Error>()
-  const [applied, setApplied] = useState<Change>()
   const form = useRef<HTMLFormElement>(null)
   // The field that had the focus goes with its step.
   useLayoutEffect(() => {
@@ -30,7 +45,6 @@ export function PublishPage() {
     first?.focus()
   }, [step])
   const names = useResource('names of plugins', pluginNames)
-  const plugins = new Set(names.value)
   const set = (change: Partial<Typed>) => {
     kept = { ...typed, ...change }
     setTyped(kept)
@@ -47,30 +61,12 @@ export function PublishPage() {
     setProblem(refusal)
     setDraft(undefined)
   }
-  if (!may('editor'))
-    return (
-      <Page title="Publish an API">
-        <p>Publishing changes the gateway, and your role is viewer.</p>
-      </Page>
-    )
-  if (applied)
-    return (
-      <Published
-        change={applied}
-        typed={typed}
-        onAgain={() => {
-          set(START)
-          setApplied(undefined)
-          setStep(0)
-        }}
-      />
-    )
   return (
     <Page title="Publish an API" lead="Service, route and plugins in one change: all of it or nothing.">
       <StepButtons step={step} onChoose={setStep} />
       <Trouble error={problem} />
       <form ref={form} class="panel wizard" onSubmit={next}>
-        <StepFields step={step} typed={typed} set={set} plugins={plugins} />
+        <StepFields step={step} typed={typed} set={set} plugins={new Set(names.value)} />
         <div class="actions">
           {step > 0 && (
             <button type="button" onClick={() => setStep(step - 1)}>
@@ -88,7 +84,7 @@ export function PublishPage() {
           draft={draft}
           onClose={() => setDraft(undefined)}
           onRefused={refuse}
-          onApplied={({ change }) => setApplied(change)}
+          onApplied={({ change }) => onApplied(change)}
         />
       )}
     </Page>

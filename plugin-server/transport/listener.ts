@@ -3,6 +3,7 @@
  * over while this server still serves: Node's `server.close()` unlinks the name that it bound, which is then not the
  * path any more (docs/protocol.md, "Replacing a server under load").
  */
+import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import path from 'node:path'
@@ -60,9 +61,10 @@ export interface SharedSocket {
   /**
    * Puts it at its path, once somebody accepts.
    *
-   * @throws as `listen`; it is closed then.
+   * @throws as `listen`.
    */
   publish(): Promise<Listener>
+  /** Leaves nothing behind of one that is not at its path. */
   close(): void
 }
 
@@ -72,6 +74,8 @@ export function bindShared(place: SocketPlace): SharedSocket {
   let handle: ReturnType<typeof bindOnly>
   try {
     handle = bindOnly(bound)
+    // Somebody will listen there before it is put at its path.
+    chmodSync(bound, 0o660)
   } catch (error) {
     throw failed(`cannot bind ${bound}`, error)
   }
@@ -108,7 +112,10 @@ async function serve(
 /** The private name beside the path, under which a socket is bound first; its folder is made where there is none. */
 function prepareName(target: string, group: string | undefined): string {
   const folder = path.dirname(target)
-  const bound = path.join(folder, `.${path.basename(target)}.${process.pid}.${Date.now().toString(36)}`)
+  const bound = path.join(
+    folder,
+    `.${path.basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}`,
+  )
   const excess = Buffer.byteLength(bound) - MAX_PATH_BYTES
   if (excess > 0)
     throw new SluiceError(

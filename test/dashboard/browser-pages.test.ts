@@ -114,7 +114,8 @@ describe('the pages of the dashboard', function () {
     await page.getByText('Restored.').waitFor()
     assert.equal((await admin('GET', '/services/restored')).retries, 5)
     await at.button('Take over service taken').click()
-    await restore('taken').waitFor({ state: 'detached' })
+    // First it says that it is being taken over.
+    await page.getByRole('heading', { name: /^service taken/ }).waitFor({ state: 'detached' })
     assert.equal((await world.call('GET', '/v1/services/taken')).body.retries, 8)
     // What Kong hashes cannot be made again: the manager asks for consent.
     await restore('stranger').click()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { listen } from '../../../plugin-server/transport/listener.ts'
+import { bindShared, listen } from '../../../plugin-server/transport/listener.ts'
 
 describe('the listener', () => {
   let folder: string
@@ -36,6 +36,21 @@ describe('the listener', () => {
       accept,
     })
     await assert.rejects(tooLong, { code: 'SLUICE_SOCKET_FAILED', message: /bytes too long .* shorter path/ })
+  })
+
+  it('leaves nothing behind of a socket for workers that is not put at its path', async () => {
+    const target = path.join(folder, 's')
+    const place = { path: target, group: undefined, takeOver: false }
+    const shared = bindShared(place)
+    const [bound = ''] = readdirSync(folder)
+    assert.notEqual(bound, 's')
+    assert.equal(statSync(path.join(folder, bound)).mode & 0o777, 0o660)
+    const other = await listen({ ...place, accept })
+    await assert.rejects(shared.publish(), { code: 'SLUICE_SOCKET_IN_USE' })
+    assert.equal(other.current(), true)
+    shared.close()
+    other.close()
+    assert.deepEqual(readdirSync(folder), [])
   })
 
   it('knows when another one has taken its path, and leaves it then', async () => {
