@@ -1,5 +1,5 @@
-import { createPublicKey } from 'node:crypto'
 import { defineEntity, type Reference } from './entity.ts'
+import { readKey } from './pem.ts'
 import { checkTag } from './validators.ts'
 
 export type JwtSecret = {
@@ -12,6 +12,8 @@ export type JwtSecret = {
   readonly algorithm: string
   readonly tags: readonly string[] | null
 }
+
+const checkPublicKey = (key: string): string | undefined => (readKey(key) ? undefined : 'invalid key')
 
 export const jwt = defineEntity({
   name: 'jwt_secrets',
@@ -26,12 +28,3 @@ export const jwt = defineEntity({
   shownBy: [],
   rules: { '': { conditions: { rsa_public_key: checkPublicKey } }, 'tags.elements': checkTag },
 })
-
-function checkPublicKey(key: string): string | undefined {
-  try {
-    createPublicKey(key)
-    return undefined
-  } catch {
-    return 'invalid key'
-  }
-}

@@ -16,16 +16,17 @@ export function expandShorthands(
   shorthands: ReadonlyMap<string, { readonly spec: ShorthandSpec }>,
   data: Row,
 ): Record<string, unknown> {
-  const out: Record<string, unknown> = { ...data }
-  for (const [name, { spec }] of shorthands) {
-    const value = out[name]
-    if (value === undefined) continue
-    const standsFor = spec.func ?? atPaths(spec.deprecation)
-    if (!standsFor) continue
-    delete out[name]
-    for (const [field, part] of Object.entries(standsFor(value as never) ?? {}))
-      out[field] = joined(part, out[field], spec.deprecation !== undefined)
-  }
+  let out: Record<string, unknown> = { ...data }
+  for (const [name, { spec }] of shorthands) out = expanded(out, name, spec)
+  return out
+}
+
+function expanded(data: Row, name: string, spec: ShorthandSpec): Record<string, unknown> {
+  const { [name]: value, ...out }: Record<string, unknown> = data
+  const standsFor = spec.func ?? atPaths(spec.deprecation)
+  if (value === undefined || !standsFor) return { ...data }
+  for (const [field, part] of Object.entries(standsFor(value as never) ?? {}))
+    out[field] = joined(part, out[field], spec.deprecation !== undefined)
   return out
 }
 
@@ -56,10 +57,10 @@ export function shorthandViolations(shorthands: Shorthands, data: Row): Violatio
   for (const [name, field] of shorthands) {
     const value = seen[name]
     if (value === undefined) continue
-    const violation = field.check(value) ?? mismatch(name, value, field.spec.deprecation, data)
+    const violation = field.check(value) ?? mismatch(name, value, field.spec.deprecation, seen)
     if (violation !== undefined) violations[name] = violation
-    // One may stand for another: `algorithm` of an upstream decides `hash_on`, whatever that was.
-    else if (field.spec.func) seen = { ...seen, ...field.spec.func(value as never) }
+    // One may stand for another (`algorithm` of an upstream decides `hash_on`), or make the record of the next one.
+    else seen = expanded(seen, name, field.spec)
   }
   return Object.keys(violations).length > 0 ? violations : undefined
 }

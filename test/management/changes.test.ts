@@ -28,6 +28,14 @@ describe('a change of one entity', function () {
   const pointers = ({ body }: Answer) =>
     body.errors?.map((one: { pointer: string; code: string }) => `${one.pointer} ${one.code}`)
 
+  const makePair = () => {
+    const folder = makeFolder()
+    const { certificate, key } = makeCertificates(folder.path)
+    const pair = { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
+    folder.remove()
+    return pair
+  }
+
   it('creates, reads, changes and deletes a service as Kong would', async () => {
     const created = await call('POST', '/v1/services', { name: 'one', url: 'http://one.test:81/a' })
     assert.equal(created.status, 201, created.text)
@@ -69,10 +77,7 @@ describe('a change of one entity', function () {
   })
 
   it('makes, changes and puts back the server names of a certificate together with it', async () => {
-    const folder = makeFolder()
-    const { certificate, key } = makeCertificates(folder.path)
-    const pair = { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
-    folder.remove()
+    const pair = makePair()
     const refused = await call('POST', '/v1/certificates', { ...pair, snis: 'one.test' })
     assert.deepEqual([refused.status, pointers(refused)], [422, ['/snis type']], refused.text)
     const names = async (id: string) => {
@@ -99,6 +104,13 @@ describe('a change of one entity', function () {
     const other = await call('POST', '/v1/certificates', { ...pair, snis: ['a.test'] })
     assert.deepEqual([other.status, pointers(other)], [409, ['/snis taken']], other.text)
     assert.equal((await call('DELETE', `/v1/certificates/${made.id}`)).status, 204)
+  })
+
+  it('takes no certificate for the public key in it, as Kong does not', async () => {
+    const { body: consumer } = await call('POST', '/v1/consumers', { username: 'jwt' })
+    const credential = { key: 'k', algorithm: 'RS256', consumer: { id: consumer.id } }
+    const jwt = await call('POST', '/v1/jwts', { ...credential, rsa_public_key: makePair().cert })
+    assert.ok(pointers(jwt)?.includes('/rsa_public_key invalid'), jwt.text)
   })
 
   it('tells all faults at once, each with its place', async () => {

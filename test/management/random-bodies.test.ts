@@ -290,6 +290,7 @@ function* wishesOfPlugin(
       { fields, shorthand_fields: [] },
       { ...texts, name: texts.username ?? [], ...ids },
     )
+    if (Number(body.created_at) > LATEST_TIME) delete body.created_at
     yield { action: 'create', kind: 'plugins', body: { name, ...body } }
   }
 }

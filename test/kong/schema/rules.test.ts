@@ -137,6 +137,9 @@ describe('shorthand fields', () => {
         redis_host: 'cannot be given beside redis, which is no record',
       })
     assert.ok(schema.checkShorthands({ config: { redis_host: null, redis: 80 } }))
+    // The one before has made a record of it.
+    const twice = { redis_host: null, redis_port: 1, redis: null }
+    assert.equal(schema.checkShorthands({ config: twice }), undefined)
     assert.equal(schema.checkShorthands({ config: { redis_host: null, redis: null } }), undefined)
     assert.equal(schema.checkShorthands({ config: { redis_host: 'a', redis: { host: null } } }), undefined)
   })
