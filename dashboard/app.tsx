@@ -38,7 +38,7 @@ function Inside({ who, isExpired }: { who: Parameters<typeof Shell>[0]['who']; i
       </Shell>
       {isExpired && (
         <Dialog title="Your session has ended">
-          <p>Log in again to go on. What you have typed is kept.</p>
+          <p>Log in again to continue. What you typed is kept.</p>
           <Login name={who.name} />
         </Dialog>
       )}

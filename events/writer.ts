@@ -11,7 +11,7 @@ import { encodeRecord, MAX_PAYLOAD_BYTES } from './spool/record.ts'
 import type { Spool } from './spool/spool.ts'
 import { derivedId, randomId, timeOf } from './stamp.ts'
 import { storedJson } from './stored-json.ts'
-import type { EventRegistry } from './types/registry.ts'
+import type { DraftProblem, EventRegistry } from './types/registry.ts'
 
 /** Ids that are remembered, so that a log event that Kong delivers twice is written once. */
 const REMEMBERED_IDS = 20_000
@@ -27,6 +27,10 @@ const EXPENDABLE_SHARE = 0.9
  */
 const GATHER_MS = 10
 const ENOUGH = 32
+
+/** Wrong events of one type whose faults are looked into, and faults that are logged in all. */
+const LOOKED_INTO = 10
+const MAX_COMPLAINTS = 100
 
 /** A draft, and when it was published. */
 interface Published {
@@ -66,6 +70,8 @@ export class EventWriter implements EventPublisher {
   readonly #recent = new BoundedMap<Promise<void>>(REMEMBERED_IDS)
   readonly #losses = new Map<LossReason, Loss>()
   readonly #complained = new Set<string>()
+  /** Wrong events of each type that were looked into. */
+  readonly #lookedInto = new Map<string, number>()
   #sequence = 0
   #chain: string
   #lastReportMs = Number.NEGATIVE_INFINITY
@@ -143,16 +149,24 @@ export class EventWriter implements EventPublisher {
   #isWellFormed(draft: EventDraft): boolean {
     const problem = this.#options.registry.check(draft)
     if (!problem) return true
-    if (!this.#complained.has(problem.message) && this.#complained.size < 100) {
-      this.#complained.add(problem.message)
-      this.#options.log.warn({ problem: problem.message }, 'an event does not match its declared type')
-    }
+    this.#complain(draft.type, problem)
     if (problem.kind === 'malformed') {
       this.countLost('malformed', 1)
       return false
     }
     this.#options.metrics.undeclared(draft.type)
     return true
+  }
+
+  /** Says once of each fault what it is. To find that out takes longer than all else, so only the first few are looked into. */
+  #complain(type: string, problem: DraftProblem): void {
+    const before = this.#lookedInto.get(type) ?? 0
+    if (before >= LOOKED_INTO || (before === 0 && this.#lookedInto.size >= MAX_COMPLAINTS)) return
+    this.#lookedInto.set(type, before + 1)
+    const text = problem.describe()
+    if (this.#complained.has(text) || this.#complained.size >= MAX_COMPLAINTS) return
+    this.#complained.add(text)
+    this.#options.log.warn({ problem: text }, 'an event does not match its declared type')
   }
 
   #append({ draft, atMs }: Published, own: boolean): Promise<void> | undefined {

@@ -1,5 +1,3 @@
-import { BoundedMap } from './bounded-map.ts'
-
 export interface CanonicalOptions {
   /** What lies deeper is null; a value that refers to itself ends here. No limit where left out. */
   readonly maxDepth?: number
@@ -22,13 +20,15 @@ export function createCanonicalJson({
 }: CanonicalOptions = {}): (value: unknown) => string {
   const text = (value: string): string =>
     SPECIAL.test(value) ? JSON.stringify(replace(value)) : `"${value}"`
-  const names = new BoundedMap<string>(NAMES_KEPT)
-  const nameText = (name: string): string => {
-    const known = names.get(name)
-    if (known !== undefined) return known
-    const quoted = text(name)
-    names.set(name, quoted)
-    return quoted
+  /** The last one of each size: records of one kind have the same names in the same order, again and again. */
+  const shapes: (Shape | undefined)[] = []
+  const shapeOf = (names: readonly string[]): Shape => {
+    const known = shapes[names.length]
+    if (known && names.every((name, place) => name === known.names[place])) return known
+    const members = [...names].sort().map(name => ({ name, quoted: text(name) }))
+    const shape = { names, members }
+    if (names.length <= LARGEST_SHAPE) shapes[names.length] = shape
+    return shape
   }
 
   function write(value: unknown, depth: number): string {
@@ -54,10 +54,10 @@ export function createCanonicalJson({
     if (value instanceof Date) return write(value.toJSON(), depth)
     const record = value as Record<string, unknown>
     let out = ''
-    for (const name of Object.keys(record).sort()) {
+    for (const { name, quoted } of shapeOf(Object.keys(record)).members) {
       const member = record[name]
       if (member === undefined || typeof member === 'function' || (skipNull && member === null)) continue
-      out += `${out === '' ? '' : ','}${nameText(name)}:${write(member, depth + 1)}`
+      out += `${out === '' ? '' : ','}${quoted}:${write(member, depth + 1)}`
     }
     return `{${out}}`
   }
@@ -65,8 +65,16 @@ export function createCanonicalJson({
   return value => write(value, 0)
 }
 
-/** Names of members are few, and come again and again: they are quoted once. */
-const NAMES_KEPT = 1000
+/** The names of a record, so that they are sorted and quoted once for all records that have the same. */
+interface Shape {
+  /** As they stand in the record. */
+  readonly names: readonly string[]
+  /** Sorted. */
+  readonly members: readonly { readonly name: string; readonly quoted: string }[]
+}
+
+/** Larger ones are maps rather than records, which have other names each time. */
+const LARGEST_SHAPE = 64
 
 /** All but what stands in a JSON text as it is: surrogates, `"`, `\` and control characters. */
 const SPECIAL = /[^ !#-[\]-\ud7ff\ue000-\uffff]/

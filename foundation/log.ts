@@ -36,3 +36,6 @@ export function createLogger(level: string, destination: 1 | 2 = 1): Logger {
     pino.destination({ dest: destination, sync: true }),
   )
 }
+
+/** A stream of lines into a file or to standard output; here, so that pino is loaded once (ops/build/bundle-packages.mjs). */
+export const lineStream = pino.destination

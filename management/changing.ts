@@ -68,7 +68,7 @@ export class Changing {
     this.drift = new DriftStore(database)
     this.store = new ChangeStore(database, this.sealer, fault)
     this.readiness = new Readiness({ mirror: this.mirror, kong: this.kong, timers })
-    this.#upkeep = new Upkeep({ database, timers, log, makePartitions: () => this.store.makePartitions() })
+    this.#upkeep = new Upkeep({ database, timers, log })
     this.#notices = new Notices({ url: database.url, log, timers })
     const parts: ChangingParts = {
       ...options,
@@ -110,7 +110,7 @@ export class Changing {
   }
 
   async start(): Promise<void> {
-    await this.store.makePartitions()
+    await this.#upkeep.makePartitions()
     await this.#upkeep.run()
     this.holder.start()
   }

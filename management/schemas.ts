@@ -88,10 +88,8 @@ export class KongSchemas {
   }
 
   async #fetchNames({ plugins, vaults }: Required<WantedNames>): Promise<void> {
-    const [ofPlugins, ofVaults] = await Promise.all([
-      fetchSubschemas(this.#client, 'plugins', plugins),
-      fetchSubschemas(this.#client, 'vaults', vaults),
-    ])
+    const ofPlugins = await fetchSubschemas(this.#client, 'plugins', plugins)
+    const ofVaults = await fetchSubschemas(this.#client, 'vaults', vaults)
     this.#specs = {
       kinds: this.#specs.kinds,
       plugins: { ...this.#specs.plugins, ...ofPlugins },

@@ -4,6 +4,8 @@ import type { Timers } from '../foundation/timers.ts'
 import type { Database } from './database.ts'
 
 const EVERY_MS = 3_600_000
+/** Partitions are made for this month and so many to come. */
+const MONTHS_AHEAD = 2
 const KEEP_DAYS = 400
 const IMAGE_DAYS = 30
 /** Rows in one statement. */
@@ -13,8 +15,6 @@ export interface UpkeepParts {
   readonly database: Database
   readonly timers: Timers
   readonly log: Logger
-  /** Makes the partitions of the months to come. */
-  readonly makePartitions: () => Promise<void>
 }
 
 /** What is done every hour, by any manager: each step may be done twice, or at the same time. */
@@ -29,9 +29,9 @@ export class Upkeep {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    const { makePartitions, log } = this.#parts
+    const { log } = this.#parts
     try {
-      await makePartitions()
+      await this.makePartitions()
       await this.eraseImages()
       await this.dropOldPartitions()
       await this.#parts.database.query(
@@ -40,6 +40,21 @@ export class Upkeep {
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'upkeep failed: it is tried again in an hour')
     }
+  }
+
+  /** Makes the partitions of this month and the next ones. */
+  async makePartitions(): Promise<void> {
+    for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++)
+      for (const table of ['changes', 'steps'])
+        await this.#parts.database.query(
+          `do $$ declare
+             first date := date_trunc('month', now() at time zone 'UTC') + interval '${ahead} month';
+           begin
+             execute format('create table if not exists sluice_manager.${table}_%s partition of sluice_manager.${table} for values from (%L) to (%L)',
+               to_char(first, 'YYYYMM'), first || ' 00:00:00+00', (first + interval '1 month')::date || ' 00:00:00+00');
+           exception when duplicate_table then null;
+           end $$`,
+        )
   }
 
   /** Erases what was asked for and the images of changes that ended long ago. */

@@ -90,6 +90,17 @@ describe('the picture of the parts', () => {
     assert.deepEqual(circles(graph), [['a', 'b', 'c']])
   })
 
+  it('brings each package that the build puts into one file by that file alone, in a plugin server', () => {
+    const served = ['foundation', 'protocol', 'sdk', 'plugins', 'events', 'plugin-server', 'cli'].flatMap(
+      sources,
+    )
+    const brings = /^(?:import|export) (?!type ).* from '(?:pino|prom-client|typebox)[^']*'/m
+    assert.deepEqual(
+      served.filter(file => brings.test(readFileSync(path.join(ROOT, file), 'utf8'))),
+      ['foundation/log.ts', 'foundation/metrics.ts', 'foundation/typebox.ts'],
+    )
+  })
+
   it('refuses an import against an arrow', () => {
     assert.equal(mayImport('plugins/qos/plugin.ts', 'plugin-server/stores/redis.ts'), false)
     assert.equal(mayImport('plugins/qos/plugin.ts', 'plugins/circuit-breaker/plugin.ts'), false)

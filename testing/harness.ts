@@ -235,7 +235,7 @@ function createHosting(
     events: {
       async publish(draft) {
         const problem = types.check(draft)
-        if (problem) throw new SluiceError('SLUICE_EVENTS_INVALID', problem.message)
+        if (problem) throw new SluiceError('SLUICE_EVENTS_INVALID', problem.describe())
         events.push(draft)
       },
     },

@@ -103,6 +103,7 @@ export function casesOf({ redis, log, folder, goPlugin }: Ports): Case[] {
       name: 'http-log',
       config: { http_endpoint: `http://127.0.0.1:${log}/`, queue: { max_batch_size: 200 } },
     }),
+    one('floor', 'a plugin with the calls of sluice and request-log', { name: 'floor' }),
     one('sluice', 'sluice: qos, breaker and audit composed', {
       name: 'sluice',
       config: all,
@@ -149,6 +150,7 @@ export function casesOf({ redis, log, folder, goPlugin }: Ports): Case[] {
     }),
     one('reject-rl-redis', "all rejected: Kong's rate-limiting, redis", rateLimiting('redis', 1, redis, 1)),
     one('exit-0', 'all rejected: a plugin that does nothing else', { name: 'exit-0' }),
+    one('exit-1', 'all rejected: a plugin that asks for the consumer', { name: 'exit-1' }),
     one('reject-qos', 'all rejected: qos', qos({ default_tier: 'none', tiers: { none: nothing } })),
   ]
 }

@@ -19,7 +19,9 @@ const OURS = [
   'log-few',
   'log-serialize',
   'log-first',
+  'floor',
   'exit-0',
+  'exit-1',
 ]
 
 /** Path of a plugin that was built with go-pdk, to be measured beside ours. */

@@ -40,11 +40,13 @@ const PAIRS: readonly (readonly [ours: string, peer: string, goal?: number])[] =
   ['sluice-received', 'rl-and-log'],
   ['sluice-log', 'rl-and-log', 0.95],
   ['sluice-log-received', 'rl-and-log', 0.95],
+  ['floor', 'rl-and-log'],
   ['log-first', 'log-serialize'],
   ['token', 'header'],
   ['request-log', 'file-log'],
   ['reject-qos', 'reject-rl-redis', 1.2],
   ['exit-0', 'reject-rl-redis'],
+  ['exit-1', 'reject-rl-redis'],
 ]
 
 interface Measured extends Load {

@@ -1,4 +1,3 @@
-import type { Operation } from '../model/operation.ts'
 import type { Json } from '../model/schema.ts'
 import { type Answer, ApiProblem } from './client.ts'
 import { client } from './session.ts'
@@ -48,7 +47,13 @@ export interface Change {
   readonly steps?: readonly Step[]
   /** Of a list: what the first entities are called that it touches. */
   readonly entities?: readonly string[]
-  readonly stuck?: readonly Json[]
+  /** What could not be put back, and why. */
+  readonly stuck?: readonly {
+    readonly kind: string
+    readonly id: string
+    readonly label: string
+    readonly reason: string
+  }[]
   /** How many changes come before it. */
   readonly position?: number
 }
@@ -66,23 +71,13 @@ export interface Draft {
   readonly ifMatch?: string
   /** It makes one entity, whose answer tells what Kong made up. */
   readonly isMaking?: boolean
-}
-
-const METHODS = { create: 'POST', replace: 'PUT', update: 'PATCH', delete: 'DELETE' } as const
-
-/** A single operation goes to its resource, so that faults and ETags are those of the entity. */
-export function draftOf({ action, kind, key, body, if_match: ifMatch }: Operation): Draft {
-  return {
-    method: METHODS[action],
-    path: `/v1/${kind}${key === undefined ? '' : `/${encodeURIComponent(key)}`}`,
-    ...(body && { body }),
-    ...(ifMatch !== undefined && { ifMatch }),
-    isMaking: action === 'create',
-  }
+  /** What it does, where the manager offers no plan of it. */
+  readonly plan?: Plan
 }
 
 /** What a change would do. @throws ApiProblem with all faults. */
-export async function planChange({ method, path, body, ifMatch }: Draft): Promise<Plan> {
+export async function planChange({ method, path, body, ifMatch, plan: known }: Draft): Promise<Plan> {
+  if (known) return known
   const { body: plan } = await client.ask<Plan>(method, `${path}?dry_run=1`, {
     ...(body !== undefined && { body }),
     ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }),
@@ -150,7 +145,7 @@ export async function follow(id: string, onProgress: (change: Change) => void): 
 
 export const readChange = (id: string): Promise<Change> => client.get<Change>(`/v1/changes/${id}`)
 
-export interface ChangePage {
+interface ChangePage {
   readonly data: readonly Change[]
   readonly next: string | null
 }

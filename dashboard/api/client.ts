@@ -4,6 +4,8 @@ import { isObject } from '../model/schema.ts'
 export interface Fault {
   /** JSON pointer (RFC 6901) into the body. */
   readonly pointer: string
+  /** Short and stable: `required`, `irreversible`. */
+  readonly code?: string
   readonly detail: string
 }
 
@@ -40,27 +42,15 @@ export interface Asking {
   readonly signal?: AbortSignal
 }
 
-/** How the client proves that a request comes from this page. */
-export interface Proof {
-  readonly csrf: string
-}
-
 /** Speaks with the manager. What it answers with 401 is asked again after a new login, so that nothing typed is lost. */
 export class Client {
-  #csrf = ''
+  /** What proves that a request comes from this page. */
+  csrf = ''
   readonly #onExpired: () => Promise<void>
 
   /** @param onExpired resolves when somebody has logged in again */
   constructor(onExpired: () => Promise<void>) {
     this.#onExpired = onExpired
-  }
-
-  prove({ csrf }: Proof): void {
-    this.#csrf = csrf
-  }
-
-  get csrf(): string {
-    return this.#csrf
   }
 
   async get<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -84,7 +74,7 @@ export class Client {
         headers: {
           accept: 'application/json',
           ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...(!isSafe && { 'x-csrf-token': this.#csrf }),
+          ...(!isSafe && { 'x-csrf-token': this.csrf }),
           ...headers,
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),

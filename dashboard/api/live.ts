@@ -80,10 +80,10 @@ export const changeLimits = (
   reason: string,
 ) => client.ask('POST', `/v1/limits/${verb}`, { body: { ...subject, ...wish, reason } })
 
-/** One request, as the audit keeps it; its facts stand beside its time and id. */
+/** One request, as the audit keeps it. */
 export type AuditRecord = Json & { readonly id: string; readonly time: string }
 
-export interface AuditPage {
+interface AuditPage {
   readonly data: readonly AuditRecord[]
   /** Cursor of the next page. */
   readonly next: string | null
@@ -156,9 +156,12 @@ export interface Drift {
   readonly id: string
   /** Path of its kind. */
   readonly kind: string
-  readonly name: string
+  /** What it is called: `service users`. */
+  readonly label: string
   readonly action: 'created' | 'updated' | 'deleted'
-  readonly detected_at: string
+  /** Which of them were changed. */
+  readonly fields: readonly string[]
+  readonly found_at: string
   /** It is being taken over. */
   readonly accepted_at: string | null
   readonly before?: Json | null

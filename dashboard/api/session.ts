@@ -69,7 +69,7 @@ export class Session {
   }
 
   #enter({ csrf, operator: name, role }: SessionBody): void {
-    this.client.prove({ csrf: csrf ?? '' })
+    this.client.csrf = csrf ?? ''
     const who = { name, role }
     const { value } = this.state
     // Somebody else must not go on with what was typed.

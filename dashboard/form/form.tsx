@@ -30,7 +30,7 @@ export function EntityForm({ schema, node, onChange, context, onSubmit, actions 
       onChange(toNode(schema, value))
       setError('')
     } catch (problem) {
-      setError(`This is not JSON yet: ${(problem as Error).message}`)
+      setError(`Not valid JSON: ${(problem as Error).message}`)
     }
   }
   const isJson = json !== undefined

@@ -58,8 +58,8 @@ export function differences(before: unknown, after: unknown, path = ''): readonl
     return Array.from({ length: Math.max(before.length, after.length) }, (_, i) =>
       differences(before[i], after[i], below(i)),
     ).flat()
-  if ((before ?? null) === null && isObject(after))
-    return Object.keys(after).flatMap(name => differences(undefined, after[name], below(name)))
+  if ((before ?? null) === null && isObject(after)) return differences({}, after, path)
+  if ((after ?? null) === null && isObject(before)) return differences(before, {}, path)
   return [{ path, before, after }]
 }
 

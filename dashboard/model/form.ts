@@ -146,7 +146,7 @@ function read(node: FormNode, pointer: string, complain: Complain): unknown {
     case 'choice':
       return node.value
     case 'reference':
-      if (node.id === '') complain(pointer, 'choose one, or leave it not set')
+      if (node.id === '') complain(pointer, 'choose one, or unset it')
       return { id: node.id }
     case 'list':
       return node.items.map((item, i) => read(item, `${pointer}/${i}`, complain) ?? null)
@@ -178,7 +178,7 @@ function readMap({ entries }: MapNode, pointer: string, complain: Complain): unk
   const value: [string, unknown][] = []
   for (const { key, node } of entries) {
     const at = `${pointer}/${escapePointer(key)}`
-    if (value.some(([name]) => name === key)) complain(at, `the key ${JSON.stringify(key)} is there twice`)
+    if (value.some(([name]) => name === key)) complain(at, `the key ${JSON.stringify(key)} occurs twice`)
     value.push([key, read(node, at, complain) ?? null])
   }
   return Object.fromEntries(value)

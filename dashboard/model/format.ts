@@ -41,11 +41,12 @@ export function formatValue(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/** `90s`, `15m`, `2h`, `7d` in milliseconds; undefined for what is none. */
-export function parseSpan(text: string): number | undefined {
-  const match = /^(\d+)\s*([smhd])$/.exec(text.trim())
-  if (!match) return undefined
-  return (
-    Number(match[1]) * { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd']
-  )
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 }
+
+/** `90s`, `15m`, `2h`, `7d` in seconds. @throws Error for anything else, and for none */
+export function secondsOf(span: string): number {
+  const [, count, unit] = /^(\d+)\s*([smhd])$/.exec(span.trim()) ?? []
+  const seconds = Number(count) * SECONDS[unit as keyof typeof SECONDS]
+  if (seconds > 0) return seconds
+  throw new Error('For how long: a number and s, m, h or d, such as 15m.')
 }

@@ -177,10 +177,6 @@ const ALL: ReadonlyMap<string, KindView> = new Map([...MAIN, ...INNER].map(kind 
 export const kindAt = (path: string | undefined): KindView | undefined =>
   path === undefined ? undefined : ALL.get(path)
 
-/** The kind that a foreign field refers to: Kong names collections as their paths, but for some. */
-export const kindOfSchema = (schema: string): KindView | undefined =>
-  [...ALL.values()].find(kind => kind.schema === schema)
-
 /** What a person knows an entity by. */
 export function labelOf({ shownBy, noun }: Pick<KindView, 'shownBy' | 'noun'>, row: Json): string {
   const id = `${noun} ${String(row.id ?? '').slice(0, 8)}`

@@ -1,9 +1,13 @@
-import { useEffect, useState } from 'preact/hooks'
-import { type AuditRecord, type AuditPage as Found, fingerprintsOf, searchAudit } from '../api/live.ts'
-import { formatTime } from '../model/format.ts'
+import { useLayoutEffect, useState } from 'preact/hooks'
+import { type AuditRecord, fingerprintsOf, searchAudit } from '../api/live.ts'
+import { formatTime, formatValue } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
+import { useSubmit } from '../parts/ask.tsx'
+import { QuietButton } from '../parts/button.tsx'
+import { Dialog } from '../parts/dialog.tsx'
 import { useLive, useResource } from '../parts/hooks.ts'
-import { Badge, Empty, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty, None, type Tone, Trouble } from '../parts/notice.tsx'
+import { useOlder } from '../parts/older.tsx'
 import { Awaited, Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 
@@ -26,59 +30,56 @@ const SPANS: readonly (readonly [string, string])[] = [
   ['30d', '30 days'],
 ]
 
+const TEXTS: readonly (readonly [name: string, title: string, placeholder: string])[] = [
+  ['consumer', 'Consumer', 'name or id'],
+  ['address', 'Address', '192.0.2.1'],
+  ['service', 'Service', 'name or id'],
+]
+
 /** Who has used which key, and who was refused. The question stands in the address, so that it can be shared. */
 export function AuditPage({ query }: { query: URLSearchParams }) {
   const asked = new URLSearchParams(
     [...query].filter(([name]) => (FIELDS as readonly string[]).includes(name)),
   )
-  const found = useResource(`audit ${asked}`, signal => searchAudit(asked, signal))
-  const { value, reload } = found
-  const [more, setMore] = useState<readonly Found[]>([])
-  const [trouble, setTrouble] = useState<Error>()
-  useEffect(() => setMore([]), [String(asked)])
-  useLive('key-auth.', () => more.length === 0 && void reload())
-  const rows = [...(value?.data ?? []), ...more.flatMap(({ data }) => data)]
-  const next = more.length > 0 ? more.at(-1)?.next : value?.next
-  const showMore = async (cursor: string) => {
-    const page = await searchAudit(new URLSearchParams([...asked, ['cursor', cursor]]))
-    setMore([...more, page])
-  }
+  const key = `audit ${asked}`
+  const found = useResource(key, signal => searchAudit(asked, signal))
+  const { rows, isEmpty, isFirst, more } = useOlder(key, found, cursor =>
+    searchAudit(new URLSearchParams([...asked, ['cursor', cursor]])),
+  )
+  useLive('key-auth.', () => isFirst && void found.reload())
   return (
-    <Page title="Audit" lead="Each request that came with a key or without one, and what became of it.">
-      <Question key={String(asked)} asked={asked} />
+    <Page
+      title="Audit"
+      lead="Every request to a protected service: who was let in, who was refused, and why."
+    >
+      <Question asked={asked} />
       <Awaited of={found} />
-      <Trouble error={trouble} />
-      {value && rows.length === 0 && <Empty>Nothing found.</Empty>}
+      {isEmpty && <Empty>Nothing found.</Empty>}
       {rows.length > 0 && <AuditTable rows={rows} />}
-      {next && (
-        <button type="button" onClick={() => void showMore(next).catch(setTrouble)}>
-          Show older ones
-        </button>
-      )}
+      {more}
     </Page>
   )
 }
 
 function Question({ asked }: { asked: URLSearchParams }) {
-  const [fields, setFields] = useState<Readonly<Record<string, string>>>(() => Object.fromEntries(asked))
+  const [fields, setFields] = useState<Readonly<Record<string, string>>>({})
   const [key, setKey] = useState('')
-  const [error, setError] = useState<Error>()
+  useLayoutEffect(() => {
+    setFields(Object.fromEntries(asked))
+    setKey('')
+  }, [String(asked)])
   const field = (name: string) => ({
     value: fields[name] ?? '',
     onInput: ({ currentTarget }: { currentTarget: { value: string } }) =>
       setFields({ ...fields, [name]: currentTarget.value }),
   })
-  const submit = async (event: Event) => {
-    event.preventDefault()
-    setError(undefined)
+  const { error, submit } = useSubmit(async () => {
     const query = new URLSearchParams(Object.entries(fields).filter(([, text]) => text.trim() !== ''))
-    if (key !== '') {
-      query.set('fingerprint', (await fingerprintsOf(key)).join(','))
-    }
+    if (key !== '') query.set('fingerprint', (await fingerprintsOf(key)).join(','))
     location.hash = `${writePlace(['audit'])}?${query}`
-  }
+  })
   return (
-    <form class="filters" role="search" onSubmit={event => void submit(event).catch(setError)}>
+    <form class="filters" role="search" onSubmit={submit}>
       <label>
         Within the last
         <select {...field('since')} value={fields.since ?? '1h'}>
@@ -98,24 +99,18 @@ function Question({ asked }: { asked: URLSearchParams }) {
           ))}
         </select>
       </label>
-      <label>
-        Consumer
-        <input type="text" placeholder="name or id" {...field('consumer')} />
-      </label>
-      <label>
-        Address
-        <input type="text" placeholder="192.0.2.1" {...field('address')} />
-      </label>
-      <label>
-        Service
-        <input type="text" placeholder="name or id" {...field('service')} />
-      </label>
+      {TEXTS.map(([name, title, placeholder]) => (
+        <label key={name}>
+          {title}
+          <input type="text" placeholder={placeholder} {...field(name)} />
+        </label>
+      ))}
       <label>
         Key
         <input
           type="password"
           autoComplete="off"
-          placeholder={fields.fingerprint ? 'asked by its fingerprint' : 'not kept, not logged'}
+          placeholder={fields.fingerprint ? 'searched by fingerprint' : 'never stored or logged'}
           value={key}
           onInput={({ currentTarget }) => setKey(currentTarget.value)}
         />
@@ -123,44 +118,66 @@ function Question({ asked }: { asked: URLSearchParams }) {
       <button type="submit" class="primary">
         Search
       </button>
+      {String(asked) !== '' && <a href={writePlace(['audit'])}>Clear</a>}
       <Trouble error={error} />
     </form>
   )
 }
 
-const TONES = { granted: 'good', denied: 'bad', anonymous: 'plain' } as const
+const TONES: ReadonlyMap<string, Tone> = new Map([
+  ['granted', 'good'],
+  ['denied', 'bad'],
+])
 
-/** Facts that stand beside time and id, or in `data`. */
-const factsOf = (record: AuditRecord) =>
-  ({ ...record, ...(record.data as object | undefined) }) as Readonly<Record<string, unknown>>
+const fact = (name: string) => (row: AuditRecord) => String(row[name] ?? '') || <None />
 
 function AuditTable({ rows }: { rows: readonly AuditRecord[] }) {
-  const text = (name: string) => (row: AuditRecord) => {
-    const value = factsOf(row)[name]
-    return value === null || value === undefined ? <span class="muted">–</span> : String(value)
-  }
+  const [open, setOpen] = useState<AuditRecord>()
   return (
-    <Table<AuditRecord>
-      label="Requests"
-      rows={rows}
-      keyOf={({ id }) => id}
-      columns={[
-        { head: 'Time', isShort: true, cell: ({ time }) => formatTime(time) },
-        {
-          head: 'Outcome',
-          cell: row => {
-            const outcome = String(factsOf(row).outcome) as keyof typeof TONES
-            return <Badge tone={TONES[outcome] ?? 'plain'}>{outcome}</Badge>
+    <>
+      <Table<AuditRecord>
+        label="Requests"
+        rows={rows}
+        keyOf={({ id }) => id}
+        columns={[
+          {
+            head: 'Time',
+            isShort: true,
+            cell: row => (
+              <QuietButton label={`Open the request of ${formatTime(row.time)}`} onClick={() => setOpen(row)}>
+                {formatTime(row.time)}
+              </QuietButton>
+            ),
           },
-        },
-        { head: 'Reason', cell: text('reason') },
-        { head: 'Consumer', cell: text('consumer_username') },
-        { head: 'Key', cell: row => <code>{String(factsOf(row).key_fingerprint ?? '–').slice(0, 12)}</code> },
-        { head: 'Address', cell: text('client_ip') },
-        { head: 'Request', cell: row => `${factsOf(row).method ?? ''} ${factsOf(row).path ?? ''}` },
-        { head: 'Status', isNumber: true, cell: text('status') },
-        { head: 'Service', cell: text('service_name') },
-      ]}
-    />
+          { head: 'Outcome', cell: row => <Outcome row={row} /> },
+          { head: 'Reason', cell: fact('reason') },
+          { head: 'Consumer', cell: fact('consumer_username') },
+          { head: 'Key', cell: row => <code>{String(row.key_fingerprint ?? '–').slice(0, 12)}</code> },
+          { head: 'Address', cell: fact('client_ip') },
+          { head: 'Request', cell: row => `${row.method ?? ''} ${row.path ?? ''}` },
+          { head: 'Status', isNumber: true, cell: fact('status') },
+          { head: 'Service', cell: fact('service_name') },
+        ]}
+      />
+      {open && (
+        <Dialog title={`Request of ${formatTime(open.time)}`} onClose={() => setOpen(undefined)} isWide>
+          <dl class="facts">
+            {Object.entries(open)
+              .filter(([, value]) => value !== null)
+              .map(([name, value]) => (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{formatValue(value)}</dd>
+                </div>
+              ))}
+          </dl>
+        </Dialog>
+      )}
+    </>
   )
+}
+
+function Outcome({ row: { outcome } }: { row: AuditRecord }) {
+  const word = String(outcome)
+  return <Badge tone={TONES.get(word) ?? 'plain'}>{word}</Badge>
 }

@@ -1,21 +1,21 @@
 import { useState } from 'preact/hooks'
 import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
 import { may } from '../api/session.ts'
-import { formatNumber, formatSpan, parseSpan } from '../model/format.ts'
+import { formatNumber, formatSpan, secondsOf } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
 import { QuietButton } from '../parts/button.tsx'
 import { useLive, useRepeated, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, type Tone } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
-import { Table } from '../parts/table.tsx'
+import { type Column, Table } from '../parts/table.tsx'
 
 const EVERY_MS = 2_000
 
 const VERBS = {
-  open: ['Force open', 'Every request is refused until then.'],
-  close: ['Force closed', 'Every request passes, whatever fails, until then.'],
-  observe: ['Only observe', 'It counts and decides, but refuses nothing until then.'],
-  auto: ['Let it decide', 'The breaker decides by itself again, from now on.'],
+  open: ['Force open', 'Refuse every request.'],
+  close: ['Force closed', 'Let every request pass, whatever fails.'],
+  observe: ['Only observe', 'Count and decide, but refuse nothing.'],
+  auto: ['Let it decide', 'Back to automatic, from now on.'],
 } as const
 
 type Verb = keyof typeof VERBS
@@ -31,7 +31,7 @@ export function BreakersPage() {
     <Page
       title="Breakers"
       of={breakers}
-      lead="Each service or route that the circuit-breaker plugin protects. An order of yours ends by itself."
+      lead="Every service or route that the circuit-breaker plugin protects. A forced mode ends by itself."
     >
       {value?.length === 0 && <Empty>No breaker has had a request yet.</Empty>}
       {value && value.length > 0 && (
@@ -40,10 +40,8 @@ export function BreakersPage() {
       {ordering && (
         <Order
           breaker={ordering}
-          onClose={() => {
-            setOrdering(undefined)
-            reload()
-          }}
+          onClose={() => setOrdering(undefined)}
+          onDone={() => breakers.reload().then(() => setOrdering(undefined))}
         />
       )}
     </Page>
@@ -57,13 +55,14 @@ const TONES: Readonly<Record<string, Tone>> = {
   recovering: 'warning',
 }
 
-export function BreakerTable({
-  breakers,
-  onOrder,
-}: {
-  breakers: readonly Breaker[]
-  onOrder?: ((breaker: Breaker) => void) | undefined
-}) {
+interface BreakerTableProps {
+  readonly breakers: readonly Breaker[]
+  /** Without figures. */
+  readonly isBrief?: boolean
+  readonly onOrder?: ((breaker: Breaker) => void) | undefined
+}
+
+export function BreakerTable({ breakers, isBrief = false, onOrder }: BreakerTableProps) {
   return (
     <Table<Breaker>
       label="Breakers"
@@ -80,13 +79,11 @@ export function BreakerTable({
         },
         { head: 'State', cell: one => <BreakerState breaker={one} /> },
         { head: 'Mode', cell: one => <Mode breaker={one} /> },
-        { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
-        { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
-        { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
+        ...(isBrief ? [] : FIGURES),
         ...(onOrder
           ? [
               {
-                head: 'Order',
+                head: 'Actions',
                 cell: (one: Breaker) => (
                   <QuietButton
                     label={`Change mode of ${one.name ?? one.breaker}`}
@@ -102,6 +99,12 @@ export function BreakerTable({
     />
   )
 }
+
+const FIGURES: readonly Column<Breaker>[] = [
+  { head: 'Calls', isNumber: true, cell: ({ window }) => formatNumber(window.calls) },
+  { head: 'Failed', isNumber: true, cell: ({ window }) => formatNumber(window.failures) },
+  { head: 'Slow', isNumber: true, cell: ({ window }) => formatNumber(window.slow) },
+]
 
 /** What it does, which an order decides before its own state. */
 function BreakerState({
@@ -134,23 +137,26 @@ function Mode({ breaker: { mode, mode_remaining_ms: remainingMs, actor, reason }
   )
 }
 
-function Order({ breaker, onClose }: { breaker: Breaker; onClose: () => void }) {
+interface OrderProps {
+  readonly breaker: Breaker
+  readonly onClose: () => void
+  readonly onDone: () => Promise<void>
+}
+
+function Order({ breaker, onClose, onDone }: OrderProps) {
   const [verb, setVerb] = useState<Verb>(breaker.mode === 'auto' ? 'open' : 'auto')
   const [reason, setReason] = useState('')
   const [span, setSpan] = useState('15m')
-  const [error, setError] = useState<Error>()
-  const seconds = (parseSpan(span) ?? 0) / 1000
   const submit = async () => {
-    if (verb !== 'auto' && seconds === 0)
-      return setError(new Error('For how long: a number and s, m, h or d, such as 15m.'))
-    await orderBreaker(breaker.breaker, verb, { reason, seconds }).then(onClose, setError)
+    const seconds = verb === 'auto' ? 0 : secondsOf(span)
+    await orderBreaker(breaker.breaker, verb, { reason, seconds })
+    await onDone()
   }
   return (
     <Ask
       title={`Mode of ${breaker.name ?? breaker.breaker}`}
       action={VERBS[verb][0]}
-      error={error}
-      onSubmit={() => void submit()}
+      onSubmit={submit}
       onClose={onClose}
     >
       <fieldset class="radios">
@@ -167,7 +173,7 @@ function Order({ breaker, onClose }: { breaker: Breaker; onClose: () => void }) 
       {verb !== 'auto' && (
         <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
       )}
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

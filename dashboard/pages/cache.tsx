@@ -27,7 +27,7 @@ export function CachePage() {
   return (
     <Page
       title="Cache"
-      lead="Answers that the response-cache plugin has stored, for all nodes together."
+      lead="Responses that the response-cache plugin has stored, on all nodes together."
       of={cache}
       actions={
         may('editor') && (
@@ -41,7 +41,7 @@ export function CachePage() {
       {cache.value && (
         <dl class="tiles">
           <div class="tile">
-            <dt>Stored answers</dt>
+            <dt>Stored responses</dt>
             <dd>
               <strong>{formatNumber(cache.value.stored)}</strong>
             </dd>
@@ -67,14 +67,13 @@ function PurgeDialog({ onClose, onPurged }: { onClose: () => void; onPurged: (wh
   const [value, setValue] = useState('')
   const [host, setHost] = useState('')
   const [reason, setReason] = useState('')
-  const [error, setError] = useState<Error>()
   const [title, example] = KINDS[kind]
-  const submit = () => {
-    const order = { kind, ...(kind !== 'all' && { value }), ...(host !== '' && { host }), reason }
-    void purgeCache(order).then(() => onPurged(kind === 'all' ? 'everything' : value), setError)
+  const submit = async () => {
+    await purgeCache({ kind, ...(kind !== 'all' && { value }), ...(host !== '' && { host }), reason })
+    onPurged(kind === 'all' ? 'everything' : value)
   }
   return (
-    <Ask title="Purge stored answers" action="Purge" error={error} onSubmit={submit} onClose={onClose}>
+    <Ask title="Purge stored responses" action="Purge" onSubmit={submit} onClose={onClose}>
       <label>
         What
         <select value={kind} onChange={({ currentTarget }) => setKind(currentTarget.value as Kind)}>
@@ -89,7 +88,7 @@ function PurgeDialog({ onClose, onPurged }: { onClose: () => void; onPurged: (wh
         <TextField label={title} hint={`such as ${example}`} value={value} onType={setValue} />
       )}
       <TextField label="Host" hint="optional: only of this host" isOptional value={host} onType={setHost} />
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

@@ -39,7 +39,7 @@ export function ChangePage({ id }: { id: string }) {
         )
       }
     >
-      {(isUndone || change?.undone_by) && <Notice tone="good">This change has been undone.</Notice>}
+      {(isUndone || change?.undone_by) && <Notice tone="good">This change was undone.</Notice>}
       {change && <Facts change={change} />}
       {change?.failure && (
         <Notice tone="bad">
@@ -65,7 +65,7 @@ function Facts({ change }: { change: Change }) {
     <dl class="facts">
       <Fact name="State">
         <Badge tone={toneOfChange(state)}>{WORD_OF_CHANGE[state] ?? state}</Badge>
-        {change.position !== undefined && change.position > 0 && ` ${change.position} changes before it`}
+        {change.position !== undefined && change.position > 0 && ` ${change.position} changes ahead of it`}
         {change.next_attempt_at && ` tried again at ${formatTime(change.next_attempt_at)}`}
       </Fact>
       <Fact name="Who">{actor}</Fact>
@@ -109,19 +109,21 @@ function Stuck({ change, onDone }: { change: Change; onDone: () => void }) {
   return (
     <Notice tone="bad">
       <p>
-        <strong>A part of this change could not be undone.</strong> What it names cannot be changed until this
-        is retried or resolved.
+        <strong>Part of this change could not be undone.</strong> The entities below cannot be changed until
+        you retry or resolve it.
       </p>
       <ul>
-        {change.stuck?.map((one, i) => (
-          <li key={i}>{String(one.detail ?? one.reason ?? JSON.stringify(one))}</li>
+        {change.stuck?.map(({ kind, id, label, reason }) => (
+          <li key={id}>
+            <Link to={[kind, id]}>{label}</Link>: {reason}
+          </li>
         ))}
       </ul>
       <Trouble error={error} />
       {may('editor') && (
         <form class="filters" onSubmit={event => event.preventDefault()}>
           <label>
-            Reason, which leaving it needs
+            Reason, required to leave it
             <input value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
           </label>
           <button type="button" onClick={() => run(retryChange)}>

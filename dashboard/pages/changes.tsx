@@ -1,10 +1,11 @@
-import { useEffect, useState } from 'preact/hooks'
-import { type Change, type ChangePage, listChanges, moreChanges } from '../api/changes.ts'
+import { useState } from 'preact/hooks'
+import { type Change, listChanges, moreChanges } from '../api/changes.ts'
 import { formatAgo } from '../model/format.ts'
 import { toneOfChange, WORD_OF_CHANGE } from '../parts/change-state.ts'
 import { useRepeated, useResource } from '../parts/hooks.ts'
 import { Link } from '../parts/link.tsx'
-import { Badge, Empty, Trouble } from '../parts/notice.tsx'
+import { Badge, Empty, None } from '../parts/notice.tsx'
+import { useOlder } from '../parts/older.tsx'
 import { Page } from '../parts/page.tsx'
 import { Table } from '../parts/table.tsx'
 
@@ -14,16 +15,10 @@ const EVERY_MS = 3_000
 export function ChangesPage({ query }: { readonly query: URLSearchParams }) {
   const [kind, entity] = [query.get('kind') ?? '', query.get('entity') ?? '']
   const [state, setState] = useState('')
-  const found = useResource(`changes ${state} ${entity}`, () =>
-    listChanges({ state, kind, entity, size: '50' }),
-  )
-  const { value, reload } = found
-  const [more, setMore] = useState<readonly ChangePage[]>([])
-  const [trouble, setTrouble] = useState<Error>()
-  useRepeated(() => more.length === 0 && void reload(), EVERY_MS)
-  useEffect(() => setMore([]), [state])
-  const rows = [...(value?.data ?? []), ...more.flatMap(({ data }) => data)]
-  const next = more.length > 0 ? more.at(-1)?.next : value?.next
+  const key = `changes ${state} ${entity}`
+  const found = useResource(key, () => listChanges({ state, kind, entity, size: '50' }))
+  const { rows, isEmpty, isFirst, more } = useOlder(key, found, moreChanges)
+  useRepeated(() => isFirst && void found.reload(), EVERY_MS)
   return (
     <Page
       title="Changes"
@@ -43,42 +38,34 @@ export function ChangesPage({ query }: { readonly query: URLSearchParams }) {
           </select>
         </label>
       </form>
-      <Trouble error={trouble} />
-      {value && rows.length === 0 && <Empty>No change yet.</Empty>}
-      {rows.length > 0 && (
-        <Table<Change>
-          label="Changes"
-          rows={rows}
-          keyOf={({ id }) => id}
-          columns={[
-            {
-              head: 'When',
-              isShort: true,
-              cell: change => (
-                <Link to={['changes', change.id]}>{formatAgo(change.created_at, Date.now())}</Link>
-              ),
-            },
-            {
-              head: 'State',
-              cell: ({ state }) => <Badge tone={toneOfChange(state)}>{WORD_OF_CHANGE[state] ?? state}</Badge>,
-            },
-            { head: 'Who', cell: ({ actor }) => actor },
-            { head: 'What', cell: whatOf },
-            { head: 'Reason', cell: ({ reason }) => reason ?? <span class="muted">–</span> },
-          ]}
-        />
-      )}
-      {next && (
-        <button
-          type="button"
-          onClick={() => void moreChanges(next).then(page => setMore([...more, page]), setTrouble)}
-        >
-          Show older ones
-        </button>
-      )}
+      {isEmpty && <Empty>{state === '' ? 'No change yet.' : 'No change is in this state.'}</Empty>}
+      {rows.length > 0 && <ChangeTable changes={rows} />}
+      {more}
     </Page>
   )
 }
+
+const ChangeTable = ({ changes }: { readonly changes: readonly Change[] }) => (
+  <Table<Change>
+    label="Changes"
+    rows={changes}
+    keyOf={({ id }) => id}
+    columns={[
+      {
+        head: 'When',
+        isShort: true,
+        cell: ({ id, created_at: at }) => <Link to={['changes', id]}>{formatAgo(at, Date.now())}</Link>,
+      },
+      {
+        head: 'State',
+        cell: ({ state }) => <Badge tone={toneOfChange(state)}>{WORD_OF_CHANGE[state] ?? state}</Badge>,
+      },
+      { head: 'Who', cell: ({ actor }) => actor },
+      { head: 'What', cell: whatOf },
+      { head: 'Reason', cell: ({ reason }) => reason ?? <None /> },
+    ]}
+  />
+)
 
 const MOST_NAMED = 3
 

@@ -65,7 +65,7 @@ function Missing({ missing, id, of }: { missing: readonly Child[]; id: string; o
     /^[A-Z]{2}/.test(kind.title) ? kind.title : kind.title.toLowerCase(),
   )
   return (
-    <Panel title="Not there yet" actions={undefined}>
+    <Panel title="Not set up yet" actions={undefined}>
       <p class="muted">
         This {of} has no {titles.join(', no ')}.
       </p>

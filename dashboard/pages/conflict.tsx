@@ -22,13 +22,13 @@ export function Conflict({ schema, base, theirs, patch, onUse, onClose }: Confli
   return (
     <Dialog title="Somebody else has changed this" onClose={onClose} isWide>
       <p>
-        It is not the version any more that you began with. Nothing of yours is saved yet, and nothing is
+        This is no longer the version that you started from. Your changes are not saved yet, and nothing is
         lost.
       </p>
       <h3>Their changes</h3>
-      <DifferenceTable leaves={changed} action="update" heads={['You began with', 'They saved']} />
+      <DifferenceTable leaves={changed} action="update" heads={['You started from', 'They saved']} />
       <h3>Your changes</h3>
-      <DifferenceTable leaves={own} action="update" heads={['You began with', 'Yours']} />
+      <DifferenceTable leaves={own} action="update" heads={['You started from', 'Yours']} />
       {both.length > 0 && (
         <p class="fault">Both of you changed {both.join(', ')}: your value would replace theirs.</p>
       )}

@@ -111,11 +111,11 @@ function Lead({ kind, row }: { kind: KindView; row: Json | undefined }) {
         <span class="muted">
           {' '}
           · <code>{String(row.id)}</code> · created {formatTime(Number(row.created_at))}
-          {' · '}
-          <a href={writePlace(['changes'], { kind: kind.path, entity: String(row.id) })}>Its changes</a>
           {typeof row.updated_at === 'number' &&
             row.updated_at !== row.created_at &&
             ` · changed ${formatTime(row.updated_at)}`}
+          {' · '}
+          <a href={writePlace(['changes'], { kind: kind.path, entity: String(row.id) })}>History</a>
         </span>
       )}
     </>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/live.ts'
 import { may } from '../api/session.ts'
-import { formatNumber, formatSpan, formatTime, parseSpan } from '../model/format.ts'
+import { formatNumber, formatSpan, formatTime, secondsOf } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
 import { QuietButton } from '../parts/button.tsx'
@@ -32,7 +32,7 @@ export function LimitsPage({ subject }: { subject: string }) {
   useLive('qos.', again)
   const [asking, setAsking] = useState<LimitWish>()
   return (
-    <Page title="Limits" lead="What a consumer has used of its limits, as the plugin servers count it now.">
+    <Page title="Limits" lead="What a consumer has used of its limits, as counted now.">
       <form
         class="filters"
         role="search"
@@ -54,7 +54,7 @@ export function LimitsPage({ subject }: { subject: string }) {
         <button type="submit">Show</button>
       </form>
       <Awaited of={standings} />
-      {subject === '' && <Empty>Name a consumer to see its limits.</Empty>}
+      {subject === '' && <Empty>Enter a consumer to see its limits.</Empty>}
       {!error && value?.length === 0 && <Empty>Nothing has been counted for {subject} yet.</Empty>}
       {!error &&
         value?.map(standing => <StandingPanel key={standing.key} standing={standing} onAsk={setAsking} />)}
@@ -62,10 +62,9 @@ export function LimitsPage({ subject }: { subject: string }) {
         <LimitDialog
           subject={subject}
           wish={asking}
-          onClose={() => {
-            setAsking(undefined)
-            void reload()
-          }}
+          onClose={() => setAsking(undefined)}
+          // What was asked for is in sight when the dialog closes.
+          onDone={() => reload().then(() => setAsking(undefined))}
         />
       )}
     </Page>
@@ -92,7 +91,7 @@ function StandingPanel({ standing, onAsk }: { standing: Standing; onAsk: (wish: 
         )
       }
     >
-      {limits.length === 0 && <p class="muted">Nothing is used of any limit.</p>}
+      {limits.length === 0 && <p class="muted">No limit has been used.</p>}
       {limits.length > 0 && <LimitTable limits={limits} onAsk={isEditor ? onAsk : undefined} />}
       {changes.map(({ limit, requests, until }) => (
         <Notice tone="warning" key={limit}>
@@ -140,7 +139,7 @@ const LimitTable = ({ limits, onAsk }: LimitTableProps) => (
         cell: ({ left }) => (left > 0 ? formatNumber(left) : <Badge tone="bad">none left</Badge>),
       },
       {
-        head: 'Unused again in',
+        head: 'Full again in',
         cell: ({ reset_seconds: seconds }) => (seconds > 0 ? formatSpan(Math.ceil(seconds) * 1000) : 'now'),
       },
       ...(onAsk
@@ -187,35 +186,39 @@ function Named({ text }: { readonly text: string }) {
 
 const TITLES = { reset: 'Reset', set: 'Change', unset: 'End the change of' }
 
-function LimitDialog({ subject, wish, onClose }: { subject: string; wish: LimitWish; onClose: () => void }) {
+interface LimitDialogProps {
+  readonly subject: string
+  readonly wish: LimitWish
+  readonly onClose: () => void
+  readonly onDone: () => Promise<void>
+}
+
+function LimitDialog({ subject, wish, onClose, onDone }: LimitDialogProps) {
   const [reason, setReason] = useState('')
   const [requests, setRequests] = useState(wish.verb === 'set' ? String(wish.requests) : '')
   const [span, setSpan] = useState('1h')
-  const [error, setError] = useState<Error>()
   const submit = async () => {
-    const seconds = (parseSpan(span) ?? 0) / 1000
-    if (wish.verb === 'set' && seconds === 0)
-      return setError(new Error('For how long: a number and s, m, h or d, such as 2h.'))
-    const asked = wish.verb === 'set' ? { ...wish, requests: Number(requests), seconds } : wish
-    await changeLimits(queryOf(subject), asked, reason).then(onClose, setError)
+    const asked =
+      wish.verb === 'set' ? { ...wish, requests: Number(requests), seconds: secondsOf(span) } : wish
+    await changeLimits(queryOf(subject), asked, reason)
+    await onDone()
   }
   const what = wish.limit === undefined ? 'all limits' : wish.limit
   return (
     <Ask
       title={`${TITLES[wish.verb]} ${what} for ${subject}`}
       action={TITLES[wish.verb].split(' ')[0] ?? ''}
-      error={error}
-      onSubmit={() => void submit()}
+      onSubmit={submit}
       onClose={onClose}
     >
-      {wish.verb === 'reset' && <p>What was used is set to zero, on every node.</p>}
+      {wish.verb === 'reset' && <p>Usage is set to zero on every node.</p>}
       {wish.verb === 'set' && (
         <>
           <TextField label="Requests" digits="[0-9]+" value={requests} onType={setRequests} />
           <TextField label="For how long" hint="90s, 15m, 2h, 7d" value={span} onType={setSpan} />
         </>
       )}
-      <TextField label="Reason" hint="part of the event" value={reason} onType={setReason} />
+      <TextField label="Reason" hint="kept in the event" value={reason} onType={setReason} />
     </Ask>
   )
 }

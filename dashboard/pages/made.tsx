@@ -12,9 +12,9 @@ export function Made({ kind, row }: { kind: KindView; row: Json }) {
   return (
     <Notice tone="good">
       <p>
-        <strong>The {kind.noun} is made.</strong> This is the only time that it can be seen.
+        <strong>The {kind.noun} was created.</strong> Copy it now: it cannot be shown again.
       </p>
-      {isShown ? (
+      {isShown && (
         <dl class="made">
           {kind.secrets?.map(name => (
             <div key={name}>
@@ -25,11 +25,10 @@ export function Made({ kind, row }: { kind: KindView; row: Json }) {
             </div>
           ))}
         </dl>
-      ) : (
-        <button type="button" onClick={() => setShown(true)}>
-          Show it
-        </button>
-      )}{' '}
+      )}
+      <button type="button" onClick={() => setShown(!isShown)}>
+        {isShown ? 'Hide it' : 'Show it'}
+      </button>{' '}
       <a href={writePlace(back)}>{isObject(consumer) ? 'Back to the consumer' : 'Go on'}</a>
     </Notice>
   )

@@ -4,7 +4,7 @@ import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
 import { useResource } from '../parts/hooks.ts'
-import { Badge, Trouble } from '../parts/notice.tsx'
+import { Badge } from '../parts/notice.tsx'
 import { Page, Panel } from '../parts/page.tsx'
 import { Sure } from '../parts/sure.tsx'
 import { Table } from '../parts/table.tsx'
@@ -13,7 +13,7 @@ import { Tokens } from './tokens.tsx'
 
 export function OperatorsPage() {
   return (
-    <Page title="Operators" lead="Who may use the manager, by which tokens and sessions.">
+    <Page title="Operators" lead="Who can use the manager, and with which tokens and sessions.">
       {may('admin') && <Operators />}
       {may('admin') && <Tokens />}
       <Sessions />
@@ -24,7 +24,6 @@ export function OperatorsPage() {
 function Operators() {
   const operators = useResource('operators', listOperators)
   const [isAdding, setAdding] = useState(false)
-  const [trouble, setTrouble] = useState<Error>()
   return (
     <Panel
       of={operators}
@@ -35,7 +34,6 @@ function Operators() {
         </button>
       }
     >
-      <Trouble error={trouble} />
       <Table<Operator>
         label="Operators"
         rows={operators.value ?? []}
@@ -57,8 +55,8 @@ function Operators() {
                 <Sure
                   text="Disable"
                   label={`Disable ${one.name}`}
-                  question={`Disable ${one.name} for good, with all tokens and sessions?`}
-                  onSure={() => disableOperator(one.name).then(operators.reload, setTrouble)}
+                  question={`Disable ${one.name} permanently, with all tokens and sessions?`}
+                  onSure={() => disableOperator(one.name).then(operators.reload)}
                 />
               ),
           },
@@ -80,17 +78,14 @@ function AddOperator({ onDone }: { onDone: () => void }) {
   const [name, setName] = useState('')
   const [role, setRole] = useState('viewer')
   const [password, setPassword] = useState('')
-  const [error, setError] = useState<Error>()
-  const submit = () => {
-    void addOperator({ name, role, ...(password !== '' && { password }) }).then(onDone, setError)
-  }
+  const submit = () => addOperator({ name, role, ...(password !== '' && { password }) }).then(onDone)
   return (
-    <Ask title="Add an operator" action="Add" error={error} onSubmit={submit} onClose={onDone}>
+    <Ask title="Add an operator" action="Add" onSubmit={submit} onClose={onDone}>
       <TextField label="Name" value={name} onType={setName} />
       <label>
         Role
         <select value={role} onChange={({ currentTarget }) => setRole(currentTarget.value)}>
-          <option value="viewer">viewer: looks</option>
+          <option value="viewer">viewer: reads</option>
           <option value="editor">editor: changes the gateway</option>
           <option value="admin">admin: also operators, tokens and secrets</option>
         </select>

@@ -22,7 +22,7 @@ export function OverviewPage() {
     <Page
       title="Overview"
       of={overview}
-      lead={value && `The last ${formatSpan(value.seconds * 1000)}, and 15 minutes in the charts.`}
+      lead={value && `Figures of the last ${value.seconds} seconds; the charts show 15 minutes.`}
     >
       {value && <Problems overview={value} />}
       {value && <Tiles total={value.total} limits={value.limits} />}
@@ -60,7 +60,7 @@ function Tiles({ total, limits }: { total: Figures; limits: Overview['limits'] }
   const { rate, errors, error_rate: errorRate, client_errors: clientErrors, latency_ms: latency } = total
   return (
     <dl class="tiles">
-      <Tile name="Requests" value={`${formatNumber(rate)} a second`} />
+      <Tile name="Requests" value={`${formatNumber(rate)}/s`} />
       <Tile
         name="Errors (5xx)"
         value={formatNumber(errors)}
@@ -69,9 +69,9 @@ function Tiles({ total, limits }: { total: Figures; limits: Overview['limits'] }
       />
       <Tile name="Client errors (4xx)" value={formatNumber(clientErrors)} />
       <Tile
-        name="Latency (95 % below)"
-        value={latency ? `${formatNumber(latency.p95)} ms` : 'nothing yet'}
-        note={latency ? `half below ${formatNumber(latency.p50)} ms` : ''}
+        name="Latency (p95)"
+        value={latency ? `${formatNumber(latency.p95)} ms` : 'none yet'}
+        note={latency ? `p50: ${formatNumber(latency.p50)} ms` : ''}
       />
       <Tile
         name="Refused by limits"
@@ -122,9 +122,9 @@ function Charts({ overview: { series, services } }: { overview: Overview }) {
       actions={<Legend labels={names.length === 0 ? ['all'] : names.map(shown)} />}
     >
       <div class="charts">
-        <Chart title="Requests" unit="a second" at={at} lines={lines(({ requests }) => requests, step)} />
-        <Chart title="Errors" unit="5xx a second" at={at} lines={lines(({ errors }) => errors, step)} />
-        <Chart title="Latency" unit="ms, 95 % below" at={at} lines={lines(({ p95 }) => p95)} />
+        <Chart title="Requests" unit="per second" at={at} lines={lines(({ requests }) => requests, step)} />
+        <Chart title="Errors" unit="5xx per second" at={at} lines={lines(({ errors }) => errors, step)} />
+        <Chart title="Latency" unit="ms, p95" at={at} lines={lines(({ p95 }) => p95)} />
       </div>
     </Panel>
   )
@@ -153,7 +153,7 @@ function Services({ overview: { services } }: { overview: Overview }) {
                   <a href={`#/services/${encodeURIComponent(service)}`}>{service}</a>
                 ),
             },
-            { head: 'Requests a second', isNumber: true, cell: ({ rate }) => formatNumber(rate) },
+            { head: 'Requests per second', isNumber: true, cell: ({ rate }) => formatNumber(rate) },
             {
               head: 'Errors',
               isNumber: true,
@@ -164,9 +164,9 @@ function Services({ overview: { services } }: { overview: Overview }) {
                   '0'
                 ),
             },
-            { head: 'Half below', isNumber: true, cell: one => latencyOf(one, 'p50') },
-            { head: '95 % below', isNumber: true, cell: one => latencyOf(one, 'p95') },
-            { head: '99 % below', isNumber: true, cell: one => latencyOf(one, 'p99') },
+            { head: 'p50', isNumber: true, cell: one => latencyOf(one, 'p50') },
+            { head: 'p95', isNumber: true, cell: one => latencyOf(one, 'p95') },
+            { head: 'p99', isNumber: true, cell: one => latencyOf(one, 'p99') },
           ]}
         />
       )}
@@ -179,17 +179,17 @@ const latencyOf = ({ latency_ms: latency }: Figures, which: 'p50' | 'p95' | 'p99
 
 function Breakers({ overview: { breakers } }: { overview: Overview }) {
   return (
-    <Panel title="Breakers" actions={<a href="#/breakers">All and orders</a>}>
+    <Panel title="Breakers" actions={<a href="#/breakers">All breakers</a>}>
       {breakers === null && <p class="muted">Unknown: the manager has no Redis (SLUICE_REDIS_URL).</p>}
       {breakers?.length === 0 && <p class="muted">No breaker has had a request yet.</p>}
-      {breakers && breakers.length > 0 && <BreakerTable breakers={breakers} />}
+      {breakers && breakers.length > 0 && <BreakerTable breakers={breakers} isBrief />}
     </Panel>
   )
 }
 
 function Sinks({ overview: { sinks, spool_bytes: spool } }: { overview: Overview }) {
   return (
-    <Panel title="Sinks of events">
+    <Panel title="Event sinks">
       {sinks.length === 0 && <p class="muted">No plugin server reports any.</p>}
       {sinks.length > 0 && (
         <Table
@@ -207,7 +207,7 @@ function Sinks({ overview: { sinks, spool_bytes: spool } }: { overview: Overview
             {
               head: 'Confirmed',
               isNumber: true,
-              cell: one => `${formatNumber(one.confirmed_rate)} a second`,
+              cell: one => `${formatNumber(one.confirmed_rate)}/s`,
             },
           ]}
         />
@@ -222,7 +222,7 @@ function Events() {
   const [events, setEvents] = useState<readonly LiveEvent[]>([])
   useEffect(() => stream.watch(event => setEvents(before => withEvent(before, event))), [])
   return (
-    <Panel title="Events as they happen">
+    <Panel title="Live events">
       {events.length === 0 && <p class="muted">None since this page was opened.</p>}
       {events.length > 0 && (
         <Table<LiveEvent>
@@ -244,6 +244,7 @@ function Events() {
 const withEvent = (events: readonly LiveEvent[], event: LiveEvent): readonly LiveEvent[] =>
   [event, ...events].toSorted((a, b) => Date.parse(b.time) - Date.parse(a.time)).slice(0, MOST_EVENTS)
 
+/** What tells most of an event, where it has it. */
 const TOLD = [
   'name',
   'service_name',
@@ -251,14 +252,18 @@ const TOLD = [
   'client_ip',
   'path',
   'status',
-  'state',
+  'entities',
   'reason',
-  'actor',
 ]
 
+/** Ids, also behind `consumer:` and `route=`, fingerprints, links of chains. */
+const ID = /(^|[:=])[0-9a-f-]{16,}$/
+
 const summaryOf = (data: LiveEvent['data']): string =>
-  TOLD.flatMap(name =>
-    typeof data[name] === 'string' || typeof data[name] === 'number' ? [String(data[name])] : [],
-  )
+  [...new Set([...TOLD, ...Object.keys(data)])]
+    .filter(name => typeof data[name] !== 'number' || TOLD.includes(name))
+    .map(name => data[name])
+    .map(value => (Array.isArray(value) || typeof value === 'number' ? String(value) : value))
+    .filter(text => typeof text === 'string' && text !== '' && !ID.test(text))
     .slice(0, 4)
     .join(' · ')

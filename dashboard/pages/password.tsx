@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { session } from '../api/session.ts'
-import { TextField } from '../parts/ask.tsx'
+import { TextField, useSubmit } from '../parts/ask.tsx'
 import { Notice, Trouble } from '../parts/notice.tsx'
 import { Page } from '../parts/page.tsx'
 
@@ -8,32 +8,20 @@ import { Page } from '../parts/page.tsx'
 export function PasswordPage() {
   const [current, setCurrent] = useState('')
   const [next, setNext] = useState('')
-  const [error, setError] = useState<Error>()
   const [isDone, setDone] = useState(false)
-  const submit = async () => {
+  const { error, submit } = useSubmit(async () => {
     setDone(false)
-    setError(undefined)
-    try {
-      await session.changePassword(current, next)
-      setDone(true)
-      setCurrent('')
-      setNext('')
-    } catch (problem) {
-      setError(problem as Error)
-    }
-  }
+    await session.changePassword(current, next)
+    setDone(true)
+    setCurrent('')
+    setNext('')
+  })
   return (
-    <Page title="Your password" lead="A new password ends all your other sessions. Your tokens stay good.">
-      {isDone && <Notice tone="good">Your password is changed.</Notice>}
+    <Page title="Your password" lead="A new password ends all your other sessions. Your tokens stay valid.">
+      {isDone && <Notice tone="good">Your password was changed.</Notice>}
       <Trouble error={error} />
-      <form
-        class="panel apply narrow"
-        onSubmit={event => {
-          event.preventDefault()
-          void submit()
-        }}
-      >
-        <TextField label="Present password" password="current-password" value={current} onType={setCurrent} />
+      <form class="panel apply narrow" onSubmit={submit}>
+        <TextField label="Current password" password="current-password" value={current} onType={setCurrent} />
         <TextField
           label="New password"
           hint="at least 12 characters"

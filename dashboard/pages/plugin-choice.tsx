@@ -11,7 +11,7 @@ export function PluginChoice({ query }: { query: URLSearchParams }) {
   const names = useResource('names of plugins', pluginNames)
   const found = names.value?.filter(name => name.includes(text.trim().toLowerCase()))
   return (
-    <Page title="New plugin" lead="Choose one of the plugins that this gateway has." of={names}>
+    <Page title="New plugin" lead="Choose one of the plugins that this gateway offers." of={names}>
       <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
         <label>
           Search
@@ -30,7 +30,7 @@ export function PluginChoice({ query }: { query: URLSearchParams }) {
           </li>
         ))}
       </ul>
-      {found?.length === 0 && <Empty>No plugin is called like that.</Empty>}
+      {found?.length === 0 && <Empty>No plugin matches.</Empty>}
     </Page>
   )
 }

@@ -70,7 +70,7 @@ function WhatStep({ typed, set }: StepProps) {
     <>
       <Input
         label="Name"
-        help="Of the service and its route."
+        help="Names the service and its route."
         placeholder="orders"
         pattern="[A-Za-z0-9._~\-]+"
         value={typed.name}
@@ -86,7 +86,7 @@ function WhatStep({ typed, set }: StepProps) {
       />
       <Input
         label="Paths"
-        help="Under which clients find it; several with spaces between."
+        help="Paths that clients call. Separate several by spaces."
         placeholder="/orders"
         isOptional={typed.hosts.trim() !== ''}
         value={typed.paths}
@@ -156,13 +156,13 @@ function LimitStep({ typed, set }: StepProps) {
     <Toggle label="Limit each consumer" isOn={typed.hasLimit} onTurn={hasLimit => set({ hasLimit })}>
       <Input
         label="Requests"
-        help="How many each consumer may send, without one each address."
+        help="How many each consumer may send; without authentication, each address."
         pattern="[1-9][0-9]*"
         value={typed.requests}
         onType={requests => set({ requests })}
       />
       <label class="wizard-field">
-        <span>In a</span>
+        <span>Per</span>
         <select value={typed.seconds} onChange={({ currentTarget }) => set({ seconds: currentTarget.value })}>
           <option value="1">second</option>
           <option value="60">minute</option>
@@ -176,14 +176,10 @@ function LimitStep({ typed, set }: StepProps) {
 
 function CacheStep({ typed, set }: StepProps) {
   return (
-    <Toggle
-      label="Keep answers and give them again"
-      isOn={typed.hasCache}
-      onTurn={hasCache => set({ hasCache })}
-    >
+    <Toggle label="Cache responses" isOn={typed.hasCache} onTurn={hasCache => set({ hasCache })}>
       <Input
         label="Seconds"
-        help="How long an answer is good. Only answers to GET and HEAD are kept."
+        help="How long a response stays fresh. Only responses to GET and HEAD are cached."
         pattern="[1-9][0-9]*"
         value={typed.cacheSeconds}
         onType={cacheSeconds => set({ cacheSeconds })}

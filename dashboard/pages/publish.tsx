@@ -50,7 +50,7 @@ export function PublishPage() {
   if (!may('editor'))
     return (
       <Page title="Publish an API">
-        <p>Your role is viewer: you can look at the gateway, but not change it.</p>
+        <p>Publishing changes the gateway, and your role is viewer.</p>
       </Page>
     )
   if (applied)
@@ -119,12 +119,12 @@ function Published({ change, typed, onAgain }: { change: Change; typed: Typed; o
       <Applied change={change} text={`${typed.name} is published.`} onUndone={onAgain} />
       <Notice tone="plain">
         <p>
-          Clients find it at <code>{listOf(typed.paths)[0] ?? listOf(typed.hosts)[0]}</code> of the gateway.
-          {typed.auth !== '' && ' They need a credential: give consumers one under Consumers.'}
+          Clients call it at <code>{listOf(typed.paths)[0] ?? listOf(typed.hosts)[0]}</code> of the gateway.
+          {typed.auth !== '' && ' They need a credential: create one for each consumer.'}
         </p>
         <a href="#/consumers">Consumers</a>
         <button type="button" onClick={onAgain}>
-          Publish another one
+          Publish another API
         </button>
       </Notice>
     </Page>

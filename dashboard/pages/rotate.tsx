@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
-import { draftOf } from '../api/changes.ts'
 import type { KindView } from '../model/kinds.ts'
 import type { Json } from '../model/schema.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Review } from '../parts/review.tsx'
 import { Made } from './made.tsx'
+import { creationOf } from './saving.ts'
 
 const NOT_COPIED: ReadonlySet<string> = new Set(['id', 'created_at', 'updated_at', 'ttl'])
 
@@ -19,7 +19,6 @@ function successorOf({ secrets = [] }: KindView, row: Json): Json {
 /** Replaces a credential without an outage: both are good until the old one is deleted. */
 export function Rotate({ kind, row }: { kind: KindView; row: Json }) {
   const [isAsking, setAsking] = useState(false)
-  const [error, setError] = useState<Error>()
   const [made, setMade] = useState<Json>()
   const { noun } = kind
   return (
@@ -30,11 +29,9 @@ export function Rotate({ kind, row }: { kind: KindView; row: Json }) {
       {isAsking && (
         <Review
           title={`Rotate this ${noun}?`}
-          note={`A second ${noun} is made for the same consumer. Both are good until you delete this one.`}
-          draft={draftOf({ action: 'create', kind: kind.path, body: successorOf(kind, row) })}
+          note={`A second ${noun} is created for the same consumer. Both are valid until you delete this one.`}
+          draft={creationOf(kind.path, successorOf(kind, row))}
           onClose={() => setAsking(false)}
-          onRefused={setError}
-          error={error}
           onApplied={({ made: successor }) => {
             setAsking(false)
             setMade(successor)
@@ -44,7 +41,10 @@ export function Rotate({ kind, row }: { kind: KindView; row: Json }) {
       {made && (
         <Dialog title={`The new ${noun}`} onClose={() => setMade(undefined)}>
           <Made kind={kind} row={made} />
-          <p>Both are good now. Give clients the new one; delete the old one when nobody uses it any more.</p>
+          <p>
+            Both are valid now. Give clients the new one, and delete the old one when the audit shows no more
+            use.
+          </p>
         </Dialog>
       )}
     </>

@@ -1,9 +1,7 @@
-import { useState } from 'preact/hooks'
 import { endSession, listSessions, type SessionRow } from '../api/live.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { useResource } from '../parts/hooks.ts'
-import { Trouble } from '../parts/notice.tsx'
 import { Panel } from '../parts/page.tsx'
 import { Sure } from '../parts/sure.tsx'
 import { Table } from '../parts/table.tsx'
@@ -11,10 +9,8 @@ import { Table } from '../parts/table.tsx'
 /** Browsers that are logged in: one's own, for an admin everybody's. */
 export function Sessions() {
   const sessions = useResource('sessions', listSessions)
-  const [trouble, setTrouble] = useState<Error>()
   return (
     <Panel title={may('admin') ? 'Sessions' : 'Your sessions'} of={sessions}>
-      <Trouble error={trouble} />
       <Table<SessionRow>
         label="Sessions"
         rows={sessions.value ?? []}
@@ -35,7 +31,7 @@ export function Sessions() {
                   text="End"
                   label={`End the session of ${one.operator} at ${one.address}`}
                   question={`End this session of ${one.operator}?`}
-                  onSure={() => endSession(one.id).then(sessions.reload, setTrouble)}
+                  onSure={() => endSession(one.id).then(sessions.reload)}
                 />
               ),
           },

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { useRef, useState } from 'preact/hooks'
 import { Dialog } from './dialog.tsx'
 import { Trouble } from './notice.tsx'
 
@@ -6,34 +7,46 @@ export interface AskProps {
   readonly title: string
   /** Text of the button that does it. */
   readonly action: string
-  /** Why it failed. */
-  readonly error: Error | undefined
-  readonly onSubmit: () => void
+  /** It takes something away. */
+  readonly isDanger?: boolean
+  /** Does it; why it failed is shown. */
+  readonly onSubmit: () => Promise<unknown>
   readonly onClose: () => void
-  readonly children: ComponentChildren
+  readonly children?: ComponentChildren
 }
 
 /** A dialog with a few fields and one button. */
-export function Ask({ title, action, error, onSubmit, onClose, children }: AskProps) {
+export function Ask({ title, action, isDanger = false, onSubmit, onClose, children }: AskProps) {
+  const { error, submit } = useSubmit(onSubmit)
   return (
     <Dialog title={title} onClose={onClose}>
-      <form
-        class="apply"
-        onSubmit={event => {
-          event.preventDefault()
-          onSubmit()
-        }}
-      >
+      <form class="apply" onSubmit={submit}>
         <Trouble error={error} />
         {children}
         <div class="actions">
-          <button type="submit" class="primary">
+          <button type="submit" class={isDanger ? 'danger' : 'primary'}>
             {action}
           </button>
         </div>
       </form>
     </Dialog>
   )
+}
+
+/** What a form does when it is sent, once at a time, and why that failed. */
+export function useSubmit(work: () => Promise<unknown>) {
+  const [error, setError] = useState<Error>()
+  const isBusy = useRef(false)
+  const submit = async (event: Event) => {
+    event.preventDefault()
+    // A second click does nothing a second time.
+    if (isBusy.current) return
+    isBusy.current = true
+    setError(undefined)
+    await work().catch(setError)
+    isBusy.current = false
+  }
+  return { error, submit: (event: Event) => void submit(event) }
 }
 
 export interface TextFieldProps {

@@ -14,20 +14,31 @@ export interface DialogProps {
 export const focusHeading = (part: ParentNode): void =>
   part.querySelector<HTMLElement>(':is(main, .panel) :is(h1, h2)')?.focus({ preventScroll: true })
 
+/** Where the focus was before a dialog that makes way for another one. */
+let opener: Element | null = null
+
+/** In what the focus begins: the first field, of several to choose from the chosen one. */
+const FIRST_FIELD = 'form :is(:checked, select, textarea, input:not([type="radio"], [readonly]))'
+
 /** A modal dialog; when it closes, the focus goes back to where it was, or to the heading of what was there. */
 export function Dialog({ title, onClose, isWide = false, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
-    const before = document.activeElement
+    const { activeElement: active, body } = document
+    const before = active === body ? opener : active
     const around = before?.closest('.panel, main') ?? document
     element.current?.showModal()
-    return () =>
+    element.current?.querySelector<HTMLElement>(FIRST_FIELD)?.focus()
+    return () => {
+      opener = before
       // What the dialog was opened from may go in the same moment.
       queueMicrotask(() => {
-        if (document.activeElement !== document.body) return
+        opener = null
+        if (document.activeElement !== body) return
         if (before instanceof HTMLElement && before.isConnected) before.focus()
         else focusHeading(around.isConnected ? around : document)
       })
+    }
   }, [])
   return (
     <dialog

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { Step } from '../api/changes.ts'
-import { differences } from '../model/difference.ts'
+import { differences, isSame } from '../model/difference.ts'
 import { formatValue } from '../model/format.ts'
 import { Badge } from './notice.tsx'
 
@@ -21,7 +21,7 @@ export function Steps({ steps }: { steps: readonly Step[] }) {
             <strong>{ACTIONS[step.action] ?? step.action}</strong> {step.label}{' '}
             {step.state !== undefined && <Badge tone={toneOf(step.state)}>{step.state}</Badge>}
           </p>
-          <Fields step={step} isAlone={steps.length === 1} />
+          <Fields step={step} isOpen={steps.length === 1} />
           {step.irreversible !== undefined && <p class="fault">Cannot be undone: {step.irreversible}</p>}
         </li>
       ))}
@@ -31,11 +31,20 @@ export function Steps({ steps }: { steps: readonly Step[] }) {
 
 const toneOf = (state: string) => (state === 'done' ? 'good' : state === 'undone' ? 'plain' : 'warning')
 
+const SECRETS = { before: 'a secret', after: 'another secret' }
+
 /** Times that Kong stamps itself say nothing. */
 const STAMPED = new Set(['created_at', 'updated_at', 'id'])
 
-/** @param isAlone nothing else is to be seen, so that all of it may be */
-function Fields({ step, isAlone }: { readonly step: Step; readonly isAlone: boolean }) {
+interface FieldsProps {
+  readonly step: Step
+  /** All of what is made or goes is in sight. */
+  readonly isOpen: boolean
+  readonly heads?: DifferenceTableProps['heads']
+}
+
+/** What a step changes, field by field. */
+export function Fields({ step, isOpen, heads = ['Before', 'After'] }: FieldsProps) {
   const changes =
     step.changes ??
     differences(step.before ?? undefined, step.after ?? undefined).map(({ path, ...rest }) => ({
@@ -44,12 +53,15 @@ function Fields({ step, isAlone }: { readonly step: Step; readonly isAlone: bool
     }))
   const leaves = changes
     .filter(({ field }) => !STAMPED.has(field))
-    .flatMap(({ field, before, after }) => differences(before, after, field))
+    .flatMap(({ field, before, after }) =>
+      // Both sides of a secret are masked alike.
+      isSame(before, after) ? [{ path: field, ...SECRETS }] : differences(before, after, field),
+    )
     // A field that is not set is no news of something that is made or goes.
     .filter(({ before, after }) => (before ?? null) !== (after ?? null))
   if (leaves.length === 0) return null
-  const table = <DifferenceTable leaves={leaves} action={step.action} />
-  if (step.action === 'update' || isAlone) return table
+  const table = <DifferenceTable leaves={leaves} action={step.action} heads={heads} />
+  if (step.action === 'update' || isOpen) return table
   return (
     <details>
       <summary>{leaves.length === 1 ? '1 field' : `${leaves.length} fields`}</summary>
@@ -61,16 +73,16 @@ function Fields({ step, isAlone }: { readonly step: Step; readonly isAlone: bool
 interface DifferenceTableProps {
   readonly leaves: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[]
   readonly action: string
-  readonly heads?: readonly [before: string, after: string]
+  readonly heads: readonly [before: string, after: string]
 }
 
-export function DifferenceTable({ leaves, action, heads = ['Before', 'After'] }: DifferenceTableProps) {
+export function DifferenceTable({ leaves, action, heads }: DifferenceTableProps) {
   const hasBefore = action !== 'create'
   const hasAfter = action !== 'delete'
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keyboard
     <section class="scroll" aria-label="Differences" tabIndex={0}>
-      <table class="difference">
+      <table class="rows difference">
         <thead>
           <tr>
             <th scope="col">Field</th>
@@ -83,12 +95,12 @@ export function DifferenceTable({ leaves, action, heads = ['Before', 'After'] }:
             <tr key={path}>
               <th scope="row">{path}</th>
               {hasBefore && (
-                <td class="before">
+                <td class="before" data-head={heads[0]}>
                   <Value value={before} />
                 </td>
               )}
               {hasAfter && (
-                <td class="after">
+                <td class="after" data-head={heads[1]}>
                   <Value value={after} />
                 </td>
               )}

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { type KindView, kindAt, labelOf } from '../model/kinds.ts'
 import { isObject, type Json } from '../model/schema.ts'
 import { EntityLink, Link } from './link.tsx'
-import { Badge } from './notice.tsx'
+import { Badge, None } from './notice.tsx'
 import { type Column, Table } from './table.tsx'
 
 export interface EntityTableProps {
@@ -33,7 +33,7 @@ const REFERENCES: Readonly<Record<string, string>> = {
 }
 
 function Cell({ value, head }: { value: unknown; head: string }) {
-  if (value === null || value === undefined) return <span class="muted">–</span>
+  if (value === null || value === undefined) return <None />
   if (typeof value === 'boolean') return value ? <>Yes</> : <Badge tone="warning">No</Badge>
   const reference = REFERENCES[head]
   if (isObject(value) && reference && kindAt(reference))

@@ -51,6 +51,9 @@ export function Trouble({
 
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>
 
+/** What a cell holds that holds nothing. */
+export const None = () => <span class="muted none">–</span>
+
 /** A state as a word, with a colour that only repeats it. */
 export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChildren }) => (
   <span class={`badge ${tone}`}>{children}</span>

@@ -19,47 +19,18 @@ export interface ReviewProps {
   readonly title: string
   /** What the plan does not say. */
   readonly note?: string
-  /** Why it was refused, where no form shows it. */
-  readonly error?: Error | undefined
   readonly draft: Draft
   /** It is in force. */
   readonly onApplied: (ended: Ended) => Promise<void> | void
-  /** It is wrong, by fields; the form shows where. */
-  readonly onRefused: (problem: ApiProblem) => void
+  /** It is wrong, and a form shows where; left out: the dialog says why. */
+  readonly onRefused?: (problem: ApiProblem) => void
   readonly onClose: () => void
 }
 
 /** What a change would do; then the change, as it goes. */
-export function Review({ title, note, draft, onApplied, onRefused, onClose, ...rest }: ReviewProps) {
-  const [plan, setPlan] = useState<Plan>()
-  const [progress, setProgress] = useState<Change>()
-  const [failure, setError] = useState<Error>()
-  const error = failure ?? rest.error
-  const [isBusy, setBusy] = useState(false)
-  const key = useRef(crypto.randomUUID())
-  const fail = (problem: Error) => {
-    setBusy(false)
-    if (problem instanceof ApiProblem && [400, 409, 412, 422].includes(problem.status)) onRefused(problem)
-    else setError(problem)
-  }
-  useEffect(() => {
-    planChange(draft).then(setPlan, fail)
-  }, [])
-  const apply = async (wish: Wish) => {
-    setBusy(true)
-    setError(undefined)
-    const submitting = { ...wish, key: key.current, onProgress: setProgress }
-    try {
-      const ended = await submitChange(draft, submitting)
-      const { change } = ended
-      if (change.state === 'applied') return await onApplied(ended)
-      const detail = change.failure?.detail ?? `the change is ${change.state}`
-      fail(new ApiProblem(502, change.failure ? { ...change.failure, detail } : { detail }, change.id))
-      key.current = crypto.randomUUID()
-    } catch (problem) {
-      fail(problem as Error)
-    }
-  }
+export function Review(props: ReviewProps) {
+  const { title, note, onClose } = props
+  const { plan, progress, error, isBusy, apply } = useSubmission(props)
   const isNothing = plan?.steps.length === 0
   return (
     <Dialog title={title} onClose={isBusy ? undefined : onClose} isWide>
@@ -70,7 +41,7 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
       <Trouble error={error} />
       {plan && !isNothing && (
         <ApplyForm
-          plan={plan}
+          irreversible={plan.irreversible || askedToAccept(error)}
           progress={progress}
           isBusy={isBusy}
           onApply={wish => void apply(wish)}
@@ -88,10 +59,52 @@ export function Review({ title, note, draft, onApplied, onRefused, onClose, ...r
   )
 }
 
+const REFUSALS: readonly number[] = [400, 409, 412, 422]
+
+/** How many parts cannot be undone, of a change whose plan did not tell; a conflict is one whoever consents. */
+const askedToAccept = (error?: Error): number =>
+  error instanceof ApiProblem && error.status !== 409
+    ? error.faults.filter(({ code }) => code === 'irreversible').length
+    : 0
+
+/** Asks what a change would do, makes it, and follows it to its end. */
+function useSubmission({ draft, onApplied, onRefused }: ReviewProps) {
+  const [plan, setPlan] = useState<Plan>()
+  const [progress, setProgress] = useState<Change>()
+  const [error, setError] = useState<Error>()
+  const [isBusy, setBusy] = useState(false)
+  const key = useRef(crypto.randomUUID())
+  const fail = (problem: Error) => {
+    setBusy(false)
+    if (onRefused && problem instanceof ApiProblem && REFUSALS.includes(problem.status)) onRefused(problem)
+    else setError(problem)
+  }
+  useEffect(() => {
+    planChange(draft).then(setPlan, fail)
+  }, [])
+  const apply = async (wish: Wish) => {
+    setBusy(true)
+    setError(undefined)
+    const submitting = { ...wish, key: key.current, onProgress: setProgress }
+    try {
+      const ended = await submitChange(draft, submitting)
+      const { change } = ended
+      if (change.state === 'applied') return await onApplied(ended)
+      const detail = change.failure?.detail ?? `the change is ${change.state}`
+      fail(new ApiProblem(502, { ...change.failure, detail }, change.id))
+      key.current = crypto.randomUUID()
+    } catch (problem) {
+      fail(problem as Error)
+    }
+  }
+  return { plan, progress, error, isBusy, apply }
+}
+
 type Wish = Pick<Submitting, 'reason' | 'acceptsIrreversible'>
 
 interface ApplyFormProps {
-  readonly plan: Plan
+  /** How many parts cannot be undone. */
+  readonly irreversible: number
   readonly progress: Change | undefined
   readonly isBusy: boolean
   readonly onApply: (wish: Wish) => void
@@ -99,7 +112,7 @@ interface ApplyFormProps {
 }
 
 /** The reason, the consent to what cannot be undone, and the button that makes the change. */
-function ApplyForm({ plan: { irreversible }, progress, isBusy, onApply, onClose }: ApplyFormProps) {
+function ApplyForm({ irreversible, progress, isBusy, onApply, onClose }: ApplyFormProps) {
   const [reason, setReason] = useState('')
   const [acceptsIrreversible, setAccepted] = useState(false)
   return (
@@ -122,7 +135,7 @@ function ApplyForm({ plan: { irreversible }, progress, isBusy, onApply, onClose 
             checked={acceptsIrreversible}
             onChange={({ currentTarget }) => setAccepted(currentTarget.checked)}
           />
-          I understand that {irreversible === 1 ? 'a part' : `${irreversible} parts`} of this cannot be undone
+          I understand that {irreversible === 1 ? 'part' : `${irreversible} parts`} of this cannot be undone
         </label>
       )}
       <div class="actions">
@@ -144,7 +157,7 @@ export function Progress({ change }: { change: Change }) {
   return (
     <span class="progress" role="status">
       <Badge tone={toneOfChange(change.state)}>{WORD_OF_CHANGE[change.state] ?? change.state}</Badge>
-      {position > 0 && ` ${position} before it`}
+      {position > 0 && ` ${position} ahead of it`}
       {!isEnded(change) && steps.length > 1 && ` ${done} of ${steps.length} steps`}
     </span>
   )

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
+import { Ask } from './ask.tsx'
 import { QuietButton } from './button.tsx'
-import { Dialog } from './dialog.tsx'
 
 interface SureProps {
   readonly text: string
@@ -18,17 +18,13 @@ export function Sure({ text, label, question, onSure }: SureProps) {
         {text}
       </QuietButton>
       {isAsking && (
-        <Dialog title={question} onClose={() => setAsking(false)}>
-          <div class="actions">
-            <button
-              type="button"
-              class="danger"
-              onClick={() => void onSure().finally(() => setAsking(false))}
-            >
-              {text}
-            </button>
-          </div>
-        </Dialog>
+        <Ask
+          title={question}
+          action={text}
+          isDanger
+          onSubmit={() => onSure().then(() => setAsking(false))}
+          onClose={() => setAsking(false)}
+        />
       )}
     </>
   )

@@ -17,12 +17,12 @@ export interface TableProps<T> {
   readonly keyOf: (row: T) => string
 }
 
-/** A table that can be scrolled sideways by keyboard too. */
+/** A table that can be scrolled sideways by keyboard too; on a phone each row stands for itself. */
 export function Table<T>({ label, columns, rows, keyOf }: TableProps<T>) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keyboard
     <section class="scroll" aria-label={label} tabIndex={0}>
-      <table>
+      <table class="rows">
         <thead>
           <tr>
             {columns.map(({ head, isNumber }) => (
@@ -36,7 +36,8 @@ export function Table<T>({ label, columns, rows, keyOf }: TableProps<T>) {
           {rows.map(row => (
             <tr key={keyOf(row)}>
               {columns.map(({ head, cell, isNumber, isShort }) => (
-                <td key={head} class={isNumber ? 'number' : isShort ? 'short' : undefined}>
+                // Where there is little room, each cell bears its head.
+                <td key={head} data-head={head} class={isNumber ? 'number' : isShort ? 'short' : undefined}>
                   {cell(row)}
                 </td>
               ))}

@@ -43,6 +43,10 @@ export const certificate = defineEntity({
   },
 })
 
+/** Where a certificate is changed or replaced, Kong takes one name without a list around it. */
+export const withNameList = (given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  typeof given.snis === 'string' ? { ...given, snis: [given.snis] } : given
+
 type Pair = Readonly<Partial<Record<'cert' | 'key' | 'cert_alt' | 'key_alt', string | null>>>
 
 /** Whether the key is that of the certificate; also where one of them is missing or unreadable. */

@@ -1,4 +1,5 @@
 import { AdminRefused, noAdminApi } from '../admin/answer.ts'
+import { mapAtOnce } from '../admin/at-once.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Row } from './change.ts'
 import { KINDS, type KindName } from './kinds.ts'
@@ -14,7 +15,7 @@ export async function listKind(
 ): Promise<readonly Row[]> {
   const { within, path } = KINDS[kind]
   const paths = within === undefined ? [`/${path}`] : ownerIds.map(id => `/upstreams/${id}/${path}`)
-  const lists = await Promise.all(paths.map(one => listPath(client, kind, one)))
+  const lists = await mapAtOnce(paths, one => listPath(client, kind, one))
   return lists.flat()
 }
 

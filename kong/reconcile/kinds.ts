@@ -29,6 +29,14 @@ export const PARENTS_OF: ReadonlyMap<string, KindName> = new Map(
   KIND_NAMES.flatMap(kind => KINDS[kind].references.map(({ field, to }) => [field, to as KindName] as const)),
 )
 
+/** The references that lead to entities of a kind, and what Kong does with those that refer when one is deleted. */
+export const referencesTo = (parent: KindName) =>
+  KIND_NAMES.flatMap(kind =>
+    KINDS[kind].references.flatMap(({ field, to, onDelete }) =>
+      to === parent ? [{ kind, field, onDelete }] : [],
+    ),
+  )
+
 /** The field by which an entity refers to the one that it is nested in; undefined where it cannot be nested. */
 export const nestingField = (outer: KindName, inner: KindName): string | undefined =>
   KINDS[inner].references.find(({ field, to }) => to === outer && field !== 'client_certificate')?.field

@@ -1,3 +1,4 @@
+import { mapAtOnce } from '../admin/at-once.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Change } from './change.ts'
 
@@ -13,14 +14,12 @@ export async function noteLosses(
   hasApplications: boolean,
 ): Promise<readonly Change[]> {
   if (!hasApplications) return changes
-  return Promise.all(
-    changes.map(async change => {
-      const path = tokensPath(change)
-      const page = path === undefined ? undefined : await client.find(path)
-      const tokens = (page?.data ?? []) as readonly unknown[]
-      return tokens.length > 0 ? { ...change, loses: 'its OAuth 2 tokens' } : change
-    }),
-  )
+  return mapAtOnce(changes, async change => {
+    const path = tokensPath(change)
+    const page = path === undefined ? undefined : await client.find(path)
+    const tokens = (page?.data ?? []) as readonly unknown[]
+    return tokens.length > 0 ? { ...change, loses: 'its OAuth 2 tokens' } : change
+  })
 }
 
 function tokensPath({ action, kind, id }: Change): string | undefined {

@@ -1,4 +1,5 @@
 import { AdminRefused } from '../admin/answer.ts'
+import { mapAtOnce } from '../admin/at-once.ts'
 import type { AdminClient } from '../admin/client.ts'
 import type { Row } from './change.ts'
 import { listKind } from './collections.ts'
@@ -79,7 +80,7 @@ export async function isWithoutDatabase(client: Pick<AdminClient, 'request'>): P
 export async function readRows(client: AdminClient): Promise<ReadonlyMap<KindName, readonly Row[]>> {
   const kinds = KIND_NAMES.filter(kind => KINDS[kind].within === undefined)
   const rows = new Map(
-    await Promise.all(kinds.map(async kind => [kind, await listKind(client, kind, [])] as const)),
+    await mapAtOnce(kinds, async kind => [kind, await listKind(client, kind, [])] as const),
   )
   const upstreams = (rows.get('upstreams') ?? []).map(({ id }) => String(id))
   rows.set('targets', await listKind(client, 'targets', upstreams))

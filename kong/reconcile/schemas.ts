@@ -1,3 +1,4 @@
+import { mapAtOnce } from '../admin/at-once.ts'
 import type { AdminClient, Row } from '../admin/client.ts'
 import { PLUGIN_RULES } from '../entities/plugin-rules.ts'
 import { type FieldRule, withRules } from '../schema/rules.ts'
@@ -27,12 +28,11 @@ export async function fetchSchemas(
   plugins: Iterable<string>,
   vaults: Iterable<string>,
 ): Promise<SchemaSpecs> {
-  const [kinds, ofPlugins, ofVaults] = await Promise.all([
-    fetchAll(client, '/schemas/', KIND_NAMES),
-    fetchSubschemas(client, 'plugins', plugins),
-    fetchSubschemas(client, 'vaults', vaults),
-  ])
-  return { kinds: new Map(kinds), plugins: ofPlugins, vaults: ofVaults }
+  return {
+    kinds: new Map(await fetchAll(client, '/schemas/', KIND_NAMES)),
+    plugins: await fetchSubschemas(client, 'plugins', plugins),
+    vaults: await fetchSubschemas(client, 'vaults', vaults),
+  }
 }
 
 /** Fetches the schemas of the plugins or vaults that are named; those that this Kong does not know are left out. */
@@ -44,12 +44,10 @@ export const fetchSubschemas = async (
   Object.fromEntries(await fetchAll(client, `/schemas/${group}/`, names))
 
 async function fetchAll<N extends string>(client: AdminClient, prefix: string, names: Iterable<N>) {
-  const found = await Promise.all(
-    [...new Set(names)].map(async name => {
-      const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
-      return spec ? [[name, spec as SchemaSpec & Row] as const] : []
-    }),
-  )
+  const found = await mapAtOnce(new Set(names), async name => {
+    const spec = await client.find(`${prefix}${encodeURIComponent(name)}`)
+    return spec ? [[name, spec as SchemaSpec & Row] as const] : []
+  })
   return found.flat()
 }
 

@@ -181,13 +181,17 @@ function checkParts(
     if (last >= 0) return wrong.slice(0, last + 1)
   }
   if (spec.type === 'map')
-    for (const [key, item] of Object.entries(value as object)) {
+    for (const [key, item] of entriesOfMap(value)) {
       const wrong = keys?.check(key) ?? values?.check(item)
       if (wrong !== undefined) return wrong
     }
   if (!record) return undefined
   return unknownItems(value) ?? record.check(record.fill(isObject(value) ? value : {}, 'insert', undefined))
 }
+
+/** A list is a map to Lua, too, whose keys are numbers. */
+const entriesOfMap = (value: unknown): readonly (readonly [key: unknown, item: unknown])[] =>
+  Array.isArray(value) ? value.map((item, i) => [i + 1, item]) : Object.entries(value as object)
 
 function checkNull(spec: FieldSpec): string | undefined {
   if (spec.ne === null) return spec.err ?? 'value must not be null'

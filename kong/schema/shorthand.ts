@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Field } from './field.ts'
 import { type Deprecation, entryOf, isObject, type ShorthandSpec, type Violations } from './spec.ts'
 
@@ -31,6 +32,8 @@ export function expandShorthands(
 /** Where a shorthand is deprecated, the field that replaces it has the last word. */
 function joined(part: unknown, present: unknown, isDeprecated: boolean): unknown {
   if (!isObject(part)) return isDeprecated ? (present ?? part) : part
+  // A list is no record, which its own check tells.
+  if (Array.isArray(present) && present.length > 0) return present
   if (!isObject(present)) return part
   if (!isDeprecated) return { ...present, ...part }
   return { ...part, ...Object.fromEntries(Object.entries(present).filter(([, value]) => value !== null)) }
@@ -68,14 +71,24 @@ function mismatch(
   deprecation: Deprecation | undefined,
   data: Row,
 ): string | undefined {
-  if (value === null) return undefined
   for (const { path } of deprecation?.replaced_with ?? []) {
+    // Kong itself breaks there: it answers 500.
+    const blocking = path.slice(1).findIndex((_, i) => isBlocked(valueAt(data, path.slice(0, i + 1)), value))
+    if (blocking >= 0)
+      return `cannot be given beside ${path.slice(0, blocking + 1).join('.')}, which is no record`
     const replacement = valueAt(data, path)
-    if (replacement === undefined || replacement === null || replacement === value) continue
+    // To Lua `false` is as good as nothing.
+    if (value === null || (replacement ?? false) === false || isDeepStrictEqual(replacement, value)) continue
     return `both deprecated and new field are used but their values mismatch: ${name} = ${value} vs ${path.join('.')} = ${replacement}`
   }
   return undefined
 }
+
+/** Whether there is something else where the record should be that holds the new field; nothing at all is fine. */
+const isBlocked = (record: unknown, value: unknown): boolean =>
+  value === null && (record === null || record === false)
+    ? false
+    : record !== undefined && (typeof record !== 'object' || record === null)
 
 const valueAt = (data: unknown, path: readonly string[]): unknown =>
   path.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), data)

@@ -1,7 +1,8 @@
 import type { AdminClient } from '../../kong/admin/client.ts'
 import type { Module } from '../module.ts'
+import { readKongRows } from './kong-rows.ts'
 import { type ApiList, listApis } from './list.ts'
-import { type KongRows, readOffer } from './offer.ts'
+import { readOffer } from './offer.ts'
 
 /** The list of active APIs, for whoever may look at the manager. */
 export const catalogueRoute: Module = (app, { catalogue, kong, clock }) => {
@@ -17,15 +18,7 @@ export const catalogueRoute: Module = (app, { catalogue, kong, clock }) => {
 
 /** Without the services' own documents, which are fetched through Kong's proxy: SLUICE_PROXY_URL. */
 async function listNow(kong: AdminClient, nowMs: number): Promise<ApiList> {
-  const offer = readOffer(await readRows(kong))
+  const offer = readOffer(await readKongRows(kong))
   const data = listApis({ offer, sources: [], dropped: [], problemOf: () => undefined })
   return { as_of: new Date(nowMs).toISOString(), problem: null, data }
-}
-
-/** What Kong offers is read out of these. */
-export async function readRows(kong: AdminClient): Promise<KongRows> {
-  const [services, routes, plugins] = await Promise.all(
-    ['/services', '/routes', '/plugins'].map(async path => (await kong.list(path)) ?? []),
-  )
-  return { services: services ?? [], routes: routes ?? [], plugins: plugins ?? [] }
 }

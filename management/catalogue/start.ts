@@ -5,8 +5,8 @@ import type { Settings } from '../../foundation/settings.ts'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import { AdminClient } from '../../kong/admin/client.ts'
 import { Catalogue } from './catalogue.ts'
-import { readRows } from './catalogue-route.ts'
 import { createFetchText } from './fetch-document.ts'
+import { readKongRows } from './kong-rows.ts'
 import type { ApiList } from './list.ts'
 import { createCatalogueServer } from './server.ts'
 
@@ -47,7 +47,7 @@ export async function startCatalogue(
     )
   const kong = new AdminClient({ url: settings.adminUrl, connections: 3 })
   const fetchText = createFetchText(proxyUrl)
-  const catalogue = new Catalogue({ readRows: () => readRows(kong), fetchText, now, timers, log })
+  const catalogue = new Catalogue({ readRows: () => readKongRows(kong), fetchText, now, timers, log })
   const app = await createCatalogueServer({ catalogue, appDir: catalogueAppDir, log })
   const close = async () => {
     catalogue.close()

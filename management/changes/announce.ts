@@ -1,7 +1,8 @@
 import { KINDS } from '../../kong/reconcile/kinds.ts'
 import type { EventDraft, EventPublisher } from '../../sdk/event.ts'
 import type { ChangeRow } from './change-record.ts'
-import type { ChangeStore, ShownStep } from './change-store.ts'
+import type { ChangeStore } from './change-store.ts'
+import type { ShownStep } from './step-store.ts'
 
 const PAST = { create: 'created', update: 'updated', delete: 'deleted' } as const
 /** Changes that were not announced before a process died, at once. */
@@ -25,7 +26,7 @@ export class Announcer {
   /** Announces what has ended and was not announced yet, by whomever it was ended. */
   async announce(): Promise<void> {
     for (const change of await this.#store.unpublished(BATCH)) {
-      const steps = await this.#store.shownSteps(change.id)
+      const steps = await this.#store.steps.shown(change.id)
       await this.#events.publish(changeEvent(change, steps))
       if (change.state === 'applied')
         for (const step of steps) await this.#events.publish(stepEvent(change, step, this.#adminUrl))

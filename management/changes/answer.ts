@@ -44,11 +44,11 @@ async function answerApplied(
 ): Promise<unknown> {
   const { kind, entityId } = change
   if (!kind || !entityId || isAboutChange) {
-    const made = makes && (await store.shownSteps(change.id)).find(step => step.kind === makes)
+    const made = makes && (await store.steps.shown(change.id)).find(step => step.kind === makes)
     if (made) reply.status(201).header('location', `/v1/${KINDS[made.kind].path}/${made.id}`)
     return reply.send(await changeBody(change, store))
   }
-  const action = await store.actionOn(change.id, kind, entityId)
+  const action = await store.steps.actionOn(change.id, kind, entityId)
   if (action === 'delete') return reply.status(204).send()
   const isNew = action === 'create'
   // What Kong made up, such as a key, is shown to whoever asked for it, this once.

@@ -70,6 +70,9 @@ export interface ChangeRow {
   readonly resolution: Resolution | null
 }
 
+/** What finds a change in its partition. */
+export type ChangeKey = Pick<ChangeRow, 'id' | 'createdAt'>
+
 export interface Resolution {
   readonly actor: string
   readonly reason: string

@@ -86,7 +86,7 @@ export class Changes {
 
   async #planOperations(operations: ChangeRequest['operations']) {
     const { mirror, sealer, kong, store, newId } = this.#parts
-    const schemas = await this.#parts.schemas.with(wantedNames(operations))
+    const schemas = await this.#parts.schemas.with(await wantedNames(operations, mirror))
     const planned = await planOperations(operations, {
       source: mirror,
       schemas,

@@ -21,7 +21,15 @@ export const NOT_NULL: Readonly<Partial<Record<KindName, readonly string[]>>> = 
   targets: ['weight'],
 }
 
+/** Seconds since the epoch of the end of 294276, where PostgreSQL's timestamps end. */
+export const LATEST_TIME = 9_224_318_015_999
+
 export async function checkBeyondSchema(state: PlanState, written: Written): Promise<void> {
+  const { created_at: createdAt } = written.given
+  if (typeof createdAt === 'number' && createdAt > LATEST_TIME) {
+    const text = `created_at: must be at most ${LATEST_TIME}`
+    state.fault('content', pointerTo(written.pointer, ['created_at']), 'invalid', text)
+  }
   for (const name of NOT_NULL[written.kind] ?? [])
     if (written.data[name] === null)
       state.fault('content', pointerTo(written.pointer, [name]), 'required', `${name}: must not be null`)

@@ -1,6 +1,6 @@
 import type { Row } from '../../kong/reconcile/change.ts'
 import { deletionOf } from '../../kong/reconcile/diff.ts'
-import { KIND_NAMES, KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
+import { KINDS, type KindName, referencesTo } from '../../kong/reconcile/kinds.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import { isOfDiscovery } from '../mirror/discovered.ts'
 import type { Operation } from './operation.ts'
@@ -54,13 +54,6 @@ async function doom(
   const rows = trusting.filter(({ id }) => state.after('services', id) === undefined)
   refuse({ state, pointer }, entity, 'service', rows)
 }
-
-const referencesTo = (parent: KindName) =>
-  KIND_NAMES.flatMap(kind =>
-    KINDS[kind].references.flatMap(({ field, to, onDelete }) =>
-      to === parent ? [{ kind, field, onDelete }] : [],
-    ),
-  )
 
 /** Whether an entity will still refer by this field: this change may delete or move it. */
 function stays(state: PlanState, kind: KindName, field: string, row: Row): boolean {

@@ -14,13 +14,10 @@ const NOWHERE = { id: '00000000-0000-4000-8000-000000000000' }
 export async function withReferences(state: PlanState, kind: Kind, body: Row, pointer: string): Promise<Row> {
   const out: Record<string, unknown> = { ...body }
   for (const { field, to } of kind.references) {
-    const value = body[field]
-    if (!isObject(value)) continue
     const parent = to as KindName
-    const names = ['id', ...KINDS[parent].unique]
-    const key = names.map(name => value[name]).find(one => typeof one === 'string')
-    // What names nothing, and an id that is none, is a mistake that the schema tells.
-    if (typeof key !== 'string' || (key === value.id && !isUuid(key))) continue
+    const value = body[field]
+    const key = keyOfReference(parent, value)
+    if (!isObject(value) || key === undefined) continue
     const found = (await state.find(parent, key)) ?? (await findByOther(state, parent, value))
     out[field] = found ? { id: found.id } : NOWHERE
     if (!found && !state.hasFailed(parent, key)) {
@@ -30,6 +27,14 @@ export async function withReferences(state: PlanState, kind: Kind, body: Row, po
   }
   await checkAuthorities(state, body, pointer)
   return out
+}
+
+/** The id or name that a reference holds; undefined for what names nothing, which is a mistake that the schema tells. */
+export function keyOfReference(parent: KindName, value: unknown): string | undefined {
+  if (!isObject(value)) return undefined
+  const names = ['id', ...KINDS[parent].unique]
+  const key = names.map(name => value[name]).find(one => typeof one === 'string')
+  return typeof key !== 'string' || (key === value.id && !isUuid(key)) ? undefined : key
 }
 
 /** A consumer is meant by its `custom_id`, too. */

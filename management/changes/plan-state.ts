@@ -29,8 +29,8 @@ export class PlanState {
   readonly changes: Change[] = []
   /** Unique values that this change gives. */
   readonly given = new Set<string>()
-  /** Entities as they will be; null for those that will be gone. */
-  readonly #after = new Map<string, Row | null>()
+  /** Entities of each kind as they will be, by id; null for those that will be gone. */
+  readonly #after = new Map<KindName, Map<string, Row | null>>()
   /** Ids of those that will be, by the name that stands in paths. */
   readonly #idsByName = new Map<string, string>()
   /** New entities that something is wrong with, by id and by name. */
@@ -50,7 +50,7 @@ export class PlanState {
 
   /** The entity as it will be; null where it will be gone, undefined where nothing was planned. */
   after(kind: KindName, id: unknown): Row | null | undefined {
-    return this.#after.get(`${kind}:${String(id)}`)
+    return this.#after.get(kind)?.get(String(id))
   }
 
   /** @param key an id, or the name that stands in paths. */
@@ -65,9 +65,8 @@ export class PlanState {
   /** Entities of a kind whose reference will lead to an entity. */
   async referring(kind: KindName, field: string, id: string): Promise<readonly Row[]> {
     const present = await this.parts.source.referring(kind, field, id)
-    const rows = new Map<string, Row>(present.map(row => [`${kind}:${String(row.id)}`, row]))
-    for (const [key, row] of this.#after) {
-      if (!key.startsWith(`${kind}:`)) continue
+    const rows = new Map<string, Row>(present.map(row => [String(row.id), row]))
+    for (const [key, row] of this.#after.get(kind) ?? []) {
       if (row) rows.set(key, row)
       else rows.delete(key)
     }
@@ -103,16 +102,21 @@ export class PlanState {
   add(change: Change): void {
     this.changes.push(change)
     if (change.after) this.note(KINDS[change.kind], { ...change.after, id: change.id })
-    else this.#after.set(`${change.kind}:${change.id}`, null)
+    else this.#setAfter(change.kind, change.id, null)
   }
 
   /** Remembers an entity as it will be. */
   note(kind: Kind, row: Row): void {
     const id = String(row.id)
-    this.#after.set(`${kind.name}:${id}`, row)
+    this.#setAfter(kind.name, id, row)
     const pathName = row[kind.endpointKey ?? '']
     if (typeof pathName === 'string') this.#idsByName.set(`${kind.name}:${pathName}`, id)
     this.#noteName(kind, row)
+  }
+
+  #setAfter(kind: KindName, id: string, row: Row | null): void {
+    const known = this.#after.get(kind) ?? new Map<string, Row | null>()
+    this.#after.set(kind, known.set(id, row))
   }
 
   #noteName(kind: Kind, row: Row): void {

@@ -53,10 +53,15 @@ export async function planCreation(state: PlanState, write: Write): Promise<Targ
     before: undefined,
     after: fields,
     fields: [...comparedFields(kind, schema, fields).keys()].filter(name => sent[name] !== undefined),
-    body: sent,
+    body: withoutServerNames(kind, sent),
     row: undefined,
   })
   return { kind: kind.name, id }
+}
+
+/** Server names that come with a certificate are entities, and steps, of their own. */
+function withoutServerNames({ name }: Kind, { snis, ...others }: Row): Row {
+  return name === 'certificates' || snis === undefined ? others : { ...others, snis }
 }
 
 /** Plans what is to change in a present entity. @returns undefined where something is wrong. */
@@ -126,7 +131,7 @@ async function chooseId(
   const pathId = key !== undefined && isUuid(key) ? key : undefined
   if (key !== undefined && pathId === undefined && KINDS[kind].endpointKey === undefined)
     state.fault('content', place, 'type', 'id: expected a valid UUID in the path')
-  if (givenId === undefined || givenId === null) return pathId ?? state.parts.newId()
+  if (givenId === undefined) return pathId ?? state.parts.newId()
   if (!isUuid(givenId)) state.fault('content', place, 'type', 'id: expected a valid UUID')
   else if (pathId !== undefined && pathId !== givenId)
     state.fault('content', place, 'invalid', 'id: is not that of the path')

@@ -1,12 +1,15 @@
 import { SluiceError } from '../../foundation/errors.ts'
+import { withNameList } from '../../kong/entities/certificate.ts'
 import { KIND_NAMES, KINDS } from '../../kong/reconcile/kinds.ts'
 import { orderChanges } from '../../kong/reconcile/order.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
 import { changedSince } from './changed-since.ts'
 import type { KindedFault } from './fault.ts'
+import { AskedOnce, foresee } from './foresight.ts'
 import type { Operation } from './operation.ts'
 import { planDeletion } from './plan-deletion.ts'
+import { planServerNames } from './plan-server-names.ts'
 import { type PlanParts, PlanState } from './plan-state.ts'
 import { planCreation, planUpdate, type Target } from './plan-write.ts'
 
@@ -20,7 +23,9 @@ export interface Planned {
 
 /** Finds out what operations mean for Kong, and all that is wrong with them. Writes nothing. */
 export async function planOperations(operations: readonly Operation[], parts: PlanParts): Promise<Planned> {
-  const state = new PlanState(parts)
+  const source = new AskedOnce(parts.source)
+  await foresee(operations, source)
+  const state = new PlanState({ ...parts, source })
   const targets: (Target | undefined)[] = operations.map(() => undefined)
   const order = operations.map((operation, i) => ({ operation, i })).sort(byDependence)
   for (const { operation, i } of order) targets[i] = await planOne(state, operation)
@@ -47,16 +52,23 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
   }
   const current = key === undefined ? undefined : await state.find(kind, key)
   if (!mayGoOn(state, operation, current)) return undefined
-  const write = { operation, kind: KINDS[kind], schema }
-  if (!current) {
-    const target = await planCreation(state, write)
-    if (!target) state.noteFailed(KINDS[kind], operation.body)
-    return target
+  if (action === 'delete' && current) {
+    await planDeletion(state, current, operation)
+    return { kind, id: current.id }
   }
-  if (action !== 'delete') return planUpdate(state, write, current)
-  await planDeletion(state, current, operation)
-  return { kind, id: current.id }
+  const write = { operation: asKongReads(operation), kind: KINDS[kind], schema }
+  const target = await (current ? planUpdate(state, write, current) : planCreation(state, write))
+  if (!target && !current) state.noteFailed(KINDS[kind], operation.body)
+  if (target && kind === 'certificates')
+    await planServerNames(state, target, write.operation.body, operation.pointer)
+  return target
 }
+
+/** The Admin API changes bodies of certificates with an id or a name in the path. */
+const asKongReads = (operation: Operation): Operation =>
+  operation.kind === 'certificates' && operation.key !== undefined
+    ? { ...operation, body: withNameList(operation.body) }
+    : operation
 
 /** Whether there is something to plan: looks at what must be so before anything is changed. */
 function mayGoOn(

@@ -4,12 +4,13 @@ import type { Mask } from '../../kong/reconcile/mask.ts'
 import { isSame } from '../../kong/reconcile/normalise.ts'
 import type { Step } from '../../kong/reconcile/steps/steps.ts'
 import type { ChangeRow } from './change-record.ts'
-import type { ChangeStore, ShownStep } from './change-store.ts'
+import type { ChangeStore } from './change-store.ts'
+import type { ShownStep } from './step-store.ts'
 
 /** A change as the API shows it, secrets masked. */
 export async function changeBody(change: ChangeRow, store: ChangeStore): Promise<Record<string, unknown>> {
   const [steps, stuck, undoneBy] = await Promise.all([
-    store.shownSteps(change.id),
+    store.steps.shown(change.id),
     change.state === 'stuck' ? store.stuckOf(change.id) : [],
     change.state === 'applied' ? store.undoneBy(change.id) : undefined,
   ])

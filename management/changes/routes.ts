@@ -142,7 +142,7 @@ async function undoChange(request: FastifyRequest, reply: FastifyReply, parts: P
       'SLUICE_MANAGER_CONFLICT',
       `only an applied change can be undone; this one is ${change.state}`,
     )
-  const steps = await parts.changes.store.steps(change.id)
+  const steps = await parts.changes.store.steps.of(change.id)
   if (steps.length === 0)
     throw new Problem(
       'SLUICE_MANAGER_CONFLICT',

@@ -83,17 +83,16 @@ export class Tenure {
   /** Decides about a change whose process has died midway. */
   async #recover(): Promise<void> {
     const { store, log } = this.#parts
+    const { ledger } = this.#turn
     const change = await store.next()
     if (change?.state !== 'applying') return
-    const records = (await store.steps(change.id)).map(({ record }) => record)
+    const records = (await store.steps.of(change.id)).map(({ record }) => record)
     const isDone = records.every(record => record?.state === 'done' && !record.isUncertain)
-    const { epoch } = this.#lease
-    if (records.every(record => record === undefined) && records.length > 0)
-      await store.putBack(epoch, change)
-    else if (isDone) await store.setState(epoch, change, 'applied')
+    if (records.every(record => record === undefined) && records.length > 0) await ledger.putBack(change)
+    else if (isDone) await ledger.setState(change, 'applied')
     else {
       log.warn({ change: change.id }, 'a manager died while it applied a change: undoing it')
-      await store.setState(epoch, change, 'undoing', INTERRUPTED)
+      await ledger.setState(change, 'undoing', INTERRUPTED)
       await this.#parts.queue()?.publish(change.id)
     }
   }
@@ -132,7 +131,7 @@ export class Tenure {
   async #undo(change: ChangeRow): Promise<boolean> {
     if (!(await this.#isDue(change))) return false
     try {
-      await attemptUndo(change, this.#turn, this.#lease, this.#parts)
+      await attemptUndo(change, this.#turn, this.#parts)
       this.#wasKongAway = false
     } finally {
       this.#hints.settle(change.id)

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { AdminRefused, isTransient, isUncertain } from '../../kong/admin/answer.ts'
+import { AT_ONCE } from '../../kong/admin/at-once.ts'
 import { wait } from '../../kong/admin/retry.ts'
 import { noteLosses } from '../../kong/reconcile/losses.ts'
 import { createMask, type Mask } from '../../kong/reconcile/mask.ts'
@@ -13,8 +14,9 @@ import type { ChangeRequest, ChangeRow } from './change-record.ts'
 import { faultsOfRefusal, problemOf } from './fault.ts'
 import { GuardedKong } from './guarded-kong.ts'
 import { isIrreversible, refuseIrreversible } from './irreversible.ts'
-import { createJournal } from './journal.ts'
+import { type ChangeJournal, createJournal } from './journal.ts'
 import type { HeldLease } from './lease.ts'
+import type { Ledger } from './ledger.ts'
 import { planFile } from './plan-file.ts'
 import { type Planned, planOperations } from './planner.ts'
 import { KongSource } from './source.ts'
@@ -23,25 +25,29 @@ import { validateByKong } from './validate.ts'
 import { wantedNames } from './wanted-names.ts'
 
 /** Steps at once. */
-export const CONCURRENCY = 4
+export const CONCURRENCY = AT_ONCE
 
 /** One change under the lease: planned against Kong itself, recorded, executed. */
 export class Turn {
   readonly #parts: ChangingParts
   readonly #lease: HeldLease
-  readonly #kong: GuardedKong
+  readonly kong: GuardedKong
+  readonly ledger: Ledger
 
   constructor(parts: ChangingParts, lease: HeldLease) {
     this.#parts = parts
     this.#lease = lease
-    this.#kong = new GuardedKong(parts, lease)
+    this.kong = new GuardedKong(parts, lease)
+    this.ledger = parts.store.ledger(lease.epoch)
+  }
+
+  get epoch(): number {
+    return this.#lease.epoch
   }
 
   /** Makes a change, or leaves it `undoing` with its reason. @throws where the lease or PostgreSQL is lost. */
   async apply(change: ChangeRow): Promise<void> {
-    const { store } = this.#parts
-    const { epoch } = this.#lease
-    const request = await store.request(change)
+    const request = await this.#parts.store.request(change)
     if (!request) throw new Error(`change ${change.id} has no request`)
     const planned = await this.#planOrRefuse(change, request)
     if (!planned) return
@@ -49,25 +55,26 @@ export class Turn {
     const mask = maskOf(schemas, steps)
     const shown = steps.map(step => ({ ...step, shown: shownOf(step, mask) }))
     const target = request.operations.length === 1 ? planned.targets[0] : undefined
-    await store.begin(epoch, change, shown, target)
+    await this.ledger.begin(change, shown, target)
     const run = await execute(
       steps,
       { concurrency: CONCURRENCY, retryForMs: 0, settle: this.#parts.timing.settle },
       this.runParts(change, schemas, mask),
     )
-    if (!run.failure && !run.isInterrupted) return store.setState(epoch, change, 'applied')
-    await store.setState(epoch, change, 'undoing', failureOf(run, request, planned, mask).body)
+    if (!run.failure && !run.isInterrupted) return this.ledger.setState(change, 'applied')
+    await this.ledger.setState(change, 'undoing', failureOf(run, request, planned, mask).body)
     await this.#parts.queue()?.publish(change.id)
   }
 
   /** What the executor of steps needs, under this lease. */
-  runParts(change: ChangeRow, schemas: Schemas, mask: Mask): RunParts {
-    const { store, sealer, clock, random } = this.#parts
+  runParts(change: ChangeRow, schemas: Schemas, mask: Mask): RunParts & { readonly journal: ChangeJournal } {
+    const { sealer, clock, random } = this.#parts
+    const { ledger } = this
     const mirroring = new Mirroring(schemas, sealer)
-    const now = () => this.#kong.now()
+    const now = () => this.kong.now()
     return {
-      kong: this.#kong,
-      journal: createJournal({ store, epoch: this.#lease.epoch, change, mirroring, mask, now }),
+      kong: this.kong,
+      journal: createJournal({ ledger, change, mirroring, mask, now }),
       images: createImages(schemas),
       retry: { monotonic: () => clock.monotonic(), random, wait: ms => wait(ms, this.#lease.lost) },
     }
@@ -80,7 +87,7 @@ export class Turn {
       if (!request.acceptsIrreversible) refuseIrreversible(planned.steps.filter(isIrreversible))
       return planned
     } catch (error) {
-      await this.#parts.store.setState(this.#lease.epoch, change, 'refused', refusalOf(error).body)
+      await this.ledger.setState(change, 'refused', refusalOf(error).body)
       return undefined
     }
   }
@@ -88,17 +95,17 @@ export class Turn {
   async #plan({ operations, file }: ChangeRequest): Promise<Planned & { readonly schemas: Schemas }> {
     const { newId, store, sealer, mirror, slowKong, schemas: source } = this.#parts
     if (file) return planFile(slowKong, file, newId)
-    const schemas = await source.with(wantedNames(operations))
+    const schemas = await source.with(await wantedNames(operations, mirror))
     const hasApplications = await mirror.hasAny('oauth2_credentials')
     const planned = await planOperations(operations, {
-      source: new KongSource(this.#kong, mirror),
+      source: new KongSource(this.kong, mirror),
       schemas,
       mirroring: new Mirroring(schemas, sealer),
       newId,
-      now: () => this.#kong.now(),
+      now: () => this.kong.now(),
       stuck: await store.stuck(),
-      noteLosses: changes => noteLosses(this.#kong, changes, hasApplications),
-      validate: validateByKong(this.#kong),
+      noteLosses: changes => noteLosses(this.kong, changes, hasApplications),
+      validate: validateByKong(this.kong),
     })
     if (planned.faults.length > 0) throw problemOf(planned.faults)
     return { ...planned, schemas }

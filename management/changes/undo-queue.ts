@@ -15,6 +15,7 @@ export const WAIT_SECONDS = [1, 10, 60] as const
 /** Counts crashes of whoever took the message. */
 const DELIVERY_LIMIT = 20
 const CONFIRM_TIMEOUT_MS = 2_000
+const LOOK_AT_DEAD_EVERY_MS = 2_000
 
 export interface UndoQueueParts {
   readonly url: string
@@ -37,6 +38,8 @@ export class UndoQueue {
   readonly #link: BrokerLink<ConfirmChannel>
   #consumerTag: string | undefined
   #isConsuming = false
+  #deadCount = 0
+  readonly #stopLooking: () => void
 
   constructor(parts: UndoQueueParts) {
     const { url, log, timers } = parts
@@ -45,8 +48,8 @@ export class UndoQueue {
       ...{ url, log, timers },
       without: 'undoing goes on from PostgreSQL',
       createChannel: connection => connection.createConfirmChannel(),
-      async prepare(channel) {
-        await declare(channel)
+      prepare: async channel => {
+        this.#deadCount = await declare(channel)
         await channel.prefetch(1)
       },
       onOpen: () => this.#applyConsuming(),
@@ -54,6 +57,7 @@ export class UndoQueue {
         this.#consumerTag = undefined
       },
     })
+    this.#stopLooking = timers.every(LOOK_AT_DEAD_EVERY_MS, () => void this.#lookAtDead())
   }
 
   /** Whether a message that is published now finds its way. */
@@ -61,9 +65,9 @@ export class UndoQueue {
     return this.#link.channel !== undefined
   }
 
-  /** Why no message comes or goes; undefined while they do. */
+  /** Why no message comes or goes, or which did not serve; undefined where there is nothing to do. */
   get problem(): string | undefined {
-    return this.#link.problem
+    return this.#link.problem ?? deadProblem(this.#deadCount)
   }
 
   /** Takes messages, one at a time, until told otherwise: only the holder of the lease can use them. */
@@ -89,7 +93,17 @@ export class UndoQueue {
   }
 
   close(): Promise<void> {
+    this.#stopLooking()
     return this.#link.close()
+  }
+
+  async #lookAtDead(): Promise<void> {
+    try {
+      const found = await this.#link.channel?.checkQueue(DEAD_QUEUE)
+      if (found) this.#deadCount = found.messageCount
+    } catch {
+      // The queue was deleted, or the broker is gone: the link hears of it by itself.
+    }
   }
 
   async #applyConsuming(): Promise<void> {
@@ -133,11 +147,16 @@ export class UndoQueue {
 
 const waitQueue = (seconds: number): string => `${UNDO_QUEUE}.wait.${seconds}s`
 
-/** Declares the queues; what stands already stays as it is. */
-async function declare(channel: ConfirmChannel): Promise<void> {
+const deadProblem = (count: number): string | undefined =>
+  count === 0
+    ? undefined
+    : `${count} ${count === 1 ? 'message' : 'messages'} in ${DEAD_QUEUE}: managers ended ${DELIVERY_LIMIT} times while they undid the change that is named; undoing goes on from PostgreSQL. See the log, then purge the queue`
+
+/** Declares the queues; what stands already stays as it is. @returns how many messages have not served */
+async function declare(channel: ConfirmChannel): Promise<number> {
   const quorum = { 'x-queue-type': 'quorum' }
   await channel.assertExchange(EXCHANGE, 'direct', { durable: true })
-  await channel.assertQueue(DEAD_QUEUE, { durable: true, arguments: quorum })
+  const { messageCount } = await channel.assertQueue(DEAD_QUEUE, { durable: true, arguments: quorum })
   await channel.assertQueue(UNDO_QUEUE, {
     durable: true,
     arguments: {
@@ -159,6 +178,7 @@ async function declare(channel: ConfirmChannel): Promise<void> {
     })
   for (const queue of [UNDO_QUEUE, DEAD_QUEUE, ...WAIT_SECONDS.map(waitQueue)])
     await channel.bindQueue(queue, EXCHANGE, queue)
+  return messageCount
 }
 
 function confirmed(channel: ConfirmChannel, queue: string, text: string, timers: Timers): Promise<void> {

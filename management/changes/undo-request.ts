@@ -1,7 +1,7 @@
 import type { Change, Row } from '../../kong/reconcile/change.ts'
 import { Problem } from '../http/problem.ts'
-import type { StoredStep } from './change-store.ts'
 import type { Operation } from './operation.ts'
+import type { StoredStep } from './step-store.ts'
 
 /** An entity before and after a change, whatever happened to it in between. */
 interface Span {

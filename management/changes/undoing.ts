@@ -1,12 +1,12 @@
 import { isTransient } from '../../kong/admin/answer.ts'
-import type { Leftover, Step, StepRecord, StepState } from '../../kong/reconcile/steps/steps.ts'
+import { mapAtOnce } from '../../kong/admin/at-once.ts'
+import type { Change } from '../../kong/reconcile/change.ts'
+import type { Step, StepRecord, StepState } from '../../kong/reconcile/steps/steps.ts'
 import { undo } from '../../kong/reconcile/steps/undo.ts'
 import { findEntity } from '../../kong/reconcile/steps/write.ts'
 import { Mirroring } from '../mirror/mirrored.ts'
 import type { ChangeRow } from './change-record.ts'
-import type { StoredStep } from './change-store.ts'
-import { GuardedKong } from './guarded-kong.ts'
-import type { HeldLease } from './lease.ts'
+import type { StoredStep } from './step-store.ts'
 import type { ChangingParts } from './tenure-parts.ts'
 import { CONCURRENCY, maskOf, type Turn } from './turn.ts'
 import { WAIT_SECONDS } from './undo-queue.ts'
@@ -23,48 +23,35 @@ const LEFT_OPEN: readonly StepState[] = ['undoing', 'undone', 'stuck']
 export async function attemptUndo(
   change: ChangeRow,
   turn: Turn,
-  lease: HeldLease,
   parts: ChangingParts,
 ): Promise<'ended' | 'postponed'> {
   const { store, schemas: source, timing } = parts
-  const { epoch } = lease
-  await store.beginAttempt(epoch, change)
-  const stored = await store.steps(change.id)
+  const { ledger } = turn
+  await ledger.beginAttempt(change)
+  const stored = await store.steps.of(change.id)
   const steps = stored.map(({ step }) => step)
   try {
     const schemas = await source.with(namesIn(steps))
     const run = turn.runParts(change, schemas, maskOf(schemas, steps))
-    const onSettle = () => store.setState(epoch, change, 'settling')
-    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle: timing.settle, onSettle }
+    const onSettle = () => ledger.setState(change, 'settling')
+    const { settle } = timing
+    const options = { concurrency: CONCURRENCY, retryForMs: 0, settle, endsWhenAway: true, onSettle }
     const leftovers = await undo(steps, recordsOf(stored, change.attempts > 0), options, run)
-    if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, lease, parts)
-    await refreshMirror(steps, lease, parts, new Mirroring(schemas, parts.sealer))
-    await end(change, leftovers, lease, parts)
+    if (leftovers.some(leftover => leftover.isTransient)) return await postpone(change, turn, parts)
+    await refreshMirror(run.journal.unseen(), turn, parts, new Mirroring(schemas, parts.sealer))
+    if (leftovers.length === 0) await ledger.setState(change, 'undone')
+    else await ledger.setStuck(change, leftovers)
     return 'ended'
   } catch (error) {
     if (!isTransient(error)) throw error
-    return postpone(change, lease, parts)
+    return postpone(change, turn, parts)
   }
 }
 
-async function end(
-  change: ChangeRow,
-  leftovers: readonly Leftover[],
-  { epoch }: HeldLease,
-  { store }: ChangingParts,
-): Promise<void> {
-  if (leftovers.length === 0) await store.setState(epoch, change, 'undone')
-  else await store.setStuck(epoch, change, leftovers)
-}
-
 /** First the attempt and its pause are committed, then the message goes out. */
-async function postpone(
-  change: ChangeRow,
-  { epoch }: HeldLease,
-  { store, queue }: ChangingParts,
-): Promise<'postponed'> {
+async function postpone(change: ChangeRow, { ledger }: Turn, { queue }: ChangingParts): Promise<'postponed'> {
   const seconds = WAIT_SECONDS[Math.min(change.attempts, WAIT_SECONDS.length - 1)] ?? WAIT_SECONDS[0]
-  await store.postpone(epoch, change, seconds * 1_000)
+  await ledger.postpone(change, seconds * 1_000)
   await queue()?.publish(change.id, seconds)
   return 'postponed'
 }
@@ -80,23 +67,23 @@ function recordsOf(stored: readonly StoredStep[], isResumed: boolean): ReadonlyM
   )
 }
 
-/** Reads all entities of a change again. */
+/** Reads entities again of which Kong has not said what it holds. */
 async function refreshMirror(
-  steps: readonly Step[],
-  lease: HeldLease,
-  parts: ChangingParts,
+  unseen: readonly Change[],
+  { kong, epoch }: Turn,
+  { mirror }: ChangingParts,
   mirroring: Mirroring,
 ): Promise<void> {
-  const kong = new GuardedKong(parts, lease)
-  const finals = new Map(steps.map(step => [`${step.change.kind}:${step.change.id}`, step.change]))
-  const looked = await Promise.all(
-    [...finals.values()].map(async change => ({ change, row: await findEntity(kong, change) })),
-  )
+  if (unseen.length === 0) return
+  const looked = await mapAtOnce(unseen, async change => ({
+    change,
+    row: await findEntity(kong, change),
+  }))
   const present = looked.flatMap(({ change, row }) =>
     row ? [mirroring.mirrored(mirroring.current(change.kind, row, kong.now()))] : [],
   )
   const gone = looked.flatMap(({ change, row }) => (row ? [] : [{ kind: change.kind, id: change.id }]))
-  await parts.mirror.adopt(lease.epoch, present, gone)
+  await mirror.adopt(epoch, present, gone)
 }
 
 const namesIn = (steps: readonly Step[]) => {

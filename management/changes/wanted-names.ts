@@ -1,11 +1,22 @@
 import type { WantedNames } from '../schemas.ts'
 import type { Operation } from './operation.ts'
+import type { Source } from './source.ts'
 
-/** The plugins and vaults whose schemas operations need. */
-export function wantedNames(operations: readonly Operation[]): Required<WantedNames> {
-  const namesOf = (kind: string) =>
-    operations.flatMap(({ kind: own, body: { name } }) =>
-      own === kind && typeof name === 'string' ? [name] : [],
+/**
+ * The plugins and vaults whose schemas operations need. One that is changed need not be named again, and this process
+ * may not have met it yet.
+ */
+export async function wantedNames(
+  operations: readonly Operation[],
+  mirror: Pick<Source, 'find'>,
+): Promise<Required<WantedNames>> {
+  const namesOf = async (kind: 'plugins' | 'vaults') => {
+    const names = await Promise.all(
+      operations
+        .filter(operation => operation.kind === kind)
+        .map(async ({ body, key }) => body.name ?? (key && (await mirror.find(kind, key))?.name)),
     )
-  return { plugins: namesOf('plugins'), vaults: namesOf('vaults') }
+    return names.filter(name => typeof name === 'string')
+  }
+  return { plugins: await namesOf('plugins'), vaults: await namesOf('vaults') }
 }

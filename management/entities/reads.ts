@@ -45,7 +45,9 @@ export class EntityReads {
   /** @param key an id, or the name that stands in paths. */
   async one(kind: KindName, key: string): Promise<ShownEntity | undefined> {
     const row = await this.#row(kind, key)
-    return row && { json: this.#withTtl(row.json, row), etag: row.etag }
+    if (!row) return undefined
+    const [json = row.json] = await this.#withNames(kind, [row])
+    return { json: this.#withTtl(json, row), etag: row.etag }
   }
 
   /** With its secrets. */
@@ -54,7 +56,8 @@ export class EntityReads {
     if (!row) return undefined
     const { rows } = await this.#database.query<SecretRow>(SECRETS, [kind, row.id])
     const sealed = rows[0]?.sealed
-    const json = sealed ? JSON.stringify(this.#sealer.open(sealed, contextOf(kind, row.id))) : row.json
+    const open = sealed ? JSON.stringify(this.#sealer.open(sealed, contextOf(kind, row.id))) : row.json
+    const [json = open] = await this.#withNames(kind, [{ id: row.id, json: open }])
     return { json: this.#withTtl(json, row), etag: row.etag }
   }
 
@@ -72,8 +75,9 @@ export class EntityReads {
     )
     const items = rows.slice(0, query.size)
     const end = items.at(-1)
+    const texts = await this.#withNames(query.kind, items)
     return {
-      items: items.map(row => this.#withTtl(row.json, row)),
+      items: items.map((row, i) => this.#withTtl(texts[i] ?? row.json, row)),
       last: rows.length > query.size && end ? { value: end.value, id: end.id } : undefined,
     }
   }
@@ -91,6 +95,22 @@ export class EntityReads {
     return (await this.#database.query<ReadRow>(ONE_BY_NAME, [kind, key, endpointKey])).rows[0]
   }
 
+  /** Kong shows certificates with their server names, which change without them. */
+  async #withNames(
+    kind: KindName,
+    rows: readonly Pick<ReadRow, 'id' | 'json'>[],
+  ): Promise<readonly string[]> {
+    if (kind !== 'certificates' || rows.length === 0) return rows.map(({ json }) => json)
+    const found = await this.#database.query<{ certificate: string; names: readonly string[] }>(
+      SERVER_NAMES,
+      [rows.map(({ id }) => id)],
+    )
+    const names = new Map(found.rows.map(row => [row.certificate, row.names]))
+    return rows.map(({ id, json }) =>
+      JSON.stringify({ ...(JSON.parse(json) as object), snis: names.get(id) ?? [] }),
+    )
+  }
+
   /** Kong reports the seconds that are left. */
   #withTtl(json: string, { expires_at: expiresAt }: Pick<ReadRow, 'expires_at'>): string {
     if (!expiresAt) return json
@@ -98,6 +118,9 @@ export class EntityReads {
     return JSON.stringify({ ...(JSON.parse(json) as object), ttl })
   }
 }
+
+const SERVER_NAMES = `select certificate, array_agg(name order by name collate "C") as names from sluice_manager.entities
+  where kind = 'snis' and certificate = any($1::uuid[]) group by certificate`
 
 const SECRETS = 'select sealed from sluice_manager.entities where kind = $1 and id = $2'
 

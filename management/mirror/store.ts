@@ -2,7 +2,7 @@ import { isUuid } from '../../foundation/uuid.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { HELD } from '../changes/lease.ts'
-import type { Source } from '../changes/source.ts'
+import { byReference, type CountedSource } from '../changes/source.ts'
 import type { Queries } from '../database.ts'
 import type { Sealer } from '../sealer.ts'
 import { contextOf, type Mirrored } from './mirrored.ts'
@@ -42,7 +42,7 @@ export interface Seen {
 }
 
 /** The mirror of Kong's entities in PostgreSQL. */
-export class MirrorStore implements Source {
+export class MirrorStore implements CountedSource {
   readonly #database: Queries
   readonly #sealer: Sealer
 
@@ -83,6 +83,29 @@ export class MirrorStore implements Source {
       [kind, id],
     )
     return rows.filter(({ shown }) => idIn(shown[field]) === id).map(row => this.#open(kind, row))
+  }
+
+  async referringAny(kind: KindName, field: string, ids: readonly string[]) {
+    const column = REFERENCE_COLUMNS[field]
+    if (column === undefined) return byReference(ids, field, [])
+    const { rows } = await this.#database.query<StoredRow>(
+      `select id, shown, sealed from sluice_manager.entities where kind = $1 and ${column} = any($2::uuid[]) ${ALIVE}`,
+      [kind, ids],
+    )
+    return byReference(
+      ids,
+      field,
+      rows.map(row => this.#open(kind, row)),
+    )
+  }
+
+  /** How many entities of a kind there are. */
+  async count(kind: KindName): Promise<number> {
+    const { rows } = await this.#database.query<{ count: number }>(
+      'select count(*)::int as count from sluice_manager.entities where kind = $1',
+      [kind],
+    )
+    return rows[0]?.count ?? 0
   }
 
   async findBy(kind: KindName, fields: Row): Promise<Row | undefined> {
@@ -164,27 +187,11 @@ export class MirrorStore implements Source {
   ): Promise<void> {
     await this.#database.query(
       `with ${HELD}, gone as (
-         delete from sluice_manager.entities e using held, jsonb_to_recordset($3::jsonb) as g(kind text, id uuid)
-          where e.kind = g.kind and e.id = g.id),
+         ${removing('$3')}),
        known as (
-         delete from sluice_manager.drift d
-          using held, jsonb_to_recordset($3::jsonb || $2::jsonb) as g(kind text, id uuid)
-          where d.kind = g.kind and d.id = g.id)
-       insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
-       select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.digest, p.expires_at, clock_timestamp()
-         from held, jsonb_to_recordset($2::jsonb) as p(kind text, id uuid, shown jsonb, sealed text, etag text, digest text, expires_at timestamptz)
-       on conflict (kind, id) do update set ${OVERWRITE}`,
-      [
-        epoch,
-        JSON.stringify(
-          present.map(one => ({
-            ...one,
-            sealed: one.sealed?.toString('base64') ?? null,
-            expires_at: one.expiresAt,
-          })),
-        ),
-        JSON.stringify(gone.map(({ kind, id }) => ({ kind, id }))),
-      ],
+         ${endingDrift('$3::jsonb || $2::jsonb')})
+       ${putting('$2')}`,
+      [epoch, putAsJson(present), JSON.stringify(gone.map(({ kind, id }) => ({ kind, id })))],
     )
   }
 
@@ -194,9 +201,36 @@ export class MirrorStore implements Source {
   }
 }
 
-/** What is overwritten by a newer look at an entity. */
-export const OVERWRITE = `shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
-  digest = excluded.digest, expires_at = excluded.expires_at, changed_at = excluded.changed_at`
+/** A statement behind HELD that puts entities into the mirror. @param rows the parameter that holds `putAsJson` */
+export const putting = (rows: string): string =>
+  `insert into sluice_manager.entities (kind, id, shown, sealed, etag, digest, expires_at, changed_at)
+   select p.kind, p.id, p.shown, decode(p.sealed, 'base64'), p.etag, p.digest, p.expires_at, clock_timestamp()
+     from held, jsonb_to_recordset(${rows}::jsonb)
+       as p(kind text, id uuid, shown jsonb, sealed text, etag text, digest text, expires_at timestamptz)
+   on conflict (kind, id) do update set shown = excluded.shown, sealed = excluded.sealed, etag = excluded.etag,
+     digest = excluded.digest, expires_at = excluded.expires_at, changed_at = excluded.changed_at`
+
+export const putAsJson = (rows: readonly Mirrored[]): string =>
+  JSON.stringify(
+    rows.map(({ sealed, expiresAt, ...row }) => ({
+      ...row,
+      sealed: sealed?.toString('base64') ?? null,
+      expires_at: expiresAt,
+    })),
+  )
+
+/** A statement behind HELD that takes entities out of the mirror. @param rows the parameter that holds kinds and ids as JSON */
+export const removing = (rows: string): string =>
+  `delete from sluice_manager.entities e using held, jsonb_to_recordset(${rows}::jsonb) as g(kind text, id uuid)
+    where e.kind = g.kind and e.id = g.id`
+
+/**
+ * A statement behind HELD that takes what was reported of entities away: the mirror holds what Kong has of them.
+ * @param rows kinds and ids as JSON
+ */
+export const endingDrift = (rows: string): string =>
+  `delete from sluice_manager.drift d using held, jsonb_to_recordset(${rows}) as g(kind text, id uuid)
+    where d.kind = g.kind and d.id = g.id`
 
 /** What Kong has dropped by itself meanwhile is not there. */
 export const ALIVE = 'and (expires_at is null or expires_at > now())'

@@ -4,10 +4,10 @@
  * path any more (docs/protocol.md, "Replacing a server under load").
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
-import { type Handle, takeHandles } from './shared-read.ts'
+import { bindOnly, type Handle, takeHandles } from './shared-read.ts'
 
 /** An exit costs Kong its connection, so a storm of rejections is a storm of connects; 511 is Node's default. */
 const BACKLOG = 4096
@@ -15,18 +15,23 @@ const BACKLOG = 4096
 /** What `sun_path` holds, less its closing zero (unix(7)). */
 const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103
 
-export interface ListenerOptions {
+/** Where the socket is to be. */
+export interface SocketPlace {
   readonly path: string
   /** Name or number; undefined leaves the group that the folder gives. */
   readonly group: string | undefined
   /** Replace a server that listens there. Without it, a live server is an error. */
   readonly takeOver: boolean
+}
+
+/** Who gets the connections. */
+export interface Accepting {
   readonly accept: (socket: Socket) => void
   /** Gets a connection instead of `accept` where Node shows its handle, which spares making a socket of it. */
   readonly acceptHandle?: (handle: Handle) => void
-  /** Leave connections unread, to hand them to another process. */
-  readonly paused?: boolean
 }
+
+export interface ListenerOptions extends SocketPlace, Accepting {}
 
 export interface Listener {
   /** True while the path leads to this server; false once a successor has renamed its own socket over it. */
@@ -40,7 +45,68 @@ export interface Listener {
  * whatever the system refuses.
  */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { path: target } = options
+  const bound = prepareName(options.path, options.group)
+  await refuseInUse(options)
+  const server = await serve({ path: bound }, options).catch((error: unknown) => {
+    throw failed(`cannot listen on ${bound}`, error)
+  })
+  return publish(bound, options, () => server.close())
+}
+
+/** A socket for other processes to accept from; this one holds it, so that it outlives any of them. */
+export interface SharedSocket {
+  /** For children to inherit, and to give to `acceptFrom`. */
+  readonly fd: number
+  /**
+   * Puts it at its path, once somebody accepts.
+   *
+   * @throws as `listen`; it is closed then.
+   */
+  publish(): Promise<Listener>
+  close(): void
+}
+
+/** @throws SLUICE_SOCKET_FAILED */
+export function bindShared(place: SocketPlace): SharedSocket {
+  const bound = prepareName(place.path, place.group)
+  let handle: ReturnType<typeof bindOnly>
+  try {
+    handle = bindOnly(bound)
+  } catch (error) {
+    throw failed(`cannot bind ${bound}`, error)
+  }
+  const close = () => handle.close()
+  return {
+    fd: handle.fd,
+    async publish() {
+      await refuseInUse(place)
+      return publish(bound, place, close)
+    },
+    close,
+  }
+}
+
+/** Accepts from a socket that another process has bound. */
+export async function acceptFrom(fd: number, accepting: Accepting): Promise<{ close(): void }> {
+  const server = await serve({ fd }, accepting)
+  return { close: () => void server.close() }
+}
+
+async function serve(
+  at: ListenOptions & { fd?: number },
+  { accept, acceptHandle }: Accepting,
+): Promise<Server> {
+  const server = createServer(accept)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...at, backlog: BACKLOG }, resolve)
+  })
+  if (acceptHandle) takeHandles(server, acceptHandle)
+  return server
+}
+
+/** The private name beside the path, under which a socket is bound first; its folder is made where there is none. */
+function prepareName(target: string, group: string | undefined): string {
   const folder = path.dirname(target)
   const bound = path.join(folder, `.${path.basename(target)}.${process.pid}.${Date.now().toString(36)}`)
   const excess = Buffer.byteLength(bound) - MAX_PATH_BYTES
@@ -51,28 +117,29 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     )
   try {
     // Only this user, and the group, may enter a folder that is made here; one that exists keeps its rights.
-    const made = mkdirSync(folder, { recursive: true, mode: options.group === undefined ? 0o700 : 0o710 })
-    if (made !== undefined && options.group !== undefined) chownSync(folder, -1, groupId(options.group))
+    const made = mkdirSync(folder, { recursive: true, mode: group === undefined ? 0o700 : 0o710 })
+    if (made !== undefined && group !== undefined) chownSync(folder, -1, groupId(group))
   } catch (error) {
     throw failed(`cannot make the folder ${folder}`, error)
   }
-  if (!options.takeOver && (await answers(target)))
-    throw new SluiceError('SLUICE_SOCKET_IN_USE', `a server listens on ${target}`)
+  return bound
+}
 
-  const server = createServer({ pauseOnConnect: options.paused ?? false }, options.accept)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error => reject(failed(`cannot listen on ${bound}`, error)))
-    server.listen({ path: bound, backlog: BACKLOG }, resolve)
-  })
-  if (options.acceptHandle) takeHandles(server, options.acceptHandle)
-  let identity: string
+async function refuseInUse({ path: target, takeOver }: SocketPlace): Promise<void> {
+  if (!takeOver && (await answers(target)))
+    throw new SluiceError('SLUICE_SOCKET_IN_USE', `a server listens on ${target}`)
+}
+
+/** Renames the bound socket over the path. */
+function publish(bound: string, { path: target, group }: SocketPlace, stop: () => void): Listener {
+  let identity: string | undefined
   try {
-    if (options.group !== undefined) chownSync(bound, -1, groupId(options.group))
+    if (group !== undefined) chownSync(bound, -1, groupId(group))
     chmodSync(bound, 0o660)
-    identity = identityOf(bound)!
+    identity = identityOf(bound)
     renameSync(bound, target)
   } catch (error) {
-    server.close()
+    stop()
     rmSync(bound, { force: true })
     throw failed(`cannot put the socket at ${target}`, error)
   }
@@ -81,7 +148,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     current,
     close() {
       if (current()) rmSync(target, { force: true })
-      server.close()
+      stop()
     },
   }
 }

@@ -30,8 +30,7 @@ export interface AcceptorOptions {
 export interface Acceptor {
   /** Open connections. */
   readonly connections: number
-  /** @param closed called when the connection is closed; the socket itself may be replaced by another one. */
-  accept(connection: Socket | Handle, closed?: () => void): void
+  accept(connection: Socket | Handle): void
   /** Ends every connection, and resolves when they are gone. */
   close(): Promise<void>
 }
@@ -85,21 +84,15 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     get connections() {
       return connections.size
     },
-    accept(accepted, closed) {
+    accept(accepted) {
       // Not the server's own maxConnections: it does not see all that are accepted, and counts others for ever.
       if (connections.size >= MAX_CONNECTIONS) {
         log.error({ connections: connections.size }, 'too many connections: closed the newest')
         if (accepted instanceof Socket) accepted.destroy()
         else accepted.close()
-        closed?.()
         return
       }
-      connections.add(
-        new Connection(accepted, parts, connection => {
-          connections.delete(connection)
-          closed?.()
-        }),
-      )
+      connections.add(new Connection(accepted, parts, connection => connections.delete(connection)))
     },
     async close() {
       clearInterval(sweeping)

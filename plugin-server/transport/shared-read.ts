@@ -4,7 +4,8 @@
  * outgoing connections only. So an accepted connection's handle is given to a socket that was made with it: before Node
  * has made one itself, where it shows the handle, else after.
  */
-import { type Server, Socket } from 'node:net'
+import net, { type Server, Socket } from 'node:net'
+import { getSystemErrorName } from 'node:util'
 
 /** What Node itself reads and writes a connection by. Not documented, but the same in all of its versions from 12 on. */
 export interface Handle {
@@ -37,6 +38,26 @@ export function takeHandles(server: Server, accept: (handle: Handle) => void): v
     if (isHandle(handle)) accept(handle)
     else makeSocket.call(this, error, handle)
   }
+}
+
+interface BoundHandle {
+  readonly fd: number
+  close(): void
+}
+
+type CreateServerHandle = (path: string, port: -1, addressType: -1) => BoundHandle | number
+
+/**
+ * Binds a unix socket without listening on it, which Node does for its own cluster's workers only: a server that listens
+ * also accepts, and there must be nobody who accepts for others.
+ *
+ * @throws the system's error.
+ */
+export function bindOnly(path: string): BoundHandle {
+  const create = Reflect.get(net, '_createServerHandle') as CreateServerHandle
+  const handle = create(path, -1, -1)
+  if (typeof handle === 'number') throw new Error(getSystemErrorName(handle))
+  return handle
 }
 
 /**

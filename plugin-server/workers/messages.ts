@@ -1,5 +1,8 @@
-/** Messages between the parent and its workers. Kong's connections travel beside `connection`, as handles. */
+/** Messages between the parent and its workers. */
 import type { Settings } from '../../foundation/settings.ts'
+
+/** The descriptor under which a worker inherits the listening socket: behind the standard ones and the channel. */
+export const SOCKET_FD = 4
 
 export interface KnownInstance {
   readonly id: number
@@ -17,7 +20,6 @@ export type ToWorker =
       /** Started before this worker was. */
       readonly instances: readonly KnownInstance[]
     }
-  | { readonly kind: 'connection'; readonly connection: number }
   | ({ readonly kind: 'adopt'; readonly call: number } & KnownInstance)
   | { readonly kind: 'forget'; readonly ids: readonly number[] }
   /** The answer to `start`: the id, or why there is none. */
@@ -41,10 +43,6 @@ export type FromWorker =
   | { readonly kind: 'close'; readonly id: number }
   /** Once a minute: when each instance last had an event, milliseconds since the epoch. */
   | { readonly kind: 'used'; readonly times: readonly (readonly [id: number, atMs: number])[] }
-  /** A connection has arrived, and is this worker's now. */
-  | { readonly kind: 'taken'; readonly connection: number }
-  /** A connection that had been handed over is closed. */
-  | { readonly kind: 'closed' }
   /** The answer to `report`: the metrics, and what is wrong. */
   | {
       readonly kind: 'reported'

@@ -1,8 +1,9 @@
 /**
  * Several plugin server processes behind one socket.
  *
- * The parent owns the listening socket for its life and hands each connection to the worker with the fewest; so the
- * death of a worker loses that worker's connections and nothing else. It runs no plugin. Instances have their ids
+ * The parent binds the socket and holds it for its life; all workers accept from it, each when it has time. So the death
+ * of a worker loses that worker's connections and nothing else: those that nobody has accepted yet wait for the next
+ * one. It runs no plugin. Instances have their ids
  * from here, and all workers have made an instance before the one that Kong asked answers.
  */
 import { systemClock } from '../../foundation/clock.ts'
@@ -14,7 +15,7 @@ import type { Settings } from '../../foundation/settings.ts'
 import { systemTimers } from '../../foundation/timers.ts'
 import { openJwks } from '../jwks.ts'
 import { blockersOf, createEndings, Lifecycle, type Server, serverOf } from '../lifecycle.ts'
-import { listen } from '../transport/listener.ts'
+import { bindShared } from '../transport/listener.ts'
 import { WorkerPool } from './pool.ts'
 
 export interface WorkersOptions {
@@ -43,7 +44,17 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
   const restarts = metrics
     .counter('sluice_worker_restarts_total', 'Workers that died and were replaced.')
     .with({})
-  const pool = new WorkerPool({ settings, folders, log, clock: systemClock, timers: systemTimers, restarts })
+  const socket = bindShared({ path: settings.socket, group: settings.socketGroup, takeOver })
+  endings.add(() => socket.close())
+  const pool = new WorkerPool({
+    settings,
+    folders,
+    log,
+    clock: systemClock,
+    timers: systemTimers,
+    restarts,
+    socketFd: socket.fd,
+  })
   let lifecycle: Lifecycle | undefined
   try {
     endings.add(() => pool.kill())
@@ -57,13 +68,7 @@ export async function startWorkers(settings: Settings, options: WorkersOptions):
     endings.add(() => http.close())
     const jwks = await openJwks(settings, { clock: systemClock, log, takeOver })
     endings.add(() => jwks.close())
-    const listener = await listen({
-      path: settings.socket,
-      group: settings.socketGroup,
-      takeOver,
-      paused: true,
-      accept: socket => pool.hand(socket),
-    })
+    const listener = await socket.publish()
     endings.add(() => listener.close())
     lifecycle = new Lifecycle({
       listener: { current: listener.current, stopAccepting: listener.close },

@@ -1,7 +1,6 @@
-/** The worker processes: started, replaced when they die, handed connections, asked for their reports. */
-import { type ChildProcess, fork } from 'node:child_process'
+/** The worker processes: started, replaced when they die, asked for their reports. */
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import type { Socket } from 'node:net'
 import type { Clock } from '../../foundation/clock.ts'
 import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
@@ -9,7 +8,7 @@ import type { BoundCounter } from '../../foundation/metrics.ts'
 import type { Settings } from '../../foundation/settings.ts'
 import type { Timers } from '../../foundation/timers.ts'
 import { Directory } from './directory.ts'
-import type { FromWorker, ToWorker } from './messages.ts'
+import { type FromWorker, SOCKET_FD, type ToWorker } from './messages.ts'
 
 const COLLECT_EVERY_MS = 60_000
 /** A worker that dies sooner than this after its start is started again only after a pause. */
@@ -25,6 +24,8 @@ export interface WorkerPoolParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly restarts: BoundCounter
+  /** The socket that the workers accept from. */
+  readonly socketFd: number
 }
 
 export interface WorkerReport {
@@ -37,9 +38,6 @@ interface Running {
   readonly number: number
   readonly process: ChildProcess
   readonly startedAtMs: number
-  connections: number
-  /** On their way to the worker, and still open here: where it dies first, Kong must read their end and not wait. */
-  readonly underWay: Map<number, Socket>
 }
 
 export class WorkerPool {
@@ -49,7 +47,6 @@ export class WorkerPool {
   readonly #reports = new Map<number, (report: WorkerReport) => void>()
   readonly #stopCollecting: () => void
   #reportCalls = 0
-  #connections = 0
   #isLeaving = false
 
   constructor(parts: WorkerPoolParts) {
@@ -73,13 +70,14 @@ export class WorkerPool {
    */
   start(number: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const child = fork(new URL('./worker.js', import.meta.url), { serialization: 'advanced' })
+      const { settings, folders, socketFd } = this.#parts
+      const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', 'ipc']
+      stdio[SOCKET_FD] = socketFd
+      const child = fork(new URL('./worker.js', import.meta.url), { serialization: 'advanced', stdio })
       const worker: Running = {
         number,
         process: child,
         startedAtMs: this.#parts.clock.monotonic(),
-        connections: 0,
-        underWay: new Map(),
       }
       child.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') {
@@ -92,22 +90,9 @@ export class WorkerPool {
         reject(diedEarly(number, signal ?? code))
         this.#left(worker, signal ?? code)
       })
-      const { settings, folders } = this.#parts
       const instances = this.#directory.known()
       this.#send(worker, { kind: 'begin', worker: number, settings, folders, instances })
     })
-  }
-
-  /** Gives the connection to the worker with the fewest; Kong connects again where there is none. */
-  hand(socket: Socket): void {
-    const [least] = [...this.#workers.values()].sort((a, b) => a.connections - b.connections)
-    if (!least) {
-      socket.destroy()
-      return
-    }
-    least.connections++
-    least.underWay.set(++this.#connections, socket)
-    this.#send(least, { kind: 'connection', connection: this.#connections }, socket)
   }
 
   /** Of all workers; one that does not answer in time is named as a problem, and missing in the sums. */
@@ -146,7 +131,6 @@ export class WorkerPool {
   #left(worker: Running, why: string | number | null): void {
     if (this.#workers.get(worker.number) !== worker) return
     this.#workers.delete(worker.number)
-    for (const socket of worker.underWay.values()) socket.destroy()
     this.#directory.left(worker.number)
     this.#replace(worker.number, worker.startedAtMs, why)
   }
@@ -182,13 +166,6 @@ export class WorkerPool {
       case 'used':
         this.#directory.used(message.times)
         break
-      case 'taken':
-        worker.underWay.get(message.connection)?.destroy()
-        worker.underWay.delete(message.connection)
-        break
-      case 'closed':
-        worker.connections--
-        break
       case 'reported':
         this.#reports.get(message.call)?.(message)
     }
@@ -209,9 +186,8 @@ export class WorkerPool {
     })
   }
 
-  #send(worker: Running, message: ToWorker, socket?: Socket): void {
-    // A handle that Node itself keeps until it was taken is never closed when the worker dies before.
-    worker.process.send(message, socket, { keepOpen: true }, error => {
+  #send(worker: Running, message: ToWorker): void {
+    worker.process.send(message, error => {
       if (error)
         this.#parts.log.debug({ worker: worker.number, reason: error.message }, 'sending to a worker failed')
     })

@@ -1,9 +1,8 @@
 /**
- * One worker: a plugin server without a socket of its own. Kong's connections come from the parent, and the parent
- * gives instances their ids, so that an instance exists in all workers before Kong knows its id.
+ * One worker: a plugin server without a socket of its own. It accepts from the one that the parent has bound, and the
+ * parent gives instances their ids, so that an instance exists in all workers before Kong knows its id.
  */
 import { randomInt } from 'node:crypto'
-import type { Socket } from 'node:net'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger, type Logger } from '../../foundation/log.ts'
@@ -16,8 +15,10 @@ import { loadPlugins } from '../plugins.ts'
 import type { InstanceCoordinator } from '../runtime/instance-coordinator.ts'
 import type { Instances } from '../runtime/instances.ts'
 import { outliveStrayErrors } from '../stray-errors.ts'
+import { acceptFrom } from '../transport/listener.ts'
 import { type Acceptor, createAcceptor } from '../transport/server.ts'
-import type { FromWorker, ToWorker } from './messages.ts'
+import { createFairAccept } from './fair-accept.ts'
+import { type FromWorker, SOCKET_FD, type ToWorker } from './messages.ts'
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>
 
@@ -31,6 +32,7 @@ const tell = (message: FromWorker) => void process.send?.(message)
 interface WorkerParts {
   readonly core: Core
   readonly acceptor: Acceptor
+  readonly stopAccepting: () => void
   readonly coordinator: RemoteCoordinator
   readonly log: Logger
   readonly metrics: Metrics
@@ -43,17 +45,8 @@ class Worker {
     this.#parts = parts
   }
 
-  hear(message: ToWorker, socket: Socket | undefined): void {
+  hear(message: ToWorker): void {
     switch (message.kind) {
-      case 'connection':
-        tell({ kind: 'taken', connection: message.connection })
-        if (!socket) {
-          tell({ kind: 'closed' })
-          return
-        }
-        this.#parts.acceptor.accept(socket, () => tell({ kind: 'closed' }))
-        socket.resume()
-        return
       case 'adopt':
         tell({ kind: 'adopted', call: message.call, refusal: this.#parts.coordinator.adopt(message) })
         return
@@ -80,6 +73,8 @@ class Worker {
   /** @param succeeded another server has taken the path over: Kong moves each connection there with its next event. */
   async drain(succeeded: boolean): Promise<void> {
     const { runtime } = this.#parts.core
+    // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
+    if (!succeeded) this.#parts.stopAccepting()
     const connections = () => this.#parts.acceptor.connections
     await drainEvents(succeeded, { runtime, connections, clock: systemClock, log: this.#parts.log })
     await this.#parts.acceptor.close()
@@ -165,15 +160,24 @@ async function begin({ worker, settings, folders, instances }: Begin): Promise<W
     firstEventId: randomInt(0, 0x7fff_ffff),
     msgpack: false,
   })
+  const leaveToOthers = createFairAccept({ now: () => systemClock.monotonic(), sleep })
+  const accept = (connection: Parameters<Acceptor['accept']>[0]) => {
+    acceptor.accept(connection)
+    leaveToOthers()
+  }
+  const { close: stopAccepting } = await acceptFrom(SOCKET_FD, { accept, acceptHandle: accept })
   outliveStrayErrors(log)
   tell({ kind: 'ready', plugins: [...core.registry.plugins.keys()], store: core.store.kind })
-  return new Worker({ core, acceptor, coordinator: coordinator!, log, metrics })
+  return new Worker({ core, acceptor, stopAccepting, coordinator: coordinator!, log, metrics })
 }
 
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
+const sleep = (ms: number) => void Atomics.wait(NOBODY_WAKES, 0, 0, ms)
+
 let running: Worker | undefined
-process.on('message', (message: ToWorker, socket: Socket | undefined) => {
+process.on('message', (message: ToWorker) => {
   if (message.kind !== 'begin') {
-    running?.hear(message, socket)
+    running?.hear(message)
     return
   }
   begin(message).then(

@@ -1,7 +1,7 @@
 /** Where the lines go: standard output, or a file that is rotated by its size. */
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { pino } from 'pino'
+import { lineStream } from '../../sdk/line-stream.ts'
 import { messageOf } from '../../sdk/sdk.ts'
 
 /** Lines wait for each other up to this many bytes, or milliseconds. */
@@ -31,11 +31,11 @@ export function openOutput(options: OutputOptions): Output {
   return options.file === undefined ? new StandardOutput() : new RotatingFile(options.file, options)
 }
 
-type Destination = ReturnType<typeof pino.destination>
+type Destination = ReturnType<typeof lineStream>
 
 /** Written synchronously, as the server's own log is, so that no line of that comes into the middle of one of these. */
 class StandardOutput implements Output {
-  readonly #destination: Destination = pino.destination({
+  readonly #destination: Destination = lineStream({
     dest: 1,
     sync: true,
     minLength: GATHER_BYTES,
@@ -63,7 +63,7 @@ class RotatingFile implements Output {
     this.#options = options
     mkdirSync(path.dirname(file), { recursive: true })
     this.#bytes = sizeOf(file)
-    this.#destination = pino.destination({
+    this.#destination = lineStream({
       dest: file,
       append: true,
       sync: false,

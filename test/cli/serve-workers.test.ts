@@ -6,7 +6,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePorts } from '../../ops/local/ports.ts'
 import { makeFolder } from '../support/folder.ts'
-import { createKongWorker } from '../support/kong-worker.ts'
+import { createKongWorker, type KongWorker } from '../support/kong-worker.ts'
 import { START_MS, sharedRedis } from '../support/services.ts'
 
 const PROGRAM = new URL('../../cli/sluice.js', import.meta.url).pathname
@@ -78,25 +78,27 @@ describe('sluice serve --workers', function () {
     )
 
   it('serves a changed plugin after SIGHUP in every worker, without a failed request', async () => {
-    const workers = ['a', 'b'].map(label => ({
-      label,
-      worker: createKongWorker('ProtoBuf:1', socket, 'changing', { label, __plugin_id: label }),
-    }))
+    const connectedTo = (label: string) =>
+      createKongWorker('ProtoBuf:1', socket, 'changing', { label, __plugin_id: label })
+    const workers = ['a', 'b'].map(label => ({ label, worker: connectedTo(label) }))
     /** By the answer's word, the processes that gave it. */
     const served = new Map<string, Set<string>>()
     let requests = 0
     let stopped = false
+    const askOnce = async (worker: KongWorker, label: string) => {
+      const { outcome, calls } = await worker.event('access', () => ({ id: 'c', username: 'eddie' }))
+      assert.equal(outcome, 'ended')
+      const { 'x-answer': answer } = calls.at(-1)!.args[0] as Record<string, string>
+      const [word, pid, judgedBy] = answer!.split(' ') as [string, string, string]
+      assert.equal(judgedBy, label, 'judged by the configuration of another')
+      served.set(word, (served.get(word) ?? new Set()).add(pid))
+      requests++
+    }
     const load = Promise.all(
       workers.flatMap(({ label, worker }) =>
         Array.from({ length: 8 }, async () => {
           while (!stopped) {
-            const { outcome, calls } = await worker.event('access', () => ({ id: 'c', username: 'eddie' }))
-            assert.equal(outcome, 'ended')
-            const { 'x-answer': answer } = calls.at(-1)!.args[0] as Record<string, string>
-            const [word, pid, judgedBy] = answer!.split(' ') as [string, string, string]
-            assert.equal(judgedBy, label, 'judged by the configuration of another')
-            served.set(word, (served.get(word) ?? new Set()).add(pid))
-            requests++
+            await askOnce(worker, label)
             await pause(1)
           }
         }),
@@ -108,11 +110,19 @@ describe('sluice serve --workers', function () {
         await Promise.race([load, pause(10)])
       }
     }
-    await servesOn(() => served.get('one')?.size === 2)
+    /** Where all connections that last are one worker's, new ones will find the other. */
+    const bothServe = (word: string) => async () => {
+      if (!served.has(word)) return false
+      const fresh = connectedTo('a')
+      await askOnce(fresh, 'a')
+      fresh.close()
+      return served.get(word)!.size === 2
+    }
+    await servesOn(bothServe('one'))
     for (const word of ['two', 'three']) {
       writePlugin(word)
       server.kill('SIGHUP')
-      await servesOn(() => served.get(word)?.size === 2)
+      await servesOn(bothServe(word))
       // The port is the successor's.
       await servesOn(isReady)
     }

@@ -103,6 +103,66 @@ describe('the dashboard while requests run', function () {
     assert.equal(rows.length, 2, rows.join('\n'))
   })
 
+  it('forces a breaker closed, resets a limit and opens a request of the audit with the keyboard alone', async () => {
+    const at = await dashboard.visit('editor', 'breakers')
+    const { page } = at
+    const { keyboard } = page
+    const dialog = page.getByRole('dialog')
+    await until('the breaker is known', async () => {
+      await dashboard.request(`/${GUARDED}`)
+      const { body } = await dashboard.world.call('GET', '/v1/breakers')
+      return body.data.some(({ name }: { name: string }) => name === GUARDED)
+    })
+    const row = page.getByRole('row', { name: new RegExp(`^${GUARDED}`) })
+    const mode = at.button(`Change mode of ${GUARDED}`)
+    await mode.press('Enter')
+    await at.hasFocus(dialog.getByLabel(/^Force open/))
+    await keyboard.press('ArrowDown')
+    await at.hasFocus(dialog.getByLabel(/^Force closed/))
+    await keyboard.press('Tab')
+    await keyboard.press('Tab')
+    await keyboard.type('it is being tested')
+    await keyboard.press('Enter')
+    await row.getByText('forced closed').waitFor()
+    await at.hasFocus(mode)
+    await mode.press('Enter')
+    await at.hasFocus(dialog.getByLabel(/^Let it decide/))
+    await keyboard.press('Tab')
+    await keyboard.type('tested')
+    await keyboard.press('Enter')
+    await row.getByText('decides by itself').waitFor()
+
+    const statusOf = async (key: string) => (await dashboard.request('/limited', key)).status
+    await until('the limit is used up', async () => (await statusOf(KEY)) === 429)
+    await page.getByRole('link', { name: 'Limits', exact: true }).press('Enter')
+    await page.getByRole('searchbox').focus()
+    await keyboard.type('alice')
+    await keyboard.press('Enter')
+    await at.button('Reset hour').press('Enter')
+    await at.hasFocus(dialog.getByLabel(/^Reason/))
+    await keyboard.type('goodwill')
+    await keyboard.press('Enter')
+    await dialog.waitFor({ state: 'detached' })
+    await until('requests pass again', async () => (await statusOf(KEY)) === 200)
+
+    const key = `denied-${randomUUID()}`
+    assert.equal(await statusOf(key), 401)
+    await page.getByRole('link', { name: 'Audit', exact: true }).press('Enter')
+    await page.getByLabel('Key', { exact: true }).focus()
+    await keyboard.type(key)
+    await keyboard.press('Enter')
+    await page.waitForURL(/fingerprint=/)
+    await at.hasFocus(page.getByLabel('Key', { exact: true }))
+    // The head, and the one request with this key.
+    await until('only it is listed', async () => (await page.getByRole('row').count()) === 2)
+    const opening = at.button(/^Open the request of /)
+    await opening.press('Enter')
+    await dialog.getByText('client_ip').waitFor()
+    assert.deepEqual(await at.findings(), [])
+    await keyboard.press('Escape')
+    await at.hasFocus(opening)
+  })
+
   it('says that the connection is lost, regains it, and shows what happened in between', async () => {
     const at = await dashboard.visit('viewer')
     const live = at.page.getByRole('status').filter({ hasText: /^Live$/ })

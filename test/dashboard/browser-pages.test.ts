@@ -15,11 +15,12 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
     await admin('POST', '/services/looked-at/plugins', plugin)
   await admin('PUT', '/consumers/alice', { custom_id: 'crm-1' })
   await admin('POST', '/consumers/alice/key-auth', {})
+  for (const name of ['restored', 'taken']) await admin('PUT', `/services/${name}`, { url })
 }
 
 describe('the pages of the dashboard', function () {
   this.timeout(300_000)
-  const dashboard = Dashboard.use({ seed })
+  const dashboard = Dashboard.use({ seed, reportsDrift: true })
 
   it('has no serious finding of axe-core on any page, light and dark, and fits into 360 pixels', async () => {
     const { world } = dashboard
@@ -58,7 +59,7 @@ describe('the pages of the dashboard', function () {
     await at.page.getByLabel('Name', { exact: true }).fill('looked-at-only')
     await at.page.getByLabel('URL').fill('http://looked-at.test')
     await at.page.getByLabel('Paths').fill('/looked-at-only')
-    for (const label of [/^None/, 'Requests', /^Keep answers/]) {
+    for (const label of [/^None/, 'Requests', 'Cache responses']) {
       await at.button('Next').click()
       await at.page.getByLabel(label).waitFor()
       await look(`wizard ${label}`)
@@ -69,7 +70,7 @@ describe('the pages of the dashboard', function () {
     for (const [place, name] of [
       ['cache', 'Purge…'],
       ['operators', 'Add an operator'],
-      ['operators', 'Make a token'],
+      ['operators', 'Create a token'],
       ['operators', 'Disable viewer'],
       [`key-auths/${keys.data[0].id}`, 'Rotate…'],
       [`services/${services.data[0].id}`, 'Delete…'],
@@ -85,6 +86,43 @@ describe('the pages of the dashboard', function () {
       await dialog.waitFor({ state: 'detached' })
       await at.hasFocus(opener)
     }
+    assert.deepEqual(found, [])
+  })
+
+  it('takes over what was changed in Kong without the manager, or restores what the manager knew', async () => {
+    const { world } = dashboard
+    const { admin } = world.gateway
+    const at = await dashboard.visit('editor', 'drift', { width: 360 })
+    const { page } = at
+    await admin('PATCH', '/services/restored', { retries: 9 })
+    await admin('PATCH', '/services/taken', { retries: 8 })
+    const stranger = await admin('POST', '/consumers/alice/basic-auth', {
+      username: 'stranger',
+      password: 'x',
+    })
+    const restore = (what: string) => at.button(new RegExp(`^Restore .*${what}`))
+    // All of them, so that none comes while another one is looked at.
+    for (const what of ['restored', 'taken', 'stranger']) await restore(what).waitFor()
+    const found = (await at.findings()).map(finding => `drift: ${finding}`)
+    await restore('restored').click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('row', { name: /^retries\b.*\b9\b.*\b5$/ }).waitFor()
+    found.push(...(await at.findings()).map(finding => `restore: ${finding}`))
+    await dialog.getByLabel(/^Reason/).fill('nobody asked for it')
+    await at.button('Apply').click()
+    await restore('restored').waitFor({ state: 'detached' })
+    await page.getByText('Restored.').waitFor()
+    assert.equal((await admin('GET', '/services/restored')).retries, 5)
+    await at.button('Take over service taken').click()
+    await restore('taken').waitFor({ state: 'detached' })
+    assert.equal((await world.call('GET', '/v1/services/taken')).body.retries, 8)
+    // What Kong hashes cannot be made again: the manager asks for consent.
+    await restore('stranger').click()
+    await at.button('Apply').click()
+    await dialog.getByLabel(/cannot be undone/).check()
+    await at.button('Apply').click()
+    await page.getByText('No drift: Kong matches what the manager knows.').waitFor()
+    await assert.rejects(admin('GET', `/basic-auths/${stranger.id}`), /404/)
     assert.deepEqual(found, [])
   })
 })

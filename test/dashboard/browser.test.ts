@@ -12,7 +12,7 @@ const KEY = 'a-key-of-alice'
 const OLD_KEY = 'an-old-key'
 
 /** Each test edits a service of its own. */
-const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left']
+const SERVICES = ['undone', 'kept', 'looked-at', 'typed', 'stuck', 'left', 'deleted']
 
 const qos = {
   name: 'qos',
@@ -38,6 +38,8 @@ const seed: WorldOptions['seed'] = async ({ admin }, url) => {
   await admin('POST', '/consumers/alice/key-auth', { key: KEY })
   await admin('PUT', '/consumers/rotated', {})
   await admin('POST', '/consumers/rotated/key-auth', { key: OLD_KEY })
+  await admin('PUT', '/consumers/shy', {})
+  await admin('POST', '/consumers/shy/key-auth', {})
   await admin('PUT', '/consumers/bob', { custom_id: MARKUP })
 }
 
@@ -93,12 +95,13 @@ describe('the dashboard, in a browser', function () {
     await at.button('Next').click()
     await at.page.getByLabel('Requests').fill('1000')
     await at.button('Next').click()
-    await at.page.getByLabel('Keep answers and give them again').check()
+    await at.page.getByLabel('Cache responses').check()
     await at.button('Review…').click()
     await at.page.getByText('Create plugin response-cache').waitFor()
     await at.page.getByText(`Create service ${name}`).waitFor()
     await at.button('Apply').click()
     await at.page.getByText(`${name} is published.`).waitFor()
+    assert.deepEqual(await at.findings(), [])
     await until('it can be called', async () => (await request(`/${name}`)).status === 200)
     await at.button('Undo').click()
     await at.page.getByRole('heading', { name: 'Publish an API' }).waitFor()
@@ -157,7 +160,7 @@ describe('the dashboard, in a browser', function () {
     await at.page.getByRole('link', { name: 'See the change' }).click()
     await at.page.getByRole('row', { name: 'retries 5 9' }).waitFor()
     await at.button('Undo').click()
-    await at.page.getByText('This change has been undone.').waitFor()
+    await at.page.getByText('This change was undone.').waitFor()
     assert.equal((await admin('/services/undone')).retries, 5)
   })
 
@@ -175,12 +178,33 @@ describe('the dashboard, in a browser', function () {
     const dialog = mine.page.getByRole('dialog', { name: 'Somebody else has changed this' })
     await dialog.getByRole('row', { name: 'config.near_limit 0.8 0.5' }).waitFor()
     await dialog.getByRole('row', { name: 'config.retry_jitter 0.1 0.2' }).waitFor()
+    assert.deepEqual(await mine.findings(), [])
     await mine.button('Put mine on top of theirs').click()
     await dialog.waitFor({ state: 'detached' })
     await mine.save()
     const { config } = await admin(`/plugins/${id}`)
     const { near_limit: near, retry_jitter: jitter } = config as Record<string, unknown>
     assert.deepEqual([near, jitter], [0.5, 0.2])
+  })
+
+  it('says that somebody else has deleted what is edited, and keeps what was typed', async () => {
+    const { world } = dashboard
+    const at = await dashboard.visit('editor', 'services')
+    await open(at, 'deleted')
+    const depth = at.field('/tls_verify_depth').getByRole('textbox')
+    await depth.fill('7')
+    assert.equal((await world.call('DELETE', '/v1/services/deleted')).status, 204)
+    await at.button('Save…').click()
+    const alert = at.page.getByRole('alert').filter({ hasText: 'Somebody else has deleted this.' })
+    await alert.waitFor()
+    // It stands above the field, which had been scrolled to.
+    await until('it is in sight', () =>
+      at.page.evaluate<boolean>(`(() => {
+        const { top, bottom } = document.querySelector('main [role="alert"]').getBoundingClientRect()
+        return top >= 0 && bottom <= innerHeight
+      })()`),
+    )
+    assert.equal(await depth.inputValue(), '7')
   })
 
   it('asks to log in again when the session has ended, and saves what was typed', async () => {
@@ -195,6 +219,8 @@ describe('the dashboard, in a browser', function () {
     await at.endSession()
     await at.button('Save…').click()
     await at.page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+    assert.deepEqual(await at.findings(), [])
+    await at.hasFocus(at.page.getByLabel('Password'))
     await at.page.getByLabel('Password').fill(PASSWORD)
     await at.button('Log in').click()
     await at.page.getByRole('row', { name: 'retries 5 7' }).waitFor()
@@ -225,10 +251,11 @@ describe('the dashboard, in a browser', function () {
     await open(at, 'alice')
     await at.page.getByRole('link', { name: 'New key' }).click()
     await at.save('Create…')
-    await at.page.getByText('This is the only time that it can be seen.').waitFor()
+    await at.page.getByText('Copy it now: it cannot be shown again.').waitFor()
     assert.equal(await at.page.locator('main code').count(), 0)
     await at.button('Show it').click()
     const key = (await at.page.locator('main code').textContent()) ?? ''
+    assert.deepEqual(await at.findings(), [])
     await until('the key opens', async () => (await request('/keyed', key)).status !== 401)
     await at.page.getByRole('link', { name: 'Back to the consumer' }).click()
     await at.page.getByRole('heading', { name: 'Keys (2)' }).waitFor()
@@ -236,22 +263,33 @@ describe('the dashboard, in a browser', function () {
     assert.ok(!html.includes(key) && !html.includes(KEY))
   })
 
-  it('rotates a credential: both are good until the old one is deleted', async () => {
+  it('says that a secret changes, and shows neither', async () => {
+    const { data } = (await admin('/consumers/shy/key-auth')) as { data: { id: string }[] }
+    const at = await dashboard.visit('editor', `key-auths/${data[0]?.id}`)
+    await at.field('/key').locator('input').fill('the-next-key')
+    await at.button('Save…').click()
+    await at.page.getByRole('row', { name: 'key a secret another secret' }).waitFor()
+  })
+
+  it('rotates a credential with the keyboard alone: both are valid until the old one is deleted', async () => {
     const at = await dashboard.visit('editor', 'consumers')
-    await open(at, 'rotated')
-    await at.page.getByRole('link', { name: /^key / }).click()
-    await at.button('Rotate…').click()
-    await at.page.getByText('Both are good until you delete this one.').waitFor()
-    await at.button('Apply').click()
+    const { keyboard } = at.page
+    await at.page.getByRole('link', { name: 'rotated', exact: true }).press('Enter')
+    await at.page.getByRole('link', { name: /^key / }).press('Enter')
+    await at.button('Rotate…').press('Enter')
+    await at.page.getByText('Both are valid until you delete this one.').waitFor()
+    await at.page.getByLabel(/^Reason/).press('Enter')
     const dialog = at.page.getByRole('dialog', { name: 'The new key' })
-    await dialog.getByRole('button', { name: 'Show it' }).click()
+    await dialog.getByRole('button', { name: 'Show it' }).press('Enter')
     const key = (await dialog.locator('code').textContent()) ?? ''
-    await dialog.getByRole('button', { name: 'Close' }).click()
+    assert.deepEqual(await at.findings(), [])
+    await keyboard.press('Escape')
+    await at.hasFocus(at.button('Rotate…'))
     const isLetIn = async (one: string) => (await request('/keyed', one)).status !== 401
     await until('the new one opens', () => isLetIn(key))
     assert.ok(await isLetIn(OLD_KEY))
-    await at.button('Delete…').click()
-    await at.button('Apply').click()
+    await at.button('Delete…').press('Enter')
+    await at.page.getByLabel(/^Reason/).press('Enter')
     await at.page.getByRole('heading', { name: /^Change of / }).waitFor()
     await until('the old one opens no more', async () => !(await isLetIn(OLD_KEY)))
     assert.ok(await isLetIn(key))
@@ -294,8 +332,9 @@ describe('the dashboard, in a browser', function () {
       .getByRole('row', { name: /service stuck/ })
       .getByRole('link')
       .click()
-    await at.page.getByText('A part of this change could not be undone.').waitFor()
+    await at.page.getByText('Part of this change could not be undone.').waitFor()
     assert.ok(at.page.url().endsWith(change))
+    assert.deepEqual(await at.findings(), [])
     await at.button('Try to undo it again').click()
     await at.page.getByText('Failed and undone').waitFor()
     assert.notEqual((await admin('/services/stuck')).port, 77)
@@ -323,7 +362,7 @@ describe('the dashboard, in a browser', function () {
     await at.logIn(name)
     await at.page.getByRole('link', { name, exact: true }).click()
     const change = async (current: string, next: string) => {
-      await at.page.getByLabel('Present password').fill(current)
+      await at.page.getByLabel('Current password').fill(current)
       await at.page.getByLabel(/^New password/).fill(next)
       await at.button('Change password').click()
     }
@@ -332,7 +371,7 @@ describe('the dashboard, in a browser', function () {
     await change(PASSWORD, 'short')
     await at.page.getByRole('alert').getByText(/new: /).waitFor()
     await change(PASSWORD, 'a new and long enough one')
-    await at.page.getByText('Your password is changed.').waitFor()
+    await at.page.getByText('Your password was changed.').waitFor()
     await at.button('Log out').click()
     await at.logIn(name, 'a new and long enough one')
   })
@@ -391,7 +430,7 @@ describe('the dashboard, in a browser', function () {
     await keyboard.press('Enter')
     await at.hasFocus(page.getByLabel('Limit each consumer'))
     await keyboard.press('Enter')
-    await at.hasFocus(page.getByLabel('Keep answers and give them again'))
+    await at.hasFocus(page.getByLabel('Cache responses'))
     await keyboard.press('Enter')
     await dialog.getByLabel(/^Reason/).press('Enter')
     await page.getByText(`${name} is published.`).waitFor()
@@ -406,5 +445,40 @@ describe('the dashboard, in a browser', function () {
     await at.button('Delete…').press('Enter')
     await dialog.getByLabel(/^Reason/).press('Enter')
     await at.hasFocus(page.getByRole('heading', { name: new RegExp(`^Change of route ${name}`) }))
+  })
+
+  it('adds an operator, and creates and revokes a token with the keyboard alone', async () => {
+    const at = await dashboard.visit('admin', 'operators')
+    const { page } = at
+    const { keyboard } = page
+    const dialog = page.getByRole('dialog')
+    await at.button('Add an operator').press('Enter')
+    await at.hasFocus(dialog.getByLabel('Name'))
+    await keyboard.type('eve')
+    await keyboard.press('Tab')
+    await keyboard.press('ArrowDown')
+    await keyboard.press('Tab')
+    await keyboard.type(PASSWORD)
+    await keyboard.press('Enter')
+    await page.getByRole('row', { name: /^eve editor .* active/ }).waitFor()
+    await at.hasFocus(at.button('Add an operator'))
+    await at.button('Create a token').press('Enter')
+    await at.hasFocus(dialog.getByLabel('Operator'))
+    await keyboard.type('eve')
+    await keyboard.press('Tab')
+    await keyboard.type('nightly')
+    await keyboard.press('Enter')
+    const shown = page.getByRole('dialog', { name: 'The token' })
+    const token = (await shown.locator('code').textContent()) ?? ''
+    const ask = () => dashboard.world.call('GET', '/v1/session', undefined, { token })
+    assert.equal((await ask()).body.operator, 'eve')
+    await keyboard.press('Escape')
+    await at.hasFocus(at.button('Create a token'))
+    assert.ok(!(await page.content()).includes(token))
+    await at.button('Revoke nightly of eve').press('Enter')
+    await dialog.getByRole('button', { name: 'Revoke', exact: true }).press('Enter')
+    await page.getByRole('row', { name: /^eve nightly .* revoked/ }).waitFor()
+    await at.hasFocus(page.getByRole('heading', { name: 'Tokens' }))
+    assert.equal((await ask()).status, 401)
   })
 })

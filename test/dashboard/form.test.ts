@@ -182,7 +182,7 @@ describe('the form of an entity', function () {
     assert.ok(headers?.kind === 'map')
     const twice = withField(map, 'headers', { ...headers, entries: [...headers.entries, ...headers.entries] })
     assert.deepEqual(toValue(twice).faults, [
-      { pointer: '/headers/a~1b', detail: 'the key "a/b" is there twice' },
+      { pointer: '/headers/a~1b', detail: 'the key "a/b" occurs twice' },
     ])
   })
 
@@ -227,6 +227,10 @@ describe('the difference of two entities', () => {
     assert.deepEqual(differences({ c: { limits: [{ n: 1 }], x: 1 } }, { c: { limits: [{ n: 2 }], x: 1 } }), [
       { path: 'c.limits.0.n', before: 1, after: 2 },
     ])
+    const made = [{ path: 'c.x', before: undefined, after: 1 }]
+    assert.deepEqual(differences({ c: null }, { c: { x: 1 } }), made)
+    const gone = [{ path: 'c.x', before: 1, after: undefined }]
+    assert.deepEqual(differences({ c: { x: 1 } }, null), gone)
     assert.deepEqual(differences({ tags: ['a'] }, { tags: ['a', 'b'] }), [
       { path: 'tags', before: ['a'], after: ['a', 'b'] },
     ])

@@ -18,8 +18,8 @@ describe('the registry of event types', () => {
       data: { minutes: 'planted-value' },
     })
     assert.equal(problem?.kind, 'invalid')
-    assert.match(problem!.message, /\/minutes/)
-    assert.doesNotMatch(problem!.message, /planted-value/)
+    assert.match(problem!.describe(), /\/minutes/)
+    assert.doesNotMatch(problem!.describe(), /planted-value/)
   })
 
   it('tells a type that nobody declared from one that is no name', () => {

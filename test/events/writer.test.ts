@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Type } from 'typebox'
 import { EventMetrics } from '../../events/metrics.ts'
 import { Spool } from '../../events/spool/spool.ts'
 import { EventRegistry } from '../../events/types/registry.ts'
@@ -47,6 +48,44 @@ describe('a writer of events', () => {
     assert.deepEqual(answered, ['first', 'second'])
     release()
     await spool.close()
+    folder.remove()
+  })
+
+  it('keeps events that do not match their type, and says of the first what is wrong', async () => {
+    const folder = makeFolder()
+    const clock = createTestClock()
+    const timers = holdTimers()
+    const metrics = createMetrics()
+    const spool = await Spool.create({ folder: folder.path, clock, timers })
+    const told: unknown[] = []
+    const log = createLogger('silent')
+    log.warn = (about: unknown) => void told.push(about)
+    const data = Type.Object({ n: Type.Integer(), name: Type.String() })
+    const writer = new EventWriter(spool, {
+      node: 'n',
+      writer: 'w',
+      registry: new EventRegistry([{ type: 'test.happened.v1', doc: 'A test.', data }]),
+      clock,
+      timers,
+      log,
+      metrics: new EventMetrics(metrics),
+      maxBytes: 1e9,
+      otherBytes: () => 0,
+    })
+    const publish = (wrong: Record<string, unknown>) =>
+      void writer.publish({ type: 'test.happened.v1', subject: 's', data: wrong })
+    for (let n = 0; n < 9; n++) publish({ n: 'x', name: 'a' })
+    publish({ n: 1, name: 2 })
+    // Behind ten of a type nothing is looked into.
+    publish({})
+    writer.finish()
+    await spool.close()
+    assert.deepEqual(told, [
+      { problem: 'test.happened.v1: /n must be integer' },
+      { problem: 'test.happened.v1: /name must be string' },
+    ])
+    assert.match(await metrics.text(), /sluice_events_undeclared_total\{type="test.happened.v1"\} 11/)
+    assert.match(await metrics.text(), /sluice_events_appended_total\{type="test.happened.v1"\} 11/)
     folder.remove()
   })
 })

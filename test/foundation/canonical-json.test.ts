@@ -37,6 +37,21 @@ describe('the canonical JSON', () => {
     assert.equal(canonicalJson(value), '{"a":{"Z":3,"\u{1f600}":1,"\ufb01":2},"b":1,"c":[{"x":2,"y":1}]}')
   })
 
+  it('does not mix up records that have as many members under other names, or in another order', () => {
+    const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', '"', 'é', '\u{1f600}'), {
+      minLength: 3,
+      maxLength: 3,
+    })
+    fc.assert(
+      fc.property(fc.array(names), records => {
+        for (const record of records) {
+          const text = record.toSorted().map(name => `${JSON.stringify(name)}:${JSON.stringify(name)}`)
+          assert.equal(canonicalJson(Object.fromEntries(record.map(name => [name, name]))), `{${text}}`)
+        }
+      }),
+    )
+  })
+
   it('replaces what jsonb cannot hold', () => {
     assert.equal(canonicalJson('a\0b'), '"a\\\\u0000b"')
     assert.equal(canonicalJson('a\ud800b\udc00'), '"a\ufffdb\ufffd"')

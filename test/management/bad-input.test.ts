@@ -59,6 +59,24 @@ const CASES: readonly Case[] = [
     },
   ),
   post(
+    '/v1/consumers',
+    { created_at: 9_224_318_016_000, username: 'nobody' },
+    { ...{ what: 'a time that PostgreSQL cannot hold', ...INVALID }, faults: ['/created_at invalid'] },
+  ),
+  post(
+    '/v1/consumers',
+    { id: null, username: 'nobody' },
+    { ...{ what: 'an id that is null', ...INVALID }, faults: ['/id type'] },
+  ),
+  post(
+    '/v1/plugins',
+    { name: 'rate-limiting', config: { minute: 1, redis: null, redis_host: 'a' } },
+    {
+      ...{ what: 'a field of before beside a record that is null, at which Kong breaks', ...INVALID },
+      faults: ['/config/redis_host invalid'],
+    },
+  ),
+  post(
     '/v1/plugins',
     { name: 'rate-limiting', config: { minute: 10, second: 20 } },
     {

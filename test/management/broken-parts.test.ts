@@ -34,7 +34,7 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
     manager = await startTestManager(
       {
         SLUICE_ADMIN_URL: faults.url,
-        SLUICE_MANAGER_POSTGRES_URL: postgres.url,
+        SLUICE_MANAGER_POSTGRES_URL: await ownRole(),
         SLUICE_AMQP_URL: vhostUrl(),
       },
       { timing, log: logs.logger },
@@ -145,6 +145,9 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
       await connection.close()
     }
     await until('the queue is empty', async () => (await messagesIn(UNDO_QUEUE)) === 0)
+    // Some have reached their limit, of which the manager tells until somebody has looked.
+    await withChannel(channel => channel.purgeQueue(DEAD_QUEUE))
+    await until('all is well', isWell)
   })
 
   it('undoes when its queue was deleted, and makes it anew', async () => {
@@ -165,33 +168,61 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
     await until('the queue is there again', async () => (await messagesIn(UNDO_QUEUE)) === 0)
   })
 
-  it('undoes when the broker takes no messages', async () => {
-    try {
-      await control('set_vm_memory_high_watermark', 'absolute', '1MB')
-      await until('the alarm is raised', async () =>
-        /resource_limit,memory/.test(await control('eval', 'rabbit_alarm:get_alarms().')),
-      )
-      await assertUndoing()
-    } finally {
-      await control('set_vm_memory_high_watermark', '0.4')
-    }
-    await until('all is well', isWell)
-  })
+  const alarms = [
+    {
+      ...{ name: 'memory', high: ['set_vm_memory_high_watermark', 'absolute', '1MB'] },
+      low: ['set_vm_memory_high_watermark', '0.4'],
+    },
+    { name: 'disk', high: ['set_disk_free_limit', '1000000GB'], low: ['set_disk_free_limit', '1MB'] },
+  ]
+  for (const { name, high, low } of alarms)
+    it(`undoes when the broker takes no messages for want of ${name}`, async () => {
+      try {
+        await control(...high)
+        await until('the alarm is raised', async () =>
+          (await control('eval', 'rabbit_alarm:get_alarms().')).includes(`resource_limit,${name}`),
+        )
+        await assertUndoing()
+      } finally {
+        await control(...low)
+      }
+      await until('all is well', isWell)
+    })
 
-  /** Whether the database of the manager can only be read; all connections are made anew. */
-  const setReadOnly = async (isReadOnly: boolean) => {
+  const databaseName = () => new URL(postgres.url).pathname.slice(1)
+  const asSuperuser = async (...statements: readonly string[]) => {
     const url = new URL(postgres.url)
-    const name = url.pathname.slice(1)
     url.pathname = '/postgres'
     const client = new pg.Client({ connectionString: url.href })
     await client.connect()
     try {
-      await client.query(`alter database ${name} set default_transaction_read_only = ${String(isReadOnly)}`)
-      await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name])
+      for (const statement of statements) await client.query(statement)
     } finally {
       await client.end()
     }
   }
+  /** Of the manager alone: what rules for others does not rule for a superuser. @returns its URL */
+  const ownRole = async () => {
+    const name = databaseName()
+    await asSuperuser(
+      `create role ${name} login password '${name}'`,
+      `alter database ${name} owner to ${name}`,
+    )
+    const url = new URL(postgres.url)
+    ;[url.username, url.password] = [name, name]
+    return url.href
+  }
+  const endConnections = () =>
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${databaseName()}'`
+  /** Whether the database of the manager can only be read; all connections are made anew. */
+  const setReadOnly = (isReadOnly: boolean) =>
+    asSuperuser(
+      `alter database ${databaseName()} set default_transaction_read_only = ${String(isReadOnly)}`,
+      endConnections(),
+    )
+  /** Whether there are connections left for the manager. */
+  const setFull = (isFull: boolean) =>
+    asSuperuser(`alter role ${databaseName()} connection limit ${isFull ? 0 : -1}`, endConnections())
 
   it('says that PostgreSQL can only be read, still reads, and goes on when it can be written', async () => {
     await call('POST', '/v1/consumers', { username: 'read' })
@@ -212,12 +243,17 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
     assert.ok(logs.text().split('"changes wait"').length < 12, 'the same is not told again and again')
   })
 
-  it('undoes what it was doing when PostgreSQL could not be written any more', async () => {
+  /** What the manager was doing when PostgreSQL broke is undone when it is mended. */
+  const assertUndoneAfter = async (
+    setBroken: (isBroken: boolean) => Promise<void>,
+    problem: RegExp,
+    whileBroken = async () => {},
+  ) => {
     let isBroken = false
     faults.decide = async (method, path): Promise<Fate> => {
       if (method === 'PUT' && path.startsWith('/services/') && !isBroken) {
         isBroken = true
-        await setReadOnly(true)
+        await setBroken(true)
       }
       return 'pass'
     }
@@ -228,8 +264,12 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
       { headers: { prefer: 'respond-async' } },
     )
     const id = answer.headers.get('sluice-change') ?? assert.fail(answer.text)
-    await until('changes wait', async () => (await problems()).some(problem => /^changes wait/.test(problem)))
-    await setReadOnly(false)
+    try {
+      await until('changes wait', async () => (await problems()).some(text => problem.test(text)))
+      await whileBroken()
+    } finally {
+      await setBroken(false)
+    }
     await until('the change is undone', async () => {
       const { status, body } = await call('GET', `/v1/changes/${id}`)
       return status === 200 && body.state === 'undone'
@@ -239,5 +279,20 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
       [],
     )
     await until('all is well', isWell)
+  }
+
+  it('undoes what it was doing when PostgreSQL could not be written any more', () =>
+    assertUndoneAfter(setReadOnly, /^changes wait/))
+
+  it('undoes what it was doing when PostgreSQL had no connection left, and refuses everything meanwhile', async () => {
+    await assertUndoneAfter(setFull, /^changes wait: .*too many connections/, async () => {
+      const refused = await call('POST', '/v1/consumers', { username: 'unconnected' })
+      assert.deepEqual([refused.status, refused.body.code], [503, 'SLUICE_MANAGER_DATABASE'], refused.text)
+    })
+    assert.equal((await call('POST', '/v1/consumers', { username: 'connected' })).status, 201)
+    assert.deepEqual(
+      kong.state.list('consumers').filter(({ username }) => username === 'unconnected'),
+      [],
+    )
   })
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { makeFolder } from '../support/folder.ts'
 import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
@@ -63,6 +66,39 @@ describe('a change of one entity', function () {
     assert.equal(changed.status, 200, changed.text)
     assert.deepEqual([changed.body.config.minute, changed.body.config.policy], [5, 'local'])
     assert.equal((await call('DELETE', `/v1/plugins/${made.body.id}`)).status, 204)
+  })
+
+  it('makes, changes and puts back the server names of a certificate together with it', async () => {
+    const folder = makeFolder()
+    const { certificate, key } = makeCertificates(folder.path)
+    const pair = { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
+    folder.remove()
+    const refused = await call('POST', '/v1/certificates', { ...pair, snis: 'one.test' })
+    assert.deepEqual([refused.status, pointers(refused)], [422, ['/snis type']], refused.text)
+    const names = async (id: string) => {
+      const { body: one } = await call('GET', `/v1/certificates/${id}`)
+      const { body: list } = await call('GET', '/v1/certificates')
+      const { body: own } = await call('GET', `/v1/snis?certificate=${id}`)
+      const inState = kong.state.list('snis').map(({ name }) => name)
+      for (const others of [list.data[0].snis, own.data.map((sni: Row) => sni.name), inState])
+        assert.deepEqual(others.toSorted(), one.snis)
+      return one.snis
+    }
+    const { body: made } = await call('POST', '/v1/certificates', { ...pair, snis: ['b.test', 'a.test'] })
+    assert.deepEqual(await names(made.id), ['a.test', 'b.test'])
+    // Kong takes one without a list around it where a certificate is changed.
+    const changed = await call('PATCH', `/v1/certificates/${made.id}`, { snis: 'c.test' })
+    assert.equal(changed.status, 200, changed.text)
+    assert.deepEqual(await names(made.id), ['c.test'])
+    const undone = await call('POST', `/v1/changes/${changed.headers.get('sluice-change')}/undo`)
+    assert.equal(undone.body.state, 'applied', undone.text)
+    assert.deepEqual(await names(made.id), ['a.test', 'b.test'])
+    const unchanged = await call('PATCH', `/v1/certificates/${made.id}`, { tags: ['x'] })
+    assert.equal(unchanged.status, 200, unchanged.text)
+    assert.deepEqual(await names(made.id), ['a.test', 'b.test'])
+    const other = await call('POST', '/v1/certificates', { ...pair, snis: ['a.test'] })
+    assert.deepEqual([other.status, pointers(other)], [409, ['/snis taken']], other.text)
+    assert.equal((await call('DELETE', `/v1/certificates/${made.id}`)).status, 204)
   })
 
   it('tells all faults at once, each with its place', async () => {

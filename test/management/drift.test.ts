@@ -208,6 +208,10 @@ describe('what was changed past the manager', function () {
         const { body, text } = await restore(path)
         assert.equal(body.state, 'applied', text)
         assert.equal(text.includes('kept-key'), false)
+        assert.ok(
+          (await drift()).every((one: { id: string }) => !path.endsWith(one.id)),
+          'it is over at once',
+        )
       }
       const { tags, custom_id } = world.kong.state.get('consumers', consumer.id) ?? {}
       assert.deepEqual([tags, custom_id], [['a'], null])

@@ -100,7 +100,7 @@ class Walk {
         const kong = await this.#send(step, wish)
         if (!manager || !kong) continue
         compared++
-        const difference = differenceOf(manager, kong)
+        const difference = differenceOf(manager, kong, wish)
         if (difference === undefined) continue
         const sentence = `${step.method} ${step.path} ${JSON.stringify(step.json)}: ${difference}`
         if (!MEANT.some(pattern => pattern.test(sentence))) differences.push(sentence)

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { createLogger } from '../../foundation/log.ts'
 import { systemTimers } from '../../foundation/timers.ts'
-import { ChangeStore } from '../../management/changes/change-store.ts'
 import { Database } from '../../management/database.ts'
-import { newKeyLine, Sealer } from '../../management/sealer.ts'
 import { Upkeep } from '../../management/upkeep.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
 
@@ -15,9 +13,8 @@ describe('the upkeep of the history', () => {
     const log = createLogger('silent')
     database = new Database(await (await sharedPostgres()).createDatabase(), log)
     await database.migrate()
-    const store = new ChangeStore(database, new Sealer(newKeyLine(0)), () => {})
-    await store.makePartitions()
-    upkeep = new Upkeep({ database, log, timers: systemTimers, makePartitions: () => store.makePartitions() })
+    upkeep = new Upkeep({ database, log, timers: systemTimers })
+    await upkeep.makePartitions()
   })
   after(async () => {
     upkeep?.close()

@@ -2,7 +2,7 @@ import { isUuid } from '../../foundation/uuid.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import type { Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName, PARENTS_OF } from '../../kong/reconcile/kinds.ts'
-import type { Source } from '../../management/changes/source.ts'
+import { byReference, type Source } from '../../management/changes/source.ts'
 
 /** What there is, from the Admin API alone: everything is looked for anew. */
 export class AdminSource implements Source {
@@ -22,6 +22,10 @@ export class AdminSource implements Source {
 
   async referring(kind: KindName, field: string, id: string): Promise<readonly Row[]> {
     return (await this.#all(kind)).filter(row => idIn(row[field]) === id)
+  }
+
+  async referringAny(kind: KindName, field: string, ids: readonly string[]) {
+    return byReference(ids, field, await this.#all(kind))
   }
 
   async findBy(kind: KindName, fields: Row): Promise<Row | undefined> {

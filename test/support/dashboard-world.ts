@@ -33,10 +33,15 @@ export interface WorldOptions {
   readonly seed?: (gateway: RunningGateway, upstreamUrl: string) => Promise<void>
   /** Whether events come by RabbitMQ too, which takes longest to start; else by PostgreSQL alone. */
   readonly hasBroker?: boolean
+  /** Whether what is changed past the manager is listed and not taken over; it is looked for all the time. */
+  readonly reportsDrift?: boolean
 }
 
 /** Generous, since a busy machine must fail no change; but those that fail are checked for late writes for a moment only. */
 const timing = { ...TIMING, leaseMs: 60_000, requestMs: 20_000, settle: { waitMs: 50, forMs: 100 } }
+
+const REPORTS: Environment = { SLUICE_MANAGER_DRIFT: 'report' }
+const often = { ...timing, driftEveryMs: 500, driftPauseFactor: 2 }
 
 /** A busy machine loses the right to write some times before Kong is read. */
 const READ_MS = 150_000
@@ -44,8 +49,10 @@ const READ_MS = 150_000
 /** Again where PostgreSQL was too slow on a busy machine, or another process was given the port meanwhile. */
 async function startWith(env: Environment): Promise<Manager> {
   const started: Manager[] = []
+  const settings = readSettings(env)
+  const parts = { log: createLogger('silent'), timing: settings.managerDrift === 'report' ? often : timing }
   await until('the manager starts', async () => {
-    started.push(await startManager(readSettings(env), { log: createLogger('silent'), timing }))
+    started.push(await startManager(settings, parts))
     return true
   })
   const [manager] = started
@@ -95,7 +102,7 @@ export class DashboardWorld {
   }
 
   static async #start(
-    { seed, hasBroker = false }: WorldOptions,
+    { seed, hasBroker = false, reportsDrift = false }: WorldOptions,
     endings: (() => Promise<void> | void)[],
   ): Promise<DashboardWorld> {
     const [postgres, redis, rabbit] = await Promise.all([
@@ -127,6 +134,7 @@ export class DashboardWorld {
       SLUICE_ADMIN_URL: admin.url,
       SLUICE_MANAGER_METRICS_URLS: `${served.metricsUrl},${gateway.adminUrl}/metrics`,
       SLUICE_MANAGER_ALLOW_UPSTREAMS: '127.0.0.0/8',
+      ...(reportsDrift && REPORTS),
     })
     endings.push(remove)
     const token = await addOperatorsWithPasswords(env)

@@ -19,7 +19,7 @@ export function recordEvents(types: readonly EventType[]): RecordedEvents {
     of: type => drafts.filter(draft => draft.type === type),
     async publish(draft) {
       const problem = registry.check(draft)
-      if (problem) throw new Error(problem.message)
+      if (problem) throw new Error(problem.describe())
       drafts.push(draft)
     },
   }

@@ -126,28 +126,63 @@ export async function verdictOfKong(client: AdminClient, wish: Wish): Promise<Ve
 }
 
 /** In what the manager's verdict is another one than Kong's; undefined where in nothing. */
-export function differenceOf(manager: Verdict, kong: Verdict): string | undefined {
+export function differenceOf(
+  manager: Verdict,
+  kong: Verdict,
+  { kind, body }: Pick<Wish, 'kind' | 'body'>,
+): string | undefined {
+  // That a key is taken is found by Kong itself: the mirror does not compare secrets.
+  if (kong.conflicts.some(place => KINDS[kind].secrets.includes(topOf(place)))) return undefined
   if (manager.isTaken !== kong.isTaken)
     return manager.isTaken
       ? `taken, but Kong refuses: ${kong.text}`
       : `refused, but Kong takes it: ${manager.text}`
   if (kong.isTaken || !kong.isPlaced) return undefined
-  const [theirs, ours] = [
-    [...kong.content, ...kong.conflicts],
-    [...manager.content, ...manager.conflicts],
-  ]
+  const [theirs, ours] = [kong, manager].map(({ content, conflicts }) =>
+    [...content, ...conflicts].map(place => toldPart(place, body)),
+  ) as [string[], string[]]
   const isTold = theirs.every(place => ours.some(own => isSamePlace(own, place)))
   // Kong ends with its first fault there, where the manager tells all.
   const isFirst =
     kong.conflicts.length > 0 ||
-    /must match|duplicated|already associated|foreign key/.test(kong.text + manager.text)
+    /must match|duplicated|already associated|foreign key|unknown type/.test(kong.text + manager.text)
   const isAll = isTold || /must match/.test(kong.text)
-  const isOnly = isFirst || manager.content.every(own => theirs.some(place => isSamePlace(own, place)))
+  const isOnly =
+    isFirst ||
+    // The id is ours to check, whatever Kong ends with.
+    manager.content.every(
+      own => own === '/id' || theirs.some(place => isSamePlace(toldPart(own, body), place)),
+    )
   if (isAll && isOnly) return undefined
   return `at ${ours.join(' ') || 'nothing'}, but Kong at ${theirs.join(' ')}: ${manager.text} | ${kong.text}`
 }
 
-/** Of a map Kong does not tell which of its values it means; of a reference that is none, what it misses first. */
+/**
+ * A place as far as Kong tells it: of a map not which of its values it means, of a list that stands in the place of a
+ * record its items by Lua's numbers.
+ */
+function toldPart(place: string, body: unknown): string {
+  const told: string[] = []
+  let at = body
+  let isInList = false
+  for (const part of place.split('/').slice(1)) {
+    const list = Array.isArray(at) ? at : undefined
+    if (/^\d+$/.test(part) && (!list || isInList || Number(part) >= list.length)) break
+    if (isFieldOfValues(at, part)) break
+    told.push(part)
+    at = (at as Row | null | undefined)?.[part]
+    isInList = list !== undefined
+  }
+  return told.map(part => `/${part}`).join('')
+}
+
+/** Whether a name is that of a field in the values of a map. */
+const isFieldOfValues = (map: unknown, name: string): boolean =>
+  isObject(map) &&
+  !Object.hasOwn(map, name) &&
+  Object.values(map).some(value => isObject(value) && Object.hasOwn(value, name))
+
+/** Of a reference that is none, what it misses first. */
 const isSamePlace = (a: string, b: string): boolean =>
   a === b ||
   a.startsWith(`${b}/`) ||

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isUuid } from '../../../foundation/uuid.ts'
+import { withNameList } from '../../entities/certificate.ts'
 import { ENTITIES } from '../../entities/entities.ts'
 import { notFound } from '../state/errors.ts'
 import { referenceId } from '../state/references.ts'
@@ -58,11 +59,8 @@ const namesOf = (store: EntityStore, id: string): readonly unknown[] =>
     .data.map(({ name }) => name)
     .sort()
 
-/** One name may be given without a list around it. */
-function bodyOf(store: EntityStore, request: AdminRequest): Readonly<Record<string, unknown>> {
-  const data = dataOf(store, 'certificates', request)
-  return typeof data.snis === 'string' ? { ...data, snis: [data.snis] } : data
-}
+const bodyOf = (store: EntityStore, request: AdminRequest): Readonly<Record<string, unknown>> =>
+  withNameList(dataOf(store, 'certificates', request))
 
 const withName = (snis: unknown, name: string): unknown =>
   Array.isArray(snis) && !snis.includes(name) ? [...snis, name] : snis

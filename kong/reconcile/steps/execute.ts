@@ -103,7 +103,7 @@ class Execution implements Run {
     let record: StepRecord
     try {
       const row = await this.#retry(attempt, step.change)
-      record = { state: 'done', isUncertain: uncertain, ...(row && { row }) }
+      record = { state: 'done', isUncertain: uncertain, ...(row !== undefined && { row }) }
     } catch (error) {
       record = { state: uncertain ? 'unknown' : 'failed', isUncertain: uncertain, reason: messageOf(error) }
       this.#fail(step, error)

@@ -14,6 +14,8 @@ export interface SettleRun extends SettleOptions {
   readonly concurrency: number
   /** What Kong shall show. */
   readonly image: 'before' | 'after'
+  /** Ends the settling: another one follows when Kong is back. */
+  readonly isAway?: () => boolean
   readonly signal?: AbortSignal
 }
 
@@ -45,18 +47,19 @@ export async function settle(
 ): Promise<readonly Unsettled[]> {
   const { monotonic, wait } = parts.retry
   const deadlineMs = monotonic() + run.forMs
+  const isStopped = () => run.signal?.aborted === true || run.isAway?.() === true
   for (let isOver = false; ; ) {
     const leftMs = Math.max(deadlineMs - monotonic(), 0)
     await wait(isOver ? run.waitMs : Math.min(run.waitMs, leftMs), run.signal)
     const unsettled = await look(steps, run, parts)
-    if (run.signal?.aborted || isOver) return unsettled
+    if (isStopped() || isOver) return unsettled
     isOver = monotonic() >= deadlineMs
     // Of what Kong cannot be made to hold again nothing is written.
     const seqs = new Set(unsettled.filter(({ step }) => isWritable(step, run)).map(({ step }) => step.seq))
     if (isOver && seqs.size === 0) return unsettled
     await schedule(
       steps.filter(step => seqs.has(step.seq)),
-      { concurrency: run.concurrency, isStopped: () => run.signal?.aborted ?? false },
+      { concurrency: run.concurrency, isStopped },
       parts.write,
     )
   }
@@ -68,12 +71,12 @@ const isWritable = (step: Step, { image }: SettleRun): boolean =>
 /** The steps whose entities Kong does not show as they should be, or that could not be read. */
 async function look(
   steps: readonly Step[],
-  { concurrency, image }: SettleRun,
+  { concurrency, image, isAway = () => false }: SettleRun,
   { kong, images }: SettleParts,
 ): Promise<readonly Unsettled[]> {
   const errors = new Map<number, Error>()
   const reads = steps.map(({ seq, change }) => ({ seq, change, after: [] }))
-  await schedule(reads, { concurrency, isStopped: () => false }, async ({ seq, change }) => {
+  await schedule(reads, { concurrency, isStopped: isAway }, async ({ seq, change }) => {
     try {
       const row = await findEntity(kong, change)
       if (images.shows(change, image, row) || (!row && isExpired(kong, change))) return

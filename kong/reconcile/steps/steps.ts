@@ -51,8 +51,8 @@ export interface StepRecord {
   readonly isUncertain: boolean
   /** Of `unknown`, `failed` and `stuck`, for people: it may quote what Kong said. */
   readonly reason?: string
-  /** Of `done`: the entity as Kong answered; undefined after a deletion. */
-  readonly row?: Row
+  /** Of `done` and `undone`: the entity as Kong answered, null where it is not there; undefined where Kong said nothing. */
+  readonly row?: Row | null
 }
 
 export interface Journal {

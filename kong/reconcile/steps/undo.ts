@@ -1,11 +1,12 @@
 import { messageOf } from '../../../foundation/errors.ts'
 import { AdminUnreachable, isTransient, isUncertain } from '../../admin/answer.ts'
 import { retry } from '../../admin/retry.ts'
-import type { Change } from '../change.ts'
+import type { Change, Row } from '../change.ts'
 import type { RunParts } from './execute.ts'
 import { reverse, schedule } from './schedule.ts'
 import { settle } from './settle.ts'
 import type { Leftover, SettleOptions, Step, StepRecord, StepState } from './steps.ts'
+import { WatchedKong } from './watched-kong.ts'
 import { undoChange } from './write.ts'
 
 export interface UndoOptions {
@@ -14,6 +15,11 @@ export interface UndoOptions {
   /** How long a step is tried again while Kong is away or failing, milliseconds. */
   readonly retryForMs: number
   readonly settle: SettleOptions
+  /**
+   * Ends without settling once Kong has not answered as many times in a row as requests are sent at once: another
+   * attempt follows when it is back.
+   */
+  readonly endsWhenAway?: boolean
   /** Called before each pause. */
   readonly onRetry?: (change: Change, error: unknown) => void
   /** Awaited before late writes are looked for; the undoing ends with its rejection. */
@@ -44,11 +50,16 @@ export async function undo(
 
 type Stuck = Pick<Leftover, 'reason' | 'isTransient'>
 
+/** Of all steps, where the undoing has ended early. */
+const AWAY: Stuck = { reason: 'Kong does not answer', isTransient: true }
+
 /** Why a step is not undone after the settling. */
-const stuckBy = ({ irreversible }: Step, error: unknown): Stuck =>
-  irreversible === undefined
-    ? { reason: messageOf(error), isTransient: isTransient(error instanceof Error ? error.cause : undefined) }
-    : { reason: irreversible, isTransient: false }
+function stuckBy({ irreversible }: Step, error: unknown): Stuck {
+  // Whether what is irreversible was done at all is not known before it can be read.
+  if (isTransient(error instanceof Error ? error.cause : undefined))
+    return { reason: messageOf(error), isTransient: true }
+  return { reason: irreversible ?? messageOf(error), isTransient: false }
+}
 
 class Undoing {
   readonly #records: ReadonlyMap<number, StepRecord>
@@ -58,12 +69,15 @@ class Undoing {
   /** Whether a request, of the run or of the undoing, may still take effect. */
   #isUncertain = false
   #retryForMs: number
+  readonly #kong: WatchedKong
 
   constructor(records: ReadonlyMap<number, StepRecord>, options: UndoOptions, parts: RunParts) {
     this.#records = records
     this.#options = options
     this.#parts = parts
     this.#retryForMs = options.retryForMs
+    const { endsWhenAway = false, concurrency } = options
+    this.#kong = new WatchedKong(parts.kong, endsWhenAway ? concurrency : Number.POSITIVE_INFINITY)
   }
 
   async undo(steps: readonly Step[]): Promise<readonly Leftover[]> {
@@ -73,11 +87,14 @@ class Undoing {
     const backwards = reverse(done)
     const original = (step: Step) => bySeq.get(step.seq) ?? step
     const { concurrency } = this.#options
-    await schedule(backwards, { concurrency, isStopped: () => false }, step => this.#undoStep(original(step)))
-    if (this.#isUncertain) {
+    await schedule(backwards, { concurrency, isStopped: () => this.#kong.isAway }, step =>
+      this.#undoStep(original(step)),
+    )
+    if (this.#isUncertain && !this.#kong.isAway) {
       await this.#options.onSettle?.()
       await this.#settle(backwards, original)
     }
+    if (this.#kong.isAway) return done.map(({ change }) => ({ change, ...AWAY }))
     return [...this.#stuck].map(([{ change }, stuck]) => ({ change, ...stuck }))
   }
 
@@ -88,8 +105,9 @@ class Undoing {
       return
     }
     await this.#record(step, { state: 'undoing', isUncertain: false })
+    let row: Row | null | undefined
     try {
-      await this.#retry(step)
+      row = await this.#retry(step)
     } catch (error) {
       // Once Kong has stayed away for the whole time, each further step is tried once, without waiting.
       if (error instanceof AdminUnreachable) this.#retryForMs = 0
@@ -97,39 +115,42 @@ class Undoing {
       return
     }
     this.#stuck.delete(step)
-    await this.#record(step, { state: 'undone', isUncertain: false })
+    await this.#record(step, { state: 'undone', isUncertain: false, ...(row !== undefined && { row }) })
   }
 
-  #retry({ change }: Step): Promise<void> {
-    const { kong, retry: retryParts } = this.#parts
+  #retry({ change }: Step): Promise<Row | null | undefined> {
     const attempt = () =>
-      undoChange(kong, change).catch((error: unknown) => {
+      undoChange(this.#kong, change).catch((error: unknown) => {
         this.#isUncertain ||= isUncertain(error)
         throw error
       })
     const onRetry = (error: unknown) => this.#options.onRetry?.(change, error)
-    return retry(attempt, { forMs: () => this.#retryForMs, onRetry }, retryParts)
+    return retry(attempt, { forMs: () => this.#retryForMs, onRetry }, this.#parts.retry)
   }
 
   /** Waits out what may still be written, and takes it back. */
   async #settle(backwards: readonly Step[], original: (step: Step) => Step): Promise<void> {
-    const { kong, images, retry: retryParts } = this.#parts
+    const { images, retry: retryParts } = this.#parts
     const { concurrency, settle: options } = this.#options
+    const isAway = () => this.#kong.isAway
     const watched = finalOfEach(backwards).filter(
       step => step.irreversible === undefined || this.#isOpen(step),
     )
     const unsettled = await settle(
       watched,
-      { ...options, concurrency, image: 'before' },
-      { kong, images, retry: retryParts, write: step => this.#undoStep(original(step)) },
+      { ...options, concurrency, image: 'before', isAway },
+      { kong: this.#kong, images, retry: retryParts, write: step => this.#undoStep(original(step)) },
     )
+    if (isAway()) return
     const differing = new Map(unsettled.map(({ step, error }) => [step.seq, error]))
-    for (const step of watched.map(original)) {
-      const error = differing.get(step.seq)
-      if (error !== undefined) await this.#setStuck(step, stuckBy(step, error))
-      else if (step.irreversible !== undefined || this.#stuck.delete(step))
-        await this.#record(step, { state: 'undone', isUncertain: false })
-    }
+    await Promise.all(watched.map(step => this.#conclude(original(step), differing.get(step.seq))))
+  }
+
+  /** @param error why its entity is not as it should be after the settling; undefined where it is. */
+  async #conclude(step: Step, error: unknown): Promise<void> {
+    if (error !== undefined) await this.#setStuck(step, stuckBy(step, error))
+    else if (step.irreversible !== undefined || this.#stuck.delete(step))
+      await this.#record(step, { state: 'undone', isUncertain: false })
   }
 
   #isOpen({ seq }: Step): boolean {

@@ -7,9 +7,9 @@ import type { AdminRequests } from './steps.ts'
  * Makes one change. Every request may be sent twice: creations name their id (`PUT`), changes set whole fields, and
  * deleting what is gone is no failure.
  *
- * @returns the entity as Kong answered; undefined after a deletion.
+ * @returns the entity as Kong answered; null after a deletion, undefined where the answer does not say.
  */
-export async function makeChange(kong: AdminRequests, change: Change): Promise<Row | undefined> {
+export async function makeChange(kong: AdminRequests, change: Change): Promise<Row | null | undefined> {
   const kind = KINDS[change.kind]
   switch (change.action) {
     case 'create':
@@ -21,21 +21,27 @@ export async function makeChange(kong: AdminRequests, change: Change): Promise<R
   }
 }
 
-/** Takes a change back, also one of which it is not known whether it was made. */
-export async function undoChange(kong: AdminRequests, change: Change): Promise<void> {
+/**
+ * Takes a change back, also one of which it is not known whether it was made.
+ *
+ * @returns the entity as Kong answered; null where it is not there, undefined where the answer does not say.
+ */
+export async function undoChange(kong: AdminRequests, change: Change): Promise<Row | null | undefined> {
   const { action, kind, id, fields, before } = change
   switch (action) {
     case 'create':
-      await remove(kong, change)
-      return
+      return remove(kong, change)
     case 'update': {
       const body = Object.fromEntries(fields.map(name => [name, before?.[name] ?? null]))
-      await kong.request('PATCH', pathOf(change), body)
-      return
+      return (await kong.request('PATCH', pathOf(change), body)) as Row | undefined
     }
-    case 'delete':
+    case 'delete': {
       // What has expired meanwhile would be gone by now.
-      if (!isExpired(kong, change)) await create(kong, KINDS[kind], id, restoredBody(change))
+      if (isExpired(kong, change)) return undefined
+      const row = await create(kong, KINDS[kind], id, restoredBody(change))
+      // What is left of the time it was given, only a later look tells.
+      return change.expiresAt === undefined ? row : undefined
+    }
   }
 }
 
@@ -72,12 +78,13 @@ async function create(kong: AdminRequests, kind: Kind, id: string, body: Row): P
   }
 }
 
-async function remove(kong: AdminRequests, change: Change): Promise<undefined> {
+async function remove(kong: AdminRequests, change: Change): Promise<null> {
   try {
     await kong.request('DELETE', pathOf(change))
   } catch (error) {
     if (!(error instanceof AdminRefused && error.status === 404)) throw error
   }
+  return null
 }
 
 function pathOf({ kind: name, id, row, body }: Change): string {

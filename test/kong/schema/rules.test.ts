@@ -122,6 +122,25 @@ describe('shorthand fields', () => {
     })
   })
 
+  it('are not compared with false, which is nothing to Lua', () => {
+    assert.equal(schema.checkShorthands({ config: { redis_host: 'a', redis: { host: false } } }), undefined)
+  })
+
+  it('do not hide a list in the place of the record', () => {
+    const filled = schema.fill({ id: 'i', config: { redis_host: 'a', redis: [['x']] } }, 'insert')
+    assert.deepEqual(schema.check(filled), { config: { redis: ['unknown field'] } })
+  })
+
+  it('cannot be given beside what is no record, where Kong itself breaks', () => {
+    for (const redis of [null, 80, 'x', false])
+      assert.deepEqual(schema.checkShorthands({ config: { redis_host: 'a', redis } }), {
+        redis_host: 'cannot be given beside redis, which is no record',
+      })
+    assert.ok(schema.checkShorthands({ config: { redis_host: null, redis: 80 } }))
+    assert.equal(schema.checkShorthands({ config: { redis_host: null, redis: null } }), undefined)
+    assert.equal(schema.checkShorthands({ config: { redis_host: 'a', redis: { host: null } } }), undefined)
+  })
+
   it('are shown again beside the new field', () => {
     const row = schema.fill({ id: 'i', config: { redis_host: 'a' } }, 'insert')
     assert.deepEqual(schema.withDeprecated(row).config, {

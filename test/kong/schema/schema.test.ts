@@ -87,6 +87,8 @@ describe('a schema', () => {
     assert.deepEqual(wrong({ tiers: { x: { limits: null } } }), {
       config: { tiers: 'length must be at least 2' },
     })
+    // To Lua a list is a map whose keys are numbers.
+    assert.deepEqual(wrong({ tiers: [{ limits: null }] }), { config: { tiers: 'expected a string' } })
     assert.deepEqual(wrong({ names: ['ok', 'No', ''] }), {
       config: { names: [null, 'invalid value: No', 'length must be at least 1'] },
     })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createLogger } from '../../../foundation/log.ts'
@@ -13,13 +13,19 @@ import { until } from '../../support/until.ts'
 
 /** Tells which process served the event, and dies when it is told to. */
 const WHO = `
+import { existsSync, writeFileSync } from 'node:fs'
 export const plugin = {
   name: 'who', version: '1.0.0', priority: 1,
-  config: { type: 'object', properties: { marker: { type: 'string' } } },
+  config: { type: 'object', properties: { marker: { type: 'string' }, file: { type: 'string' } } },
   instance(config) { if (config.marker === 'wrong') throw new Error('config.marker is wrong') },
   phases: {
     access(kong, { config }) {
       if (config.marker === 'die') process.kill(process.pid, 'SIGKILL')
+      if (config.marker === 'hold') {
+        // Holds the whole process until the test lets it go on.
+        writeFileSync(config.file, '')
+        while (existsSync(config.file)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+      }
       kong.response.setHeader('x-pid', process.pid + ' ' + config.marker)
     },
   },
@@ -73,29 +79,37 @@ describe('several workers', function () {
     return (calls[0]!.args[0] as Record<string, string>)['x-pid']!
   }
   const pidOf = (answer: string) => Number(answer.split(' ')[0])
+  const connectAndAsk = (id: number) => async () => {
+    const kong = await connect()
+    return { kong, pid: pidOf(await ask(kong, id)) }
+  }
 
-  it('share the connections, and each knows an instance that another started', async () => {
+  /** What `use` gives while the process behind this connection is busy. */
+  const whileBusy = async <T>(kong: KongConnection, use: () => Promise<T>): Promise<T> => {
+    const file = path.join(folder.path, 'hold')
+    const id = await kong.startInstance('who', { __plugin_id: 'h', marker: 'hold', file })
+    const answer = ask(kong, id)
+    await until('the process is held', () => existsSync(file))
+    try {
+      return await use()
+    } finally {
+      rmSync(file)
+      await answer
+    }
+  }
+
+  it('share the connections, each taking them when it has time, and know an instance that another started', async () => {
     const first = await connect()
     const id = await first.startInstance('who', { __plugin_id: 'p', marker: 'one' })
-    const answers = [await ask(first, id)]
-    for (let i = 0; i < 5; i++) answers.push(await ask(await connect(), id))
-    assert.equal(new Set(answers.map(pidOf)).size, 2)
-    assert.ok(answers.every(answer => answer.endsWith(' one')))
-  })
-
-  it('get a connection where the fewest are open', async () => {
-    const first = await connect()
-    const id = await first.startInstance('who', { __plugin_id: 'f', marker: 'few' })
-    const crowd = await Promise.all(Array.from({ length: 8 }, connect))
-    const homes = await Promise.all(crowd.map(async kong => pidOf(await ask(kong, id))))
-    const emptied = homes[0]
-    for (const [index, kong] of crowd.entries()) if (homes[index] === emptied) kong.close()
-    await until(`new connections go to ${emptied}`, async () => {
-      const fresh = [await connect(), await connect()]
-      const found = await Promise.all(fresh.map(async kong => pidOf(await ask(kong, id))))
-      for (const kong of fresh) kong.close()
-      return found.every(pid => pid === emptied)
+    const busy = pidOf(await ask(first, id))
+    const answers = await whileBusy(first, async () => {
+      const found: string[] = []
+      for (let i = 0; i < 8; i++) found.push(await ask(await connect(), id))
+      return found
     })
+    const [free] = answers.map(pidOf)
+    assert.notEqual(free, busy)
+    assert.deepEqual(new Set(answers), new Set([`${free} one`]))
   })
 
   it('refuse an instance that the plugin refuses', async () => {
@@ -108,23 +122,13 @@ describe('several workers', function () {
     const good = await left.startInstance('who', { __plugin_id: 'r', marker: 'good' })
     const deadly = await left.startInstance('who', { __plugin_id: 's', marker: 'die' })
     const victim = pidOf(await ask(left, good))
-    let right = await connect()
-    let survivor = pidOf(await ask(right, good))
-    while (survivor === victim) {
-      right = await connect()
-      survivor = pidOf(await ask(right, good))
-    }
+    const right = await whileBusy(left, connectAndAsk(good))
+    assert.notEqual(right.pid, victim)
     assert.equal((await left.event(deadly, 'access')).outcome, 'closed')
-    assert.equal(pidOf(await ask(right, good)), survivor)
-
-    let fresh: number | undefined
-    await until('another worker answers', async () => {
-      const found = pidOf(await ask(await connect(), good))
-      // NaN: it was under way to the worker that died, and ended with it.
-      if (found > 0 && found !== survivor) fresh = found
-      return fresh !== undefined
-    })
-    assert.ok(fresh !== undefined && fresh !== victim)
+    assert.equal(pidOf(await ask(right.kong, good)), right.pid)
+    // It waits for the worker that takes the place of the dead one.
+    const fresh = await whileBusy(right.kong, connectAndAsk(good))
+    assert.ok(![victim, right.pid].includes(fresh.pid))
   })
 
   it('tell their metrics as one, and are ready when all are', async () => {

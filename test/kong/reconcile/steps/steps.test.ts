@@ -153,6 +153,42 @@ describe('the executor of steps', () => {
     // Kong keeps a service that a route refers to.
     assert.match(leftovers[1]!.reason, /400 an existing 'routes' entity references this 'services' entity/)
   })
+
+  it('ends the undoing where Kong is away, so that another attempt does all when it is back', async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `{ username: c${i} }`)
+    const plan = await planText(client, `_format_version: "3.0"\nconsumers: [${names.join(', ')}]\n`)
+    const journal = { record: async () => {} }
+    const run = await execute(plan.steps, { ...OPTIONS, concurrency: 4 }, partsWith(plan, journal))
+    let requests = 0
+    faults.decide = () => {
+      requests++
+      return 'lose-request'
+    }
+    const options = { ...OPTIONS, concurrency: 4, endsWhenAway: true }
+    const leftovers = await undo(plan.steps, run.records, options, partsWith(plan, journal))
+    assert.equal(leftovers.length, 30)
+    assert.ok(leftovers.every(({ isTransient }) => isTransient))
+    // As many as are under way when the fourth gets no answer.
+    assert.ok(requests >= 4 && requests < 8, String(requests))
+    faults.decide = () => 'pass'
+    assert.deepEqual(await undo(plan.steps, run.records, options, partsWith(plan, journal)), [])
+    assert.deepEqual(await client.list('/consumers'), [])
+  })
+
+  it('does not end the undoing where single requests get no answer', async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `{ username: c${i} }`)
+    const plan = await planText(client, `_format_version: "3.0"\nconsumers: [${names.join(', ')}]\n`)
+    const journal = { record: async () => {} }
+    const run = await execute(plan.steps, { ...OPTIONS, concurrency: 4 }, partsWith(plan, journal))
+    const asked = new Set<string>()
+    faults.decide = (method, path, n) => {
+      if (method === 'DELETE') asked.add(path)
+      return n > 0 && n % 3 === 0 ? 'lose-request' : 'pass'
+    }
+    const options = { ...OPTIONS, concurrency: 4, endsWhenAway: true }
+    await undo(plan.steps, run.records, options, partsWith(plan, journal))
+    assert.equal(asked.size, 30)
+  })
 })
 
 describe('a schedule', () => {
