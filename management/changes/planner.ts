@@ -59,8 +59,7 @@ async function planOne(state: PlanState, operation: Operation): Promise<Target |
   const write = { operation: asKongReads(operation), kind: KINDS[kind], schema }
   const target = await (current ? planUpdate(state, write, current) : planCreation(state, write))
   if (!target && !current) state.noteFailed(KINDS[kind], operation.body)
-  if (target && kind === 'certificates')
-    await planServerNames(state, target, write.operation.body, operation.pointer)
+  if (target && kind === 'certificates') await planServerNames(state, target, write.operation)
   return target
 }
 

@@ -101,6 +101,13 @@ describe('a change of one entity', function () {
     const unchanged = await call('PATCH', `/v1/certificates/${made.id}`, { tags: ['x'] })
     assert.equal(unchanged.status, 200, unchanged.text)
     assert.deepEqual(await names(made.id), ['a.test', 'b.test'])
+    // As a real Kong 3.9.3 does with a whole certificate that names none.
+    const whole = await call('PUT', `/v1/certificates/${made.id}`, pair)
+    assert.equal(whole.status, 200, whole.text)
+    assert.deepEqual(await names(made.id), [])
+    const back = await call('POST', `/v1/changes/${whole.headers.get('sluice-change')}/undo`)
+    assert.equal(back.body.state, 'applied', back.text)
+    assert.deepEqual(await names(made.id), ['a.test', 'b.test'])
     const other = await call('POST', '/v1/certificates', { ...pair, snis: ['a.test'] })
     assert.deepEqual([other.status, pointers(other)], [409, ['/snis taken']], other.text)
     assert.equal((await call('DELETE', `/v1/certificates/${made.id}`)).status, 204)
