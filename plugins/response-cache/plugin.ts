@@ -18,7 +18,7 @@ import { Filler } from './filler.ts'
 import { hostOf, Names, pathName } from './key.ts'
 import { CACHE_NAME, Lookup, type LookupMemory, stopBuffering } from './lookup.ts'
 import { FILL_HEADER, fromHeader, MARK, type Mark, readMark, writeMark } from './mark.ts'
-import { intentOf, isConditional, parseRequestLine, type RequestLine } from './request.ts'
+import { intentOf, isConditional, parseRequestLine, type RequestLine, wantsEvents } from './request.ts'
 import { storeAnswer } from './storing.ts'
 
 interface Memory extends LookupMemory {
@@ -133,8 +133,9 @@ function beginInvalidation(kong: AccessKong, context: Context, line: RequestLine
   cache.reporter.request('invalidate')
   void cache.invalidate(pathName(host, line.path))
   // A buffered answer is measured against them by nginx itself, which then sends nothing at all: a change that the
-  // service has made. So this one is not seen again, and what is stored meanwhile lives as long as it may.
-  if (isConditional(headers)) stopBuffering(kong, context.instance)
+  // service has made. So this one is not seen again, as a stream of events is not, and what is stored meanwhile lives
+  // as long as it may.
+  if (isConditional(headers) || wantsEvents(headers)) stopBuffering(kong, context.instance)
   else kong.ctx.shared.set(MARK, writeMark({ kind: 'invalidate', host, path: line.path }))
 }
 

@@ -56,10 +56,13 @@ const CONDITIONS = ['if-match', 'if-unmodified-since', 'if-none-match', 'if-modi
 export const isConditional = (headers: HeaderMap): boolean =>
   CONDITIONS.some(name => headers[name] !== undefined)
 
+/** Whether the answer may be a stream of events, which must not be kept back until its end. */
+export const wantsEvents = ({ accept }: HeaderMap): boolean =>
+  accept !== undefined && /\btext\/event-stream\b/i.test(joined(accept) ?? '')
+
 export function intentOf(method: string, headers: HeaderMap): Intent {
-  const accept = joined(headers.accept)
-  if (accept !== undefined && /\btext\/event-stream\b/i.test(accept)) return 'pass'
   if (!SAFE.has(method)) return 'invalidate'
+  if (wantsEvents(headers)) return 'pass'
   if (method !== 'GET' && method !== 'HEAD') return 'pass'
   if (NOT_FROM_CACHE.some(name => headers[name] !== undefined)) return 'pass'
   const length = headers['content-length']

@@ -236,7 +236,7 @@ describe('a request', () => {
     ['GET', { cookie: 'user=jürgen' }, 'lookup'],
     ['OPTIONS', {}, 'pass'],
     ['POST', {}, 'invalidate'],
-    ['POST', { accept: 'text/event-stream' }, 'pass'],
+    ['POST', { accept: 'text/event-stream' }, 'invalidate'],
     ['PURGE', {}, 'invalidate'],
   ] as const)
     it(`${method} with ${JSON.stringify(headers).slice(0, 60)} is for ${intent}`, () => {

@@ -155,6 +155,7 @@ describe('response-cache in the local gateway', function () {
     ['if-match', '"v1"'],
     ['if-unmodified-since', 'Sun, 01 Mar 2020 12:00:00 GMT'],
     ['if-none-match', '"v2"'],
+    ['accept', 'text/event-stream'],
   ] as const)
     it(`brings the answer to a change with ${name} to the client, and invalidates its path`, async () => {
       await start({})
