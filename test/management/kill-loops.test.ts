@@ -3,6 +3,7 @@ import type { ManagerProcess } from '../support/manager-process.ts'
 import { QUICK } from '../support/manager-process.ts'
 import { ManagerWorld, type OperationBody, pauseMs, type Snapshot } from '../support/manager-world.ts'
 import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 /** Kills at fault points, spread over a change; 80 by hand: SLUICE_TEST_LOOPS=80. Others are fewer in proportion. */
 const LOOPS = Number(process.env.SLUICE_TEST_LOOPS ?? 2)
@@ -66,17 +67,25 @@ describe('changes while parts are killed', function () {
     world = await ManagerWorld.start({ ...QUICK, settle: { waitMs: 300, forMs: STOP_MS } })
     const first = await world.startManager()
     await world.holder()
+    // One for which Kong was too slow on a busy machine has done nothing, and is made again.
     const apply = async (operations: readonly OperationBody[]) => {
-      assert.equal((await world.ended(world.submit(first, operations))).state, 'applied')
+      await until(
+        'a change is applied',
+        async () => {
+          await first.record(true)
+          const sentAtMs = performance.now()
+          const { state, detail } = await world.ended(world.submit(first, operations))
+          if (state !== 'applied') throw new Error(`${state}: ${detail}`)
+          changeMs = performance.now() - sentAtMs
+          return true
+        },
+        { waitMs: 110_000 },
+      )
       return world.snapshot()
     }
     const before = await apply(START)
-    await first.record(true)
-    const sentAtMs = performance.now()
     const after = await apply(FORTH)
-    changeMs = performance.now() - sentAtMs
     boundaries.forth = first.hits.length
-    await first.record(true)
     assert.deepEqual([...(await apply(BACK))], [...before])
     boundaries.back = first.hits.length
     await first.record(false)
