@@ -31,8 +31,9 @@ export interface Ids {
   readonly help: string
 }
 
-/** What stands in a field that is not set. */
-export function unsetText({ presence, schema }: FormNode, { isNew }: FormContext): string {
+/** What stands in a field that is not set. The fields of a record tell their defaults themselves. */
+export function unsetText({ kind, presence, schema }: FormNode, { isNew }: FormContext): string {
   const isDefault = schema.default !== undefined && (isNew ? presence === 'absent' : presence !== 'unset')
-  return isDefault ? `default: ${formatValue(schema.default)}` : 'not set'
+  if (!isDefault) return 'not set'
+  return kind === 'record' ? 'default' : `default: ${formatValue(schema.default)}`
 }
