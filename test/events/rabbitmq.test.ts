@@ -145,7 +145,7 @@ describe('the RabbitMQ sink', () => {
   })
 
   it('waits for a broker that is out of memory, however long, and sends nothing twice', async function () {
-    this.timeout(START_MS)
+    this.timeout(4 * START_MS)
     const control = rabbitControl(rabbit)
     await storeAgain(makeRecords(1))
     await drain()

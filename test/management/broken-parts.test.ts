@@ -16,7 +16,7 @@ const DROPPED = 'dropped a message that names no change'
 const VHOST = 'sluice-undo'
 
 describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
   let kong: RunningAdmin
   let faults: FaultyAdmin
   let postgres: Service
@@ -25,7 +25,7 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
   let manager: RunningManager
   let logs: RecordedLogs
   before(async function () {
-    this.timeout(START_MS)
+    this.timeout(3 * START_MS)
     ;[kong, postgres, rabbit] = await Promise.all([startAdminServer(), borrowedPostgres(), borrowedRabbit()])
     faults = await startFaultyAdmin(kong.url)
     control = rabbitControl(rabbit)
@@ -43,7 +43,7 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
     await until('its queue is there', async () => (await messagesIn(UNDO_QUEUE)) === 0)
   })
   after(async function () {
-    this.timeout(START_MS)
+    this.timeout(3 * START_MS)
     await manager?.close()
     await control?.('delete_vhost', VHOST)
     await faults?.close()
@@ -179,8 +179,11 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
     it(`undoes when the broker takes no messages for want of ${name}`, async () => {
       try {
         await control(...high)
-        await until('the alarm is raised', async () =>
-          (await control('eval', 'rabbit_alarm:get_alarms().')).includes(`resource_limit,${name}`),
+        await until(
+          'the alarm is raised',
+          async () =>
+            (await control('eval', 'rabbit_alarm:get_alarms().')).includes(`resource_limit,${name}`),
+          { waitMs: 300_000 },
         )
         await assertUndoing()
       } finally {

@@ -11,13 +11,13 @@ import { until } from '../support/until.ts'
 const quickTimers: Timers = { ...systemTimers, every: (_ms, work) => systemTimers.every(50, work) }
 
 describe('the queue of changes that wait to be undone', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
   const vhost = `undo-${randomUUID()}`
   let control: (...args: string[]) => Promise<string>
   let queue: UndoQueue | undefined
   let url: string
   before(async function () {
-    this.timeout(START_MS)
+    this.timeout(3 * START_MS)
     const rabbit = await sharedRabbit()
     control = rabbitControl(rabbit)
     const own = new URL(rabbit.url)
@@ -27,7 +27,7 @@ describe('the queue of changes that wait to be undone', function () {
     await control('set_permissions', '-p', vhost, own.username, '.*', '.*', '.*')
   })
   after(async function () {
-    this.timeout(START_MS)
+    this.timeout(3 * START_MS)
     await queue?.close()
     await control?.('delete_vhost', vhost)
   })

@@ -6,6 +6,9 @@ import type { Service } from './services.ts'
 
 const run = promisify(execFile)
 
+/** It starts an Erlang of its own: two seconds on a quiet machine, a minute on a busy one. */
+const CONTROL_MS = 180_000
+
 /**
  * Gives `rabbitmqctl` of the broker: the program in its container, or the one that lies beside the broker's own on
  * this machine, with the environment and the cookie of its process (Linux only).
@@ -22,6 +25,6 @@ export function rabbitControl(service: Service): (...args: string[]) => Promise<
   return async (...args) => {
     const program = path.join(path.dirname(server), 'rabbitmqctl')
     const words = ['-n', env.RABBITMQ_NODENAME, '--erlang-cookie', cookie, ...args]
-    return (await run(program, words, { env, timeout: 60_000 })).stdout
+    return (await run(program, words, { env, timeout: CONTROL_MS })).stdout
   }
 }
