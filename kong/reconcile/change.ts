@@ -25,11 +25,14 @@ export interface Change {
   readonly expiresAt?: number
 }
 
+/** The id that a reference holds. */
+export const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id
+
 /** The entities that one refers to, as `kind:id`. */
 export function parentsOf(row: Row | undefined): readonly string[] {
   if (!row) return []
   const parents = [...PARENTS_OF].flatMap(([field, kind]) => {
-    const id = (row[field] as { id?: unknown } | null | undefined)?.id
+    const id = idIn(row[field])
     return typeof id === 'string' ? [`${kind}:${id}`] : []
   })
   // Services and upstreams name their CA certificates by a list of ids.

@@ -1,10 +1,10 @@
 /** What Kong checks of an entity beside its schema, with the help of others. */
 import { readCertificate } from '../../kong/entities/pem.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import type { KindName } from '../../kong/reconcile/kinds.ts'
 import { isObject } from '../../kong/schema/spec.ts'
 import { pointerTo } from './fault.ts'
-import { idIn, type PlanState } from './plan-state.ts'
+import type { PlanState } from './plan-state.ts'
 
 export interface Written {
   readonly kind: KindName

@@ -1,10 +1,10 @@
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { deletionOf } from '../../kong/reconcile/diff.ts'
 import { KINDS, type KindName, referencesTo } from '../../kong/reconcile/kinds.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
 import { isOfDiscovery } from '../mirror/discovered.ts'
 import type { Operation } from './operation.ts'
-import { idIn, type PlanState } from './plan-state.ts'
+import type { PlanState } from './plan-state.ts'
 
 /** Plans the deletion of an entity, and of what Kong deletes along; what keeps Kong from it is a fault. */
 export async function planDeletion(

@@ -1,4 +1,4 @@
-import type { Change, Row } from '../../kong/reconcile/change.ts'
+import { type Change, idIn, type Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type Kind, type KindName } from '../../kong/reconcile/kinds.ts'
 import { labelOf, nameOf } from '../../kong/reconcile/label.ts'
 import type { Current } from '../../kong/reconcile/read.ts'
@@ -124,6 +124,3 @@ export class PlanState {
     if (name !== undefined) this.#names.set(`${kind.name}:${String(row.id)}`, name)
   }
 }
-
-/** The id that a reference holds. */
-export const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id

@@ -1,6 +1,6 @@
 import { isUuid } from '../../foundation/uuid.ts'
 import { mapAtOnce } from '../../kong/admin/at-once.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName, PARENTS_OF } from '../../kong/reconcile/kinds.ts'
 import { isNamedBySecret } from '../mirror/mirrored.ts'
 import type { GuardedKong } from './guarded-kong.ts'
@@ -60,7 +60,7 @@ export class KongSource implements Source {
         if (kind === 'filter_chains' && (error as { status?: number }).status === 400) return []
         throw error
       })
-    return (rows ?? []).filter(row => (row[field] as { id?: string } | null | undefined)?.id === id)
+    return (rows ?? []).filter(row => idIn(row[field]) === id)
   }
 
   /** One request of Kong gives as much as a thousand others: whole collections, unless they are large. */
@@ -103,7 +103,7 @@ export function byReference(
   rows: readonly Row[],
 ): ReadonlyMap<string, readonly Row[]> {
   const found = new Map<string, Row[]>(ids.map(id => [id, []]))
-  for (const row of rows) found.get(String((row[field] as { id?: string } | null | undefined)?.id))?.push(row)
+  for (const row of rows) found.get(String(idIn(row[field])))?.push(row)
   return found
 }
 

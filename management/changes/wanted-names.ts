@@ -1,3 +1,4 @@
+import { mapAtOnce } from '../../kong/admin/at-once.ts'
 import type { WantedNames } from '../schemas.ts'
 import type { Operation } from './operation.ts'
 import type { Source } from './source.ts'
@@ -11,10 +12,9 @@ export async function wantedNames(
   mirror: Pick<Source, 'find'>,
 ): Promise<Required<WantedNames>> {
   const namesOf = async (kind: 'plugins' | 'vaults') => {
-    const names = await Promise.all(
-      operations
-        .filter(operation => operation.kind === kind)
-        .map(async ({ body, key }) => body.name ?? (key && (await mirror.find(kind, key))?.name)),
+    const names = await mapAtOnce(
+      operations.filter(operation => operation.kind === kind),
+      async ({ body, key }) => body.name ?? (key && (await mirror.find(kind, key))?.name),
     )
     return names.filter(name => typeof name === 'string')
   }

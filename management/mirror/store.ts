@@ -1,5 +1,5 @@
 import { isUuid } from '../../foundation/uuid.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName } from '../../kong/reconcile/kinds.ts'
 import { HELD } from '../changes/lease.ts'
 import { byReference, type CountedSource } from '../changes/source.ts'
@@ -237,5 +237,3 @@ export const ALIVE = 'and (expires_at is null or expires_at > now())'
 
 const hasNameColumn = (kind: KindName): boolean =>
   ['name', 'username', 'prefix', 'target'].includes(KINDS[kind].endpointKey ?? '')
-
-const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id
