@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { TIMING } from '../../management/changes/timing.ts'
-import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
-import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
+import type { RunningAdmin } from '../support/admin-server.ts'
+import type { FaultyAdmin } from '../support/faulty-admin.ts'
+import { useFaultyManager } from '../support/faulty-manager.ts'
+import type { Answer, RunningManager } from '../support/manager.ts'
 import { runSluice } from '../support/run-sluice.ts'
-import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
 const timing = { ...TIMING, settle: { waitMs: 50, forMs: 100 } }
@@ -14,19 +14,8 @@ describe('the history of changes', function () {
   let kong: RunningAdmin
   let faulty: FaultyAdmin
   let manager: RunningManager
-  before(async function () {
-    this.timeout(START_MS)
-    kong = await startAdminServer()
-    faulty = await startFaultyAdmin(kong.url)
-    manager = await startFilledManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
-  })
-  after(async () => {
-    await manager?.close()
-    await faulty?.close()
-    await kong?.close()
-  })
-  afterEach(() => {
-    faulty.decide = () => 'pass'
+  useFaultyManager({ timing }, made => {
+    ;({ kong, faulty, manager } = made)
   })
 
   const call = (...args: Parameters<RunningManager['call']>): Promise<Answer> => manager.call(...args)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { TIMING } from '../../management/changes/timing.ts'
-import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
-import { type RunningManager, startFilledManager } from '../support/manager.ts'
-import { START_MS } from '../support/services.ts'
+import type { RunningAdmin } from '../support/admin-server.ts'
+import type { FaultyAdmin } from '../support/faulty-admin.ts'
+import { useFaultyManager } from '../support/faulty-manager.ts'
+import type { RunningManager } from '../support/manager.ts'
 import { until } from '../support/until.ts'
 
 const timing = { ...TIMING, settle: { waitMs: 50, forMs: 100 }, driftEveryMs: 3_600_000 }
@@ -14,19 +14,8 @@ describe('a change of many steps', function () {
   let kong: RunningAdmin
   let faulty: FaultyAdmin
   let manager: RunningManager
-  before(async function () {
-    this.timeout(START_MS)
-    kong = await startAdminServer()
-    faulty = await startFaultyAdmin(kong.url)
-    manager = await startFilledManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
-  })
-  after(async () => {
-    await manager?.close()
-    await faulty?.close()
-    await kong?.close()
-  })
-  afterEach(() => {
-    faulty.decide = () => 'pass'
+  useFaultyManager({ timing }, made => {
+    ;({ kong, faulty, manager } = made)
   })
 
   const change = async (operations: readonly object[], expected: string) => {

@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { TIMING, type Timing } from '../../management/changes/timing.ts'
-import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
-import { type Fate, type FaultyAdmin, startFaultyAdmin } from '../support/faulty-admin.ts'
-import { type Answer, type RunningManager, startFilledManager } from '../support/manager.ts'
+import type { RunningAdmin } from '../support/admin-server.ts'
+import type { Fate, FaultyAdmin } from '../support/faulty-admin.ts'
+import { useFaultyManager } from '../support/faulty-manager.ts'
+import type { Answer, RunningManager } from '../support/manager.ts'
 import { START_MS } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -168,16 +169,8 @@ describe('random changes with faults', function () {
   let kong: RunningAdmin
   let faulty: FaultyAdmin
   let manager: RunningManager
-  before(async function () {
-    this.timeout(START_MS)
-    kong = await startAdminServer()
-    faulty = await startFaultyAdmin(kong.url)
-    manager = await startFilledManager({ SLUICE_ADMIN_URL: faulty.url }, { timing })
-  })
-  after(async () => {
-    await manager?.close()
-    await faulty?.close()
-    await kong?.close()
+  useFaultyManager({ timing }, made => {
+    ;({ kong, faulty, manager } = made)
   })
 
   const model = new Model()
