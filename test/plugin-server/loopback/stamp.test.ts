@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   credentialsDigest,
   readStamp,
+  STAMP_LIVES_MS,
   type Stamp,
   writeStamp,
 } from '../../../plugin-server/loopback/stamp.ts'
@@ -23,6 +24,10 @@ describe('the stamp of an internal request', () => {
   it('says what was written, until it expires', () => {
     assert.deepEqual(readStamp(SECRET, written, request, 4999), stamp)
     assert.equal(readStamp(SECRET, written, request, 5000), undefined)
+    assert.equal(STAMP_LIVES_MS, 5000)
+    // By a clock that is more than one life behind, nobody knows when it was made.
+    assert.deepEqual(readStamp(SECRET, written, request, 5000 - 2 * STAMP_LIVES_MS), stamp)
+    assert.equal(readStamp(SECRET, written, request, 4999 - 2 * STAMP_LIVES_MS), undefined)
   })
 
   it('belongs to one request and one secret', () => {
@@ -30,7 +35,10 @@ describe('the stamp of an internal request', () => {
       { ...request, method: 'POST' },
       { ...request, target: '/a?b=d' },
       { ...request, credentials: credentialsDigest({ apikey: 'other' }) },
-      { ...request, credentials: credentialsDigest({ authorization: 'k' }) },
+      ...['authorization', 'cookie', 'proxy-authorization'].map(name => ({
+        ...request,
+        credentials: credentialsDigest({ apikey: 'k', [name]: 'more' }),
+      })),
     ]
     for (const other of others) assert.equal(readStamp(SECRET, written, other, 1), undefined)
     assert.equal(readStamp(`${SECRET}x`, written, request, 1), undefined)

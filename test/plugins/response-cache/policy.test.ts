@@ -150,6 +150,21 @@ describe('what may be stored and reused, beside http-cache-semantics', () => {
     assert.equal(windows(undefined), 'no-lifetime')
   })
 
+  it('serves stale answers to the end of each window, and none behind it', () => {
+    const lifetime = { freshMs: 10_000, whileRevalidateMs: 5_000, ifErrorMs: 20_000 }
+    const none = parseCacheControl(undefined)
+    const uses = [9_999, 10_000, 14_999, 15_000, 29_999, 30_000].map(ageMs => usable(lifetime, ageMs, none))
+    assert.deepEqual(uses, ['use', 'use-and-refresh', 'use-and-refresh', 'ask-first', 'ask-first', 'none'])
+    assert.equal(usable(lifetime, 30_000, parseCacheControl('no-cache')), 'none')
+  })
+
+  it('stores nothing that is at its end when it comes', () => {
+    const judged = (age: string) =>
+      judge({ status: 200, headers: { 'cache-control': 'max-age=60', age } }, POLICY)
+    assert.deepEqual(judged('60'), { refusal: 'no-lifetime' })
+    assert.ok('lifetime' in judged('59'))
+  })
+
   it('cuts lifetimes and stale windows', () => {
     const headers = { 'cache-control': 'max-age=99999, stale-if-error=99999' }
     const judged = judge({ status: 200, headers }, { ...POLICY, maxTtl: 100 })

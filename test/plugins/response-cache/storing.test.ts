@@ -18,9 +18,10 @@ const CONFIG: Config = {
 
 describe('an answer whose body Kong has', () => {
   let cache: ResponseCache
-  const clock = createTestClock()
+  let clock: ReturnType<typeof createTestClock>
 
   beforeEach(() => {
+    clock = createTestClock()
     const metrics = createMetrics()
     const host = {
       ...{ clock, metrics, log: createLogger('silent'), store: new MemoryStore({ clock, metrics }) },
@@ -30,22 +31,111 @@ describe('an answer whose body Kong has', () => {
   })
   afterEach(() => cache.close())
 
-  /** @returns what became of it, and whether it is in memory */
-  async function store(headers: Record<string, string>, body: string) {
+  interface Stored {
+    readonly status?: number
+    /** Of the request. */
+    readonly asked?: Record<string, string>
+    readonly mark?: Partial<FillMark>
+    readonly bytes?: Uint8Array
+  }
+
+  /** @returns what became of it, and how many answers are in memory */
+  async function store(headers: Record<string, string>, body: string, stored: Stored = {}) {
+    const { status = 200, asked = {}, bytes = Buffer.from(body) } = stored
     const kong = {
-      request: { getHeaders: async () => ({}) },
+      request: { getHeaders: async () => asked },
       response: {
-        getStatus: async () => 200,
+        getStatus: async () => status,
         getHeaders: async () => ({ 'cache-control': 'max-age=60', ...headers }),
       },
-      service: { response: { getRawBody: async () => Buffer.from(body) } },
+      service: { response: { getRawBody: async () => bytes } },
     } as unknown as ResponseKong
     const mark: FillMark = {
       ...{ kind: 'fill', flight: 'f', primary: 'p', path: 'path', scheme: 'http', host: 'h', target: '/' },
-      ...{ generation: '', sequence: 0, token: 't', startedAtMs: clock.now() },
+      ...{ generation: '', sequence: 0, token: 't', startedAtMs: clock.now(), ...stored.mark },
     }
     return [await storeAnswer(kong, cache, readConfig(CONFIG, false), mark), cache.memory.counts.entries]
   }
+
+  const held = (name = 'p') => cache.memory.get(name)?.entry
+  const ageMs = () => cache.nowMs - (held()?.bornMs ?? Number.NaN)
+
+  for (const [how, age, startedMs, expectedMs] of [
+    ['its Age', '7', 0, 7_000],
+    ['the time that it took', undefined, -3_000, 3_000],
+    ['its Age and the time that it took', '7', -3_000, 10_000],
+    ['no time where the clock of the process that asked is ahead', '7', 50_000, 7_000],
+    ['two minutes at most where that clock is far behind', undefined, -86_400_000, 120_000],
+  ] as const)
+    it(`is as old as ${how}`, async () => {
+      await store({ 'cache-control': 'max-age=3600', ...(age && { age }) }, 'body', {
+        mark: { startedAtMs: clock.now() + startedMs },
+      })
+      assert.equal(ageMs(), expectedMs)
+    })
+
+  it('is as old as the 304 that made it fresh, and keeps what describes its own body', async () => {
+    const own = { etag: '"1"', 'content-type': 'text/plain', 'content-encoding': 'gzip' }
+    await store({ ...own, age: '50' }, 'body')
+    const news = { etag: '"1"', age: '5', 'content-type': 'text/html', 'content-encoding': 'br' }
+    const outcome = await store(news, '', { status: 304, mark: { revalidates: 'p' } })
+    assert.deepEqual(outcome, ['revalidated', 1])
+    assert.equal(ageMs(), 5_000)
+    assert.equal(Buffer.from(held()?.body ?? []).toString(), 'body')
+    assert.deepEqual(
+      [held()?.headers['content-type'], held()?.headers['content-encoding']],
+      ['text/plain', 'gzip'],
+    )
+  })
+
+  it('is of its own bytes, whatever becomes of the buffer that it came in', async () => {
+    const bytes = Buffer.from('body')
+    await store({}, '', { bytes })
+    bytes.fill('x')
+    assert.equal(Buffer.from(held()?.body ?? []).toString(), 'body')
+  })
+
+  it('ends the wait for its own fetch, and for no later one of the same name', async () => {
+    const later = cache.flights.begin('f', 'later')
+    await store({}, 'body')
+    await store({ 'cache-control': 'no-store' }, 'body')
+    assert.equal(later.settled, undefined)
+    const own = cache.flights.begin('f', 't')
+    await store({}, 'body')
+    assert.equal(own.settled?.kind, 'entry')
+  })
+
+  it('is told apart by all fields that any answer of its URL has named', async () => {
+    const asked = { accept: 'a', 'accept-language': 'de' }
+    await store({ vary: 'accept' }, 'one', { asked })
+    await store({ vary: 'accept-language' }, 'two', { asked })
+    assert.deepEqual(cache.vary.get('p'), ['accept', 'accept-language'])
+    await store({}, 'three', { asked: { ...asked, accept: 'b' } })
+    assert.equal(cache.memory.counts.entries, 3)
+  })
+
+  it('is not stored where its path was changed since it was asked for', async () => {
+    await cache.invalidate('path')
+    await store({}, 'body')
+    assert.equal(held(), undefined)
+    await store({}, 'body', { mark: { generation: cache.generationOf('path') } })
+    assert.ok(held())
+  })
+
+  it('is not stored where it was purged since it was asked for', async () => {
+    cache.orders.add({ kind: 'key', value: '/', sequence: 5 })
+    await store({}, 'body')
+    assert.equal(held(), undefined)
+    await store({}, 'body', { mark: { sequence: 5 } })
+    assert.ok(held())
+  })
+
+  it('is remembered as uncacheable for as long as an operator says', async () => {
+    await store({ 'cache-control': 'no-store' }, 'body')
+    assert.equal(cache.isUncacheable('f'), true)
+    clock.advance(10_000)
+    assert.equal(cache.isUncacheable('f'), false)
+  })
 
   it('is stored where it is as long as it said, or said nothing', async () => {
     assert.deepEqual(await store({ 'content-length': '4' }, 'body'), ['stored', 1])
