@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
 
@@ -21,13 +22,12 @@ export const command = new Command()
       )
     const folder = path.resolve(flags.folder ?? name)
     if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} already exists`)
-    const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
     mkdirSync(folder, { recursive: true })
     for (const file of FILES) {
       const template = readFileSync(new URL(`${file}.tmpl`, TEMPLATES), 'utf8')
       writeFileSync(
         path.join(folder, file),
-        template.replaceAll('__NAME__', name).replaceAll('__SLUICE__', `^${version}`),
+        template.replaceAll('__NAME__', name).replaceAll('__SLUICE__', dependency(folder)),
       )
     }
     const where = path.relative(process.cwd(), folder) || '.'
@@ -42,5 +42,11 @@ export const command = new Command()
     )
   })
 
-/** Of this package: beside `dist/`. */
-const packageFile = () => new URL('../../../package.json', import.meta.url)
+/**
+ * The package that runs now, as npm names a folder: the package is on no registry, and a version
+ * would fail to install, or bring whatever another puts there under the same name.
+ */
+const dependency = (folder: string) => {
+  const own = fileURLToPath(new URL('../../../', import.meta.url))
+  return `file:${path.relative(realpathSync(folder), own).replaceAll(path.sep, '/')}`
+}

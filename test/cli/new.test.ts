@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { loadFolder } from '../../plugin-server/load.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -20,10 +20,14 @@ describe('sluice new', function () {
   it('makes a plugin whose test passes and which the server loads', async () => {
     const made = path.join(folder.path, 'greeter')
     assert.match(sluice(['new', 'greeter', '--folder', made]), /npm install && npm test/)
-    // What `npm install` would bring, from this checkout.
+    // What `npm install` brings: the package that made the folder (it is on no registry), and from this checkout its types.
     const modules = path.join(made, 'node_modules')
     mkdirSync(modules)
-    symlinkSync(ROOT, path.join(modules, 'sluice'))
+    const { dependencies } = JSON.parse(readFileSync(path.join(made, 'package.json'), 'utf8'))
+    assert.match(dependencies.sluice, /^file:/)
+    const named = path.resolve(made, dependencies.sluice.slice('file:'.length))
+    assert.equal(named, ROOT)
+    symlinkSync(named, path.join(modules, 'sluice'))
     symlinkSync(path.join(ROOT, 'node_modules/@types'), path.join(modules, '@types'))
     const env = { ...process.env, PATH: `${path.join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
     const report = execFileSync('npm', ['test'], { cwd: made, env, encoding: 'utf8', stdio: 'pipe' })
