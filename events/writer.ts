@@ -226,7 +226,8 @@ export class EventWriter implements EventPublisher {
   }
 
   #reportLosses(): void {
-    for (const [reason, { count, firstMs, lastMs }] of this.#losses) {
+    // A copy: where the report itself is lost, its loss is entered anew, and would be come to again without an end.
+    for (const [reason, { count, firstMs, lastMs }] of [...this.#losses]) {
       this.#losses.delete(reason)
       this.#options.log.error({ reason, count }, 'events lost')
       this.publishOwn({

@@ -51,6 +51,42 @@ describe('a writer of events', () => {
     folder.remove()
   })
 
+  it('ends its report of losses where the report itself has no room', async () => {
+    const folder = makeFolder()
+    const clock = createTestClock()
+    const timers = holdTimers()
+    let release = () => {}
+    const disk = new Promise<void>(resolve => {
+      release = resolve
+    })
+    // Room for no event at all: each is lost, and so is the record of it.
+    const spool = await Spool.create({
+      folder: folder.path,
+      clock,
+      timers,
+      sync: () => disk,
+      maxPendingBytes: 1,
+    })
+    const writer = new EventWriter(spool, {
+      node: 'n',
+      writer: 'w',
+      registry: new EventRegistry(),
+      clock,
+      timers,
+      log: createLogger('silent'),
+      metrics: new EventMetrics(createMetrics()),
+      maxBytes: 1e9,
+      otherBytes: () => 0,
+    })
+    writer.countLost('corrupt', 1)
+    writer.housekeep()
+    writer.finish()
+    assert.equal(writer.sequence, 0)
+    release()
+    await spool.close()
+    folder.remove()
+  })
+
   it('keeps events that do not match their type, and says of the first what is wrong', async () => {
     const folder = makeFolder()
     const clock = createTestClock()
