@@ -25,15 +25,18 @@ export interface Change {
   readonly expiresAt?: number
 }
 
-/** The id that a reference holds. */
-export const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id
+/** The id that a reference holds; undefined where it holds none. */
+export function idIn(value: unknown): string | undefined {
+  const id = (value as { readonly id?: unknown } | null | undefined)?.id
+  return typeof id === 'string' ? id : undefined
+}
 
 /** The entities that one refers to, as `kind:id`. */
 export function parentsOf(row: Row | undefined): readonly string[] {
   if (!row) return []
   const parents = [...PARENTS_OF].flatMap(([field, kind]) => {
     const id = idIn(row[field])
-    return typeof id === 'string' ? [`${kind}:${id}`] : []
+    return id === undefined ? [] : [`${kind}:${id}`]
   })
   // Services and upstreams name their CA certificates by a list of ids.
   const authorities = Array.isArray(row.ca_certificates) ? row.ca_certificates : []

@@ -3,7 +3,7 @@ import { isTransient } from '../admin/answer.ts'
 import type { AdminClient } from '../admin/client.ts'
 import { type RetryParts, retry } from '../admin/retry.ts'
 import type { ApplyOptions } from './apply.ts'
-import type { Row } from './change.ts'
+import { idIn, type Row } from './change.ts'
 import { KINDS, PARENTS_OF } from './kinds.ts'
 import type { Plan } from './plan.ts'
 import type { Desired } from './resolve.ts'
@@ -57,8 +57,8 @@ function toDeclarative({ kind, id, fields, body }: Desired): Row {
   // Kong hashes passwords itself (`_transform`), so they are sent as they were declared.
   for (const name of KINDS[kind].secrets) if (body[name] !== undefined) row[name] = body[name]
   for (const field of PARENTS_OF.keys()) {
-    const reference = row[field] as { id?: string } | null | undefined
-    if (reference?.id !== undefined) row[field] = reference.id
+    const id = idIn(row[field])
+    if (id !== undefined) row[field] = id
   }
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== undefined))
 }

@@ -1,7 +1,7 @@
 import { Document } from 'yaml'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
-import type { Row } from './change.ts'
+import { idIn, type Row } from './change.ts'
 import { KIND_NAMES, KINDS, type Kind, type KindName, nestingField, PARENTS_OF } from './kinds.ts'
 import { isSecretField } from './mask.ts'
 import { comparedFields, isSame } from './normalise.ts'
@@ -74,7 +74,7 @@ class Writer {
   /** The entity beneath which another is written: its only parent, where the format has a place for it there. */
   #owner(entity: Current): { readonly entity: Current; readonly field: string } | undefined {
     const owners = [...PARENTS_OF].flatMap(([field, kind]) => {
-      const id = (entity.fields[field] as { id?: string } | null | undefined)?.id
+      const id = idIn(entity.fields[field])
       const owner = id === undefined ? undefined : this.#byId.get(`${kind}:${id}`)
       return owner && nestingField(kind, entity.kind) === field ? [{ entity: owner, field }] : []
     })
@@ -110,7 +110,7 @@ class Writer {
   }
 
   #reference(field: string, value: unknown): unknown {
-    const id = (value as { id: string }).id
+    const id = idIn(value)
     const parent = this.#byId.get(`${PARENTS_OF.get(field)}:${id}`)
     const name = parent && KINDS[parent.kind].identity.map(([first]) => parent.fields[first]).find(isText)
     return field === 'client_certificate' ? { id } : (name ?? id)
@@ -150,7 +150,7 @@ class Writer {
   #secret(kind: Kind, entity: Current, path: readonly string[], value: unknown): unknown {
     const isHash = kind.name === 'basicauth_credentials'
     if (value === null || (this.#options.withSecrets && !isHash)) return value
-    const consumer = (entity.fields.consumer as { id?: string } | null | undefined)?.id
+    const consumer = idIn(entity.fields.consumer)
     const owner = this.#byId.get(`consumers:${consumer}`)?.fields.username ?? entity.fields.name ?? entity.id
     const base = ['DECK', owner, kind.event.replace('_credential', ''), ...path]
       .join('_')

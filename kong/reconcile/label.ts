@@ -1,4 +1,4 @@
-import type { Row } from './change.ts'
+import { idIn, type Row } from './change.ts'
 import type { Kind } from './kinds.ts'
 
 /** The first field by which people know such an entity; undefined where none is filled in. Never a credential. */
@@ -19,7 +19,7 @@ export function labelOf(
   const own = nameOf(kind, row)
   const fields = kind.references.map(({ field }) => field).filter(field => field !== 'client_certificate')
   const parents = fields.flatMap(field => {
-    const id = (row[field] as { id?: string } | null | undefined)?.id
+    const id = idIn(row[field])
     return id === undefined ? [] : [`${field} ${nameOfParent(field, id) ?? id}`]
   })
   const name = own ?? (parents.length === 0 ? row.id : undefined)

@@ -1,5 +1,5 @@
 import { isObject } from '../schema/spec.ts'
-import type { Row } from './change.ts'
+import { idIn, type Row } from './change.ts'
 
 /** A plugin entry as it will stand in Kong. */
 export interface PluginEntry {
@@ -59,8 +59,8 @@ function membersOf({ config }: Row): readonly string[] {
 }
 
 function scopeOf(fields: Row): Scope {
-  const id = (name: string) => (fields[name] as { id?: string } | null | undefined)?.id
-  return { service: id('service'), route: id('route'), consumer: id('consumer') }
+  const { service, route, consumer } = fields
+  return { service: idIn(service), route: idIn(route), consumer: idIn(consumer) }
 }
 
 /** Kong's order of precedence (runloop/plugins_iterator.lua): the highest that applies is run. */

@@ -1,5 +1,5 @@
 import { hashPassword } from '../../kong/entities/basic-auth.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { expectedFields, flattenViolations, type Mistake } from '../../kong/reconcile/expected.ts'
 import type { Kind } from '../../kong/reconcile/kinds.ts'
 import { comparedFields, expand } from '../../kong/reconcile/normalise.ts'
@@ -78,9 +78,9 @@ export function completePart(kind: Kind, schema: Schema, given: Row, current: Cu
 
 /** What Kong stores in another form than it was given. */
 function hashed({ name }: Kind, sent: Row, fields: Row): Row {
-  const consumer = fields.consumer as { id?: string } | null | undefined
-  return name === 'basicauth_credentials' && typeof sent.password === 'string' && consumer?.id !== undefined
-    ? { password: hashPassword(sent.password, consumer.id) }
+  const consumer = idIn(fields.consumer)
+  return name === 'basicauth_credentials' && typeof sent.password === 'string' && consumer !== undefined
+    ? { password: hashPassword(sent.password, consumer) }
     : {}
 }
 

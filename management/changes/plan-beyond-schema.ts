@@ -46,11 +46,11 @@ async function checkProtocols(state: PlanState, { given, data, pointer }: Writte
   const shares = (route: Row) => (route.protocols as readonly string[]).some(one => protocols.includes(one))
   const place = pointerTo(pointer, ['protocols'])
   const [routeId, serviceId] = [idIn(data.route), idIn(data.service)]
-  if (typeof routeId === 'string') {
+  if (routeId !== undefined) {
     const route = await state.find('routes', routeId)
     if (route && !shares(route.fields))
       state.fault('content', place, 'protocols', "protocols: must match the associated route's protocols")
-  } else if (typeof serviceId === 'string') {
+  } else if (serviceId !== undefined) {
     const routes = await state.referring('routes', 'service', serviceId)
     if (routes.length > 0 && !routes.some(shares))
       state.fault(

@@ -81,7 +81,7 @@ export class PlanState {
   async label(kind: Kind, row: Row): Promise<string> {
     for (const { field, to } of kind.references) {
       const id = idIn(row[field])
-      if (typeof id === 'string' && !this.#names.has(`${to}:${id}`)) await this.find(to as KindName, id)
+      if (id !== undefined && !this.#names.has(`${to}:${id}`)) await this.find(to as KindName, id)
     }
     return labelOf(kind, row, (field, id) => {
       const to = kind.references.find(reference => reference.field === field)?.to

@@ -46,7 +46,7 @@ export class KongSource implements Source {
     if (!isUuid(key) && (endpointKey === undefined || isNamedBySecret(kind))) return undefined
     if (within === undefined) return this.#kong.find(`/${path}/${encodeURIComponent(key)}`)
     const known = await this.#mirror.find(kind, key)
-    const owner = (known?.[within] as { id?: string } | undefined)?.id
+    const owner = idIn(known?.[within])
     if (!known || owner === undefined) return undefined
     return this.#kong.find(`/${pathOfOwner(within)}/${owner}/${path}/${String(known.id)}`)
   }

@@ -2,6 +2,7 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import { isUuid } from '../../foundation/uuid.ts'
 import { AdminClient, type Row } from '../../kong/admin/client.ts'
+import { idIn } from '../../kong/reconcile/change.ts'
 import { scopeName } from '../../plugins/qos/caller.ts'
 import { type Change, findSubjects, keyOf, partsOf, showSubject } from '../../plugins/qos/limit-admin.ts'
 import { type Standing, standingOf } from '../../plugins/qos/standing.ts'
@@ -168,8 +169,7 @@ function placeOf({ name, config, ...entity }: Row): Place[] {
   if (name !== 'qos' && name !== 'sluice') return []
   const { qos = {}, ...own } = config as { readonly qos?: Limits } & Limits
   const { tiers = {} } = name === 'qos' ? own : qos
-  const idOf = (field: string) => (entity[field] as { readonly id: string } | null | undefined)?.id
-  const [routeId, serviceId, consumerId] = [idOf('route'), idOf('service'), idOf('consumer')]
+  const [routeId, serviceId, consumerId] = [idIn(entity.route), idIn(entity.service), idIn(entity.consumer)]
   const scope = scopeName({
     pluginId: String(entity.id),
     ...(routeId !== undefined && { routeId }),

@@ -1,6 +1,6 @@
 import { messageOf } from '../../foundation/errors.ts'
 import { isTransient } from '../../kong/admin/answer.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { KINDS } from '../../kong/reconcile/kinds.ts'
 import { labelOf } from '../../kong/reconcile/label.ts'
 import { isSame, normaliseCurrent } from '../../kong/reconcile/normalise.ts'
@@ -153,7 +153,7 @@ function changedFields({ kind, known, row }: Look, schemas: Schemas): readonly s
 function pathOf(kind: Difference['kind'], id: string, row: Row | undefined): string {
   const { path, within } = KINDS[kind]
   if (within === undefined) return `/${path}/${id}`
-  return `/upstreams/${(row?.[within] as { id?: string } | undefined)?.id}/${path}/${id}`
+  return `/upstreams/${idIn(row?.[within])}/${path}/${id}`
 }
 
 const namesOf = (kind: Difference['kind'], row: Row | undefined) =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
+import { idIn } from '../../kong/reconcile/change.ts'
 import { TIMING, type Timing } from '../../management/changes/timing.ts'
 import type { RunningAdmin } from '../support/admin-server.ts'
 import type { Fate, FaultyAdmin } from '../support/faulty-admin.ts'
@@ -154,8 +155,6 @@ function remove(state: Map<string, Fields>, kind: Kind, id: string): void {
     if (idIn(fields.consumer) === id) state.delete(key)
   }
 }
-
-const idIn = (value: unknown) => (value as { id?: string } | null | undefined)?.id
 
 interface Operation {
   readonly action: Op['action']

@@ -1,6 +1,6 @@
 import { isUuid } from '../../foundation/uuid.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import { KINDS, type KindName, PARENTS_OF } from '../../kong/reconcile/kinds.ts'
 import { byReference, type Source } from '../../management/changes/source.ts'
 
@@ -53,5 +53,3 @@ export class AdminSource implements Source {
     return lists.flatMap(list => list ?? [])
   }
 }
-
-const idIn = (value: unknown): unknown => (value as { id?: unknown } | null | undefined)?.id
