@@ -127,14 +127,17 @@ export class Relay {
       this.#woken = false
       try {
         if (await this.#pump()) continue
+        await this.#syncCursors()
       } catch (error) {
-        // Of the spool, not of the sink: a file that can't be read.
+        // Of the spool, not of the sink: a file that can't be read, a cursor that can't be synced.
         this.#failing = messageOf(error)
-        this.#options.log.error({ sink: this.sink, reason: this.#failing }, 'cannot read the event spool')
+        this.#options.log.error(
+          { sink: this.sink, reason: this.#failing },
+          'cannot read the event spool or keep its place',
+        )
         await this.#pause(LONGEST_PAUSE_MS)
         continue
       }
-      await this.#syncCursors()
       if (this.#woken || signal.aborted) continue
       this.#idle = true
       await woken

@@ -19,6 +19,7 @@ describe('a relay', () => {
   let stored: SinkRecord[]
   let failures: number
   let draw: number
+  let syncFaults: number
 
   beforeEach(async () => {
     folder = makeFolder()
@@ -26,6 +27,7 @@ describe('a relay', () => {
     stored = []
     failures = 0
     draw = 1
+    syncFaults = 0
     spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: 100_000 })
     const cursor = await Cursor.open(folder.path, 'test')
     const sink: Sink = {
@@ -50,7 +52,13 @@ describe('a relay', () => {
       onCorrupt: () => assert.fail('nothing is damaged'),
     })
     const reader = new SpoolReader({ folder: folder.path, from: cursor.position, limit: () => spool.durable })
-    relay.add({ reader, cursor, finite: false })
+    const onSynced = async () => {
+      if (syncFaults > 0) {
+        syncFaults -= 1
+        throw new Error('input/output error')
+      }
+    }
+    relay.add({ reader, cursor, finite: false, onSynced })
     relay.start()
   })
   afterEach(async () => {
@@ -107,5 +115,15 @@ describe('a relay', () => {
     await until('it pauses', () => timers.asked.length === 1)
     await relay.close()
     assert.deepEqual(stored, [])
+  })
+
+  it('goes on after a disk that could not keep its place', async () => {
+    syncFaults = 1
+    await append(1)
+    await passPauses(1)
+    await until('it has nothing to do', () => relay.idle)
+    await append(2)
+    await until('both are stored', () => stored.length === 2)
+    assert.equal(syncFaults, 0)
   })
 })
