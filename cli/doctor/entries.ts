@@ -1,4 +1,5 @@
 import type { AdminClient, Row } from '../../kong/admin/client.ts'
+import { idIn } from '../../kong/reconcile/change.ts'
 import { KINDS } from '../../kong/reconcile/kinds.ts'
 import { labelOf } from '../../kong/reconcile/label.ts'
 import { COMPOSED, findWarnings, type PluginEntry } from '../../kong/reconcile/warnings.ts'
@@ -27,8 +28,7 @@ export async function findEntryProblems(
     return (row?.name ?? row?.username ?? undefined) as string | undefined
   }
   const entries = rows.map(row => ({ fields: row, label: labelOf(KINDS.plugins, row, nameOf) }))
-  const serviceOf = (route: string) =>
-    (parents.get(`route:${route}`)?.service as { id?: string } | null | undefined)?.id
+  const serviceOf = (route: string) => idIn(parents.get(`route:${route}`)?.service)
   return [
     ...(await refusedEntries(entries, plugins)),
     ...lostMembers(entries, serviceOf),
@@ -71,7 +71,7 @@ async function fetchParents(client: AdminClient, plugins: readonly Row[]): Promi
   const wanted = new Map(
     plugins.flatMap(plugin =>
       Object.entries(PARENTS).flatMap(([field, path]) => {
-        const id = (plugin[field] as { id?: string } | null | undefined)?.id
+        const id = idIn(plugin[field])
         return id === undefined ? [] : [[`${field}:${id}`, `/${path}/${id}`] as const]
       }),
     ),

@@ -3,7 +3,7 @@ import { systemClock } from '../../foundation/clock.ts'
 import { messageOf } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
-import type { Row } from '../../kong/reconcile/change.ts'
+import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
 import { createInstances } from '../../plugin-server/runtime/instances.ts'
 import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
@@ -84,8 +84,8 @@ function placeholder({ type, minimum = 1 }: SettingSchema): unknown {
 /** The configuration with what Kong adds to it. */
 function sentByKong({ config, ...fields }: Row, id: number): Row {
   const scope = ['service', 'route', 'consumer'].flatMap(field => {
-    const reference = fields[field] as { id?: string } | null | undefined
-    return reference?.id === undefined ? [] : [[`${field}_id`, reference.id] as const]
+    const referred = idIn(fields[field])
+    return referred === undefined ? [] : [[`${field}_id`, referred] as const]
   })
   return { ...(config as Row | undefined), ...Object.fromEntries(scope), __plugin_id: `check-${id}` }
 }

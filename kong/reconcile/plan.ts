@@ -1,6 +1,6 @@
 import { SluiceError } from '../../foundation/errors.ts'
 import type { AdminClient } from '../admin/client.ts'
-import type { Change } from './change.ts'
+import { type Change, idIn } from './change.ts'
 import { type Blocked, diff } from './diff.ts'
 import { namelessIn, namesOf } from './files/choosers.ts'
 import type { DeclaredState } from './files/declared.ts'
@@ -107,9 +107,7 @@ function warningsOf(
   const ofKind = <T extends { readonly kind: string }>(entities: readonly T[], kind: string) =>
     entities.filter(entity => entity.kind === kind)
   const routes = [...ofKind(others, 'routes'), ...ofKind(desired, 'routes')]
-  const services = new Map(
-    routes.map(({ id, fields }) => [id, (fields.service as { id: string } | null)?.id]),
-  )
+  const services = new Map(routes.map(({ id, fields }) => [id, idIn(fields.service)]))
   const plugins = [
     ...ofKind(desired, 'plugins'),
     ...ofKind(others, 'plugins').map(({ id, fields }) => ({

@@ -1,5 +1,5 @@
 import { AdminRefused } from '../../admin/answer.ts'
-import type { Change, Row } from '../change.ts'
+import { type Change, idIn, type Row } from '../change.ts'
 import { KINDS, type Kind } from '../kinds.ts'
 import type { AdminRequests } from './steps.ts'
 
@@ -93,5 +93,4 @@ function pathOf({ kind: name, id, row, body }: Change): string {
   return `${collectionPath(kind, (row ?? body)[kind.within])}/${id}`
 }
 
-const collectionPath = (kind: Kind, owner: unknown): string =>
-  `/upstreams/${(owner as { id?: string } | undefined)?.id ?? ''}/${kind.path}`
+const collectionPath = (kind: Kind, owner: unknown): string => `/upstreams/${idIn(owner) ?? ''}/${kind.path}`
