@@ -1,37 +1,59 @@
 import assert from 'node:assert/strict'
 import { Type } from 'typebox'
 import { EventMetrics } from '../../events/metrics.ts'
-import { Spool } from '../../events/spool/spool.ts'
+import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
 import { EventRegistry } from '../../events/types/registry.ts'
 import { EventWriter } from '../../events/writer.ts'
 import { createLogger } from '../../foundation/log.ts'
-import { createMetrics } from '../../foundation/metrics.ts'
-import { makeFolder } from '../support/folder.ts'
-import { holdTimers } from '../support/held-timers.ts'
+import { createMetrics, type Metrics } from '../../foundation/metrics.ts'
+import type { EventType } from '../../sdk/event.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { type HeldTimers, holdTimers } from '../support/held-timers.ts'
 import { createTestClock } from '../support/test-clock.ts'
 
 describe('a writer of events', () => {
-  it('answers within 100 ms, the time that events gather included, when the disk does not', async () => {
-    const folder = makeFolder()
+  let folder: TestFolder
+  let timers: HeldTimers
+  let metrics: Metrics
+  let spool: Spool
+  /** What was warned of. */
+  let told: unknown[]
+
+  beforeEach(() => {
+    folder = makeFolder()
+    timers = holdTimers()
+    metrics = createMetrics()
+    told = []
+  })
+  afterEach(() => folder.remove())
+
+  async function open(
+    options: Pick<SpoolOptions, 'sync' | 'maxPendingBytes'>,
+    types: readonly EventType[] = [],
+  ): Promise<EventWriter> {
     const clock = createTestClock()
-    const timers = holdTimers()
-    let release = () => {}
-    const disk = new Promise<void>(resolve => {
-      release = resolve
-    })
-    const metrics = createMetrics()
-    const spool = await Spool.create({ folder: folder.path, clock, timers, sync: () => disk })
-    const writer = new EventWriter(spool, {
+    const log = createLogger('silent')
+    log.warn = (about: unknown) => void told.push(about)
+    spool = await Spool.create({ folder: folder.path, clock, timers, ...options })
+    return new EventWriter(spool, {
       node: 'n',
       writer: 'w',
-      registry: new EventRegistry(),
+      registry: new EventRegistry(types),
       clock,
       timers,
-      log: createLogger('silent'),
+      log,
       metrics: new EventMetrics(metrics),
       maxBytes: 1e9,
       otherBytes: () => 0,
     })
+  }
+
+  it('answers within 100 ms, the time that events gather included, when the disk does not', async () => {
+    let release = () => {}
+    const disk = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const writer = await open({ sync: () => disk })
     const answered: string[] = []
     const publish = (subject: string) =>
       void writer.publish({ type: 'test.happened.v1', subject, data: {} }).then(() => answered.push(subject))
@@ -48,66 +70,21 @@ describe('a writer of events', () => {
     assert.deepEqual(answered, ['first', 'second'])
     release()
     await spool.close()
-    folder.remove()
   })
 
   it('ends its report of losses where the report itself has no room', async () => {
-    const folder = makeFolder()
-    const clock = createTestClock()
-    const timers = holdTimers()
-    let release = () => {}
-    const disk = new Promise<void>(resolve => {
-      release = resolve
-    })
     // Room for no event at all: each is lost, and so is the record of it.
-    const spool = await Spool.create({
-      folder: folder.path,
-      clock,
-      timers,
-      sync: () => disk,
-      maxPendingBytes: 1,
-    })
-    const writer = new EventWriter(spool, {
-      node: 'n',
-      writer: 'w',
-      registry: new EventRegistry(),
-      clock,
-      timers,
-      log: createLogger('silent'),
-      metrics: new EventMetrics(createMetrics()),
-      maxBytes: 1e9,
-      otherBytes: () => 0,
-    })
+    const writer = await open({ maxPendingBytes: 1 })
     writer.countLost('corrupt', 1)
     writer.housekeep()
     writer.finish()
     assert.equal(writer.sequence, 0)
-    release()
     await spool.close()
-    folder.remove()
   })
 
   it('keeps events that do not match their type, and says of the first what is wrong', async () => {
-    const folder = makeFolder()
-    const clock = createTestClock()
-    const timers = holdTimers()
-    const metrics = createMetrics()
-    const spool = await Spool.create({ folder: folder.path, clock, timers })
-    const told: unknown[] = []
-    const log = createLogger('silent')
-    log.warn = (about: unknown) => void told.push(about)
     const data = Type.Object({ n: Type.Integer(), name: Type.String() })
-    const writer = new EventWriter(spool, {
-      node: 'n',
-      writer: 'w',
-      registry: new EventRegistry([{ type: 'test.happened.v1', doc: 'A test.', data }]),
-      clock,
-      timers,
-      log,
-      metrics: new EventMetrics(metrics),
-      maxBytes: 1e9,
-      otherBytes: () => 0,
-    })
+    const writer = await open({}, [{ type: 'test.happened.v1', doc: 'A test.', data }])
     const publish = (wrong: Record<string, unknown>) =>
       void writer.publish({ type: 'test.happened.v1', subject: 's', data: wrong })
     for (let n = 0; n < 9; n++) publish({ n: 'x', name: 'a' })
@@ -122,6 +99,5 @@ describe('a writer of events', () => {
     ])
     assert.match(await metrics.text(), /sluice_events_undeclared_total\{type="test.happened.v1"\} 11/)
     assert.match(await metrics.text(), /sluice_events_appended_total\{type="test.happened.v1"\} 11/)
-    folder.remove()
   })
 })
