@@ -10,6 +10,7 @@ import type { InstanceStatus } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { SharedContext as CommonContext, FailurePolicy, InstanceScope } from '../../sdk/definition.ts'
 import { readConfiguration } from './configuration.ts'
+import { MemberDeadlines } from './member-deadlines.ts'
 import type { AnyPlugin, RegisteredPlugin, Registry } from './registry.ts'
 
 export interface Instance {
@@ -28,6 +29,7 @@ export interface Member {
   readonly plugin: RegisteredPlugin
   readonly onError: FailurePolicy
   readonly context: MemberContext
+  readonly deadlines: MemberDeadlines
   /** What the handler of a phase is given. */
   readonly contextOf: (phase: Phase) => SharedContext
 }
@@ -163,7 +165,7 @@ export function createMember(
     }
     return own
   }
-  return { plugin, onError, context, contextOf }
+  return { plugin, onError, context, contextOf, deadlines: new MemberDeadlines(definition, config) }
 }
 
 /** The configuration's field overrides the default, where the plugin declares one of that name. */
