@@ -151,7 +151,8 @@ export class RunningPipeline {
     const now = clock.monotonic()
     if (now - this.#lastAdoptionMs < ADOPTION_MS) return
     this.#lastAdoptionMs = now
-    this.#adopting = this.#adoption.takeOver()
+    // One after the other: a look that takes long would be met by the next one at what it has not read yet.
+    this.#adopting = this.#adopting.then(() => this.#adoption.takeOver())
   }
 
   #measure({ relay, cursor: { position, records }, metrics }: Outlet): void {
