@@ -110,8 +110,11 @@ export class RunningPipeline {
     const isDone =
       this.#outlets.length > 0 &&
       this.#outlets.every(({ cursor }) => samePosition(cursor.position, spool.durable))
-    if (isDone) await removeSpool(claim.folder)
-    await claim.release()
+    try {
+      if (isDone) await removeSpool(claim.folder)
+    } finally {
+      await claim.release()
+    }
   }
 
   #start(): void {
