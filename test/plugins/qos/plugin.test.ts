@@ -395,6 +395,12 @@ describe('the plugin qos', () => {
     assert.equal(node.events.of('qos.rejected.v1').length, 1)
     node.memory.reporter.flush()
     assert.equal(node.events.of('qos.rejected.v1')[1]?.data.count, 19)
+    // In the next window again, also where the wall clock steps back meanwhile.
+    node.clock.step(-3_600_000)
+    node.clock.advance(60_000)
+    node.memory.reporter.flush()
+    for (let i = 0; i < 10; i++) await ask(ALICE)
+    assert.equal(node.events.of('qos.near-limit.v1').length, 2)
   })
 
   it('follows a calendar day of a time zone', async () => {
