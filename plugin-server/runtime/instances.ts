@@ -120,7 +120,7 @@ export function createInstances(registry: Registry, clock: Clock): Instances {
       const held = byId.get(id)
       if (!held) return
       byId.delete(id)
-      for (const member of held.members) closeInstance(member)
+      for (const member of held.members) void closeInstance(member)
     },
   }
 }
@@ -192,12 +192,13 @@ function phaseContextOf(context: MemberContext, log: Logger, phase: Phase): Shar
   }
 }
 
-function closeInstance(member: Member): void {
+/** Never rejects. */
+async function closeInstance(member: Member): Promise<void> {
   const { instance } = member.context
   if (typeof instance !== 'object' || instance === null || !('close' in instance)) return
   if (typeof instance.close !== 'function') return
   try {
-    void instance.close()
+    await instance.close()
   } catch (error) {
     member.plugin.host.log.warn({ reason: messageOf(error) }, 'closing an instance failed')
   }
