@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
+import { deckCommand, deckOption } from './deck-words.ts'
 
 interface Entry {
   readonly summary: string
@@ -112,13 +113,17 @@ async function help(name: string | undefined): Promise<void> {
 
 async function run(name: string, args: readonly string[]): Promise<void> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const meant = deckCommand(name, args)
+  if (meant !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', meant)
   if (!entry) {
     const { closest } = await import('../kong/reconcile/files/suggest.ts')
-    const meant = closest(name, Object.keys(COMMANDS))
-    const hint = meant === undefined ? '' : `; did you mean ${meant}?`
+    const near = closest(name, Object.keys(COMMANDS))
+    const hint = near === undefined ? '' : `; did you mean ${near}?`
     throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)
   }
   const { command } = await entry.load()
+  const wrong = deckOption(name, command, args)
+  if (wrong !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', wrong)
   const outputError = (text: string, write: (text: string) => void) =>
     write(`sluice: ${text.replace(/^error: /, '')}`)
   for (const each of [command, ...command.commands]) each.configureOutput({ outputError })

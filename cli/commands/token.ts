@@ -10,6 +10,7 @@ import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
 import { type AdminFlags, withAdminOptions, withKong } from '../wiring/admin.ts'
+import { withGivenFile } from '../wiring/given-files.ts'
 import { fetchKeys, syncKeys } from '../wiring/token-sync.ts'
 
 interface FolderFlags {
@@ -49,11 +50,9 @@ key of a folder signs at once. With --revoke requests are rejected until the ser
         if (flags.revoke && flags.in !== undefined)
           throw new SluiceError('SLUICE_CLI_USAGE', '--revoke signs at once: leave out --in')
         const inSeconds = flags.in === undefined ? 2 * JWKS_MAX_AGE_S : parseDuration(flags.in) / 1_000
-        const rotated = rotate(folderOf(flags), {
-          now: nowSeconds(),
-          inSeconds,
-          revoke: flags.revoke === true,
-        })
+        const folder = folderOf(flags)
+        const rotation = { now: nowSeconds(), inSeconds, revoke: flags.revoke === true }
+        const rotated = withGivenFile('--dir', 'write', folder, () => rotate(folder, rotation))
         const { kid, signsFrom, removed } = rotated
         process.stdout.write(
           flags.json
