@@ -194,7 +194,7 @@ consumers: [{ username: c, keyauth_credentials: [{ key: '\${{ env "NOPE" }}' }] 
     mkdirSync(path.join(folder.path, 'empty'))
     assert.match(
       (await sluice('plan', '-f', 'empty')).err,
-      /^sluice: empty holds no \.yaml, \.yml or \.json file\n/,
+      /^sluice: --file: empty holds no \.yaml, \.yml or \.json file\n/,
     )
     const text = '_format_version: "3.0"\nservices: [{ name: a, host: h }]\n'
     const { out: piped } = await sluiceWith({}, ['plan', '-f', '-'], text)
