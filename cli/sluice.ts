@@ -9,18 +9,25 @@ interface Entry {
   readonly summary: string
   /** Loaded when it is needed: `sluice serve` must not pay for the gateway's modules. */
   readonly load: () => Promise<{ command: Command }>
+  /** It goes on when nobody reads its output any more, since it serves, or changes what must not be left half done. */
+  readonly outlivesReader?: true
 }
 
 /** One line a command; its file has the same name. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
-  serve: { summary: 'runs the plugin server', load: () => import('./commands/serve.ts') },
+  serve: {
+    summary: 'runs the plugin server',
+    load: () => import('./commands/serve.ts'),
+    outlivesReader: true,
+  },
   dump: {
     summary: "prints plugin information for Kong's query_cmd",
     load: () => import('./commands/dump.ts'),
   },
   gateway: {
-    summary: 'runs the local Kong-compatible gateway, for development and tests',
+    summary: 'runs the local gateway, which answers as Kong does, for tests',
     load: () => import('./commands/gateway.ts'),
+    outlivesReader: true,
   },
   'kong-conf': {
     summary: 'prints the settings that make a Kong load the plugins',
@@ -34,7 +41,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'checks files offline, without a Kong',
     load: () => import('./commands/validate.ts'),
   },
-  apply: { summary: 'makes Kong hold what files declare', load: () => import('./commands/apply.ts') },
+  apply: {
+    summary: 'makes Kong hold what files declare',
+    load: () => import('./commands/apply.ts'),
+    outlivesReader: true,
+  },
   'dump-state': {
     summary: 'prints what Kong holds as a declared state',
     load: () => import('./commands/dump-state.ts'),
@@ -65,7 +76,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/breaker.ts'),
   },
   token: {
-    summary: 'rotates and lists the keys of upstream tokens, and shows Kong the keys of others',
+    summary: 'rotates keys of upstream tokens, tells Kong those of others',
     load: () => import('./commands/token.ts'),
   },
   cache: {
@@ -75,10 +86,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   discover: {
     summary: "keeps the targets of Kong's upstreams at what Consul says",
     load: () => import('./commands/discover.ts'),
+    outlivesReader: true,
   },
   manager: {
-    summary: 'runs the management API with its dashboard, and manages operators and changes',
+    summary: 'runs the manager and its dashboard; operators and changes',
     load: () => import('./commands/manager.ts'),
+    outlivesReader: true,
   },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
@@ -121,6 +134,7 @@ async function run(name: string, args: readonly string[]): Promise<void> {
     const hint = near === undefined ? '' : `; did you mean ${near}?`
     throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)
   }
+  outlivesReader = entry.outlivesReader === true
   const { command } = await entry.load()
   const wrong = deckOption(name, command, args)
   if (wrong !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', wrong)
@@ -136,10 +150,14 @@ function readVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
+let outlivesReader = false
 // A reader such as `head` may leave before all is printed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  if (error.code !== 'EPIPE') throw error
+  if (!outlivesReader) process.exit(0)
+})
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
 })
 
 main(process.argv.slice(2)).catch((error: unknown) => {

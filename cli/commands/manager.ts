@@ -67,6 +67,7 @@ operator
 
 operator
   .command('list')
+  .description('shows the operators with their roles')
   .option('--json', 'as JSON')
   .action(({ json }: { json?: boolean }) =>
     withOperators(async operators => {
@@ -116,6 +117,7 @@ token
 
 token
   .command('list')
+  .description('shows the tokens, when they expire and were last used')
   .option('--json', 'as JSON')
   .action(({ json }: { json?: boolean }) =>
     withOperators(async operators => {

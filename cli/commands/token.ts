@@ -43,8 +43,10 @@ export const command = new Command()
       .addHelpText(
         'after',
         `
-Every plugin server publishes the new key at once, and services learn it within ${JWKS_MAX_AGE_S / 60} minutes, before it signs. The first
-key of a folder signs at once. With --revoke requests are rejected until the services have fetched the new key.`,
+Every plugin server publishes the new key at once, and services learn it within
+${JWKS_MAX_AGE_S / 60} minutes, before it signs. The first key of a folder signs
+at once. With --revoke requests are rejected until the services have fetched the
+new key.`,
       )
       .action((flags: RotateFlags) => {
         if (flags.revoke && flags.in !== undefined)
@@ -86,9 +88,10 @@ key of a folder signs at once. With --revoke requests are rejected until the ser
       .addHelpText(
         'after',
         `
-Each key becomes a jwt credential of the consumer whose key is the kid: configure the plugin jwt with
-key_claim_name: kid. Run it whenever keys may have changed; a key should be published before it signs. Credentials that
-an earlier sync made are removed when their key is no longer published.`,
+Each key becomes a jwt credential of the consumer whose key is the kid:
+configure the plugin jwt with key_claim_name: kid. Run it whenever keys may have
+changed; a key should be published before it signs. Credentials that an earlier
+sync made are removed when their key is no longer published.`,
       )
       .action(async (flags: SyncFlags) => {
         const keys = await fetchKeys(flags.jwks)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { deckCommand, deckOption } from '../../cli/deck-words.ts'
@@ -56,6 +56,32 @@ describe('the sluice command', () => {
     assert.equal(status, 0)
     assert.match(out, /^Usage: sluice plan \[options\]/)
     assert.equal(sluice('plan', '--help').out, out)
+  })
+
+  it('explains each command within the 80 columns of a terminal', async () => {
+    const folder = path.resolve(import.meta.dirname, '..', '..', 'cli', 'commands')
+    const files = readdirSync(folder).filter(name => name.endsWith('.js'))
+    let explained = ''
+    const explain = (command: Command) => {
+      command.configureOutput({
+        getOutHelpWidth: () => 80,
+        writeOut: text => {
+          explained += text
+        },
+      })
+      command.outputHelp()
+      for (const inner of command.commands) explain(inner)
+    }
+    for (const file of files) {
+      const { command } = (await import(path.join(folder, file))) as { command?: Command }
+      if (command) explain(command.name(`sluice ${path.basename(file, '.js')}`))
+    }
+    assert.ok(explained.split('Usage: ').length > 40, explained)
+    const lines = `${explained}${sluice('--help').out}`.split('\n')
+    assert.deepEqual(
+      lines.filter(line => line.length > 80),
+      [],
+    )
   })
 
   it('reports what it does not understand in one form, with what may be meant', () => {
