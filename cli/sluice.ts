@@ -138,10 +138,16 @@ async function run(name: string, args: readonly string[]): Promise<void> {
   const { command } = await entry.load()
   const wrong = deckOption(name, command, args)
   if (wrong !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', wrong)
-  const outputError = (text: string, write: (text: string) => void) =>
-    write(`sluice: ${text.replace(/^error: /, '')}`)
-  for (const each of [command, ...command.commands]) each.configureOutput({ outputError })
+  reportInOneForm(command)
   await command.name(`sluice ${name}`).description(entry.summary).parseAsync(args, { from: 'user' })
+}
+
+/** Errors of the command and of all beneath it. */
+function reportInOneForm(command: Command): void {
+  command.configureOutput({
+    outputError: (text, write) => write(`sluice: ${text.replace(/^error: /, '')}`),
+  })
+  for (const inner of command.commands) reportInOneForm(inner)
 }
 
 /** Of this package: its file lies beside `dist/`. */

@@ -95,6 +95,7 @@ describe('the sluice command', () => {
       sluice('plan', '-f', 'x', '--parallel', '0').err,
       /^sluice: option '--parallel <n>' argument '0' is invalid\. it must be an integer of at least 1\.\n$/,
     )
+    assert.equal(sluice('manager', 'change', 'show').err, "sluice: missing required argument 'id'\n")
     for (const tag of ['', 'a,b'])
       assert.match(sluice('plan', '-f', 'x', '--select-tag', tag).err, /^sluice: option '--select-tag <tag>'/)
   })
