@@ -41,7 +41,8 @@ command
         'SLUICE_CLI_USAGE',
         `--lines: ${JSON.stringify(flags.lines)} is not a number of lines`,
       )
-    const spools = await spoolsIn(spoolDirOf(flags))
+    const spoolDir = spoolDirOf(flags)
+    const spools = await spoolsIn(spoolDir)
     let newest: SluiceEvent[] = []
     if (count > 0)
       for (const { folder, alive } of spools)
@@ -49,12 +50,13 @@ command
           newest = [...newest, ...events.filter(wanted)].sort(byTime).slice(-count)
     for (const event of newest) print(event)
     if (!flags.follow) return
+    const running = spools.filter(({ alive }) => alive)
+    if (running.length === 0)
+      process.stderr.write(`nothing to follow: no plugin server that runs writes to ${spoolDir}\n`)
     await Promise.all(
-      spools
-        .filter(spool => spool.alive)
-        .map(async ({ folder }) => {
-          for await (const event of followSpool(folder, () => sleep(200))) if (wanted(event)) print(event)
-        }),
+      running.map(async ({ folder }) => {
+        for await (const event of followSpool(folder, () => sleep(200))) if (wanted(event)) print(event)
+      }),
     )
   })
 
