@@ -109,7 +109,11 @@ async function serve(
   return server
 }
 
-/** The private name beside the path, under which a socket is bound first; its folder is made where there is none. */
+/**
+ * The private name beside the path, under which a socket is bound first; its folder is made where there is none.
+ *
+ * @throws SLUICE_SOCKET_FAILED also where the path is that of something else than a socket.
+ */
 function prepareName(target: string, group: string | undefined): string {
   const folder = path.dirname(target)
   const bound = path.join(
@@ -129,6 +133,12 @@ function prepareName(target: string, group: string | undefined): string {
   } catch (error) {
     throw failed(`cannot make the folder ${folder}`, error)
   }
+  // A rename would put the socket in its place without a word.
+  if (statSync(target, { throwIfNoEntry: false })?.isSocket() === false)
+    throw new SluiceError(
+      'SLUICE_SOCKET_FAILED',
+      `${target} exists and is no socket; remove it, or choose another path for the socket`,
+    )
   return bound
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { bindShared, listen } from '../../../plugin-server/transport/listener.ts'
@@ -37,6 +37,21 @@ describe('the listener', () => {
     })
     await assert.rejects(tooLong, { code: 'SLUICE_SOCKET_FAILED', message: /bytes too long .* shorter path/ })
   })
+
+  for (const takeOver of [false, true])
+    it(`leaves a file at its path as it is, ${takeOver ? 'also where it takes over' : 'and says so'}`, async () => {
+      const target = path.join(folder, 'notes.txt')
+      writeFileSync(target, 'mine')
+      const place = { path: target, group: undefined, takeOver }
+      const refused = {
+        code: 'SLUICE_SOCKET_FAILED',
+        message: /notes\.txt exists and is no socket; remove it/,
+      }
+      await assert.rejects(listen({ ...place, accept }), refused)
+      assert.throws(() => bindShared(place), refused)
+      assert.equal(readFileSync(target, 'utf8'), 'mine')
+      assert.deepEqual(readdirSync(folder), ['notes.txt'])
+    })
 
   it('leaves nothing behind of a socket for workers that is not put at its path', async () => {
     const target = path.join(folder, 's')
