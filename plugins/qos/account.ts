@@ -120,12 +120,15 @@ export function learn(account: Account, taken: Taken, limitSet: LimitSet, outage
 /** A refusal is remembered for this long at most, lest a change elsewhere go unnoticed. */
 const REFUSAL_MEMORY_MICROS = 10_000_000
 
+/** What the clocks of two servers of a Redis Cluster may differ by, of which now one tells the time and now the other. */
+const SKEW_MICROS = 1_000_000
+
 /**
  * Whether something lasts still that was to last so long at most. What lies further ahead than that is over: the clock
  * of the store has stepped back, or is another server's since a failover.
  */
 const lasts = (untilMicros: number, now: number, longestMicros: number) =>
-  untilMicros > now && untilMicros - now <= longestMicros
+  untilMicros > now && untilMicros - now <= longestMicros + SKEW_MICROS
 
 export const isRefusedStill = ({ refusedUntilMicros }: Account, now: number): boolean =>
   lasts(refusedUntilMicros, now, REFUSAL_MEMORY_MICROS)
