@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { openOutput } from '../../../plugins/request-log/output.ts'
 import { makeFolder, type TestFolder } from '../../support/folder.ts'
+import { until } from '../../support/until.ts'
 
 describe('the file of the request log', () => {
   let folder: TestFolder
@@ -37,6 +38,67 @@ describe('the file of the request log', () => {
       numbers,
       numbers.map((_, index) => (numbers[0] ?? 0) + index),
     )
+  })
+
+  it('is written anew behind a rotation, and rotated again only when it is full again', async () => {
+    writeFileSync(file, 'x'.repeat(65_000))
+    const output = open()
+    output.write(`${'y'.repeat(600)}\n`)
+    output.write(`${'z'.repeat(40_000)}\n`)
+    await until(() => statSync(file).size > 40_000)
+    output.write('last\n')
+    await output.close()
+    assert.deepEqual(names(), ['requests.jsonl', 'requests.jsonl.1'])
+    assert.ok(readFileSync(`${file}.1`, 'utf8').startsWith('x'))
+    assert.ok(readFileSync(file, 'utf8').endsWith('z\nlast\n'))
+  })
+
+  it('counts bytes, not characters', async () => {
+    writeFileSync(file, 'x'.repeat(40_000))
+    const output = open()
+    output.write(`${'ü'.repeat(13_000)}\n`)
+    await output.close()
+    assert.ok(existsSync(`${file}.1`))
+  })
+
+  it('goes on where it cannot be rotated, and says so once', async () => {
+    writeFileSync(file, 'x'.repeat(65_000))
+    mkdirSync(`${file}.1`)
+    const faults: (string | undefined)[] = []
+    const onFault = (reason: string | undefined) => faults.push(reason)
+    const output = openOutput({ file, maxBytes: 65_536, keep: 1, onDropped: assert.fail, onFault })
+    for (let n = 0; n < 3; n++) {
+      const { size } = statSync(file)
+      output.write(`${'y'.repeat(9_000)}\n`)
+      await until(() => statSync(file).size > size)
+    }
+    await output.close()
+    assert.match(String(faults[0]), /^E/)
+    assert.equal(faults.filter(Boolean).length, 1)
+    // The lines are written.
+    assert.equal(faults.at(-1), undefined)
+    assert.equal(statSync(file).size, 65_000 + 3 * 9_001)
+  })
+
+  it('says why where it cannot be opened, drops lines, and is there as soon as it can be', async () => {
+    mkdirSync(file)
+    const faults: (string | undefined)[] = []
+    const onFault = (reason: string | undefined) => faults.push(reason)
+    let dropped = 0
+    const output = openOutput({ file, maxBytes: 65_536, keep: 1, onDropped: () => dropped++, onFault })
+    for (let n = 0; n < 3; n++) output.write(`${'x'.repeat(9_000)}\n`)
+    assert.match(String(faults[0]), /EISDIR/)
+    assert.deepEqual([faults.length, dropped], [1, 3])
+    rmdirSync(file)
+    output.write('at last\n')
+    await output.close()
+    assert.equal(readFileSync(file, 'utf8'), 'at last\n')
+    assert.deepEqual([faults.slice(1), dropped], [[undefined], 3])
+  })
+
+  it('keeps nobody from ending where it could never be opened', async () => {
+    mkdirSync(file)
+    await openOutput({ file, maxBytes: 65_536, keep: 1, onDropped: assert.fail, onFault() {} }).close()
   })
 
   it('is not for everybody to read', async () => {

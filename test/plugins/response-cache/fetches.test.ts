@@ -7,7 +7,12 @@ import { SluiceError } from '../../../sdk/sdk.ts'
 import { type AskFields, answerTo, askFor, type Node, SharedNodes } from './shared-nodes.ts'
 
 const answered = async (status: number) => ({ status, headers: {}, body: new Uint8Array(0) })
-const never: ThroughProxy = () => assert.fail('no fetch was expected')
+let unexpected = 0
+/** Whoever fetches takes what it throws for a failure, so it is counted. */
+const never: ThroughProxy = () => {
+  unexpected++
+  return answered(503)
+}
 
 describe('a fetch of response-cache', () => {
   let nodes: SharedNodes
@@ -16,13 +21,17 @@ describe('a fetch of response-cache', () => {
   let filler: Filler
   let otherFiller: Filler
   beforeEach(() => {
+    unexpected = 0
     nodes = new SharedNodes()
     node = nodes.add()
     other = nodes.add()
     filler = new Filler(node.cache)
     otherFiller = new Filler(other.cache)
   })
-  afterEach(() => nodes.close())
+  afterEach(async () => {
+    await nodes.close()
+    assert.equal(unexpected, 0, 'no fetch through the proxy was expected')
+  })
 
   const settle = () => nodes.timers.advance(0)
   const requestFor = (fields: Partial<FillRequest> = {}, ask: AskFields = {}): FillRequest => {
@@ -126,7 +135,7 @@ describe('a fetch of response-cache', () => {
       const { flights } = node.cache
       const flight = flights.begin(NAME, '1')
       const all = Array.from({ length: 10_000 }, () => flights.wait(flight))
-      assert.deepEqual(await filler.resolve(requestFor()), { kind: 'pass' })
+      assert.deepEqual(await filler.resolve(requestFor({ stale: stale() })), { kind: 'pass' })
       flight.settle({ kind: 'failed' })
       await Promise.all(all)
       const next = flights.begin(NAME, '2')
@@ -141,8 +150,12 @@ describe('a fetch of response-cache', () => {
 
   describe('through the proxy', () => {
     it('that fails leads to the stale answer, and to no further one for a second', async () => {
+      const revalidated: unknown[] = []
       for (const proxy of [
-        () => Promise.reject(new Error('reset')),
+        (mark: FillMark) => {
+          revalidated.push(mark.revalidates)
+          return Promise.reject(new Error('reset'))
+        },
         () => answered(503),
         // It was not stored: the body broke off.
         () => answered(200),
@@ -154,10 +167,12 @@ describe('a fetch of response-cache', () => {
         nodes.clock.advance(1)
         assert.equal(node.cache.isFailing(NAME), false)
       }
+      // It has no validator.
+      assert.deepEqual(revalidated, [undefined])
     })
 
     it('that is refused says nothing about the service: the request goes on', async () => {
-      for (const status of [401, 403, 421, 429]) {
+      for (const status of [401, 403, 421, 421, 429]) {
         const proxy = () => answered(status)
         assert.deepEqual(await filler.resolve(requestFor({ stale: stale(), proxy })), { kind: 'pass' })
         assert.equal(node.cache.isFailing(NAME), false)
@@ -187,6 +202,54 @@ describe('a fetch of response-cache', () => {
         },
       })
       assert.deepEqual(await filler.resolve(request), { kind: 'pass' })
+    })
+
+    it('is made where others wait already, though no stale answer stands by', async () => {
+      let calls = 0
+      const proxy: ThroughProxy = mark => {
+        calls++
+        return storeHere(node, mark)
+      }
+      const all = await Promise.all([1, 2].map(() => filler.resolve(requestFor({ proxy }))))
+      assert.deepEqual(
+        all.map(one => one.kind === 'answer' && one.how),
+        ['fetched', 'collapsed'],
+      )
+      assert.equal(calls, 1)
+    })
+
+    it('keeps the other nodes waiting for as long as it may take', async () => {
+      let fail = () => {}
+      const proxy = () =>
+        new Promise<never>((_, reject) => {
+          fail = () => reject(new Error('reset'))
+        })
+      const leading = filler.resolve(requestFor({ stale: stale(), proxy }))
+      await nodes.advance(1_000)
+      const waiting = otherFiller.resolve(requestFor())
+      await nodes.advance(3_000)
+      fail()
+      await settle()
+      assert.equal((await leading).kind, 'answer')
+      assert.deepEqual(await waiting, { kind: 'pass' })
+    })
+
+    it('that fails gives those who wait the stale answer that only the store had', async () => {
+      await storeElsewhere({})
+      nodes.clock.advance(61_000)
+      const fail = () => Promise.reject(new Error('reset'))
+      const leading = filler.resolve(requestFor({ proxy: fail }))
+      const waiting = filler.resolve(requestFor())
+      for (const one of await Promise.all([leading, waiting]))
+        assert.ok(one.kind === 'answer' && one.how === 'if-error')
+    })
+
+    it('is not made for an answer that would be of no use when the service fails', async () => {
+      const lifetime = { freshMs: 10_000, whileRevalidateMs: 60_000, ifErrorMs: 0 }
+      await storeElsewhere({ lifetime })
+      nodes.clock.advance(20_000)
+      const own = await filler.resolve(requestFor({}, { control: 'no-cache' }))
+      assert.equal(own.kind, 'own')
     })
 
     it('that fails gives those who wait the stale answer that the others found', async () => {
@@ -324,6 +387,31 @@ describe('a fetch of response-cache', () => {
       assert.equal((await filler.resolve(requestFor())).kind, 'own')
     })
 
+    it('is waited for no longer than the process lives', async () => {
+      await leadElsewhere()
+      let isOver = false
+      void filler.resolve(requestFor({ followClientMs: 60_000 })).then(() => {
+        isOver = true
+      })
+      await settle()
+      await node.cache.close()
+      await nodes.advance(100, 100)
+      assert.ok(isOver)
+    })
+
+    it('brings nothing that was changed or purged since', async () => {
+      const { path } = askFor('/a').names
+      const isFound = async () => (await filler.peek(requestFor())) !== undefined
+      await storeElsewhere({})
+      assert.ok(await isFound())
+      await other.cache.invalidate(path)
+      assert.ok(!(await isFound()))
+      await storeElsewhere({ generation: other.cache.generationOf(path) })
+      assert.ok(await isFound())
+      node.cache.orders.add({ kind: 'key', value: '/a', sequence: 1 })
+      assert.ok(!(await isFound()))
+    })
+
     it('holds its lock for a while only, which a late answer of the store does not keep', async () => {
       const of = { path: 'p', flight: 'f', token: 'a' }
       node.store.isLate = true
@@ -356,6 +444,8 @@ describe('a fetch of response-cache', () => {
       await settle()
       const retried = () => nodes.timers.asked.filter(ms => ms === 200).length
       assert.equal(retried(), 1)
+      // One that is on its way while it ends, too.
+      node.cache.shared?.unlock({ path: 'p', flight: 'g', token: 'a' })
       await node.cache.close()
       await nodes.advance(1_000)
       assert.equal(retried(), 1)
@@ -370,6 +460,8 @@ describe('a fetch of response-cache', () => {
         return storeHere(node, mark)
       }
       const request = requestFor({ stale: stale(), proxy })
+      // Which is no matter of the lock that all nodes share.
+      node.store.isAway = true
       await Promise.all([filler.refresh(request), filler.refresh(request)])
       assert.equal(calls, 1)
       assert.equal(node.cache.find(askFor('/a'), NAME)?.use, 'use')
@@ -381,6 +473,7 @@ describe('a fetch of response-cache', () => {
       await filler.refresh(requestFor({ stale: stale() }))
       assert.equal(node.cache.flights.get(NAME), undefined)
       await storeElsewhere({ token: 'theirs' })
+      other.cache.shared?.unlock(of)
       await filler.refresh(requestFor({ stale: stale() }))
       assert.equal(node.cache.find(askFor('/a'), NAME)?.use, 'use')
     })
@@ -417,12 +510,13 @@ describe('a fetch of response-cache', () => {
     assert.deepEqual(await waiting, { kind: 'pass' })
   })
 
-  it('is made alone while the store is away', async () => {
-    node.store.isAway = true
-    const own = await filler.resolve(requestFor())
-    assert.ok(own.kind === 'own')
-    assert.equal(own.mark.generation, '')
-  })
+  for (const how of ['isAway', 'isLate'] as const)
+    it(`is made alone while the store ${how === 'isAway' ? 'is away' : 'answers too late'}`, async () => {
+      node.store[how] = true
+      const own = await filler.resolve(requestFor())
+      assert.ok(own.kind === 'own')
+      assert.equal(own.mark.generation, '')
+    })
 })
 
 describe('those who wait for a fetch', () => {
@@ -453,5 +547,19 @@ describe('those who wait for a fetch', () => {
     assert.equal(end(), 'abandoned')
     flight.abandonAfter(700, timers)
     assert.deepEqual(timers.asked, [100, 300])
+  })
+
+  it('keep no timer behind its end', () => {
+    let held = 0
+    const after = () => {
+      held++
+      return () => {
+        held--
+      }
+    }
+    const flight = new Flights().begin('a', '1')
+    flight.abandonAfter(100, { after, every: after })
+    flight.settle({ kind: 'failed' })
+    assert.equal(held, 0)
   })
 })

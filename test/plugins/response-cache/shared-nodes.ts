@@ -14,7 +14,7 @@ import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 export interface NodeStore extends Store {
   /** Calls fail. */
   isAway: boolean
-  /** Scripts run, and their answers come too late. */
+  /** Calls reach it, and their answers come too late. */
   isLate: boolean
   /** A connection that has broken silently: no message arrives, and nobody says so. */
   isDeaf: boolean
@@ -101,6 +101,7 @@ function linkTo(shared: MemoryStore): NodeStore {
     },
     async readBytes(keys) {
       check()
+      if (store.isLate) throw new Error('late')
       return shared.readBytes(keys)
     },
     async writeBytes(key, bytes, expireInMs) {

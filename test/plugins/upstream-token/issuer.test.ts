@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'
 import jsonwebtoken from 'jsonwebtoken'
-import { actSubOf, identityOf } from '../../../plugins/upstream-token/claims.ts'
+import { actSubOf, identityOf, nameOfRoute, nameOfService } from '../../../plugins/upstream-token/claims.ts'
 import { loadSign, TokenIssuer } from '../../../plugins/upstream-token/issuer.ts'
 import { MANIFEST } from '../../../plugins/upstream-token/key-folder.ts'
 import { KeyRing } from '../../../plugins/upstream-token/key-ring.ts'
@@ -71,6 +71,7 @@ describe('the issuer of upstream tokens', () => {
       issuer.issue({ ...eddie, aud: 'products' }, LIFE),
       issuer.issue({ ...eddie, iss: 'other' }, LIFE),
       issuer.issue(eddie, { ...LIFE, expiresIn: 60 }),
+      issuer.issue(eddie, { ...LIFE, clockSkew: 0 }),
     ]
     assert.equal(new Set(tokens).size, tokens.length)
   })
@@ -116,6 +117,57 @@ describe('the issuer of upstream tokens', () => {
     const second = rotateNow({ revoke: true })
     clock.advance(1_000)
     assert.equal(kidOf(issuer.issue(eddie, LIFE)), second.kid)
+  })
+
+  it('signs with the first key where the time of none has come', () => {
+    const { kid } = rotateNow()
+    rotateNow({ inSeconds: 100 })
+    clock.step(-3_600_000)
+    assert.equal(kidOf(issuer.issue(eddie, LIFE)), kid)
+  })
+
+  it('looks at the folder once a second, and reads it where the manifest was replaced', async () => {
+    const reads: string[] = []
+    const log = createCollectedLog(lines)
+    const ring = new KeyRing({ folder: folder.path, clock, log, onRead: outcome => reads.push(outcome) })
+    const first = rotateNow()
+    assert.equal(ring.current().kid, first.kid)
+    for (let n = 0; n < 3; n++) {
+      clock.advance(1_000)
+      ring.current()
+    }
+    assert.deepEqual(reads, ['read'])
+    const second = rotateNow({ revoke: true })
+    clock.advance(999)
+    assert.equal(ring.current().kid, first.kid)
+    clock.advance(1)
+    assert.equal(ring.current().kid, second.kid)
+    assert.deepEqual(reads, ['read', 'read'])
+    assert.deepEqual([ring.has(first.kid), ring.has(second.kid)], [false, true])
+  })
+
+  it('says again that the folder cannot be read where it could be meanwhile', () => {
+    const faults = () => lines.filter(({ message }) => message.includes('no signing keys')).length
+    const manifest = path.join(folder.path, MANIFEST)
+    assert.throws(() => issuer.issue(eddie, LIFE))
+    rotateNow()
+    clock.advance(1_000)
+    issuer.issue(eddie, LIFE)
+    const stays = () => lines.filter(({ message }) => message.includes('those read last')).length
+    for (let n = 1; n <= 2; n++) {
+      rmSync(manifest)
+      clock.advance(1_000)
+      issuer.issue(eddie, LIFE)
+      assert.deepEqual([faults(), stays()], [1, n])
+      rotateNow()
+      clock.advance(1_000)
+      issuer.issue(eddie, LIFE)
+    }
+  })
+
+  it('fails with one kind of error, whatever is wrong with the folder', () => {
+    const ring = new KeyRing({ folder: `/${'x'.repeat(5_000)}`, clock, log: createCollectedLog(lines) })
+    for (let n = 0; n < 2; n++) assert.throws(() => ring.current(), { code: 'SLUICE_TOKEN_KEYS' })
   })
 
   it('keeps the keys that it has when the folder cannot be read any more, and says so once', () => {
@@ -166,6 +218,13 @@ describe('the claims of an upstream token', () => {
     assert.equal(actSubOf(undefined, ['sub']), undefined)
   })
 
+  it('name a service and a route without a name by what else they have', () => {
+    assert.equal(nameOfService({ id: 's', name: 'words', host: 'h' } as never), 'words')
+    assert.equal(nameOfService({ id: 's', host: 'words.internal' } as never), 'words.internal')
+    assert.equal(nameOfRoute({ id: 'r1', name: 'words' } as never), 'words')
+    assert.equal(nameOfRoute({ id: 'r1' } as never), 'r1')
+  })
+
   it('name no user for what is no JWT, or whose claim is no id', () => {
     const payloads = [
       fc.string(),
@@ -182,6 +241,8 @@ describe('the claims of an upstream token', () => {
         assert.ok(found === undefined || (found.length > 0 && found.length <= 256))
       }),
     )
+    for (const token of [{}, 1, true, null, ['x.eyJzdWIiOiJhIn0.y']])
+      assert.equal(actSubOf(token, ['sub']), undefined)
     const long = jsonwebtoken.sign({ sub: 'x'.repeat(257) }, 'a secret of the tests')
     assert.equal(actSubOf(long, ['sub']), undefined)
   })
