@@ -3,10 +3,12 @@ import { rmSync } from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'
 import jsonwebtoken from 'jsonwebtoken'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { actSubOf, identityOf, nameOfRoute, nameOfService } from '../../../plugins/upstream-token/claims.ts'
 import { loadSign, TokenIssuer } from '../../../plugins/upstream-token/issuer.ts'
 import { MANIFEST } from '../../../plugins/upstream-token/key-folder.ts'
 import { KeyRing } from '../../../plugins/upstream-token/key-ring.ts'
+import { plugin } from '../../../plugins/upstream-token/plugin.ts'
 import { rotate } from '../../../plugins/upstream-token/rotation.ts'
 import { createCollectedLog, type LogLine } from '../../../testing/collected-log.ts'
 import { makeFolder, type TestFolder } from '../../support/folder.ts'
@@ -186,6 +188,105 @@ describe('the issuer of upstream tokens', () => {
     rotateNow()
     clock.advance(1_000)
     assert.ok(issuer.issue(eddie, LIFE))
+  })
+})
+
+describe('what upstream-token asks Kong for', () => {
+  let folder: TestFolder
+  let clock: TestClock
+  let asked: string[]
+  let service: object | undefined
+  let access: (scope: object, config?: object) => Promise<Record<string, unknown>>
+  beforeEach(() => {
+    folder = makeFolder()
+    clock = createTestClock()
+    asked = []
+    service = { name: 'words' }
+    rotate(folder.path, { now: Math.floor(clock.now() / 1_000), inSeconds: 600, revoke: false })
+    const host = {
+      ...{ settings: { keysDir: folder.path }, clock, metrics: createMetrics(), log: createCollectedLog([]) },
+      events: { publish: async () => {} },
+    }
+    const memory = plugin.memory?.(host as never)
+    access = async (scope, config = {}) => {
+      let token = ''
+      const ask = (name: string, answer: unknown) => async () => {
+        asked.push(name)
+        return answer
+      }
+      const kong = {
+        router: { getService: ask('service', service), getRoute: ask('route', { id: 'r1' }) },
+        client: { getConsumer: async () => undefined },
+        ctx: { shared: { get: ask('jwt', undefined) } },
+        service: {
+          request: {
+            setHeader(_: string, value: string) {
+              token = value
+            },
+          },
+        },
+      }
+      const full = {
+        ...{ header: 'Sluice-Token', issuer: 'sluice', expires_in: 300, clock_skew: 30, subject: 'username' },
+        ...{ anonymous_consumers: [], claims_from: [], route: false, ...config },
+      }
+      await plugin.phases.access?.(kong as never, { config: full, scope, memory } as never)
+      return jsonwebtoken.decode(token) as Record<string, unknown>
+    }
+  })
+  afterEach(() => folder.remove())
+
+  it('is the name of a service once in 10 s, for the entity that the plugin is bound to', async () => {
+    const audience = async (scope: object) => (await access(scope)).aud
+    assert.equal(await audience({ serviceId: 's1' }), 'words')
+    service = { name: 'renamed' }
+    clock.advance(9_999)
+    assert.equal(await audience({ serviceId: 's1' }), 'words')
+    assert.equal(await audience({ serviceId: 's2' }), 'renamed')
+    clock.advance(1)
+    assert.equal(await audience({ serviceId: 's1' }), 'renamed')
+    assert.deepEqual(asked, ['service', 'service', 'service'])
+  })
+
+  it('is that of the route where it is bound to one: another route of the service may lead elsewhere', async () => {
+    await access({ serviceId: 's1', routeId: 'r1' })
+    service = { host: 'other' }
+    assert.equal((await access({ serviceId: 's1', routeId: 'r2' })).aud, 'other')
+    assert.equal((await access({ serviceId: 's1', routeId: 'r1' })).aud, 'words')
+  })
+
+  it('is asked each time where the answer depends on the request', async () => {
+    await access({})
+    service = { name: 'other' }
+    assert.equal((await access({})).aud, 'other')
+  })
+
+  it('does not take the name of a route for that of its service', async () => {
+    const scope = { routeId: 'r1' }
+    for (let n = 0; n < 2; n++) {
+      const { aud, route } = await access(scope, { route: true })
+      assert.deepEqual([aud, route], ['words', 'r1'])
+    }
+    assert.deepEqual(asked.sort(), ['route', 'service'])
+  })
+
+  it('is nothing that the configuration says or does not need', async () => {
+    assert.equal((await access({ serviceId: 's1' }, { audience: 'given' })).aud, 'given')
+    assert.deepEqual(asked, [])
+  })
+
+  it('is refused by a route without a service, each time until it has one', async () => {
+    service = undefined
+    const refused = { code: 'SLUICE_PLUGIN_CONFIG' }
+    for (let n = 0; n < 2; n++) await assert.rejects(access({ routeId: 'r1' }), refused)
+    service = { name: 'words' }
+    assert.equal((await access({ routeId: 'r1' })).aud, 'words')
+  })
+
+  it('is nothing without the folder of the keys: no instance is made', () => {
+    const make = (settings: object) => plugin.instance?.({} as never, { host: { settings } } as never)
+    assert.throws(() => make({}), { code: 'SLUICE_PLUGIN_CONFIG' })
+    make({ keysDir: folder.path })
   })
 })
 
