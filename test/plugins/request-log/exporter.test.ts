@@ -20,13 +20,14 @@ function create() {
   const faults: (string | undefined)[] = []
   const bodies: { resourceSpans: { scopeSpans: { spans: unknown[] }[] }[] }[] = []
   let tick = () => {}
-  const collector = { status: 200, calls: 0, read: 0 }
+  const collector = { status: 200, calls: 0, read: 0, held: Promise.resolve() }
   const exporter = new SpanExporter({
     url: 'http://collector/v1/traces',
     headers: {},
     node: 'test',
     fetch: async (_, options: FetchOptions = {}) => {
       collector.calls++
+      await collector.held
       if (collector.status === 0) throw new Error('refused')
       const text = async () => {
         collector.read++
@@ -131,6 +132,22 @@ describe('the exporter of spans', () => {
     const before = collector.calls
     await ticks(300)
     assert.equal(collector.calls - before, 10)
+  })
+
+  it('sends nothing twice when it ends while a batch is under way', async () => {
+    const { exporter, counts, collector, ticks } = create()
+    let release = () => {}
+    collector.held = new Promise(resolve => {
+      release = resolve
+    })
+    exporter.add([span(1)])
+    await ticks(1)
+    const ended = exporter.close()
+    await settle()
+    assert.equal(collector.calls, 1)
+    release()
+    await ended
+    assert.deepEqual([collector.calls, counts.exported], [1, 1])
   })
 
   it('sends the rest when it ends, and waits for nobody who is away', async () => {

@@ -51,6 +51,7 @@ describe('the file of the request log', () => {
     assert.deepEqual(names(), ['requests.jsonl', 'requests.jsonl.1'])
     assert.ok(readFileSync(`${file}.1`, 'utf8').startsWith('x'))
     assert.ok(readFileSync(file, 'utf8').endsWith('z\nlast\n'))
+    assert.equal(statSync(file).mode & 0o007, 0)
   })
 
   it('counts bytes, not characters', async () => {
@@ -94,6 +95,17 @@ describe('the file of the request log', () => {
     await output.close()
     assert.equal(readFileSync(file, 'utf8'), 'at last\n')
     assert.deepEqual([faults.slice(1), dropped], [[undefined], 3])
+  })
+
+  it('says why where a full disk takes nothing, and keeps nobody from ending', async () => {
+    const faults: (string | undefined)[] = []
+    const onFault = (reason: string | undefined) => faults.push(reason)
+    const output = openOutput({ file: '/dev/full', maxBytes: 1e9, keep: 1, onDropped: assert.fail, onFault })
+    output.write(`${'x'.repeat(9_000)}\n`)
+    await until(() => faults.length > 0)
+    assert.match(String(faults[0]), /ENOSPC/)
+    await output.close()
+    assert.equal(faults.length, 1)
   })
 
   it('keeps nobody from ending where it could never be opened', async () => {

@@ -104,6 +104,18 @@ describe('tracing', () => {
     assert.notEqual(await tracing.begin(createKong().kong, 1), undefined)
   })
 
+  it('drops what vendors have noted with the trace that it does not go on with', async () => {
+    const { tracing } = create()
+    const noted = async (received: string) => {
+      const { kong, headers } = createKong(received)
+      headers.tracestate = 'a=b'
+      await tracing.begin(kong, 1)
+      return headers.tracestate
+    }
+    assert.equal(await noted(`00-${TRACE}-${PARENT}-01`), 'a=b')
+    assert.equal(await noted(`00-${TRACE}-${'0'.repeat(16)}-01`), undefined)
+  })
+
   it('knows a bounded number of routes that Kong traces itself, the last among them', async () => {
     const { tracing } = create()
     const log = createKong(`00-${TRACE}-${PARENT}-01`).log(TRACE)

@@ -96,6 +96,8 @@ describe('the memory of the cache', () => {
     assert.ok(memory.counts.bytes <= 4500)
     memory.put('a', entry('x'.repeat(9000)), 0)
     assert.equal(memory.get('a'), undefined)
+    // What can't be held displaces nothing.
+    assert.ok(memory.get('c') && memory.get('d'))
     for (const name of ['c', 'd']) memory.delete(name)
     assert.deepEqual(memory.counts, { entries: 0, bytes: 0 })
   })
