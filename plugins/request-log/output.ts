@@ -18,13 +18,13 @@ export interface OutputOptions {
   readonly maxBytes: number
   /** Rotated files that are kept: `file.1` is the newest. */
   readonly keep: number
-  readonly onDropped: () => void
   /** Called with the reason when lines can't be written, with undefined when they can again. */
   readonly onFault: (reason: string | undefined) => void
 }
 
 export interface Output {
-  write(line: string): void
+  /** @returns whether it was taken: not where too many wait already, or nothing can be written at all */
+  write(line: string): boolean
   close(): Promise<void>
 }
 
@@ -43,8 +43,9 @@ class StandardOutput implements Output {
     periodicFlush: GATHER_MS,
   })
 
-  write(line: string): void {
+  write(line: string): boolean {
     this.#destination.write(line)
+    return true
   }
 
   async close(): Promise<void> {
@@ -58,6 +59,7 @@ class RotatingFile implements Output {
   #destination: Destination | undefined
   #bytes = 0
   #hasFault = false
+  #isDropped = false
 
   constructor(file: string, options: OutputOptions) {
     this.#file = file
@@ -65,15 +67,16 @@ class RotatingFile implements Output {
     this.#destination = this.#open()
   }
 
-  write(line: string): void {
+  write(line: string): boolean {
     this.#destination ??= this.#open()
-    if (!this.#destination) {
-      this.#options.onDropped()
-      return
-    }
+    if (!this.#destination) return false
+    // The stream says that it drops a line before this returns.
+    this.#isDropped = false
     this.#destination.write(line)
+    if (this.#isDropped) return false
     this.#bytes += Buffer.byteLength(line)
     if (this.#bytes >= this.#options.maxBytes) this.#rotate(this.#destination)
+    return true
   }
 
   close(): Promise<void> {
@@ -106,7 +109,9 @@ class RotatingFile implements Output {
       periodicFlush: GATHER_MS,
       mode: MODE,
     })
-    destination.on('drop', this.#options.onDropped)
+    destination.on('drop', () => {
+      this.#isDropped = true
+    })
     destination.on('error', (error: unknown) => this.#noteFault(messageOf(error)))
     destination.on('write', () => this.#noteFault(undefined))
     return destination
