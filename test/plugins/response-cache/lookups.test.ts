@@ -46,14 +46,15 @@ describe('a request that may be answered from the cache', () => {
   afterEach(() => nodes.close())
 
   interface Given extends AskFields {
+    readonly path?: string
     readonly method?: string
     readonly stream?: boolean
     readonly canLoopback?: boolean
   }
 
   async function ask(given: Given = {}): Promise<Answer | Onward> {
-    const { method = 'GET', stream = true, canLoopback = true } = given
-    const line = parseRequestLine(`${method} /a HTTP/1.1`)
+    const { method = 'GET', path = '/a', stream = true, canLoopback = true } = given
+    const line = parseRequestLine(`${method} ${path} HTTP/1.1`)
     assert.ok(line)
     let onward: Onward = { isMarked: false, encoding: undefined, isBuffered: true }
     const exit = (code: number, body: unknown, headers: object) => {
@@ -91,7 +92,7 @@ describe('a request that may be answered from the cache', () => {
     }
     const memory = { cache: node.cache, filler, canLoopback }
     const settings = { fillTimeoutMs: 5_000, followClientMs: 500, uncacheableMs: 10_000, stream }
-    const parts = { asked: askFor('/a', given), line, scheme: 'https', encoding: 'gzip' } as const
+    const parts = { asked: askFor(path, given), line, scheme: 'https', encoding: 'gzip' } as const
     try {
       await new Lookup(kong as never, memory, partial<Settings>(settings), parts).answer()
     } catch (error) {
@@ -176,6 +177,22 @@ describe('a request that may be answered from the cache', () => {
     nodes.clock.advance(1_000)
     assert.ok(await isStale())
     assert.equal(calls.length, 3)
+  })
+
+  it('is told of once a minute where its answer is stale, without its query', async () => {
+    const asked = askFor('/a?key=secret')
+    const windows = { freshMs: 0, whileRevalidateMs: 0, ifErrorMs: 3_600_000 }
+    node.cache.put(asked.names.primary, answerTo(asked, node.cache.nowMs - 5_000, { lifetime: windows }))
+    const told = async () => {
+      await ask({ path: '/a?key=secret' })
+      return node.events.map(({ type, subject, data }) => [type, subject, data])
+    }
+    const event = ['cache.stale-served.v1', 'shop', { host: 'shop', path: '/a', age_ms: 5_000 }]
+    assert.deepEqual(await told(), [event])
+    nodes.clock.advance(59_999)
+    assert.deepEqual(await told(), [event])
+    nodes.clock.advance(1)
+    assert.equal((await told()).length, 2)
   })
 
   it('gets 504 where it wants a stored answer only, and there is none that is fresh enough', async () => {

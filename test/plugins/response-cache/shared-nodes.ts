@@ -6,7 +6,7 @@ import { parseCacheControl } from '../../../plugins/response-cache/directives.ts
 import type { Entry } from '../../../plugins/response-cache/entry.ts'
 import { createKeyRules, Names } from '../../../plugins/response-cache/key.ts'
 import { parseRequestLine } from '../../../plugins/response-cache/request.ts'
-import type { Store } from '../../../sdk/store.ts'
+import type { EventDraft, Store } from '../../../sdk/sdk.ts'
 import { type HeldTimers, holdTimers } from '../../support/held-timers.ts'
 import { createTestClock, type TestClock } from '../../support/test-clock.ts'
 
@@ -28,6 +28,7 @@ export interface Node {
   readonly cache: ResponseCache
   readonly store: NodeStore
   readonly warnings: string[]
+  readonly events: EventDraft[]
   metrics(): Promise<string>
 }
 
@@ -43,15 +44,19 @@ export class SharedNodes {
     const metrics = createMetrics()
     const store = linkTo(this.memory)
     const warnings: string[] = []
+    const events: EventDraft[] = []
+    const publish = async (event: EventDraft) => {
+      events.push(event)
+    }
     const log = Object.assign(Object.create(createLogger('silent')), {
       warn: (_: object, text: string) => warnings.push(text),
     })
     const host = {
       ...{ clock: this.clock, metrics, log, store },
-      ...{ events: { publish: async () => {} }, node: `n${this.#nodes.length}`, random: () => 0 },
+      ...{ events: { publish }, node: `n${this.#nodes.length}`, random: () => 0 },
     }
     const cache = new ResponseCache(host as never, this.timers, 1_000_000)
-    const node = { cache, store, warnings, metrics: () => metrics.text() }
+    const node = { cache, store, warnings, events, metrics: () => metrics.text() }
     this.#nodes.push(node)
     if (isListening) store.listen(true)
     return node
