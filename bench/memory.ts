@@ -50,7 +50,7 @@ const consumer = frame(w => TYPES.Consumer.write(w, [{ id: 'c-1', username: 'edd
 const nothing = frame(() => {})
 
 const link = {
-  write: () => {},
+  write: () => true,
   writeAll: () => {},
   destroy: () => {},
   end: () => {},

@@ -158,9 +158,11 @@ interface Inserted {
 export class WireWriter {
   bytes: Buffer
   length = 0
+  readonly #capacity: number
   #inserted: Inserted[] = []
 
   constructor(capacity = 1024) {
+    this.#capacity = capacity
     this.bytes = Buffer.allocUnsafe(capacity)
   }
 
@@ -284,10 +286,14 @@ export class WireWriter {
   /** What was written so far, as one copy; the writer is empty again. */
   take(): Buffer {
     if (this.#inserted.length > 0) return Buffer.concat(this.takeChunks())
-    const taken = Buffer.allocUnsafe(this.length)
-    this.bytes.copy(taken, 0, 0, this.length)
-    this.#clear()
+    const taken = Buffer.from(this.written)
+    this.clear()
     return taken
+  }
+
+  /** What was written so far, where no long value is: uncopied, so it changes with the next write. */
+  get written(): Buffer {
+    return this.bytes.subarray(0, this.length)
   }
 
   /** The same in chunks; long values are chunks of their own, uncopied. */
@@ -300,7 +306,7 @@ export class WireWriter {
       from = at
     }
     if (this.length > from) chunks.push(Buffer.from(this.bytes.subarray(from, this.length)))
-    this.#clear()
+    this.clear()
     return chunks
   }
 
@@ -315,10 +321,17 @@ export class WireWriter {
     if (this.#inserted.length > 0) this.#inserted = this.#inserted.filter(({ at }) => at <= length)
   }
 
-  #clear(): void {
+  /** Empties it; its bytes will be written over. */
+  clear(): void {
     this.length = 0
     if (this.#inserted.length > 0) this.#inserted = []
-    if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(1024)
+    if (this.bytes.length > MAX_KEPT_BYTES) this.release()
+  }
+
+  /** Empties it, and leaves its bytes as they are to who still holds `written`. */
+  release(): void {
+    this.length = 0
+    this.bytes = Buffer.allocUnsafe(this.#capacity)
   }
 
   #insertedSince(position: number): number {

@@ -38,21 +38,25 @@ interface Group {
   records: number
 }
 
-/** Records that one fsync is to cover. */
+/** Records that are written at once. */
 interface Round {
-  readonly records: Buffer[]
+  readonly records: readonly Buffer[]
+  readonly bytes: number
   readonly group: Group | undefined
   readonly startMs: number
 }
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
+/** An fsync that takes longer is not waited for with what has come meanwhile. */
+const SLOW_SYNC_MS = 10
 /** How often a spool that is being closed tries to write what waits. */
 const CLOSING_TRIES = 3
 
 /**
  * The writing end of a spool: appends records to segment files, and answers each append once an fsync has covered
- * it. While one fsync runs, the next records gather, and one fsync covers all of them.
+ * it. While one fsync runs, the next records gather, and one fsync covers all of them. Behind a slow one they are
+ * written already: what is written outlives this process, though not yet the machine.
  *
  * After a failed write or fsync the segment is left, cut to what is known to be durable, and the same records go to
  * a new one: the kernel may forget pages that it could not write, so a second fsync of the same file proves nothing.
@@ -62,12 +66,18 @@ export class Spool {
   readonly #options: Required<Omit<SpoolOptions, 'watcher' | 'folder'>> & { watcher: SpoolWatcher }
   #file: FileHandle | undefined
   #segment: number
+  /** Where what is durable ends in the segment. */
   #offset = 0
+  /** Where what is written ends. */
+  #end = 0
   #durable: SpoolPosition
   #durableRecords = 0
   #bytesOnDisk = 0
   #segmentBytes = new Map<number, number>()
   #pending: Buffer[] = []
+  /** What no fsync has covered yet, in its order in the segment. */
+  #written: Round[] = []
+  /** Of both. */
   #pendingBytes = 0
   #group: Group | undefined
   #running: Promise<void> | undefined
@@ -159,6 +169,7 @@ export class Spool {
   #adopt(file: FileHandle): void {
     this.#file = file
     this.#offset = SEGMENT_HEADER.length
+    this.#end = SEGMENT_HEADER.length
     this.#count(SEGMENT_HEADER.length)
   }
 
@@ -189,47 +200,101 @@ export class Spool {
     let failures = 0
     // What is appended in the same turn goes with it.
     await undefined
-    while (this.#pending.length > 0) {
-      const round = { records: this.#pending, group: this.#group, startMs: this.#options.clock.monotonic() }
-      this.#pending = []
-      this.#group = undefined
-      const bytes = Buffer.concat(round.records)
+    while (this.#pending.length > 0 || this.#written.length > 0) {
       try {
-        await this.#store(bytes)
+        await this.#store()
+        failures = 0
       } catch (error) {
-        await this.#putBack(round, error)
+        await this.#putBack(error)
         if (this.#closing && failures >= CLOSING_TRIES) break
         await sleep(doublingMs(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
-        continue
       }
-      failures = 0
-      this.#advance(round, bytes.length)
     }
     this.#running = undefined
   }
 
-  /** All of a round is durable. */
-  #advance({ records, group, startMs }: Round, bytes: number): void {
+  /** Writes what waits, and makes durable what is written. */
+  async #store(): Promise<void> {
+    if (this.#isFull && this.#written.length === 0) {
+      await this.#file?.close()
+      this.#file = undefined
+    }
+    const file = this.#file ?? (await this.#nextSegment())
+    await this.#writePending(file)
+    const covered = this.#written.length
+    const synced = this.#options.sync(file)
+    try {
+      while (!(await this.#isOver(synced))) await this.#writePending(file)
+    } finally {
+      await synced
+    }
+    this.#advance(this.#written.splice(0, covered))
+  }
+
+  get #isFull(): boolean {
+    return this.#end >= this.#options.maxSegmentBytes
+  }
+
+  /** @returns false where it takes long. */
+  #isOver(synced: Promise<void>): Promise<boolean> {
+    return new Promise(resolve => {
+      const callOff = this.#options.timers.after(SLOW_SYNC_MS, () => resolve(false))
+      const over = () => {
+        callOff()
+        resolve(true)
+      }
+      synced.then(over, over)
+    })
+  }
+
+  async #writePending(file: FileHandle): Promise<void> {
+    if (this.#pending.length === 0 || this.#isFull) return
+    const bytes = Buffer.concat(this.#pending)
+    this.#written.push({
+      records: this.#pending,
+      bytes: bytes.length,
+      group: this.#group,
+      startMs: this.#options.clock.monotonic(),
+    })
+    this.#pending = []
+    this.#group = undefined
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, this.#end)
+      written += bytesWritten
+      this.#end += bytesWritten
+    }
+  }
+
+  /** All of these rounds is durable. */
+  #advance(rounds: readonly Round[]): void {
     const { clock, watcher } = this.#options
+    const bytes = rounds.reduce((sum, round) => sum + round.bytes, 0)
+    const records = rounds.reduce((sum, round) => sum + round.records.length, 0)
     this.#failing = undefined
     this.#pendingBytes -= bytes
     this.#count(bytes)
     this.#offset += bytes
     this.#durable = { segment: this.#segment, offset: this.#offset }
-    this.#durableRecords += records.length
-    watcher.synced?.(records.length, bytes, (clock.monotonic() - startMs) / 1000)
-    group?.callOff()
-    group?.settle()
+    this.#durableRecords += records
+    const startMs = rounds[0]?.startMs ?? clock.monotonic()
+    watcher.synced?.(records, bytes, (clock.monotonic() - startMs) / 1000)
+    for (const { group } of rounds) {
+      group?.callOff()
+      group?.settle()
+    }
     for (const listener of this.#listeners) listener()
   }
 
-  /** The records go in front of what came meanwhile; their group is answered by its timer, at the latest. */
-  async #putBack({ records, group }: Round, error: unknown): Promise<void> {
+  /** The records go in front of what came meanwhile; their groups are answered by their timers, at the latest. */
+  async #putBack(error: unknown): Promise<void> {
     this.#failing = messageOf(error)
     this.#options.watcher.failed?.(error)
-    this.#pending = [...records, ...this.#pending]
-    if (this.#group === undefined) this.#group = group
-    else if (group) this.#answerWith(this.#group, group)
+    const rounds = this.#written.splice(0)
+    this.#pending = [...rounds.flatMap(({ records }) => records), ...this.#pending]
+    for (const { group } of rounds.reverse()) {
+      if (this.#group === undefined) this.#group = group
+      else if (group) this.#answerWith(this.#group, group)
+    }
     await this.#leaveSegment()
   }
 
@@ -239,25 +304,6 @@ export class Spool {
       older.callOff()
       older.settle()
     })
-  }
-
-  async #store(bytes: Buffer): Promise<void> {
-    if (this.#file && this.#offset >= this.#options.maxSegmentBytes) {
-      await this.#file.close()
-      this.#file = undefined
-    }
-    const file = this.#file ?? (await this.#nextSegment())
-    let written = 0
-    while (written < bytes.length) {
-      const { bytesWritten } = await file.write(
-        bytes,
-        written,
-        bytes.length - written,
-        this.#offset + written,
-      )
-      written += bytesWritten
-    }
-    await this.#options.sync(file)
   }
 
   async #nextSegment(): Promise<FileHandle> {

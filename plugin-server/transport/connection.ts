@@ -52,8 +52,9 @@ export class Connection implements Link, Listed {
       })
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer): boolean {
     this.#socket.write(bytes)
+    return this.#socket.writableLength === 0
   }
 
   writeAll(chunks: readonly Uint8Array[]): void {

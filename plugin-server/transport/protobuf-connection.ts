@@ -16,7 +16,8 @@ import { TYPES, type TypeCodec } from '../../protocol/types.ts'
 import { WireReader, WireWriter } from '../../protocol/wire.ts'
 
 export interface Link {
-  write(bytes: Buffer): void
+  /** @returns whether all that was written has left this process; if not, these bytes may not change until it has. */
+  write(bytes: Buffer): boolean
   /** Writes all in one go; none of them may change until it is written. */
   writeAll(chunks: readonly Uint8Array[]): void
   /** Closes at once; Kong reads "closed" and repeats an event elsewhere. */
@@ -35,6 +36,13 @@ interface Owed {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/**
+ * Of connections that have nothing to write. A buffer of its own for each answer of some kilobytes would make V8 collect
+ * its whole heap once a second, which costs as much as the answers themselves.
+ */
+const idleWriters: WireWriter[] = []
+const MOST_IDLE = 32
 
 const GONE = 'Kong closed the connection'
 
@@ -66,7 +74,8 @@ export class ProtobufConnection implements Exchange {
   readonly #handler: CallHandler
   readonly #frames: FrameSplitter
   readonly #reader = new WireReader(NOTHING)
-  readonly #writer = new WireWriter()
+  /** While there is something to write. */
+  #writer: WireWriter | undefined
   readonly #owed: Owed[] = []
   #event: EventListener | undefined
   /** Between HandleEvent and `end`. */
@@ -102,7 +111,7 @@ export class ProtobufConnection implements Exchange {
     const encoding = ENCODINGS.get(method)
     if (!encoding)
       throw new SluiceError('SLUICE_PDK_PHASE', `${method} does not exist in ProtoBuf:1, only in MsgPack:1`)
-    const writer = this.#writer
+    const writer = this.#openWriter()
     const before = writer.length
     try {
       writer.raw(encoding.name)
@@ -118,21 +127,33 @@ export class ProtobufConnection implements Exchange {
 
   flush(): void {
     const writer = this.#writer
-    if (writer.length === 0 || this.#closed) return
-    if (writer.hasLongValues) this.#link.writeAll(writer.takeChunks())
-    else this.#link.write(writer.take())
+    if (!writer) return
+    this.#writer = undefined
+    if (!this.#closed) this.#write(writer)
+    writer.clear()
+    if (idleWriters.length < MOST_IDLE) idleWriters.push(writer)
   }
 
   end(): void {
     if (!this.#inEvent) return
     this.#inEvent = false
     this.#event = undefined
-    const writer = this.#writer
+    const writer = this.#openWriter()
     writer.closeFrame(writer.openFrame())
     this.#answer({ sequence: this.#sequence })
     // Kong reads the exit from what was written, and neither reads nor writes after it: closing first saves the wait for
     // Kong's own close. A call before the exit has a reply, which Kong must be able to write.
     if (this.#owed.length === 1 && this.#owed[0]?.optional) this.#link.closeIfWritten()
+  }
+
+  #openWriter(): WireWriter {
+    this.#writer ??= idleWriters.pop() ?? new WireWriter()
+    return this.#writer
+  }
+
+  #write(writer: WireWriter): void {
+    if (writer.hasLongValues) this.#link.writeAll(writer.takeChunks())
+    else if (writer.length > 0 && !this.#link.write(writer.written)) writer.release()
   }
 
   readonly #take = (bytes: Buffer, start: number, end: number): boolean => {
@@ -193,9 +214,10 @@ export class ProtobufConnection implements Exchange {
   }
 
   #answer(answer: RpcReturn): void {
-    const mark = this.#writer.openFrame()
-    writeRpcReturn(this.#writer, answer)
-    this.#writer.closeFrame(mark)
+    const writer = this.#openWriter()
+    const mark = writer.openFrame()
+    writeRpcReturn(writer, answer)
+    writer.closeFrame(mark)
     this.flush()
   }
 

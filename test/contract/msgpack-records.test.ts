@@ -54,7 +54,7 @@ function replay(record: MsgpackRecord): { sent: unknown[]; reply: unknown; ended
   const connection = () =>
     new MsgpackConnection(
       {
-        write: bytes => written.push(bytes),
+        write: bytes => written.push(bytes) === 0,
         writeAll: chunks => written.push(Buffer.concat(chunks)),
         destroy: () => assert.fail('destroyed'),
         end: () => assert.fail('ended'),

@@ -8,6 +8,7 @@ import { listSegments, SPOOL_START, segmentPath } from '../../events/spool/segme
 import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { until } from '../support/until.ts'
 
 /** Longer than any disk takes. */
 const PATIENCE_MS = 100_000
@@ -115,6 +116,72 @@ describe('a spool', () => {
     const { found, bad } = await readAll()
     assert.deepEqual(found, [text(1), text(2), text(3)])
     assert.equal(bad, 0)
+  })
+
+  describe('behind an fsync that takes long', () => {
+    /** The first fsync takes until it is told how to end; those behind it end at once. */
+    const slowDisk = () => {
+      let end = (_error?: Error) => {}
+      const first = new Promise<void>((resolve, reject) => {
+        end = error => (error ? reject(error) : resolve())
+      })
+      let syncs = 0
+      return { end: (error?: Error) => end(error), sync: () => (syncs++ === 0 ? first : Promise.resolve()) }
+    }
+    const isOnDisk = (sequence: number) =>
+      until(`${sequence} is written`, async () => (await readAll()).found.includes(text(sequence)))
+
+    it('writes what comes, so that it outlives the process, and calls it durable after the next one', async () => {
+      const { end, sync } = slowDisk()
+      const durable: number[] = []
+      const made = await open({ sync })
+      made.onDurable(() => durable.push(made.durableRecords))
+      const appended = [made.append(record(1))]
+      await isOnDisk(1)
+      appended.push(made.append(record(2)))
+      await isOnDisk(2)
+      appended.push(made.append(record(3)))
+      await isOnDisk(3)
+      assert.equal(made.durableRecords, 0)
+      assert.deepEqual((await readAll(SPOOL_START, () => made.durable)).found, [])
+      end()
+      await Promise.all(appended)
+      assert.deepEqual(durable, [1, 3])
+      assert.deepEqual((await readAll()).found, [text(1), text(2), text(3)])
+    })
+
+    it('writes all of it again to a new segment when that fsync fails', async () => {
+      const { end, sync } = slowDisk()
+      const made = await open({ sync })
+      const appended = [made.append(record(1))]
+      await isOnDisk(1)
+      appended.push(made.append(record(2)))
+      await isOnDisk(2)
+      end(new Error('EIO'))
+      await Promise.all([...appended, made.append(record(3))])
+      assert.deepEqual(await readAll(), { found: [text(1), text(2), text(3)], bad: 0 })
+      assert.equal(made.durable.segment, 2)
+      assert.equal(made.durableRecords, 3)
+    })
+
+    it('fills its segment and no more, and goes on in the next', async () => {
+      const { end, sync } = slowDisk()
+      const made = await open({ sync, maxSegmentBytes: 3 * record(1).length })
+      const appended: unknown[] = []
+      for (const sequence of [1, 2, 3]) {
+        appended.push(made.append(record(sequence)))
+        await isOnDisk(sequence)
+      }
+      appended.push(made.append(record(4)))
+      end()
+      await Promise.all(appended)
+      assert.deepEqual(await listSegments(folder.path), [1, 2])
+      assert.deepEqual((await readAll()).found, [text(1), text(2), text(3), text(4)])
+      assert.equal(
+        made.bytes,
+        statSync(segmentPath(folder.path, 1)).size + statSync(segmentPath(folder.path, 2)).size,
+      )
+    })
   })
 
   it('refuses records when too many wait for the disk', async () => {

@@ -41,7 +41,7 @@ const gate = definePlugin({
   priority: 10,
   noScope: ['consumer'],
   onError: 'open',
-  deadlineMs: { access: 50 },
+  deadlineMs: { access: ({ mode }) => (['stuck', 'late'].includes(mode) ? 200 : 60_000) },
   config: Type.Object({ mode: Type.String() }),
   phases: {
     async access(kong, { config }) {
@@ -52,7 +52,7 @@ const gate = definePlugin({
       if (config.mode === 'stuck') await new Promise(() => {})
       if (config.mode === 'late') {
         kong.response.setHeader('x-gate', 'half')
-        await new Promise(resolve => setTimeout(resolve, 80))
+        await new Promise(resolve => setTimeout(resolve, 300))
         try {
           kong.response.setHeader('x-gate', 'late')
         } catch (error) {

@@ -105,7 +105,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
 
   let connectionGone = false
   const link = {
-    write: () => {},
+    write: () => true,
     writeAll: () => {},
     destroy: () => {
       connectionGone = true
@@ -124,6 +124,7 @@ export async function fuzz(options: { frames: number; seed: number }): Promise<F
       write: bytes => {
         // The end of an event: an empty frame, then the RpcReturn.
         if (bytes.includes(Buffer.of(0, 0, 0, 0, 2, 0, 0, 0))) answers++
+        return true
       },
       writeAll: () => {},
       destroy: () => crashes.push(new Error('the untouched connection was closed')),

@@ -32,11 +32,31 @@ const exit =
   (exchange: Exchange): void =>
     exchange.call('kong.response.exit', [429, body, {}])
 
+describe('a connection of ProtoBuf:1 whose peer does not read', () => {
+  it('keeps what was written for it as it is, while others are answered', () => {
+    const held: Buffer[] = []
+    const link = {
+      write: (bytes: Buffer) => held.push(bytes) === 0,
+      writeAll: () => assert.fail('long'),
+      destroy: () => assert.fail('destroyed'),
+      end: () => assert.fail('ended'),
+      closeIfWritten: () => {},
+    }
+    const bodies = ['first', 'second', 'third'].map(word => word.repeat(1000))
+    for (const body of bodies)
+      new ProtobufConnection(link, answering(exit(body)), 1 << 20).push(handleEvent())
+    assert.deepEqual(
+      held.map(bytes => bodies.filter(body => bytes.includes(body))),
+      bodies.map(body => [body]),
+    )
+  })
+})
+
 describe('a connection of ProtoBuf:1 on which a request was ended by an exit', () => {
   function closedBehind(say: (exchange: Exchange) => void): boolean {
     const done: string[] = []
     const link = {
-      write: () => done.push('write'),
+      write: () => done.push('write') > 0,
       writeAll: () => done.push('write'),
       destroy: () => assert.fail('destroyed'),
       end: () => assert.fail('ended'),
