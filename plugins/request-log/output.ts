@@ -84,7 +84,11 @@ class RotatingFile implements Output {
     if (!destination) return Promise.resolve()
     return new Promise(resolve => {
       destination.once('close', resolve)
-      destination.once('error', () => resolve())
+      destination.once('error', () => {
+        // Else what it could not write is tried at the process's exit again, and again: that would never be over.
+        destination.destroy()
+        resolve()
+      })
       destination.end()
     })
   }
