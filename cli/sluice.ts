@@ -3,23 +3,31 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
+import { deckCommand, deckOption } from './deck-words.ts'
 
 interface Entry {
   readonly summary: string
   /** Loaded when it is needed: `sluice serve` must not pay for the gateway's modules. */
   readonly load: () => Promise<{ command: Command }>
+  /** It goes on when nobody reads its output any more, since it serves, or changes what must not be left half done. */
+  readonly outlivesReader?: true
 }
 
 /** One line a command; its file has the same name. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
-  serve: { summary: 'runs the plugin server', load: () => import('./commands/serve.ts') },
+  serve: {
+    summary: 'runs the plugin server',
+    load: () => import('./commands/serve.ts'),
+    outlivesReader: true,
+  },
   dump: {
     summary: "prints plugin information for Kong's query_cmd",
     load: () => import('./commands/dump.ts'),
   },
   gateway: {
-    summary: 'runs the local Kong-compatible gateway, for development and tests',
+    summary: 'runs the local gateway, which answers as Kong does, for tests',
     load: () => import('./commands/gateway.ts'),
+    outlivesReader: true,
   },
   'kong-conf': {
     summary: 'prints the settings that make a Kong load the plugins',
@@ -33,7 +41,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'checks files offline, without a Kong',
     load: () => import('./commands/validate.ts'),
   },
-  apply: { summary: 'makes Kong hold what files declare', load: () => import('./commands/apply.ts') },
+  apply: {
+    summary: 'makes Kong hold what files declare',
+    load: () => import('./commands/apply.ts'),
+    outlivesReader: true,
+  },
   'dump-state': {
     summary: 'prints what Kong holds as a declared state',
     load: () => import('./commands/dump-state.ts'),
@@ -64,7 +76,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/breaker.ts'),
   },
   token: {
-    summary: 'rotates and lists the keys of upstream tokens, and shows Kong the keys of others',
+    summary: 'rotates keys of upstream tokens, tells Kong those of others',
     load: () => import('./commands/token.ts'),
   },
   cache: {
@@ -74,10 +86,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   discover: {
     summary: "keeps the targets of Kong's upstreams at what Consul says",
     load: () => import('./commands/discover.ts'),
+    outlivesReader: true,
   },
   manager: {
-    summary: 'runs the management API with its dashboard, and manages operators and changes',
+    summary: 'runs the manager and its dashboard; operators and changes',
     load: () => import('./commands/manager.ts'),
+    outlivesReader: true,
   },
   new: { summary: 'makes a plugin with its test', load: () => import('./commands/new.ts') },
 }
@@ -112,17 +126,28 @@ async function help(name: string | undefined): Promise<void> {
 
 async function run(name: string, args: readonly string[]): Promise<void> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const meant = deckCommand(name, args)
+  if (meant !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', meant)
   if (!entry) {
     const { closest } = await import('../kong/reconcile/files/suggest.ts')
-    const meant = closest(name, Object.keys(COMMANDS))
-    const hint = meant === undefined ? '' : `; did you mean ${meant}?`
+    const near = closest(name, Object.keys(COMMANDS))
+    const hint = near === undefined ? '' : `; did you mean ${near}?`
     throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)
   }
+  outlivesReader = entry.outlivesReader === true
   const { command } = await entry.load()
-  const outputError = (text: string, write: (text: string) => void) =>
-    write(`sluice: ${text.replace(/^error: /, '')}`)
-  for (const each of [command, ...command.commands]) each.configureOutput({ outputError })
+  const wrong = deckOption(name, command, args)
+  if (wrong !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', wrong)
+  reportInOneForm(command)
   await command.name(`sluice ${name}`).description(entry.summary).parseAsync(args, { from: 'user' })
+}
+
+/** Errors of the command and of all beneath it. */
+function reportInOneForm(command: Command): void {
+  command.configureOutput({
+    outputError: (text, write) => write(`sluice: ${text.replace(/^error: /, '')}`),
+  })
+  for (const inner of command.commands) reportInOneForm(inner)
 }
 
 /** Of this package: its file lies beside `dist/`. */
@@ -131,10 +156,14 @@ function readVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
+let outlivesReader = false
 // A reader such as `head` may leave before all is printed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  if (error.code !== 'EPIPE') throw error
+  if (!outlivesReader) process.exit(0)
+})
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
 })
 
 main(process.argv.slice(2)).catch((error: unknown) => {

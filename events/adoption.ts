@@ -30,6 +30,8 @@ interface Adopted {
 export class Adoption {
   readonly #options: AdoptionOptions
   readonly #adopted = new Map<string, Adopted>()
+  /** Taken over, but not read yet, for a fault: by their folders. Nobody else will, as long as this process lives. */
+  readonly #stranded = new Map<string, AdoptedSpool>()
   /** Of spools that nobody can send on, since there is no sink. */
   #orphanBytes = 0
 
@@ -57,7 +59,7 @@ export class Adoption {
     return { records, bytes }
   }
 
-  /** Looks for spools without an owner. A failure is logged, and that spool is tried again by the next process. */
+  /** Looks for spools without an owner. A failure is logged, and that spool is tried again at the next look. */
   async takeOver(): Promise<void> {
     const { spoolDir, writer, relays, log } = this.#options
     try {
@@ -69,10 +71,17 @@ export class Adoption {
         this.#orphanBytes = sizes.reduce((sum, size) => sum + size, 0)
         return
       }
-      for (const spool of await adoptSpools(spoolDir, writer))
-        await this.#adopt(spool).catch(error =>
-          log.error({ folder: spool.folder, reason: messageOf(error) }, 'cannot adopt a spool'),
-        )
+      const failed = (folder: string, error: unknown) =>
+        log.error({ folder, reason: messageOf(error) }, 'cannot adopt a spool')
+      for (const spool of await adoptSpools(spoolDir, writer, failed)) this.#stranded.set(spool.folder, spool)
+      for (const [folder, spool] of this.#stranded) {
+        try {
+          await this.#adopt(spool)
+          this.#stranded.delete(folder)
+        } catch (error) {
+          failed(folder, error)
+        }
+      }
     } catch (error) {
       log.error({ reason: messageOf(error) }, 'cannot look for spools of ended processes')
     }
@@ -81,10 +90,10 @@ export class Adoption {
   async #adopt({ folder, writer }: AdoptedSpool): Promise<void> {
     const { relays, log, publish } = this.#options
     const { sequence, chain, tornBytes } = await cutTornTail(folder)
-    const outlets: (readonly [Relay, Cursor])[] = []
-    for (const relay of relays) outlets.push([relay, await Cursor.open(folder, relay.sink)])
+    const bytes = await sizeOf(folder)
+    const outlets = await openCursors(folder, relays)
     const cursors = new Map(outlets.map(([relay, cursor]) => [relay.sink, cursor]))
-    this.#adopted.set(folder, { bytes: await sizeOf(folder), records: sequence, cursors })
+    this.#adopted.set(folder, { bytes, records: sequence, cursors })
     log.info({ writer, records: sequence, tornBytes }, 'adopted the spool of an ended process')
     publish({
       type: 'events.spool-adopted.v1',
@@ -105,6 +114,18 @@ export class Adoption {
       })
     }
   }
+}
+
+/** All or none: what is open is closed again where one can't be opened. */
+async function openCursors(folder: string, relays: readonly Relay[]): Promise<(readonly [Relay, Cursor])[]> {
+  const opened: (readonly [Relay, Cursor])[] = []
+  try {
+    for (const relay of relays) opened.push([relay, await Cursor.open(folder, relay.sink)])
+  } catch (error) {
+    for (const [, cursor] of opened) await cursor.close().catch(() => {})
+    throw error
+  }
+  return opened
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -95,6 +95,10 @@ class StartedLater implements EventPipeline {
         synced: (_records, _bytes, seconds) => metrics.synced(seconds),
         late: records => metrics.late(records),
         failed: error => log.error({ reason: messageOf(error) }, 'cannot write the event spool; retrying'),
+        dropped: count => {
+          metrics.lost('memory-full', count)
+          log.error({ count }, 'events lost: the disk did not take them before this process ended')
+        },
       },
     })
     this.#running = await RunningPipeline.start({

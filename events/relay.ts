@@ -105,17 +105,33 @@ export class Relay {
     this.#wake()
   }
 
-  /** Stops after the batch under way, or without it when it fails; syncs the cursors. */
+  /** Stops after the batch under way, or without it when it fails; syncs the cursors. Closes everything in any case. */
   async close(): Promise<void> {
     this.#stop.abort()
     this.#wake()
     await this.#running
-    for (const { reader, cursor } of this.#sources) {
-      await cursor.sync()
-      await cursor.close()
-      await reader.close()
+    for (const source of this.#sources) {
+      // Where its place can't be kept, the sink sees those records again.
+      await source.cursor.sync().catch(error => this.#complain(error))
+      await this.#leave(source)
     }
-    await this.#options.sink.close()
+    const { sink, log } = this.#options
+    await sink
+      .close()
+      .catch(error => log.warn({ sink: sink.name, reason: messageOf(error) }, 'cannot close the event sink'))
+  }
+
+  async #leave({ cursor, reader }: RelaySource): Promise<void> {
+    for (const file of [cursor, reader]) await file.close().catch(error => this.#complain(error))
+  }
+
+  /** Of the spool, not of the sink: a file that can't be read, a cursor that can't be synced. */
+  #complain(error: unknown): void {
+    this.#failing = messageOf(error)
+    this.#options.log.error(
+      { sink: this.sink, reason: this.#failing },
+      'cannot read the event spool or keep its place',
+    )
   }
 
   async #run(): Promise<void> {
@@ -129,12 +145,7 @@ export class Relay {
         if (await this.#pump()) continue
         await this.#syncCursors()
       } catch (error) {
-        // Of the spool, not of the sink: a file that can't be read, a cursor that can't be synced.
-        this.#failing = messageOf(error)
-        this.#options.log.error(
-          { sink: this.sink, reason: this.#failing },
-          'cannot read the event spool or keep its place',
-        )
+        this.#complain(error)
         await this.#pause(LONGEST_PAUSE_MS)
         continue
       }
@@ -163,10 +174,10 @@ export class Relay {
   }
 
   async #end(source: RelaySource): Promise<void> {
-    this.#sources.splice(this.#sources.indexOf(source), 1)
+    // Until its place is kept it is not done with, and comes up again after the pause.
     await source.cursor.sync()
-    await source.cursor.close()
-    await source.reader.close()
+    this.#sources.splice(this.#sources.indexOf(source), 1)
+    await this.#leave(source)
     await source.onEnd?.()
   }
 
@@ -200,7 +211,8 @@ export class Relay {
         metrics.confirmed(records.length - refused)
         if (refused > 0) metrics.refused(refused)
         const newest = Date.parse(String(records.at(-1)?.time))
-        this.#lagMs = Math.max(0, clock.now() - newest)
+        // A time that can't be read says nothing.
+        if (!Number.isNaN(newest)) this.#lagMs = Math.max(0, clock.now() - newest)
         this.#progressMs = clock.monotonic()
         if (this.#failing !== undefined) log.info({ sink: sink.name }, 'event sink available again')
         this.#failing = undefined

@@ -110,8 +110,11 @@ export class RunningPipeline {
     const isDone =
       this.#outlets.length > 0 &&
       this.#outlets.every(({ cursor }) => samePosition(cursor.position, spool.durable))
-    if (isDone) await removeSpool(claim.folder)
-    await claim.release()
+    try {
+      if (isDone) await removeSpool(claim.folder)
+    } finally {
+      await claim.release()
+    }
   }
 
   #start(): void {
@@ -151,7 +154,8 @@ export class RunningPipeline {
     const now = clock.monotonic()
     if (now - this.#lastAdoptionMs < ADOPTION_MS) return
     this.#lastAdoptionMs = now
-    this.#adopting = this.#adoption.takeOver()
+    // One after the other: a look that takes long would be met by the next one at what it has not read yet.
+    this.#adopting = this.#adopting.then(() => this.#adoption.takeOver())
   }
 
   #measure({ relay, cursor: { position, records }, metrics }: Outlet): void {

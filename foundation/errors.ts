@@ -9,6 +9,7 @@ export const ERRORS = {
   SLUICE_CONFIG_INVALID: 'Correct the named settings and start again.',
   // command line
   SLUICE_CLI_USAGE: 'Run `sluice help` for the commands and their options.',
+  SLUICE_CLI_FILE: 'Name a path of the right kind, in a folder that exists, which this user may use.',
   // plugins
   SLUICE_PLUGIN_INVALID: 'Correct the plugin definition; CONTRIBUTING.md shows a complete one.',
   SLUICE_PLUGIN_UNKNOWN: 'Name a plugin that `sluice dump` lists, or load its folder with --plugins.',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { messageOf, SluiceError } from './errors.ts'
+import { fileFault } from './file-fault.ts'
 
 type Kind = 'text' | 'url' | 'urls' | 'path' | 'integer' | 'address' | 'level' | 'flag' | 'choice'
 
@@ -391,7 +392,7 @@ export function readVariable(env: Environment, name: string): string | undefined
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
-    throw new Error(`cannot read the file of ${name}_FILE: ${messageOf(error)}`)
+    throw new Error(`${name}_FILE: ${fileFault('read', file, error)}`)
   }
 }
 

@@ -85,7 +85,11 @@ export async function startCore(
     if (!(await store.ready(STORE_WITHIN_MS)))
       log.warn({ reason: store.problem }, 'Redis unavailable: plugins decide locally until it can be reached')
     const health = () => ({
-      problems: [...(store.problem ? [`${store.problem}: ${WITHOUT_STORE}`] : []), ...runtime.problems()],
+      problems: [
+        ...(store.problem ? [`${store.problem}: ${WITHOUT_STORE}`] : []),
+        ...(store.fault ? [store.fault] : []),
+        ...runtime.problems(),
+      ],
       warnings: events.problems(),
     })
     return { store, events, registry, runtime, health, close: endings.run }

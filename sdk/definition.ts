@@ -120,13 +120,16 @@ export interface PluginDefinition<
   readonly noScope?: readonly ('consumer' | 'route' | 'service')[]
   /** Default of the failure policy; a field `on_error` of the configuration overrides it. */
   readonly onError?: FailurePolicy
-  /** How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. It may depend on the configuration. */
+  /**
+   * How long a phase may take, milliseconds; 1,000 by default, 100 for `log`. It may depend on the configuration. Where
+   * that function throws or gives no such time, the phase fails.
+   */
   readonly deadlineMs?: Readonly<Partial<Record<Phase, number | ((config: Static<Schema>) => number)>>>
   /** The types of the events that the plugin publishes, with the schemas of their data. */
   readonly events?: readonly EventType[]
   /**
    * Reads that a phase makes every time, so that they are asked for in the first write; a function where they depend on
-   * the configuration.
+   * the configuration. Where it throws, the phase fails.
    */
   readonly needs?: Readonly<Partial<Record<Phase, Needs<Static<Schema>, Memory, Instance>>>>
   /**

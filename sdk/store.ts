@@ -66,6 +66,8 @@ export interface Store {
   readonly available: boolean
   /** Why a part of the store is away, in one sentence without secrets; undefined while none is. */
   readonly problem?: string | undefined
+  /** Calls of the last minute that the store refused while it served others, and what to do, in one sentence. */
+  readonly fault?: string | undefined
   /** False while a call for this key would fail at once. Costs no more than a look. */
   canReach(key: string): boolean
   /**

@@ -19,9 +19,10 @@ interface PurgeFlags {
 }
 
 const HELP = `
-A key is a path with its query, as response-cache stores it: arguments sorted by name, without
-those that carry an API key. All its variants go, for all consumers. Every node stops using what
-was purged at once, and answers that are under way are not stored.
+A key is a path with its query, as response-cache stores it: arguments sorted by
+name, without those that carry an API key. All its variants go, for all
+consumers. Every node stops using what was purged at once, and answers that are
+under way are not stored.
 Needs SLUICE_REDIS_URL, as the plugin servers have it.
 
 Examples:

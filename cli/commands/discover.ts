@@ -39,9 +39,11 @@ export const command = withAdminOptions(new Command())
   .addHelpText(
     'after',
     `
-An upstream of Kong with the tag consul:SERVICE gets the passing instances of that service as targets. Instances can be
-chosen: consul:SERVICE?tag=v2&dc=berlin. Only targets with the tag sluice-discovery are touched. Consul's token is
-CONSUL_HTTP_TOKEN. With --once the exit status is 1 when an upstream has a problem.`,
+An upstream of Kong with the tag consul:SERVICE gets the passing instances of
+that service as targets. Instances can be chosen:
+consul:SERVICE?tag=v2&dc=berlin. Only targets with the tag sluice-discovery are
+touched. Consul's token is CONSUL_HTTP_TOKEN. With --once the exit status is 1
+when an upstream has a problem.`,
   )
   .action(async (flags: DiscoverFlags) => {
     const limits = { holdMs: parseDuration(flags.hold), emptyAfterMs: parseDuration(flags.emptyAfter) }

@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { dumpState } from '../../kong/reconcile/dump.ts'
 import { readState } from '../../kong/reconcile/read.ts'
 import { type AdminFlags, withAdminOptions, withKong } from '../wiring/admin.ts'
 import { type TagFlags, withTagOptions } from '../wiring/declared-state.ts'
+import { writeGivenFile } from '../wiring/given-files.ts'
 
 interface DumpStateFlags extends AdminFlags, TagFlags {
   readonly output?: string
@@ -21,7 +21,7 @@ export const command = withTagOptions(withAdminOptions(new Command()))
     })
     if (flags.output === undefined) process.stdout.write(yaml)
     // Even without secrets it shows who may do what.
-    else await writeFile(flags.output, yaml, { mode: 0o600 })
+    else writeGivenFile('--output', flags.output, yaml, 0o600)
     if (variables.length > 0)
       process.stderr.write(`Secrets are left out: set ${variables.join(', ')} before you apply the file.\n`)
   })

@@ -4,6 +4,7 @@ import { readSettings } from '../../foundation/settings.ts'
 import { createDump, type Dump } from '../../plugin-server/runtime/info.ts'
 import type { Protocol } from '../../protocol/calls.ts'
 import { toText, writeDumps } from '../wiring/dump-files.ts'
+import { withGivenFile } from '../wiring/given-files.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface DumpFlags extends PluginFlags {
@@ -34,7 +35,8 @@ export const command = withPluginOptions(new Command())
       await print(createDump(chosen, flags.protocol, socket))
       return
     }
-    writeDumps(flags.out, chosen, { protocol: flags.protocol, socket })
+    const { out, protocol } = flags
+    withGivenFile('--out', 'write', out, () => writeDumps(out, chosen, { protocol, socket }))
   })
 
 /**

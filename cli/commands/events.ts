@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { verifyChains } from '../../events/postgres/chains.ts'
@@ -16,11 +15,12 @@ import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
-import type { SluiceEvent } from '../../sdk/event.ts'
+import type { EventType, SluiceEvent } from '../../sdk/event.ts'
 import { toJsonText } from '../format/json.ts'
 import { readTime } from '../format/span.ts'
 import { layOutTable } from '../format/table.ts'
 import { withDatabase } from '../wiring/database.ts'
+import { readGivenFile, writeGivenFile } from '../wiring/given-files.ts'
 
 export const command = new Command()
 
@@ -41,7 +41,8 @@ command
         'SLUICE_CLI_USAGE',
         `--lines: ${JSON.stringify(flags.lines)} is not a number of lines`,
       )
-    const spools = await spoolsIn(spoolDirOf(flags))
+    const spoolDir = spoolDirOf(flags)
+    const spools = await spoolsIn(spoolDir)
     let newest: SluiceEvent[] = []
     if (count > 0)
       for (const { folder, alive } of spools)
@@ -49,12 +50,13 @@ command
           newest = [...newest, ...events.filter(wanted)].sort(byTime).slice(-count)
     for (const event of newest) print(event)
     if (!flags.follow) return
+    const running = spools.filter(({ alive }) => alive)
+    if (running.length === 0)
+      process.stderr.write(`nothing to follow: no plugin server that runs writes to ${spoolDir}\n`)
     await Promise.all(
-      spools
-        .filter(spool => spool.alive)
-        .map(async ({ folder }) => {
-          for await (const event of followSpool(folder, () => sleep(200))) if (wanted(event)) print(event)
-        }),
+      running.map(async ({ folder }) => {
+        for await (const event of followSpool(folder, () => sleep(200))) if (wanted(event)) print(event)
+      }),
     )
   })
 
@@ -110,11 +112,11 @@ command
     let verified = 0
     let problems = 0
     let writers = 0
+    const options = {
+      ...(flags.writer !== undefined && { writer: flags.writer }),
+      ...(flags.checkpoints !== undefined && { checkpoints: readCheckpoints(flags.checkpoints) }),
+    }
     await withDatabase(async client => {
-      const options = {
-        ...(flags.writer !== undefined && { writer: flags.writer }),
-        ...(flags.checkpoints !== undefined && { checkpoints: readCheckpoints(flags.checkpoints) }),
-      }
       for await (const report of verifyChains(client, options)) {
         writers++
         verified += report.verified
@@ -136,8 +138,17 @@ command
     const plugins = await loadShippedPlugins()
     const types = [...OWN_EVENTS, ...plugins.flatMap(plugin => plugin.events ?? [])]
     if (flags.update === undefined) process.stdout.write(describeEventTypes(types))
-    else writeFileSync(flags.update, updateReference(readFileSync(flags.update, 'utf8'), types))
+    else writeGivenFile('--update', flags.update, updated(flags.update, types))
   })
+
+function updated(file: string, types: readonly EventType[]): string {
+  const page = readGivenFile('--update', file)
+  try {
+    return updateReference(page, types)
+  } catch (error) {
+    throw new SluiceError('SLUICE_CLI_FILE', `--update: ${file}: ${messageOf(error)}`)
+  }
+}
 
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
 const byTime = (a: SluiceEvent, b: SluiceEvent) =>
@@ -180,7 +191,7 @@ function sinkNamed(name: string): Sink {
 /** Other lines, such as those of a log, are skipped. */
 function readCheckpoints(file: string): Checkpoint[] {
   const found: Checkpoint[] = []
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
+  for (const line of readGivenFile('--checkpoints', file).split('\n')) {
     try {
       const { writer, sequence, chain } = JSON.parse(line)
       if (/^[0-9a-f]{16}$/.test(writer) && Number.isInteger(sequence) && /^[0-9a-f]{64}$/.test(chain))

@@ -9,11 +9,12 @@ export const command = new Command()
   .addHelpText(
     'after',
     `
-Reads a key from standard input, so that it stands in no history and in no list of processes, and prints its
-fingerprint under every secret that is set (SLUICE_FINGERPRINT_SECRET, SLUICE_FINGERPRINT_OLD_SECRETS).
+Reads a key from standard input, so that it stands in no history and in no list
+of processes, and prints its fingerprint under every secret that is set
+(SLUICE_FINGERPRINT_SECRET, SLUICE_FINGERPRINT_OLD_SECRETS).
 
   printf %s "$KEY" | sluice fingerprint
-  sluice audit --key-fingerprint "$(printf %s "$KEY" | sluice fingerprint | head -1 | cut -d' ' -f1)"`,
+  printf %s "$KEY" | sluice audit --key-stdin   # searches by it`,
   )
   .action(async (flags: { json?: boolean }) => {
     const found = fingerprintsOf(readSettings(), await readKey(process.stdin))

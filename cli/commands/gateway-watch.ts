@@ -163,5 +163,7 @@ async function listening(server: ChildProcess, socket: string): Promise<void> {
 /** What `sluice dump` wrote to stderr says more than that it failed. */
 function reasonOf(error: unknown): string {
   const { stderr } = error as { stderr?: string }
-  return stderr?.trim() || messageOf(error)
+  // The line with the error's code and remedy is printed with this error, too.
+  const said = stderr?.replaceAll(/^ {2}SLUICE_[A-Z_]+: .*$/gm, '').trim()
+  return said?.replace(/^sluice: /, '') || messageOf(error)
 }

@@ -27,16 +27,18 @@ interface SetFlags extends ChangeFlags {
 }
 
 const HELP = `
-A subject is whose requests are counted together: a consumer, or what else limit_by of the
-plugin says. It is counted apart at each place in Kong where the plugin is configured: that is
-the scope. Changes reach every plugin server at once, and each is an event with who and why.
+A subject is whose requests are counted together: a consumer, or what else
+limit_by of the plugin says. It is counted apart at each place in Kong where the
+plugin is configured: that is the scope. Changes reach every plugin server at
+once, and each is an event with who and why.
 Needs SLUICE_REDIS_URL, as the plugin servers have it.
 
 Examples:
   sluice limits show  --consumer alice
   sluice limits show  --subject ip:192.0.2.1 --json
   sluice limits reset --consumer alice --reason goodwill
-  sluice limits set   --consumer alice --limit minute --requests 5000 --for 2h --reason "launch day"
+  sluice limits set   --consumer alice --limit minute --requests 5000 \\
+                      --for 2h --reason "launch day"
   sluice limits unset --consumer alice --limit minute --reason "launch is over"
 `
 

@@ -6,7 +6,7 @@ import { readSettings } from '../../foundation/settings.ts'
 import type { Database } from '../../management/database.ts'
 import { ROLES, type Role } from '../../management/http/access.ts'
 import { openDatabase } from '../../management/manager.ts'
-import { Operators } from '../../management/operators/operators.ts'
+import { Operators, type TokenRow } from '../../management/operators/operators.ts'
 import { faultOf, Passwords } from '../../management/operators/passwords.ts'
 import { Sessions } from '../../management/operators/sessions.ts'
 import { newKeyLine } from '../../management/sealer.ts'
@@ -67,12 +67,13 @@ operator
 
 operator
   .command('list')
+  .description('shows the operators with their roles')
   .option('--json', 'as JSON')
   .action(({ json }: { json?: boolean }) =>
     withOperators(async operators => {
       const rows = await operators.list()
-      const cells = rows.map(({ name, role, disabledAt }) => [name, role, disabledAt ? 'disabled' : ''])
-      process.stdout.write(json ? toJsonText(rows, 2) : layOutTable(['operator', 'role', ''], cells))
+      const cells = rows.map(({ name, role, disabledAt }) => [name, role, disabledAt ? 'disabled' : 'active'])
+      process.stdout.write(json ? toJsonText(rows, 2) : layOutTable(['operator', 'role', 'state'], cells))
     }),
   )
 
@@ -116,6 +117,7 @@ token
 
 token
   .command('list')
+  .description('shows the tokens, when they expire and were last used')
   .option('--json', 'as JSON')
   .action(({ json }: { json?: boolean }) =>
     withOperators(async operators => {
@@ -126,9 +128,9 @@ token
         row.name,
         time(row.expiresAt),
         time(row.lastUsedAt),
-        row.revokedAt ? 'revoked' : '',
+        stateOf(row),
       ])
-      const head = ['operator', 'token', 'expires', 'last used', '']
+      const head = ['operator', 'token', 'expires', 'last used', 'state']
       process.stdout.write(json ? toJsonText(rows, 2) : layOutTable(head, cells))
     }),
   )
@@ -144,6 +146,11 @@ token
   )
 
 command.addCommand(changeCommand)
+
+function stateOf({ revokedAt, expiresAt }: Pick<TokenRow, 'revokedAt' | 'expiresAt'>): string {
+  if (revokedAt) return 'revoked'
+  return expiresAt && expiresAt.getTime() <= systemClock.now() ? 'expired' : 'active'
+}
 
 const notFound = (what: string) => new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is not ${what}`)
 

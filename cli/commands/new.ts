@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
+import { makeGivenFolder } from '../wiring/given-files.ts'
 
 const TEMPLATES = new URL('./new/', import.meta.url)
 const FILES = ['plugin.ts', 'plugin.test.ts', 'package.json', 'tsconfig.json']
@@ -22,7 +23,7 @@ export const command = new Command()
       )
     const folder = path.resolve(flags.folder ?? name)
     if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} already exists`)
-    mkdirSync(folder, { recursive: true })
+    makeGivenFolder('--folder', folder)
     for (const file of FILES) {
       const template = readFileSync(new URL(`${file}.tmpl`, TEMPLATES), 'utf8')
       writeFileSync(

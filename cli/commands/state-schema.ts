@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { createStateSchema } from '../../kong/desired/json-schema.ts'
 import { KIND_NAMES } from '../../kong/reconcile/kinds.ts'
 import { createSchemas } from '../../kong/reconcile/schemas.ts'
 import { loadShippedPlugins } from '../../plugin-server/plugins.ts'
+import { writeGivenFile } from '../wiring/given-files.ts'
 import { knownSchemas } from '../wiring/known-schemas.ts'
 
 export const command = new Command()
@@ -11,7 +11,7 @@ export const command = new Command()
   .action(async (flags: { readonly output?: string }) => {
     const text = await stateSchemaText()
     if (flags.output === undefined) process.stdout.write(text)
-    else await writeFile(flags.output, text)
+    else writeGivenFile('--output', flags.output, text)
   })
 
 /** The file `kong/desired/kong.schema.json`. */

@@ -10,6 +10,7 @@ import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
 import { type AdminFlags, withAdminOptions, withKong } from '../wiring/admin.ts'
+import { withGivenFile } from '../wiring/given-files.ts'
 import { fetchKeys, syncKeys } from '../wiring/token-sync.ts'
 
 interface FolderFlags {
@@ -42,18 +43,18 @@ export const command = new Command()
       .addHelpText(
         'after',
         `
-Every plugin server publishes the new key at once, and services learn it within ${JWKS_MAX_AGE_S / 60} minutes, before it signs. The first
-key of a folder signs at once. With --revoke requests are rejected until the services have fetched the new key.`,
+Every plugin server publishes the new key at once, and services learn it within
+${JWKS_MAX_AGE_S / 60} minutes, before it signs. The first key of a folder signs
+at once. With --revoke requests are rejected until the services have fetched the
+new key.`,
       )
       .action((flags: RotateFlags) => {
         if (flags.revoke && flags.in !== undefined)
           throw new SluiceError('SLUICE_CLI_USAGE', '--revoke signs at once: leave out --in')
         const inSeconds = flags.in === undefined ? 2 * JWKS_MAX_AGE_S : parseDuration(flags.in) / 1_000
-        const rotated = rotate(folderOf(flags), {
-          now: nowSeconds(),
-          inSeconds,
-          revoke: flags.revoke === true,
-        })
+        const folder = folderOf(flags)
+        const rotation = { now: nowSeconds(), inSeconds, revoke: flags.revoke === true }
+        const rotated = withGivenFile('--dir', 'write', folder, () => rotate(folder, rotation))
         const { kid, signsFrom, removed } = rotated
         process.stdout.write(
           flags.json
@@ -87,9 +88,10 @@ key of a folder signs at once. With --revoke requests are rejected until the ser
       .addHelpText(
         'after',
         `
-Each key becomes a jwt credential of the consumer whose key is the kid: configure the plugin jwt with
-key_claim_name: kid. Run it whenever keys may have changed; a key should be published before it signs. Credentials that
-an earlier sync made are removed when their key is no longer published.`,
+Each key becomes a jwt credential of the consumer whose key is the kid:
+configure the plugin jwt with key_claim_name: kid. Run it whenever keys may have
+changed; a key should be published before it signs. Credentials that an earlier
+sync made are removed when their key is no longer published.`,
       )
       .action(async (flags: SyncFlags) => {
         const keys = await fetchKeys(flags.jwks)

@@ -24,8 +24,9 @@ export const command = withPluginOptions(withTagOptions(withFileOptions(new Comm
   .addHelpText(
     'after',
     `
-Checks by the schemas of Kong 3.9 and its bundled plugins, of the shipped plugins and of --plugins, whose own checks
-run, too. Plugins that are not known are named and not checked.
+Checks by the schemas of Kong 3.9 and its bundled plugins, of the shipped
+plugins and of --plugins, whose own checks run, too. Plugins that are not known
+are named and not checked.
 Exit status: 0 valid, 1 a mistake.`,
   )
   .action(async (flags: ValidateFlags) => {

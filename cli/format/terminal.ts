@@ -2,8 +2,16 @@ import type { WriteStream } from 'node:tty'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Whether colours are wanted: a terminal that has them, and neither NO_COLOR nor TERM=dumb (Node.js reads both). */
-export const wantsColour = (
+/**
+ * Whether colours are wanted: FORCE_COLOR decides where it is set (0 and false: none), then NO_COLOR, then whether the
+ * output is a terminal that has them.
+ */
+export function wantsColour(
   output: Pick<NodeJS.WriteStream, 'isTTY'> & Partial<Pick<WriteStream, 'hasColors'>>,
   env: Environment,
-): boolean => output.isTTY === true && output.hasColors?.(16, { ...env }) === true
+): boolean {
+  // As no-color.org has it, an empty NO_COLOR is none; to Node.js it is one.
+  const { FORCE_COLOR: force = '', NO_COLOR: no = '', ...terminal } = env
+  if (force !== '') return force !== '0' && force !== 'false'
+  return no === '' && output.isTTY === true && output.hasColors?.(16, terminal) === true
+}

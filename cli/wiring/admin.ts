@@ -1,11 +1,12 @@
 /** The flags that say where Kong's Admin API is, and a client of it. */
-import { readFileSync } from 'node:fs'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { AdminClient, type TlsOptions } from '../../kong/admin/client.ts'
 import { waitForKong } from '../../kong/admin/ready.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
+import { readGivenFile } from './given-files.ts'
 
 export interface AdminFlags {
   readonly adminUrl: string
@@ -97,17 +98,23 @@ function readTls({ caCert, cert, key, tlsSkipVerify }: AdminFlags): TlsOptions {
   if ((cert === undefined) !== (key === undefined))
     throw new SluiceError('SLUICE_CLI_USAGE', '--cert and --key must be given together')
   return {
-    ...(caCert !== undefined && { ca: readPem('--ca-cert', caCert) }),
-    ...(cert !== undefined && { cert: readPem('--cert', cert) }),
-    ...(key !== undefined && { key: readPem('--key', key) }),
+    ...(caCert !== undefined && { ca: readPem('--ca-cert', caCert, text => new X509Certificate(text)) }),
+    ...(cert !== undefined && { cert: readPem('--cert', cert, text => new X509Certificate(text)) }),
+    ...(key !== undefined && { key: readPem('--key', key, createPrivateKey) }),
     ...(tlsSkipVerify && { rejectUnauthorized: false }),
   }
 }
 
-function readPem(flag: string, file: string): string {
+/** Node.js takes anything for an authority, and names a wrong certificate only when it connects. */
+function readPem(option: string, file: string, parse: (text: string) => unknown): string {
+  const text = readGivenFile(option, file)
   try {
-    return readFileSync(file, 'utf8')
+    parse(text)
   } catch (error) {
-    throw new SluiceError('SLUICE_CLI_USAGE', `${flag}: cannot read ${file}: ${messageOf(error)}`)
+    throw new SluiceError(
+      'SLUICE_CLI_FILE',
+      `${option}: ${file} is not the PEM file that it must be: ${messageOf(error)}`,
+    )
   }
+  return text
 }

@@ -1,5 +1,4 @@
 /** The schemas that are known without a Kong: those recorded of Kong 3.9.3, those of plugins, and of plugin dumps. */
-import { readFileSync } from 'node:fs'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { ENTITIES } from '../../kong/entities/entities.ts'
 import { recordedSchema } from '../../kong/entities/recorded.ts'
@@ -9,6 +8,7 @@ import type { SchemaSpecs } from '../../kong/reconcile/schemas.ts'
 import type { SchemaSpec } from '../../kong/schema/spec.ts'
 import { describePlugin } from '../../plugin-server/runtime/info.ts'
 import type { AnyPlugin } from '../../plugin-server/runtime/registry.ts'
+import { readGivenFile } from './given-files.ts'
 
 export interface KnownOptions {
   /** Files with what a plugin server prints for Kong's `query_cmd`. */
@@ -56,11 +56,15 @@ interface Dump {
 }
 
 function readDump(file: string): readonly (readonly [string, SchemaSpec])[] {
+  const text = readGivenFile('--plugin-dump', file)
   try {
-    const { Plugins } = JSON.parse(readFileSync(file, 'utf8')) as Dump
+    const { Plugins } = JSON.parse(text) as Dump
     if (!Plugins) throw new Error('it has no Plugins')
     return Plugins.map(({ Name, Schema }) => [Name, Schema] as const)
   } catch (error) {
-    throw new SluiceError('SLUICE_CLI_USAGE', `${file} is not a plugin dump: ${messageOf(error)}`)
+    throw new SluiceError(
+      'SLUICE_CLI_FILE',
+      `--plugin-dump: ${file} is not a plugin dump: ${messageOf(error)}`,
+    )
   }
 }

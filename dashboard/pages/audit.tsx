@@ -1,10 +1,12 @@
 import { useLayoutEffect, useState } from 'preact/hooks'
 import { type AuditRecord, fingerprintsOf, searchAudit } from '../api/live.ts'
-import { formatTime, formatValue } from '../model/format.ts'
+import { factsOf } from '../model/audit.ts'
+import { formatTime } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'
 import { useSubmit } from '../parts/ask.tsx'
 import { QuietButton } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
+import { Fact } from '../parts/fact.tsx'
 import { useLive, useResource } from '../parts/hooks.ts'
 import { Badge, Empty, None, type Tone, Trouble } from '../parts/notice.tsx'
 import { useOlder } from '../parts/older.tsx'
@@ -170,14 +172,11 @@ function AuditTable({ rows }: { rows: readonly AuditRecord[] }) {
       {open && (
         <Dialog title={`Request of ${formatTime(open.time)}`} onClose={() => setOpen(undefined)} isWide>
           <dl class="facts">
-            {Object.entries(open)
-              .filter(([, value]) => value !== null)
-              .map(([name, value]) => (
-                <div key={name}>
-                  <dt>{name}</dt>
-                  <dd>{formatValue(value)}</dd>
-                </div>
-              ))}
+            {factsOf(open).map(([name, text]) => (
+              <Fact key={name} name={name}>
+                {text}
+              </Fact>
+            ))}
           </dl>
         </Dialog>
       )}

@@ -4,6 +4,7 @@ import { may } from '../api/session.ts'
 import { formatSpan, formatTime } from '../model/format.ts'
 import { toneOfChange, WORD_OF_CHANGE } from '../parts/change-state.ts'
 import { Steps } from '../parts/difference.tsx'
+import { Fact } from '../parts/fact.tsx'
 import { useRepeated, useResource } from '../parts/hooks.ts'
 import { Link } from '../parts/link.tsx'
 import { Badge, Notice, Trouble } from '../parts/notice.tsx'
@@ -92,13 +93,6 @@ function Facts({ change }: { change: Change }) {
     </dl>
   )
 }
-
-const Fact = ({ name, children }: { name: string; children: preact.ComponentChildren }) => (
-  <div>
-    <dt>{name}</dt>
-    <dd>{children}</dd>
-  </div>
-)
 
 /** What could not be put back, and how to go on. */
 function Stuck({ change, onDone }: { change: Change; onDone: () => void }) {

@@ -16,28 +16,41 @@ interface Listed {
   readonly total?: number | undefined
 }
 
-/** All entities of a kind, searched and paged by the manager. */
-export function ListPage({ kind }: { kind: KindView }) {
-  const [text, setText] = useState('')
-  const q = text.trim()
-  const [sort, setSort] = useState('name')
+interface Asked {
+  readonly text: string
+  readonly sort: string
+}
+
+/** One page of a kind's entities, as they were asked for. */
+function useListing({ path: collection }: KindView) {
+  const [asked, setAsked] = useState<Asked>({ text: '', sort: 'name' })
+  const { sort } = asked
+  const q = asked.text.trim()
   /** Paths of the pages behind the first one, up to the one in sight. */
   const [pages, setPages] = useState<readonly string[]>([])
   const path = pages.at(-1)
-  const listed = useResource<Listed>(`${kind.path} ${path ?? `${q} ${sort}`}`, signal =>
+  const listed = useResource<Listed>(`${collection} ${path ?? `${q} ${sort}`}`, signal =>
     path === undefined
-      ? listEntities(kind.path, { q, sort, size: SIZE, count: '1' }, signal).then(page => ({
+      ? listEntities(collection, { q, sort, size: SIZE, count: '1' }, signal).then(page => ({
           page,
           total: page.total,
         }))
       : nextPage(path, signal).then(page => ({ page })),
   )
   const { value } = listed
-  const page = value?.page
-  // Only the first page is told it.
+  // Only the first page comes with it.
   const counted = useRef<number>(undefined)
   if (value?.total !== undefined) counted.current = value.total
-  const total = counted.current
+  const ask = (next: Asked) => {
+    setAsked(next)
+    setPages([])
+  }
+  return { asked, ask, q, listed, page: value?.page, total: counted.current, pages, setPages }
+}
+
+/** All entities of a kind, searched and paged by the manager. */
+export function ListPage({ kind }: { kind: KindView }) {
+  const { asked, ask, q, listed, page, total, pages, setPages } = useListing(kind)
   return (
     <Frame
       title={kind.title}
@@ -51,16 +64,8 @@ export function ListPage({ kind }: { kind: KindView }) {
       }
     >
       <Filters
-        text={text}
-        onType={next => {
-          setText(next)
-          setPages([])
-        }}
-        sort={sort}
-        onSort={next => {
-          setSort(next)
-          setPages([])
-        }}
+        asked={asked}
+        onAsk={ask}
         found={total !== undefined && `${formatNumber(total)} ${q === '' ? 'in all' : 'found'}`}
       />
       {page && page.data.length === 0 && (
@@ -85,28 +90,29 @@ export function ListPage({ kind }: { kind: KindView }) {
 }
 
 interface FiltersProps {
-  readonly text: string
-  readonly onType: (text: string) => void
-  readonly sort: string
-  readonly onSort: (sort: string) => void
+  readonly asked: Asked
+  readonly onAsk: (asked: Asked) => void
   /** How many there are. */
   readonly found: string | false
 }
 
-const Filters = ({ text, onType, sort, onSort, found }: FiltersProps) => (
+const Filters = ({ asked, onAsk, found }: FiltersProps) => (
   <form class="filters" role="search" onSubmit={event => event.preventDefault()}>
     <label>
       Search
       <input
         type="search"
         placeholder="part of a name, host, path or tag"
-        value={text}
-        onInput={({ currentTarget }) => onType(currentTarget.value)}
+        value={asked.text}
+        onInput={({ currentTarget }) => onAsk({ ...asked, text: currentTarget.value })}
       />
     </label>
     <label>
       Sort by
-      <select value={sort} onChange={({ currentTarget }) => onSort(currentTarget.value)}>
+      <select
+        value={asked.sort}
+        onChange={({ currentTarget }) => onAsk({ ...asked, sort: currentTarget.value })}
+      >
         <option value="name">Name</option>
         <option value="-created_at">Newest first</option>
         <option value="created_at">Oldest first</option>

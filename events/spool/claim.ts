@@ -48,8 +48,16 @@ export async function claimSpool(spoolDir: string, writer: string): Promise<Clai
   }
 }
 
-/** Takes over every spool whose owner is gone. */
-export async function adoptSpools(spoolDir: string, writer: string): Promise<AdoptedSpool[]> {
+/**
+ * Takes over every spool whose owner is gone. One that can't be taken over stops no other.
+ *
+ * @param onFailure is told of each fault; a spool that was renamed nevertheless is among the adopted ones.
+ */
+export async function adoptSpools(
+  spoolDir: string,
+  writer: string,
+  onFailure: (folder: string, error: unknown) => void,
+): Promise<AdoptedSpool[]> {
   const adopted: AdoptedSpool[] = []
   for (const name of await readdir(spoolDir)) {
     const [, origin, heir] = FOLDER.exec(name) ?? []
@@ -58,13 +66,13 @@ export async function adoptSpools(spoolDir: string, writer: string): Promise<Ado
     const folder = path.join(spoolDir, `${origin}.by-${writer}`)
     try {
       await rename(path.join(spoolDir, name), folder)
+      adopted.push({ folder, writer: origin })
+      await unlink(lockPath(spoolDir, owner)).catch(() => {})
+      await syncFolder(spoolDir)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue // another one was faster
-      throw error
+      // ENOENT: another one was faster.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onFailure(path.join(spoolDir, name), error)
     }
-    await unlink(lockPath(spoolDir, owner)).catch(() => {})
-    await syncFolder(spoolDir)
-    adopted.push({ folder, writer: origin })
   }
   return adopted
 }

@@ -27,6 +27,8 @@ export interface SpoolWatcher {
   synced?(records: number, bytes: number, seconds: number): void
   late?(records: number): void
   failed?(error: unknown): void
+  /** The spool is being closed, and the disk has not taken them. */
+  dropped?(records: number): void
 }
 
 /** Records that are answered together: when they are durable, or when the time is up. */
@@ -158,11 +160,12 @@ export class Spool {
     }
   }
 
-  /** Writes what waits, as long as the disk takes it, and leaves the files to others. */
+  /** Writes what waits, as long as the disk takes it, tells of what was dropped, and leaves the files to others. */
   async close(): Promise<void> {
     this.#closing = true
     await this.#running
-    await this.#file?.close()
+    // All that counts in it has been synced.
+    await this.#file?.close().catch(() => {})
     this.#file = undefined
   }
 
@@ -206,7 +209,10 @@ export class Spool {
         failures = 0
       } catch (error) {
         await this.#putBack(error)
-        if (this.#closing && failures >= CLOSING_TRIES) break
+        if (this.#closing && failures >= CLOSING_TRIES) {
+          this.#drop()
+          break
+        }
         await sleep(doublingMs(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
       }
     }
@@ -296,6 +302,17 @@ export class Spool {
       else if (group) this.#answerWith(this.#group, group)
     }
     await this.#leaveSegment()
+  }
+
+  /** Nobody will write what waits: this process is ending, and its disk takes nothing. */
+  #drop(): void {
+    const records = this.#pending.length
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#group?.callOff()
+    this.#group?.settle()
+    this.#group = undefined
+    this.#options.watcher.dropped?.(records)
   }
 
   /** An older group that failed is answered with a younger one. */

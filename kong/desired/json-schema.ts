@@ -45,7 +45,7 @@ export function createStateSchema(sources: SchemaSources): Json {
         additionalProperties: { type: 'object' },
       },
       _workspace: { const: 'default' },
-      _transform: { type: 'boolean' },
+      _transform: { const: true },
       _comment: { type: 'string' },
       _ignore: {},
       ...lists,

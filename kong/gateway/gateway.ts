@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { fileFault } from '../../foundation/file-fault.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { Address } from '../../foundation/settings.ts'
 import { type ConfigurablePlugin, type Control, createControl } from './control.ts'
@@ -254,11 +255,14 @@ function control(
 }
 
 /** @throws SluiceError SLUICE_GATEWAY_CONFIG */
-function readFile(path: string): string {
+function readFile(file: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new SluiceError('SLUICE_GATEWAY_CONFIG', `KONG_DECLARATIVE_CONFIG: ${messageOf(error)}`)
+    throw new SluiceError(
+      'SLUICE_GATEWAY_CONFIG',
+      `KONG_DECLARATIVE_CONFIG: ${fileFault('read', file, error)}`,
+    )
   }
 }
 

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { fileFault } from '../../foundation/file-fault.ts'
 import { type Address, parseAddress } from '../../foundation/settings.ts'
 import type { ListenAddress } from './proxy/listener.ts'
 import type { RealIpRule } from './proxy/real-ip.ts'
@@ -187,8 +189,22 @@ function readKeyPair(cert: string | undefined, key: string | undefined): KeyPair
   if (cert === undefined && key === undefined) return undefined
   if (cert === undefined || key === undefined)
     throw new Error('KONG_SSL_CERT and KONG_SSL_CERT_KEY must be given together')
-  const read = (value: string) => (value.includes('-----BEGIN') ? value : readFileSync(value, 'utf8'))
-  return { cert: read(cert), key: read(key) }
+  const pair = { cert: readPem(cert), key: readPem(key) }
+  try {
+    createSecureContext(pair)
+  } catch (error) {
+    throw new Error(`is no certificate with the key of KONG_SSL_CERT_KEY, both in PEM: ${messageOf(error)}`)
+  }
+  return pair
+}
+
+function readPem(value: string): string {
+  if (value.includes('-----BEGIN')) return value
+  try {
+    return readFileSync(value, 'utf8')
+  } catch (error) {
+    throw new Error(fileFault('read', value, error))
+  }
 }
 
 function readLevel(level: string): string {

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
+import { minify } from 'terser'
 
 const SITE = 'dist/dashboard/site'
 
@@ -21,7 +22,7 @@ const ONLY_LINES = {
 }
 
 rmSync(SITE, { recursive: true, force: true })
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints: ['dashboard/main.tsx', 'dashboard/style.css'],
   outdir: `${SITE}/assets`,
   entryNames: '[name]-[hash]',
@@ -38,13 +39,18 @@ const { metafile } = await build({
   legalComments: 'none',
   metafile: true,
   logLevel: 'error',
+  write: false,
 })
+
+// esbuild alone makes scripts that are 3.5 % bigger, compressed.
+mkdirSync(`${SITE}/assets`, { recursive: true })
+for (const { path: file, text } of outputFiles)
+  writeFileSync(file, file.endsWith('.js') ? (await minify(text, { module: true, ecma: 2020 })).code : text)
 
 const builtFrom = entry => {
   const [file] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === entry) ?? []
   return path.basename(file)
 }
-mkdirSync(SITE, { recursive: true })
 writeFileSync(
   `${SITE}/index.html`,
   readFileSync('dashboard/index.html', 'utf8')

@@ -20,12 +20,10 @@ import { createPdk, prefetch } from '../pdk/pdk.ts'
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts'
 import type { Outcome } from './event-counts.ts'
 import type { Instance, Member, SharedContext } from './instances.ts'
+import { LOG_DEADLINE_MS } from './member-deadlines.ts'
 import type { EventMeter } from './meter.ts'
 import type { RegisteredPlugin } from './registry.ts'
 
-const DEFAULT_DEADLINE_MS = 1000
-/** Kong drops log events when their timers pile up, so a log phase is answered by then, always. */
-const LOG_DEADLINE_MS = 100
 /** Kong's own answers may take longer, on a busy machine: giving up would not free Kong, and lose what is recorded. */
 const LOG_PATIENCE_MS = 10_000
 
@@ -78,6 +76,8 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
   #undos: { readonly index: number; readonly undo: Undo }[] | undefined
   /** Members that failed or were late, and are passed over. */
   #passedOver: number[] | undefined
+  /** Why members can't run, which their failure policies answer when it is their turn. */
+  #unfit: Map<Member, unknown> | undefined
   #outcome: Outcome = 'ok'
   /** A handler is on the stack: what it asked for is seen to when it returns. */
   #inHandler = false
@@ -96,12 +96,22 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
 
   begin(): void {
     for (const member of this.#instance.members) {
-      const needs = member.plugin.definition.needs?.[this.#phase] ?? []
-      const list = typeof needs === 'function' ? needs(member.contextOf(this.#phase)) : needs
-      for (const need of list) prefetch(this.#pdk, need)
+      try {
+        this.#askNeeds(member)
+      } catch (error) {
+        this.#unfit ??= new Map()
+        this.#unfit.set(member, error ?? new Error('its needs threw nothing'))
+      }
     }
     if (this.#phase === 'log' && this.#instance.endsLogFirst) this.#conversation.endWithReads()
     this.#next()
+  }
+
+  #askNeeds(member: Member): void {
+    const needs = member.plugin.definition.needs?.[this.#phase]
+    if (needs === undefined) return
+    const list = typeof needs === 'function' ? needs(member.contextOf(this.#phase)) : needs
+    for (const need of list) prefetch(this.#pdk, need)
   }
 
   /** Runs member after member, without a promise as long as their handlers are synchronous. */
@@ -118,17 +128,22 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     if (!handler) return true
     this.#mark = this.#conversation.mark()
     this.#runs(member)
+    const unfit = this.#unfit?.get(member) ?? member.deadlines.fault(this.#phase)
+    if (unfit !== undefined) return this.#failed(member, unfit)
     let result: unknown
+    let isPromise: boolean
     this.#inHandler = true
     try {
       const context = new HandlerContext(member.contextOf(this.#phase), this, this.#index)
       result = handler(this.#pdk as never, context as never)
+      // Within: it may be anything, also what throws when it is looked at.
+      isPromise = isThenable(result)
       this.#inHandler = false
     } catch (error) {
       this.#inHandler = false
       return this.#failed(member, error)
     }
-    if (isThenable(result)) this.#await(member, result)
+    if (isPromise) this.#await(member, result as PromiseLike<unknown>)
     else if (this.#over) this.#takeBack(result)
     else {
       this.#keepUndo(result)
@@ -190,17 +205,10 @@ class EventRun implements EventListener, Expiring, ConversationOwner {
     const { deadlines } = this.#parts
     this.#memberDeadline?.cancel()
     this.#memberDeadline = undefined
-    const ownMs = this.#deadlineMs(member)
-    const eventMs = Math.max(...this.#instance.members.map(one => this.#deadlineMs(one)))
+    const ownMs = member.deadlines.ms(this.#phase)
+    const eventMs = Math.max(...this.#instance.members.map(one => one.deadlines.ms(this.#phase)))
     this.#deadline ??= deadlines.start(eventMs, this)
     if (ownMs < eventMs) this.#memberDeadline = deadlines.start(ownMs, this)
-  }
-
-  #deadlineMs(member: Member): number {
-    const declared = member.plugin.definition.deadlineMs?.[this.#phase]
-    const own = typeof declared === 'function' ? declared(member.context.config) : declared
-    if (this.#phase === 'log') return Math.min(own ?? LOG_DEADLINE_MS, LOG_DEADLINE_MS)
-    return own ?? DEFAULT_DEADLINE_MS
   }
 
   /** @returns whether the next member runs; false when the event has been ended. */
@@ -377,7 +385,7 @@ class HandlerContext implements PhaseContext<unknown, unknown, unknown> {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): boolean {
   return (
     typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
   )

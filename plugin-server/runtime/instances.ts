@@ -10,6 +10,7 @@ import type { InstanceStatus } from '../../protocol/calls.ts'
 import type { Phase } from '../../protocol/pdk/phases.ts'
 import type { SharedContext as CommonContext, FailurePolicy, InstanceScope } from '../../sdk/definition.ts'
 import { readConfiguration } from './configuration.ts'
+import { MemberDeadlines } from './member-deadlines.ts'
 import type { AnyPlugin, RegisteredPlugin, Registry } from './registry.ts'
 
 export interface Instance {
@@ -28,6 +29,7 @@ export interface Member {
   readonly plugin: RegisteredPlugin
   readonly onError: FailurePolicy
   readonly context: MemberContext
+  readonly deadlines: MemberDeadlines
   /** What the handler of a phase is given. */
   readonly contextOf: (phase: Phase) => SharedContext
 }
@@ -118,7 +120,7 @@ export function createInstances(registry: Registry, clock: Clock): Instances {
       const held = byId.get(id)
       if (!held) return
       byId.delete(id)
-      for (const member of held.members) closeInstance(member)
+      for (const member of held.members) void closeInstance(member)
     },
   }
 }
@@ -163,7 +165,7 @@ export function createMember(
     }
     return own
   }
-  return { plugin, onError, context, contextOf }
+  return { plugin, onError, context, contextOf, deadlines: new MemberDeadlines(definition, config) }
 }
 
 /** The configuration's field overrides the default, where the plugin declares one of that name. */
@@ -190,12 +192,13 @@ function phaseContextOf(context: MemberContext, log: Logger, phase: Phase): Shar
   }
 }
 
-function closeInstance(member: Member): void {
+/** Never rejects. */
+async function closeInstance(member: Member): Promise<void> {
   const { instance } = member.context
   if (typeof instance !== 'object' || instance === null || !('close' in instance)) return
   if (typeof instance.close !== 'function') return
   try {
-    void instance.close()
+    await instance.close()
   } catch (error) {
     member.plugin.host.log.warn({ reason: messageOf(error) }, 'closing an instance failed')
   }

@@ -4,6 +4,7 @@ import type { Logger } from '../../foundation/log.ts'
 import type { BoundCounter, BoundHistogram } from '../../foundation/metrics.ts'
 import type { Timers } from '../../foundation/timers.ts'
 import { Availability } from './availability.ts'
+import type { CallFaults } from './call-faults.ts'
 import type { Link, LinkChange } from './link.ts'
 import { Patience } from './patience.ts'
 
@@ -17,6 +18,7 @@ export interface CallsOptions {
   readonly timers: Timers
   readonly log: Logger
   readonly metrics: CallMetrics
+  readonly faults: CallFaults
 }
 
 export interface CallMetrics {
@@ -76,7 +78,7 @@ export class Calls {
     send: () => Promise<Reply>,
     onLate?: (answer: Promise<Reply>) => void,
   ): Promise<Reply> {
-    const { clock, metrics, link, deadlineMs } = this.#options
+    const { clock, metrics, link, deadlineMs, faults } = this.#options
     const server = this.#serverOf(key)
     if (!this.#isLinked || !server.up) {
       metrics.outcomes.not_tried.add()
@@ -114,7 +116,8 @@ export class Calls {
           if (waiter.isSettled) return
           waiter.isSettled = true
           metrics.outcomes.refused.add()
-          if (link.isConnected && isFailureOfServer(error)) server.fail(messageOf(error))
+          if (!isFailureOfServer(error)) faults.add(what, key, error)
+          else if (link.isConnected) server.fail(messageOf(error))
           reject(unavailable(what, messageOf(error), error))
         },
       )

@@ -23,16 +23,22 @@ export const beatScript: StoreScript<PeerCount, Beat> = {
   lua: `
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    if ARGV[2] == '0' then
+    local live = ARGV[2] * 1000
+    if live == 0 then
       redis.call('HDEL', KEYS[1], ARGV[1])
     else
-      redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + ARGV[2] * 1000))
+      redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + live))
     end
     local all, names, nodes, processes = redis.call('HGETALL', KEYS[1]), {}, 0, 0
     for i = 1, #all, 2 do
-      if tonumber(all[i + 1]) <= now then
+      local ends = tonumber(all[i + 1])
+      if ends <= now then
         redis.call('HDEL', KEYS[1], all[i])
       else
+        -- The clock has stepped back: one that is gone would count until it has come to where it was.
+        if live > 0 and ends > now + live then
+          redis.call('HSET', KEYS[1], all[i], string.format('%.0f', now + live))
+        end
         processes = processes + 1
         local name = string.match(all[i], '^(.*)/[^/]*$') or all[i]
         if not names[name] then
@@ -48,7 +54,9 @@ export const beatScript: StoreScript<PeerCount, Beat> = {
   apply(hash, { id, liveMs }, nowMicros) {
     if (liveMs === 0) hash.delete(id)
     else hash.set(id, nowMicros + liveMs * 1000)
-    for (const [process, ends] of hash) if (Number(ends) <= nowMicros) hash.delete(process)
+    for (const [process, ends] of hash)
+      if (Number(ends) <= nowMicros) hash.delete(process)
+      else if (liveMs > 0) hash.set(process, Math.min(Number(ends), nowMicros + liveMs * 1000))
     const nodes = new Set([...hash.keys()].map(process => process.slice(0, process.lastIndexOf('/'))))
     return { result: { nodes: nodes.size, processes: hash.size }, expireInMs: 60_000 }
   },

@@ -4,6 +4,7 @@ import type { Logger } from '../../foundation/log.ts'
 import type { Metrics } from '../../foundation/metrics.ts'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import type { Peers, ScriptReply, Store, StoredBytes, StoredValue, StoreScript } from '../../sdk/store.ts'
+import { CallFaults } from './call-faults.ts'
 import { type CallMetrics, Calls } from './calls.ts'
 import { Link } from './link.ts'
 import { Patience } from './patience.ts'
@@ -34,6 +35,7 @@ interface Shared {
   readonly link: Link
   readonly subscriber: Subscriber
   readonly peers: Peers
+  readonly faults: CallFaults
   readonly clock: Clock
   readonly timers: Timers
 }
@@ -59,6 +61,10 @@ class RedisView implements Store {
 
   get problem(): string | undefined {
     return this.#calls.problem
+  }
+
+  get fault(): string | undefined {
+    return this.#shared.faults.problem
   }
 
   get peers(): Peers {
@@ -158,7 +164,8 @@ export class RedisStore extends RedisView {
     const longestMs = Math.max(deadlineMs, patientDeadlineMs)
     const link = new Link(urls, longestMs, log)
     const subscriber = new Subscriber(urls, longestMs, log)
-    const common = { link, clock, timers, log, metrics: callMetrics(metrics) }
+    const faults = new CallFaults(log, () => clock.monotonic())
+    const common = { link, clock, timers, log, metrics: callMetrics(metrics), faults }
     const calls = new Calls({ ...common, deadlineMs, awaitsConnection: false })
     const patientCalls = new Calls({ ...common, deadlineMs: patientDeadlineMs, awaitsConnection: true })
     const gauge = metrics
@@ -166,7 +173,7 @@ export class RedisStore extends RedisView {
       .with({})
     calls.onAvailability(available => gauge.set(available ? 1 : 0))
     const list = listOfPeers(options, timers, patientCalls, link)
-    const shared: Shared = { link, subscriber, peers: list ?? UNKNOWN_PEERS, clock, timers }
+    const shared: Shared = { link, subscriber, peers: list ?? UNKNOWN_PEERS, faults, clock, timers }
     const close = async () => {
       await list?.close()
       for (const each of [calls, patientCalls, subscriber, link]) each.close()

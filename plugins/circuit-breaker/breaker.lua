@@ -88,13 +88,31 @@ local function enter(phase)
   end
 end
 
+local function open_for_ms(attempt, draw)
+  return math.floor(math.min(arg.max_open_ms, arg.open_ms * 2 ^ attempt) * (1 + arg.open_jitter * draw))
+end
+
+-- The clock may have stepped back: no end lies further ahead than what it ends takes, nothing of the past lies ahead.
+local function bring_within_reach()
+  local longest = s.phase == 'open' and open_for_ms(s.attempt, 1) or arg.recovery_ms
+  s.until_ms = math.min(s.until_ms, now + longest)
+  s.since = math.min(s.since, now)
+  for _, held in ipairs({ leases, streams }) do
+    for name, ends in pairs(held) do
+      held[name] = math.min(ends, now + arg.probe_ms)
+    end
+  end
+  for _, r in pairs(reports) do
+    r.at = math.min(r.at, now)
+  end
+end
+
 local function open(cause)
   local attempt = s.phase == 'closed' and 0 or math.min(30, s.attempt + 1)
   enter('open')
   s.attempt = attempt
   s.cause = cause
-  local open_ms = math.min(arg.max_open_ms, arg.open_ms * 2 ^ attempt)
-  s.until_ms = now + math.floor(open_ms * (1 + arg.open_jitter * arg.draw))
+  s.until_ms = now + open_for_ms(attempt, arg.draw)
   transitions[#transitions + 1] = 'opened'
 end
 
@@ -254,11 +272,16 @@ if m.mode ~= 'auto' and m.until_ms > 0 and now >= m.until_ms then
   m.mode = 'auto'
 end
 
+-- An operator who looks or orders has no policy to judge by.
+local judges = arg.op ~= 'read' and arg.op ~= 'mode'
+if judges then
+  bring_within_reach()
+end
+
 -- A result that is expected stands over the end of its permit, so it is taken first.
 local is_expected = arg.op == 'settle' and s.phase == 'half-open' and s.generation == arg.b
   and (leases[token] or streams[token] or late[token])
--- An operator who looks or orders has no policy to judge by.
-if arg.op ~= 'read' and arg.op ~= 'mode' and not is_expected then
+if judges and not is_expected then
   advance()
 end
 if arg.op == 'report' then
@@ -386,8 +409,8 @@ for _, r in pairs(reports) do
 end
 local t = opened_for or totals()
 return {
-  s.phase, s.generation, s.attempt, now - s.since, math.max(0, s.until_ms - now), s.cause,
+  s.phase, s.generation, s.attempt, math.max(0, now - s.since), math.max(0, s.until_ms - now), s.cause,
   lease_count + stream_count, s.succeeded, s.failed, t.calls, t.failures, t.slow, t.nodes, t.witnesses,
   m.sequence, m.mode, m.until_ms > 0 and math.max(0, m.until_ms - now) or 0, m.actor, m.reason,
-  granted, lost, table.concat(transitions, ' '), now, after.name, late_count, reported and now - reported or -1,
+  granted, lost, table.concat(transitions, ' '), now, after.name, late_count, reported and math.max(0, now - reported) or -1,
 }

@@ -261,10 +261,30 @@ function judge(state: BreakerState, policy: Policy, now: Moment): Step {
 }
 
 /** min(cap, base · 2^attempt) · (1 + jitter · draw) */
+function openMs({ maxOpenMs, openMs, openJitter }: Policy, attempt: number, draw: number): number {
+  return Math.floor(Math.min(maxOpenMs, openMs * 2 ** attempt) * (1 + openJitter * draw))
+}
+
+/**
+ * Lets no end lie further ahead than what it ends takes, and nothing that has happened lie ahead: the clock of Redis
+ * may have stepped back, or be that of another server since a failover. Without this it would be open, or ramp, or
+ * believe the reports of nodes that are gone, until the clock has come again to where it was.
+ */
+export function withinReach(state: BreakerState, policy: Policy, nowMs: number): BreakerState {
+  const longestMs = state.phase === 'open' ? openMs(policy, state.attempt, 1) : policy.recoveryMs
+  const untilMs = Math.min(state.untilMs, nowMs + longestMs)
+  const sinceMs = Math.min(state.sinceMs, nowMs)
+  const near = (ends: BreakerState['leases']): BreakerState['leases'] =>
+    new Map([...ends].map(([token, endMs]) => [token, Math.min(endMs, nowMs + policy.probeMs)]))
+  const reports = new Map(
+    [...state.reports].map(([node, r]) => [node, { ...r, atMs: Math.min(r.atMs, nowMs) }]),
+  )
+  return { ...state, sinceMs, untilMs, leases: near(state.leases), streams: near(state.streams), reports }
+}
+
 function open(state: BreakerState, policy: Policy, cause: Cause, { nowMs, draw }: Moment): BreakerState {
   const attempt = state.phase === 'closed' ? 0 : Math.min(LAST_ATTEMPT, state.attempt + 1)
-  const openMs = Math.min(policy.maxOpenMs, policy.openMs * 2 ** attempt)
-  const untilMs = nowMs + Math.floor(openMs * (1 + policy.openJitter * draw))
+  const untilMs = nowMs + openMs(policy, attempt, draw)
   return { ...enter(state, 'open', nowMs), attempt, cause, untilMs }
 }
 

@@ -10,6 +10,7 @@ import {
   type Step,
   settle,
   type Transition,
+  withinReach,
 } from './breaker.ts'
 import { type Report, type Totals, totalsOf } from './evidence.ts'
 import type { Mode, ModeSetting } from './mode.ts'
@@ -143,7 +144,7 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
       phase: state.phase,
       generation: state.generation,
       attempt: state.attempt,
-      elapsedMs: nowMs - state.sinceMs,
+      elapsedMs: Math.max(0, nowMs - state.sinceMs),
       remainingMs: openMs,
       cause: state.cause,
       leases: state.leases.size + state.streams.size,
@@ -170,15 +171,19 @@ function apply(hash: StoredHash, call: BreakerCall, nowMicros: number): ScriptOu
 }
 
 function idleMs({ reports }: BreakerState, nowMs: number): number | undefined {
-  return reports.size === 0 ? undefined : nowMs - Math.max(...[...reports.values()].map(r => r.atMs))
+  if (reports.size === 0) return undefined
+  return Math.max(0, nowMs - Math.max(...[...reports.values()].map(r => r.atMs)))
 }
 
 function operate(
-  state: BreakerState,
+  stored: BreakerState,
   { operation, node, policy, draw }: BreakerCall,
   nowMs: number,
 ): Step & { readonly granted?: boolean } {
   const now = { nowMs, draw }
+  // An operator who looks or orders has no policy to judge by.
+  if (operation.op === 'read' || operation.op === 'mode') return { state: stored, transitions: [] }
+  const state = withinReach(stored, policy, nowMs)
   switch (operation.op) {
     case 'report':
       return report(state, policy, { node, ...operation }, now)
@@ -186,9 +191,6 @@ function operate(
       return acquire(state, policy, operation, now)
     case 'settle':
       return settle(state, policy, operation, now)
-    default:
-      // An operator who looks or orders has no policy to judge by.
-      return { state, transitions: [] }
   }
 }
 

@@ -120,6 +120,23 @@ export function learn(account: Account, taken: Taken, limitSet: LimitSet, outage
 /** A refusal is remembered for this long at most, lest a change elsewhere go unnoticed. */
 const REFUSAL_MEMORY_MICROS = 10_000_000
 
+/**
+ * Whether something lasts still that was to last so long at most. What lies further ahead than that is over: the clock
+ * of the store has stepped back, or is another server's since a failover.
+ */
+const lasts = (untilMicros: number, now: number, longestMicros: number) =>
+  untilMicros > now && untilMicros - now <= longestMicros
+
+export const isRefusedStill = ({ refusedUntilMicros }: Account, now: number): boolean =>
+  lasts(refusedUntilMicros, now, REFUSAL_MEMORY_MICROS)
+
+/** Tokens that lie unused for this long go back. */
+export const LEASE_MICROS = 1_000_000
+
+/** Whether the tokens at hand may be used. */
+export const isLeaseValid = ({ tokensUntilMicros }: Account, now: number): boolean =>
+  lasts(tokensUntilMicros, now, LEASE_MICROS)
+
 export function rememberRefusal(account: Account, verdict: Verdict, cost: number): void {
   if (verdict.retryMicros === undefined) return
   account.refusedUntilMicros = verdict.nowMicros + Math.min(verdict.retryMicros, REFUSAL_MEMORY_MICROS)

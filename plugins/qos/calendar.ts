@@ -6,16 +6,23 @@ export interface CalendarState {
   readonly count: number
 }
 
+/** Whether a state is of a period behind the next one: the clock was far ahead, and has been set right. */
+export function isCalendarBeyond({ bounds }: CalendarLimit, stored: Stored): boolean {
+  return (stored as readonly number[])[0]! > bounds[2]
+}
+
 /**
- * The count of the period that holds `now`. One from the future means a clock that stepped back: it stays. So does one
- * that has not ended, though the limit's own has begun since: its unit or its time zone has changed, and what was used
- * may have been used today.
+ * The count of the period that holds `now`. One from the next period means a clock that stepped back: it stays. One of a
+ * later period counts in the present one, or it would stay for as long as the clock was ahead. One that has not ended
+ * stays, though the limit's own has begun since: its unit or its time zone has changed, and what was used may have been
+ * used today.
  */
 export function readCalendar(limit: CalendarLimit, stored: Stored | undefined, now: number): CalendarState {
   const [before, present, next] = limit.bounds
   const start = now >= next ? next : now >= present ? present : before
   if (stored === undefined) return { start, count: 0 }
   const [storedStart = 0, count = 0, end = 0] = stored as readonly number[]
+  if (storedStart > next) return { start, count }
   if (storedStart >= start) return { start: storedStart, count }
   return { start, count: end > now ? count : 0 }
 }

@@ -1,5 +1,5 @@
 import { type Clock, messageOf, type Store, systemTimers, type Timers } from '../../sdk/sdk.ts'
-import { type Account, decideLocally, rememberRefusal } from './account.ts'
+import { type Account, decideLocally, isLeaseValid, isRefusedStill, rememberRefusal } from './account.ts'
 import { AccountBook } from './account-book.ts'
 import { Leases, limitsOf } from './leases.ts'
 import { Ledger } from './ledger.ts'
@@ -66,7 +66,7 @@ export class Decider {
     const { limits } = account
     if (account.remembered.generation !== '' && cost > capacityOfAll(limits))
       return refuse('memory', { limits, states: account.remembered.states, nowMicros: now }, cost)
-    if (account.refusedUntilMicros > now && cost >= account.refusedCost)
+    if (isRefusedStill(account, now) && cost >= account.refusedCost)
       return refuse('memory', { limits, states: account.remembered.states, nowMicros: now }, cost)
     const { kind } = this.#store
     const isLeased = request.leaseTolerance !== undefined && kind === 'redis'
@@ -85,7 +85,7 @@ export class Decider {
     const owed = Math.min(request.cost, local?.used ?? 0)
     const debited = request.cost - owed
     if (local && owed > 0) account.local = { ...local, used: local.used - owed }
-    if (account.tokensUntilMicros > this.#ledger.nowMicros()) account.tokens += debited
+    if (isLeaseValid(account, this.#ledger.nowMicros())) account.tokens += debited
     else if (debited > 0) void this.#ledger.giveBack(account, debited)
     account.refusedUntilMicros = 0
   }

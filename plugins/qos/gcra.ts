@@ -33,6 +33,15 @@ export function readGcra(limit: GcraLimit, stored: Stored | undefined, now: numb
   return Math.min(now + ahead, now + interval * limit.burst)
 }
 
+/** Whether a state of these very figures lies further ahead than τ. */
+export function isGcraBeyond(limit: GcraLimit, stored: Stored, now: number): boolean {
+  if (typeof stored === 'number') return false
+  const [tat = 0, interval, burst, requests = burst] = stored
+  const own = intervalMicros(limit)
+  const isSame = interval === own && burst === limit.burst && requests === limit.requests
+  return isSame && tat > now + own * limit.burst
+}
+
 /** The same number of tokens, fractions included, at another rate. */
 function carryOver(aheadMicros: number, before: number, interval: number): number {
   return before === interval ? aheadMicros : Math.ceil(4 * ((aheadMicros / before) * interval)) / 4

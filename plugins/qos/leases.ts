@@ -1,5 +1,5 @@
 import { messageOf, type Peers } from '../../sdk/sdk.ts'
-import { type Account, noteDemand, rememberRefusal } from './account.ts'
+import { type Account, isLeaseValid, LEASE_MICROS, noteDemand, rememberRefusal } from './account.ts'
 import type { Ledger } from './ledger.ts'
 import type { Limit } from './limit.ts'
 import type { LimitSet } from './limit-set.ts'
@@ -14,9 +14,6 @@ export interface LeasesOptions {
   /** Decides when the store can't. */
   readonly decideAlone: (account: Account, request: Request, reason: string) => Verdict
 }
-
-/** Tokens that lie unused for this long go back. */
-const LEASE_MICROS = 1_000_000
 
 const NOTHING_AHEAD = { ahead: 0, reserve: 0 }
 
@@ -40,7 +37,7 @@ export class Leases {
   spend(account: Account, cost: number, nowMicros: number): Verdict | undefined {
     noteDemand(account, cost, nowMicros)
     const isWaitedFor = account.waiters.length > 0
-    if (account.tokens < cost || account.tokensUntilMicros <= nowMicros || isWaitedFor) return undefined
+    if (account.tokens < cost || !isLeaseValid(account, nowMicros) || isWaitedFor) return undefined
     account.tokens -= cost
     const { limits, tokens } = account
     return admit('lease', { limits, states: account.remembered.states, nowMicros }, { tokens })
@@ -62,7 +59,7 @@ export class Leases {
   /** Gives back what has lain unused. */
   sweep(): void {
     const nowMicros = this.#options.ledger.nowMicros()
-    for (const account of this.#leased) if (account.tokensUntilMicros <= nowMicros) void this.giveUp(account)
+    for (const account of this.#leased) if (!isLeaseValid(account, nowMicros)) void this.giveUp(account)
   }
 
   async close(): Promise<void> {

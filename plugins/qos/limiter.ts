@@ -6,13 +6,15 @@ import {
   addCalendar,
   calendarAvailable,
   calendarResetMicros,
+  isCalendarBeyond,
   readCalendar,
   storeCalendar,
 } from './calendar.ts'
-import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, readGcra } from './gcra.ts'
+import { addGcra, gcraAvailable, gcraResetMicros, gcraRetryMicros, isGcraBeyond, readGcra } from './gcra.ts'
 import { capacityOf, type Limit, type Stored } from './limit.ts'
 import {
   addSliding,
+  isSlidingBeyond,
   readSliding,
   slidingAvailable,
   slidingResetMicros,
@@ -82,6 +84,23 @@ export function add(limit: Limit, stored: Stored | undefined, amount: number, no
       return storeSliding(addSliding(limit, readSliding(limit, stored, now), amount))
     case 'calendar':
       return storeCalendar(limit, addCalendar(limit, readCalendar(limit, stored, now), amount))
+  }
+}
+
+/**
+ * Whether a state lies further ahead than the limit reaches, since the store's clock has stepped back. It is read as
+ * what it can be at most, and has to be stored as that even where nothing is debited: else it would be read so again
+ * and again, and refuse until the clock has come to where it was.
+ */
+export function isBeyond(limit: Limit, stored: Stored | undefined, now: number): boolean {
+  if (stored === undefined) return false
+  switch (limit.kind) {
+    case 'gcra':
+      return isGcraBeyond(limit, stored, now)
+    case 'sliding':
+      return isSlidingBeyond(limit, stored, now)
+    case 'calendar':
+      return isCalendarBeyond(limit, stored)
   }
 }
 

@@ -111,7 +111,9 @@ export async function limit(
   }
   const decided = memory.decider.decide(request)
   const verdict = decided instanceof Promise ? await decided : decided
-  if (verdict.outcome === 'admitted') undos.push(() => memory.decider.giveBack(request))
+  // Let through undecided, it has debited nothing: where the call comes late after all, the ledger gives that back.
+  if (verdict.outcome === 'admitted' && verdict.by !== 'open')
+    undos.push(() => memory.decider.giveBack(request))
   const isKnown = verdict.states.length > 0
   const remaining = isKnown ? verdict.limits.map((_, i) => remainingOf(verdict, i)) : []
   const { shadow, near_limit: nearLimit } = config

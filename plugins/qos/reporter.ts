@@ -38,6 +38,7 @@ export class Reporter {
   readonly #decisions
   readonly #refusals
   readonly #rejections = new Map<string, Rejections>()
+  /** Until when each is told of no more; monotonic milliseconds. */
   readonly #near = new Map<string, number>()
   readonly #stop: () => void
 
@@ -110,7 +111,7 @@ export class Reporter {
       if (rejections.count === 0) this.#rejections.delete(key)
       else this.#publishRejections(rejections)
     }
-    const now = this.#host.clock.now()
+    const now = this.#host.clock.monotonic()
     for (const [key, untilMs] of this.#near) if (untilMs <= now) this.#near.delete(key)
   }
 
@@ -171,7 +172,7 @@ export class Reporter {
           : Math.floor(nowMicros / limit.perMicros) * (limit.perMicros / 1000)
       const lengthMs =
         limit.kind === 'calendar' ? resetMicros(limit, states[i], nowMicros) / 1000 : limit.perMicros / 1000
-      this.#near.set(name, this.#host.clock.now() + lengthMs)
+      this.#near.set(name, this.#host.clock.monotonic() + lengthMs)
       const { caller, scope } = reported
       void this.#host.events.publish({
         type: 'qos.near-limit.v1',

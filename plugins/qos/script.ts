@@ -4,7 +4,7 @@ import { withFigures } from './figures.ts'
 import { intervalMicros } from './gcra.ts'
 import type { Limit, Stored } from './limit.ts'
 import { type LimitSet, overridden, parseOverrides } from './limit-set.ts'
-import { add, type Demand, resetMicros, stricter, take } from './limiter.ts'
+import { add, type Demand, isBeyond, resetMicros, stricter, take } from './limiter.ts'
 
 /** What a node remembers of a subject's hash: enough to bring it back when the store loses it. */
 export interface Remembered {
@@ -71,8 +71,10 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
     const limits = overridden(limitSet.limits, overrides, now)
     const reseeds = isLost(generation, args)
     const known: (Stored | undefined)[] = []
+    let isBeyondReach = false
     for (let i = 0; i < limits.length; i++) {
       const stored = hash.get(limitSet.fields[i]!) as Stored | undefined
+      isBeyondReach ||= isBeyond(limits[i]!, stored, now)
       known.push(reseeds ? stricter(limits[i]!, stored, remembered.states[i], now) : stored)
     }
     let granted: number
@@ -84,7 +86,7 @@ export const takeScript: StoreScript<Taken, TakeArguments> = {
       granted = cost < 0 && remembered.generation !== generation ? 0 : cost
       states = limits.map((limit, i) => add(limit, known[i], granted, now))
     }
-    if (granted > 0 || reseeds || (operation === 'add' && granted < 0)) {
+    if (granted > 0 || reseeds || isBeyondReach || (operation === 'add' && granted < 0)) {
       if (generation === '') {
         generation = String(now)
         hash.set('b', generation)

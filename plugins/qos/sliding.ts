@@ -15,8 +15,15 @@ export interface SlidingState {
   readonly previous: number
 }
 
+/** Whether a state is of a window that has not begun: the clock has stepped back. */
+export function isSlidingBeyond({ perMicros }: SlidingLimit, stored: Stored, now: number): boolean {
+  const [index = 0, , , per = perMicros] = stored as readonly number[]
+  return per === perMicros && index > Math.floor(now / perMicros)
+}
+
 /**
- * The counts at `now`. A window from the future means a clock that stepped back: its counts stay in force.
+ * The counts at `now`. A window from the future means a clock that stepped back: its counts, and those before them, are
+ * of the present one then, and gone two windows later.
  *
  * Counts of windows of another length may all lie in the present one, so that it begins with them: it admits less than
  * it might, never more, until two windows later nothing of them is left.
@@ -27,7 +34,7 @@ export function readSliding(limit: SlidingLimit, stored: Stored | undefined, now
   if (stored === undefined) return { index, current: 0, previous: 0 }
   const counts = stored as readonly number[]
   const storedPer = counts[3] ?? perMicros
-  if (storedPer === perMicros) return follow(counts, index)
+  if (storedPer === perMicros && counts[0]! <= index) return follow(counts, index)
   const { current, previous } = follow(counts, Math.floor(now / storedPer))
   return { index, current: current + previous, previous: 0 }
 }

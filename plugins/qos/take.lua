@@ -62,22 +62,38 @@ local function follow(index, at, current, previous)
   return index, 0, at == index - 1 and current or 0
 end
 
+-- A state lies further ahead than its limit reaches, for the clock has stepped back. It is read as what it can be at
+-- most, and written as that, or it would refuse until the clock has come to where it was.
+local beyond = false
+
 -- per: of a gcra limit its interval. was: the first figure that the state was stored under, where it may differ.
 local function read(kind, burst, per, was, a, b, c)
   if kind == 'gcra' then
     if not a or a <= now then return now end
     local ahead = a - now
-    if was and was ~= per then ahead = ceil(4 * (ahead / was * per)) / 4 end
+    if was and was ~= per then
+      ahead = ceil(4 * (ahead / was * per)) / 4
+    elseif not was and ahead > per * burst then
+      beyond = true
+    end
     return min(now + ahead, now + per * burst)
   elseif kind == 'sliding' then
     local index = floor(now / per)
     if not a then return {index, 0, 0} end
-    if not was or was == per then return {follow(index, a, b, c)} end
+    if not was or was == per then
+      if a <= index then return {follow(index, a, b, c)} end
+      beyond = true
+      return {index, b + c, 0}
+    end
     local _, current, previous = follow(floor(now / was), a, b, c)
     return {index, current + previous, 0}
   end
   local start = now >= per[3] and per[3] or now >= per[2] and per[2] or per[1]
   if not a then return {start, 0} end
+  if a > per[3] then
+    beyond = true
+    return {start, b}
+  end
   if a >= start then return {a, b} end
   return {start, c > now and b or 0}
 end
@@ -191,7 +207,7 @@ for i = 1, count do
   if reset > lives then lives = reset end
 end
 
-if amount ~= 0 or reseed then
+if amount ~= 0 or reseed or beyond then
   local length = 2 * count
   if generation == '' then
     generation = format('%.0f', now)

@@ -63,8 +63,9 @@ describe('sluice events, audit and fingerprint', () => {
       .map(line => JSON.parse(line))
 
   it('tail prints the newest events', async () => {
-    const { code, stdout } = await runSluice(['events', 'tail', '-n', '2'], env)
+    const { code, stdout, stderr } = await runSluice(['events', 'tail', '-n', '2', '--follow'], env)
     assert.equal(code, 0)
+    assert.match(stderr, /^nothing to follow: no plugin server that runs writes to /)
     assert.deepEqual(
       lines(stdout).map(event => [event.type, event.sequence]),
       [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -77,6 +77,17 @@ describe('sluice gateway --watch', function () {
     child.kill('SIGTERM')
     await new Promise(resolve => child.once('exit', resolve))
     folder.remove()
+  })
+
+  it('names a folder without plugins, and what to do, once', () => {
+    const { status, stderr } = spawnSync(process.execPath, [SLUICE, 'gateway', '--watch', 'none'], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH },
+      encoding: 'utf8',
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /^sluice: .*none.*/m)
+    assert.equal(stderr.split('SLUICE_PLUGIN_LOAD').length, 2, stderr)
   })
 
   it('serves a changed plugin, and its changed schema', async () => {

@@ -183,6 +183,24 @@ consumers: [{ username: c, keyauth_credentials: [{ key: '\${{ env "NOPE" }}' }] 
     )
   })
 
+  it('apply ends what it has begun when nobody reads its output any more', async () => {
+    const services = Array.from({ length: 60 }, (_, i) => `- { name: s${i}, host: h }\n`)
+    writeFileSync(
+      path.join(folder.path, 'many.yaml'),
+      `_format_version: "3.0"\nservices:\n${services.join('')}`,
+    )
+    const child = spawn(process.execPath, [SLUICE, 'apply', '-f', 'many.yaml'], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH, SLUICE_ADMIN_URL: admin.url, SLUICE_SPOOL_DIR: 'spool' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child.stdout.destroy()
+    child.stderr.destroy()
+    assert.equal(await new Promise<number | null>(resolve => child.on('exit', resolve)), 0)
+    const held = (await (await fetch(`${admin.url}/services?size=1000`)).json()) as { data: unknown[] }
+    assert.equal(held.data.length, 60)
+  })
+
   it('reads folders, and standard input', async () => {
     mkdirSync(path.join(folder.path, 'states', 'deep'), { recursive: true })
     const write = (name: string, text: string) => writeFileSync(path.join(folder.path, 'states', name), text)
@@ -194,7 +212,7 @@ consumers: [{ username: c, keyauth_credentials: [{ key: '\${{ env "NOPE" }}' }] 
     mkdirSync(path.join(folder.path, 'empty'))
     assert.match(
       (await sluice('plan', '-f', 'empty')).err,
-      /^sluice: empty holds no \.yaml, \.yml or \.json file\n/,
+      /^sluice: --file: empty holds no \.yaml, \.yml or \.json file\n/,
     )
     const text = '_format_version: "3.0"\nservices: [{ name: a, host: h }]\n'
     const { out: piped } = await sluiceWith({}, ['plan', '-f', '-'], text)

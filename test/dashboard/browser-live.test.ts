@@ -157,7 +157,7 @@ describe('the dashboard while requests run', function () {
     await until('only it is listed', async () => (await page.getByRole('row').count()) === 2)
     const opening = at.button(/^Open the request of /)
     await opening.press('Enter')
-    await dialog.getByText('client_ip').waitFor()
+    await dialog.getByText('Address', { exact: true }).waitFor()
     assert.deepEqual(await at.findings(), [])
     await keyboard.press('Escape')
     await at.hasFocus(opening)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { factsOf } from '../../dashboard/model/audit.ts'
 import { readPlace, writePlace } from '../../dashboard/model/place.ts'
 import { apiOf, START, stepOfFault } from '../../dashboard/model/publish-form.ts'
 import { EventStreamReader } from '../../dashboard/model/sse.ts'
+import { AUDIT_EVENTS } from '../../plugins/key-auth-audit/events.ts'
 
 describe('a stream of events', () => {
   it('is read the same in whatever pieces it comes', () => {
@@ -60,5 +62,28 @@ describe('the wizard', () => {
       ['/url', '/paths/0', '/auth', '/limits/0/requests', '/cache'].map(stepOfFault),
       [0, 0, 1, 2, 3],
     )
+  })
+})
+
+describe('the facts of an audited request', () => {
+  it('have words of their own for every field that is recorded, with units', () => {
+    const [granted] = AUDIT_EVENTS
+    const fields = Object.keys(granted?.data.properties ?? {})
+    const record = Object.fromEntries([...fields, 'id', 'node', 'time'].map(name => [name, 1]))
+    const facts = factsOf({ ...record, time: '2026-01-02T03:04:05Z' })
+    assert.equal(facts.length, fields.length + 3)
+    for (const [title] of facts) assert.match(title, /^[A-Z][^_]*$/)
+    assert.equal(new Set(facts.map(([title]) => title)).size, facts.length)
+    const shown = Object.fromEntries(facts)
+    assert.deepEqual([shown.Took, shown['Share recorded']], ['1 ms', '100 %'])
+  })
+
+  it('are without what is not set, and with what a later version records', () => {
+    const record = { new_field: 'x', trace_id: null, latency_upstream_ms: -1, answered_by: 'exit' }
+    assert.deepEqual(factsOf({ ...record, reason: 'missing_or_invalid' }), [
+      ['Reason', 'missing or invalid'],
+      ['Answered by', 'Kong or a plugin, before a service was asked'],
+      ['new_field', 'x'],
+    ])
   })
 })

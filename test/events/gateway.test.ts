@@ -172,9 +172,11 @@ describe('the audit of requests through the gateway', () => {
     const progress: Progress = { sent: 0 }
     const load = send(REQUESTS.kills, progress)
     let kills = 0
+    let sentAtKill = 0
     for (const share of [0.2, 0.4, 0.6, 0.8]) {
       await reached(progress, REQUESTS.kills * share)
       process.kill(server.pid, 'SIGKILL')
+      sentAtKill = progress.sent
       kills++
       // What is under way meets no server; what comes later would only show how long a start takes.
       let release = () => {}
@@ -194,7 +196,12 @@ describe('the audit of requests through the gateway', () => {
     )
     assert.equal(found.rows, found.ids)
     assert.equal(found.rows, found.requests, 'no request has two rows')
-    assert.ok(stored > REQUESTS.kills / 2, `only ${stored} of ${REQUESTS.kills} were stored`)
+    // How many log phases are under way at a kill depends on how busy the machine is; behind the last kill none is lost.
+    const behindKills = REQUESTS.kills - sentAtKill - LANES
+    assert.ok(
+      stored >= behindKills,
+      `only ${stored} were stored, of ${behindKills} behind the last kill alone`,
+    )
   })
 
   /** The queue may be behind PostgreSQL. */

@@ -20,6 +20,8 @@ describe('a relay', () => {
   let failures: number
   let draw: number
   let syncFaults: number
+  let cursor: Cursor
+  let isSinkClosed: boolean
 
   beforeEach(async () => {
     folder = makeFolder()
@@ -29,7 +31,8 @@ describe('a relay', () => {
     draw = 1
     syncFaults = 0
     spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: 100_000 })
-    const cursor = await Cursor.open(folder.path, 'test')
+    cursor = await Cursor.open(folder.path, 'test')
+    isSinkClosed = false
     const sink: Sink = {
       name: 'test',
       async store(records) {
@@ -40,7 +43,9 @@ describe('a relay', () => {
         stored.push(...records)
         return { refused: 0 }
       },
-      async close() {},
+      async close() {
+        isSinkClosed = true
+      },
     }
     relay = new Relay({
       sink,
@@ -67,8 +72,8 @@ describe('a relay', () => {
     folder.remove()
   })
 
-  async function append(n: number): Promise<void> {
-    const event = { id: `e${n}`, type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'w', sequence: n }
+  async function append(n: number, time = '2026-01-01T00:00:00.000Z'): Promise<void> {
+    const event = { id: `e${n}`, type: 't', time, writer: 'w', sequence: n }
     await spool.append(encodeRecord(JSON.stringify(event)))
     relay.wake()
   }
@@ -125,5 +130,45 @@ describe('a relay', () => {
     await append(2)
     await until('both are stored', () => stored.length === 2)
     assert.equal(syncFaults, 0)
+  })
+
+  it('closes its sink and its files where its place cannot be kept', async () => {
+    await append(1)
+    await until('the record is stored', () => stored.length === 1)
+    cursor.sync = () => Promise.reject(new Error('input/output error'))
+    await relay.close()
+    assert.equal(isSinkClosed, true)
+    await assert.rejects(cursor.advance(cursor.position, 0), /closed/)
+  })
+
+  it('is done with a spool that nobody writes any more only when its place there is kept', async () => {
+    const other = makeFolder()
+    const written = await Spool.create({ folder: other.path, clock: systemClock, lateMs: 100_000 })
+    await written.close()
+    const its = await Cursor.open(other.path, 'test')
+    const sync = its.sync.bind(its)
+    its.sync = async () => {
+      its.sync = sync
+      throw new Error('input/output error')
+    }
+    let ended = 0
+    const onEnd = async () => {
+      ended++
+    }
+    const reader = new SpoolReader({ folder: other.path, from: its.position })
+    relay.add({ reader, cursor: its, finite: true, onEnd })
+    await passPauses(1)
+    await until('it is done with', () => ended === 1)
+    await assert.rejects(its.advance(its.position, 0), /closed/)
+    other.remove()
+  })
+
+  it('tells how long records have waited, also behind one whose time cannot be read', async () => {
+    await append(1, 'at noon')
+    await until('the first is stored', () => stored.length === 1)
+    failures = Number.POSITIVE_INFINITY
+    await append(2)
+    await until('the second waits', () => timers.asked.length === 1)
+    assert.ok(relay.lagMs >= 0, String(relay.lagMs))
   })
 })

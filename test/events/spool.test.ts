@@ -118,6 +118,19 @@ describe('a spool', () => {
     assert.equal(bad, 0)
   })
 
+  it('says how many records it drops when it is closed while the disk takes none', async () => {
+    const dropped: number[] = []
+    const made = await open({
+      sync: () => Promise.reject(new Error('no space left')),
+      watcher: { dropped: records => void dropped.push(records) },
+    })
+    const answers = [1, 2, 3].map(n => made.append(record(n)))
+    await made.close()
+    await Promise.all(answers)
+    assert.deepEqual(dropped, [3])
+    assert.equal(made.durableRecords, 0)
+  })
+
   describe('behind an fsync that takes long', () => {
     /** The first fsync takes until it is told how to end; those behind it end at once. */
     const slowDisk = () => {

@@ -62,7 +62,10 @@ describe('settings', () => {
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'sluice-config-')), 'secret')
     writeFileSync(file, 's3cret\n')
     assert.equal(readSettings({ SLUICE_FINGERPRINT_SECRET_FILE: file }).fingerprintSecret, 's3cret')
-    assert.match(problemsOf({ SLUICE_FINGERPRINT_SECRET_FILE: '/none' })[0]!, /cannot read the file/)
+    assert.match(
+      problemsOf({ SLUICE_FINGERPRINT_SECRET_FILE: '/none' })[0]!,
+      /SLUICE_FINGERPRINT_SECRET_FILE: cannot read \/none: it does not exist/,
+    )
     assert.match(
       problemsOf({ SLUICE_FINGERPRINT_SECRET_FILE: file, SLUICE_FINGERPRINT_SECRET: 'x' })[0]!,
       /keep one/,

@@ -75,7 +75,8 @@ describe("the manager's server", function () {
     await run('operator', 'disable', 'jason')
     await new Promise(resolve => setTimeout(resolve, 1_100))
     assert.deepEqual(await statuses(), [401, 401])
-    assert.match(await run('operator', 'list'), /^jason +viewer +disabled$/m)
+    assert.match(await run('operator', 'list'), /^operator +role +state\n(?:.*\n)*jason +viewer +disabled$/m)
+    assert.match(await run('token', 'list'), /^jason +first +.* active\njason +laptop +.* revoked$/m)
   })
 
   it('tells a path that is not there from a method that is not taken', async () => {

@@ -48,11 +48,12 @@ export function readMeta(source: Source, content: Row, problems: Problem[]): Met
     if (!INFO_KEYS.includes(key))
       wrong(['_info', key], `unknown key; ${meant(key, INFO_KEYS) ?? `_info takes ${INFO_KEYS.join(', ')}`}`)
   checkWorkspace(content, wrong)
+  checkTransform(content, wrong)
   return {
     format: readFormat(content, wrong),
     tags: readTags(tags, wrong),
     defaults: readDefaults(defaults, wrong),
-    pluginConfigs: isRecord(content._plugin_configs) ? content._plugin_configs : {},
+    pluginConfigs: readPluginConfigs(content, wrong),
   }
 }
 
@@ -76,6 +77,25 @@ function readFormat({ _format_version: version }: Row, wrong: Wrong): Format {
 function checkWorkspace({ _workspace: workspace }: Row, wrong: Wrong): void {
   if (workspace !== undefined && workspace !== null && workspace !== 'default')
     wrong(['_workspace'], 'workspaces belong to Kong Enterprise; open-source Kong has "default" only')
+}
+
+/** With `false` a file gives secrets as Kong stores them, hashed; the Admin API takes them only as they are. */
+function checkTransform({ _transform: transform }: Row, wrong: Wrong): void {
+  if (transform === false)
+    wrong(['_transform'], '_transform: false is not supported: remove it, and give passwords unhashed')
+  else if (transform !== undefined && transform !== null && transform !== true)
+    wrong(['_transform'], 'must be true')
+}
+
+function readPluginConfigs({ _plugin_configs: configs }: Row, wrong: Wrong): Row {
+  if (configs === undefined || configs === null) return {}
+  if (!isRecord(configs)) {
+    wrong(['_plugin_configs'], 'must be a map: configurations by their names')
+    return {}
+  }
+  for (const [name, config] of Object.entries(configs))
+    if (!isRecord(config)) wrong(['_plugin_configs', name], 'must be a map: the configuration of a plugin')
+  return configs
 }
 
 function readTags(tags: unknown, wrong: Wrong): readonly string[] | undefined {

@@ -10,5 +10,14 @@ describe('colours', () => {
     assert.equal(wantsColour(terminal, { TERM: 'xterm-256color', NO_COLOR: '1' }), false)
     assert.equal(wantsColour(terminal, { TERM: 'dumb' }), false)
     assert.equal(wantsColour({ isTTY: false }, { TERM: 'xterm-256color' }), false)
+    // no-color.org: "when present and not an empty string".
+    assert.equal(wantsColour(terminal, { TERM: 'xterm-256color', NO_COLOR: '' }), true)
+  })
+
+  it('are as FORCE_COLOR says, wherever the output goes', () => {
+    assert.equal(wantsColour({ isTTY: false }, { FORCE_COLOR: '1' }), true)
+    assert.equal(wantsColour({ isTTY: false }, { FORCE_COLOR: '' }), false)
+    for (const no of ['0', 'false'])
+      assert.equal(wantsColour(terminal, { TERM: 'xterm-256color', FORCE_COLOR: no }), false)
   })
 })

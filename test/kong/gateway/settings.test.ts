@@ -69,6 +69,16 @@ describe('the settings of the local gateway', () => {
     assert.throws(() => read({ KONG_DECLARATIVE_CONFIG: 'kong.yaml' }), /is read only with KONG_DATABASE=off/)
   })
 
+  it('take a certificate only with its key, both in PEM, and name a file that cannot be read', () => {
+    const read = (cert: string) => () =>
+      readGatewaySettings({ KONG_SSL_CERT: cert, KONG_SSL_CERT_KEY: cert }, [])
+    assert.throws(
+      read(import.meta.filename),
+      /KONG_SSL_CERT: is no certificate with the key of KONG_SSL_CERT_KEY/,
+    )
+    assert.throws(read(import.meta.dirname), /KONG_SSL_CERT: cannot read .*: it is a folder/)
+  })
+
   it('name every wrong variable at once', () => {
     assert.throws(
       () =>

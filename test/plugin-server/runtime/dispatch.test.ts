@@ -136,6 +136,62 @@ describe('an event', () => {
     })
   }
 
+  const oddTimes: readonly [string, () => unknown][] = [
+    ['throws', () => assert.fail('on purpose')],
+    ['is no number', () => '20'],
+    ['is not a number', () => Number.NaN],
+    ['is not positive', () => 0],
+    ['no timer can keep', () => Number.POSITIVE_INFINITY],
+  ]
+  const broken: readonly [string, Partial<AnyPlugin>][] = [
+    ['whose needs throw', { needs: { access: () => assert.fail('on purpose') } }],
+    ['whose needs are no list', { needs: { access: () => undefined as never } }],
+    ['that needs what there is not', { needs: { access: ['client.getNobody' as 'client.getConsumer'] } }],
+    ['that needs what the phase does not allow', { needs: { access: ['log.serialize'] } }],
+    ...oddTimes.map(([what, tell]): [string, Partial<AnyPlugin>] => [
+      `whose deadline ${what}`,
+      { deadlineMs: { access: tell as () => number } },
+    ]),
+    [
+      'whose result cannot be looked at',
+      {
+        phases: {
+          access: () => Object.defineProperty({}, 'then', { get: () => assert.fail('on purpose') }) as never,
+        },
+      },
+    ],
+  ]
+  for (const [what, part] of broken) {
+    for (const waits of [false, true])
+      it(`of a plugin ${what} is denied where its policy is closed${waits ? ', behind one that waits' : ''}`, async () => {
+        const never = failing(() => new Promise(() => {}))
+        const plugin = { ...never, ...part }
+        const first = definePlugin({
+          ...failing(() => (waits ? turn() : undefined)),
+          name: 'first',
+          priority: 2,
+          deadlineMs: { access: 60_000 },
+        })
+        const both = composePlugins('both', '1.0.0', [first, plugin])
+        const { run, runtime, logged } = await bench(both, SYSTEM, '{"first":{},"failing":{}}')
+        const [, status] = exitOf(await run())!
+        assert.equal(status, 503)
+        assert.deepEqual(
+          logged.map(([level, { phase }]) => [level, phase]),
+          [['error', 'access']],
+        )
+        await runtime.drain()
+      })
+    it(`of a plugin ${what} passes where its policy is open, and the plugins behind it run`, async () => {
+      const plugin = { ...failing(() => new Promise(() => {}), 'open'), ...part }
+      const second = { ...failing(kong => kong.response.exit(418)), name: 'second', priority: 0 }
+      const both = composePlugins('both', '1.0.0', [plugin, second])
+      const { run, runtime } = await bench(both, SYSTEM, '{"failing":{},"second":{}}')
+      assert.equal(exitOf(await run())?.[1], 418)
+      await runtime.drain()
+    })
+  }
+
   it('is not touched by what its handler does after its end', async () => {
     let late: unknown
     const { run, runtime } = await bench(

@@ -175,6 +175,30 @@ describe('an instance', () => {
     assert.ok(instances.find(id))
   })
 
+  it('that cannot be closed, at once or later, is told of by its plugin', async () => {
+    const told: unknown[] = []
+    const log = createLogger('silent')
+    log.warn = (about: unknown) => void told.push((about as { reason: string }).reason)
+    const stubborn = definePlugin({
+      name: 'stubborn',
+      version: '1.0.0',
+      priority: 1,
+      config: Type.Object({ later: Type.Boolean() }),
+      instance: ({ later }) => ({
+        close: later ? () => Promise.reject(new Error('later')) : () => assert.fail('at once'),
+      }),
+      phases: { access: () => {} },
+    })
+    const registry = createRegistry([stubborn], () => ({ log }) as unknown as Host)
+    const instances = createInstances(registry, clock)
+    for (const later of [true, false]) {
+      instances.adopt(Number(later), instances.read('stubborn', JSON.stringify({ later })))
+      instances.forget(Number(later))
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual(told.sort(), ['at once', 'later'])
+  })
+
   it('is served for a while after its last close, for requests that hold its id already, and then forgotten', () => {
     const instances = create()
     const id = start(instances, { requests: 3 })

@@ -80,6 +80,28 @@ describe('the script of the list of peers', () => {
     await redis.del(key)
   })
 
+  it('takes a process that is gone for gone soon, also where the clock of Redis steps back an hour', async () => {
+    const key = `{test:peers:${process.pid}:back}`
+    const hash: StoredHash = new Map()
+    const lua = beatScript.lua.replace("redis.call('TIME')", '{ARGV[3], 0}')
+    const beat = async (id: string, seconds: number) => {
+      const { result } = beatScript.apply(hash, { id, liveMs: 3500 }, seconds * 1_000_000)
+      const reply = (await redis.eval(
+        lua,
+        1,
+        key,
+        ...beatScript.encode!({ id, liveMs: 3500 }),
+        seconds,
+      )) as number[]
+      assert.deepEqual(beatScript.decode(reply), result)
+      return result.processes
+    }
+    assert.equal(await beat('n1/gone', 10_000), 1)
+    assert.equal(await beat('n2/a', 6400), 2)
+    assert.equal(await beat('n2/a', 6404), 1)
+    await redis.del(key)
+  })
+
   it('takes a process that is silent for gone', () => {
     const hash: StoredHash = new Map()
     beatScript.apply(hash, { id: 'n1/a', liveMs: 3500 }, 0)

@@ -181,6 +181,32 @@ describe('the Redis store', () => {
     assert.equal(store.available, true)
   })
 
+  it('says once what to do about calls that Redis refuses for their key, and not which', async () => {
+    const told: unknown[] = []
+    const log = createLogger('silent')
+    log.error = (about: unknown, message?: unknown) => void told.push([about, message])
+    const clock = { now: Date.now, monotonic: () => performance.now() }
+    const own = new RedisStore({
+      urls: [redis.url],
+      deadlineMs: 60_000,
+      clock,
+      log,
+      metrics: createMetrics(),
+    })
+    assert.ok(await own.ready(60_000))
+    assert.equal(own.fault, undefined)
+    const key = '{sluice:test:client:192.0.2.1}'
+    await withRedis(redis.url, client => client.set(key, 'text'))
+    for (const view of [own, own, own.patient])
+      await assert.rejects(Promise.resolve(view.run(counterScript, key, [1, 1000])), /WRONGTYPE/)
+    assert.match(own.fault ?? '', /^Redis refuses calls with WRONGTYPE: another program uses this key/)
+    assert.equal(told.length, 1)
+    const [about, message] = told[0] as [Record<string, string>, string]
+    assert.equal(message, own.fault)
+    assert.deepEqual([about.call, about.key], [counterScript.name, '{sluice:test…'])
+    await own.close()
+  })
+
   it('does not take Redis for away because a script fails to read its reply', async () => {
     const failing: typeof counterScript = {
       ...counterScript,

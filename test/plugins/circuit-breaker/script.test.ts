@@ -117,7 +117,13 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
   fc.record({
     node: nodes,
     name: fc.constantFrom('', '', 'echo', 'école'),
-    waitMs: fc.oneof(fc.nat(20), fc.nat(300), fc.nat(2000)),
+    // Now and then the clock steps back.
+    waitMs: fc.oneof(
+      { weight: 5, arbitrary: fc.nat(20) },
+      { weight: 5, arbitrary: fc.nat(300) },
+      { weight: 5, arbitrary: fc.nat(2000) },
+      { weight: 1, arbitrary: fc.integer({ min: -3_600_000, max: -1 }) },
+    ),
     draw: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
     make: operations,
     known: fc.oneof(
@@ -248,6 +254,56 @@ describe('the script of the breaker', () => {
       assert.ok(granted)
       if (i > LATE_KEPT + policy.permits) assert.equal(late, LATE_KEPT)
     }
+    await redis.del(place.key)
+  })
+
+  it('is open, half-open and ramps no longer than it should where the clock steps back an hour', async () => {
+    const place = { redis, key: `{test:breaker:${process.pid}:back}`, hash: new Map() }
+    let nowMs = 1_800_000_000_000
+    let known: Known = NOTHING
+    const call = async (operation: Operation, node = 'n1/1') => {
+      const request = { operation, node, name: 'echo', policy: POLICY, known, mode: AUTO, draw: 0 }
+      const answer = await inBoth(place, request, nowMs * 1000)
+      known = answer
+      return answer
+    }
+    const report = (failures: number, node?: string) => {
+      const seen = { generation: known.generation, calls: 1, failures, slow: 0, connectionFailures: 0 }
+      return call({ op: 'report', seen, peers: 1 }, node)
+    }
+    const acquire = () => call({ op: 'acquire', token: 'p', kind: 'request' })
+    const stepBack = () => {
+      nowMs -= 3_600_000
+    }
+    const steps: (readonly [string, number])[] = []
+    const note = ({ phase, remainingMs }: Snapshot) => void steps.push([phase, remainingMs])
+    note(await report(1))
+    stepBack()
+    note(await report(0))
+    nowMs += POLICY.openMs
+    assert.equal((await acquire()).granted, true)
+    stepBack()
+    await report(0)
+    nowMs += POLICY.probeMs
+    assert.equal((await report(0)).late, 1)
+    note(await call({ op: 'settle', token: 'p', generation: known.generation, result: 'success' }))
+    stepBack()
+    note(await report(0))
+    nowMs += POLICY.recoveryMs
+    note(await report(0))
+    assert.deepEqual(steps, [
+      ['open', 1000],
+      ['open', 1000],
+      ['recovering', 1000],
+      ['recovering', 1000],
+      ['closed', 0],
+    ])
+    // Of a node that is gone soon after.
+    await report(0, 'n2/1')
+    stepBack()
+    await report(0)
+    nowMs += POLICY.liveMs + 1
+    assert.equal((await report(0)).totals.nodes, 1)
     await redis.del(place.key)
   })
 

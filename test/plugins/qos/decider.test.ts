@@ -7,7 +7,7 @@ import type { Request } from '../../../plugins/qos/request.ts'
 import { remainingOf, type Verdict } from '../../../plugins/qos/verdict.ts'
 import { createTestClock } from '../../support/test-clock.ts'
 import { createHeldStore, settled } from './held-store.ts'
-import { gcra, sliding } from './limits.ts'
+import { calendar, gcra, sliding } from './limits.ts'
 
 const KEY = '{sluice:qos:all:consumer:alice}'
 
@@ -328,6 +328,32 @@ describe('the decider of qos', () => {
     assert.deepEqual([remainingOf(verdict, 0), remainingOf(verdict, 1)], [5, 4])
   })
 
+  it('refuses no longer than it should where the clock of the store steps back an hour', async () => {
+    const limits = [gcra(10, 60, 1), sliding(2, 60), calendar(1_000)]
+    const { ask, clock, stepBack } = await createSetting(limits, { strict: true })
+    const other = { key: '{sluice:qos:all:consumer:bob}' }
+    assert.equal((await ask()).outcome, 'admitted')
+    assert.deepEqual(brief(await ask()), ['refused', 'store'])
+    stepBack(3_600_000)
+    await ask(other)
+    const refused = await ask()
+    assert.deepEqual(brief(refused), ['refused', 'store'])
+    clock.advance(120_000)
+    assert.equal((await ask()).outcome, 'admitted')
+  })
+
+  it('gives tokens back that lie unused, also where the clock of the store steps back an hour', async () => {
+    const { ask, tick, stepBack } = await createSetting([gcra(1000, 3600)])
+    let tokens = 0
+    for (let i = 0; i < 100 && tokens === 0; i++) ({ tokens } = await ask())
+    assert.ok(tokens > 0)
+    stepBack(3_600_000)
+    await ask({ key: '{sluice:qos:all:consumer:bob}' })
+    await tick()
+    // In the store the subject has used everything, as far as can be known, but for what was given back.
+    assert.equal(remainingOf(await ask({ leaseTolerance: undefined, cost: 0 }), 0), tokens)
+  })
+
   it('forgets what it remembers of a subject that an operator has reset', async () => {
     const { ask, store } = await createSetting([gcra(2, 3600)])
     for (let i = 0; i < 3; i++) await ask()
@@ -370,7 +396,10 @@ async function createSetting(limits: readonly Limit[], options: SettingOptions =
   const clock = createTestClock()
   const { processes = 1 } = options
   const peers = { nodes: processes, processes, isSettled: true }
-  const store = createHeldStore(clock, options.holds ?? false, peers)
+  // The store's clock may step, which its own process would not notice.
+  let behindMs = 0
+  const storeClock = { ...clock, monotonic: () => clock.monotonic() - behindMs }
+  const store = createHeldStore(storeClock, options.holds ?? false, peers)
   const degraded: boolean[] = []
   const timers: (() => void)[] = []
   const decider = new Decider({
@@ -392,7 +421,10 @@ async function createSetting(limits: readonly Limit[], options: SettingOptions =
   }
   const request: Request = { ...requestOf(limits), leaseTolerance: options.strict ? undefined : 0.05 }
   const ask = async (more: Partial<Request> = {}): Promise<Verdict> => decider.decide({ ...request, ...more })
-  return { clock, store, decider, request, ask, tick, degraded }
+  const stepBack = (ms: number) => {
+    behindMs += ms
+  }
+  return { clock, store, decider, request, ask, tick, degraded, stepBack }
 }
 
 function requestOf(limits: readonly Limit[]): Omit<Request, 'leaseTolerance'> {

@@ -5,7 +5,7 @@ import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import type { Config } from '../../../plugins/qos/config.ts'
 import { QOS_EVENTS } from '../../../plugins/qos/events.ts'
 import { plugin } from '../../../plugins/qos/plugin.ts'
-import { type AccessKong, type Host, SluiceError } from '../../../sdk/sdk.ts'
+import { type AccessKong, type Host, SluiceError, type Undo } from '../../../sdk/sdk.ts'
 import type { Store } from '../../../sdk/store.ts'
 import { recordEvents } from '../../support/events.ts'
 import { createTestClock } from '../../support/test-clock.ts'
@@ -35,6 +35,8 @@ export interface Answered {
   readonly quota: Readonly<Record<string, number>>
   /** PDK calls, in order. */
   readonly calls: readonly string[]
+  /** Takes back what the handler did; of a request that went on. */
+  readonly undo?: Undo
 }
 
 const SILENT = { info() {}, debug() {}, warn() {}, error() {}, fatal() {}, trace() {} }
@@ -71,7 +73,7 @@ export function createNode(
       return async (asked: Asked = {}): Promise<Answered> => {
         const seen = createKong(asked)
         try {
-          await definition.phases.access!(seen.kong, {
+          const undo = (await definition.phases.access!(seen.kong, {
             onRollback: () => {},
             elapsedMs: () => 0,
             config: config as Config,
@@ -79,8 +81,8 @@ export function createNode(
             memory,
             instance,
             log: host.log,
-          })
-          return { status: 200, body: undefined, calls: seen.calls, ...read(seen.headers) }
+          })) as Undo
+          return { status: 200, body: undefined, calls: seen.calls, undo, ...read(seen.headers) }
         } catch (error) {
           if (!(error instanceof Exited)) throw error
           return { ...error.answer, calls: seen.calls, ...read(error.answer.headers) }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { member } from '../../../plugins/qos/member.ts'
 import { plugin } from '../../../plugins/qos/plugin.ts'
 import { startHarness } from '../../../testing/harness.ts'
+import { createTestClock } from '../../support/test-clock.ts'
 import { ALICE, type Asked, createNode, GOLDIE, oneLimit } from './harness.ts'
+import { createHeldStore, settled } from './held-store.ts'
 
 describe('the plugin qos', () => {
   let node: ReturnType<typeof createNode>
@@ -173,6 +175,40 @@ describe('the plugin qos', () => {
     assert.equal((await ask(asked)).status, 200)
     assert.equal((await ask(asked)).status, 429)
     await composed.close()
+  })
+
+  it('gives back once what it took where the store was late and the tier lets pass', async () => {
+    const clock = createTestClock()
+    const store = createHeldStore(clock)
+    const node = createNode({ clock, store })
+    const tier = { limits: [{ name: 'hour', requests: 10, per: 3600 }], on_store_error: 'open' }
+    for (const [sync, ip] of [
+      ['strict', '192.0.2.1'],
+      ['leased', '192.0.2.2'],
+    ] as const) {
+      const ask = node.configure({ tiers: { free: tier }, default_tier: 'free', sync })
+      const served = async () => {
+        const answer = ask({ ip })
+        await settled()
+        await store.answer()
+        return answer
+      }
+      await served()
+      await served()
+      const passed = ask({ ip })
+      await settled()
+      const late = await store.delay()
+      ;(await passed).undo?.()
+      await late.answer()
+      for (let i = 0; i < 3; i++) await store.answer()
+      assert.deepEqual((await served()).left, { hour: 7 }, sync)
+      store.setAway(true)
+      ;(await ask({ ip })).undo?.()
+      store.setAway(false)
+      for (let i = 0; i < 3; i++) await store.answer()
+      assert.deepEqual((await served()).left, { hour: 6 }, sync)
+    }
+    await node.close()
   })
 
   it('finds the tier by tag, then by map, then by default', async () => {
@@ -359,6 +395,12 @@ describe('the plugin qos', () => {
     assert.equal(node.events.of('qos.rejected.v1').length, 1)
     node.memory.reporter.flush()
     assert.equal(node.events.of('qos.rejected.v1')[1]?.data.count, 19)
+    // In the next window again, also where the wall clock steps back meanwhile.
+    node.clock.step(-3_600_000)
+    node.clock.advance(60_000)
+    node.memory.reporter.flush()
+    for (let i = 0; i < 10; i++) await ask(ALICE)
+    assert.equal(node.events.of('qos.near-limit.v1').length, 2)
   })
 
   it('follows a calendar day of a time zone', async () => {

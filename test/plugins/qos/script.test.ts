@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { withFigures } from '../../../plugins/qos/figures.ts'
 import { fieldOf, type Limit, type Stored } from '../../../plugins/qos/limit.ts'
 import { createLimitSet, formatOverrides, type LimitSet } from '../../../plugins/qos/limit-set.ts'
-import { add, take } from '../../../plugins/qos/limiter.ts'
+import { add, REFUSED, take } from '../../../plugins/qos/limiter.ts'
 import {
   NOTHING_REMEMBERED,
   type Remembered,
@@ -115,6 +115,54 @@ describe('the script of the limiter', function () {
       }),
       { numRuns: 150 },
     )
+  })
+
+  it('refuses as memory does, and no longer than two windows, where the clock steps back', async () => {
+    const steps = fc.array(
+      fc.record({
+        gap: fc.oneof(
+          { weight: 6, arbitrary: fc.integer({ min: 0, max: 100 * SECOND }) },
+          { weight: 1, arbitrary: fc.integer({ min: -400_000 * SECOND, max: 0 }) },
+        ),
+        cost: fc.integer({ min: 0, max: 30 }),
+      }),
+      { minLength: 1, maxLength: 25 },
+    )
+    await fc.assert(
+      fc.asyncProperty(someLimits, steps, async (limits, list) => {
+        const limitSet = createLimitSet(limits)
+        const key = freshKey()
+        const hash: StoredHash = new Map()
+        let now = START
+        for (const { gap, cost } of list) {
+          now += gap
+          const args: TakeArguments = {
+            ...once(cost),
+            limitSet,
+            operation: 'take',
+            remembered: NOTHING_REMEMBERED,
+            forced: false,
+          }
+          const { expireInMs, ...memory } = inMemory(hash, args, now)
+          assert.deepEqual(await inRedis(key, args, now), memory)
+        }
+        await redis.del(key)
+      }),
+      { numRuns: 100 },
+    )
+    for (const limit of [gcra(60, 60), sliding(60, 60)]) {
+      const limitSet = createLimitSet([limit])
+      const key = freshKey()
+      const ask = (cost: number, now: number) => {
+        const args = { ...once(cost), limitSet, remembered: NOTHING_REMEMBERED, forced: false }
+        return inRedis(key, { ...args, operation: 'take' }, now)
+      }
+      assert.equal((await ask(60, START)).granted, 60)
+      const then = START - 3600 * SECOND
+      assert.equal((await ask(1, then)).granted, REFUSED)
+      assert.equal((await ask(60, then + 120 * SECOND)).granted, 60)
+      await redis.del(key)
+    }
   })
 
   it('carries the counts over to other figures as memory does', async () => {

@@ -112,6 +112,39 @@ services:
   })
 })
 
+describe('a key of the whole file', () => {
+  const problemsOf = (line: string) => textsOf(declared(`_format_version: "3.0"\n${line}\n`))
+
+  it('that has no meaning here is refused with its name or place, as by decK', () => {
+    assert.match(problemsOf('_transform: false').join(), /^0\.yaml:2: _transform: false is not supported/)
+    assert.deepEqual(problemsOf('_transform: maybe'), ['0.yaml:2: must be true'])
+    assert.deepEqual(problemsOf('_plugin_configs: [a]'), [
+      '0.yaml:2: must be a map: configurations by their names',
+    ])
+    assert.deepEqual(problemsOf('_plugin_configs: { a: 5 }'), [
+      '0.yaml:2: must be a map: the configuration of a plugin',
+    ])
+    assert.match(problemsOf('_workspace: team').join(), /Kong Enterprise/)
+    assert.match(problemsOf('_konnect: { control_plane_name: x }').join(), /Kong Konnect/)
+    assert.match(
+      problemsOf('_info: { defaults: { services: { retries: 1 } } }').join(),
+      /did you mean service/,
+    )
+    assert.match(problemsOf('_foo: 1').join(), /unknown/)
+  })
+
+  it('that changes nothing is accepted', () => {
+    for (const line of [
+      '_transform: true',
+      '_workspace: default',
+      '_comment: hello',
+      '_ignore: [x]',
+      '_plugin_configs:',
+    ])
+      assert.deepEqual(problemsOf(line), [], line)
+  })
+})
+
 describe('an expression', () => {
   const env = { A: 'value' }
   const resultOf = (source: string, given = env as Record<string, string>) => {

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Adoption } from '../../events/adoption.ts'
+import { Relay } from '../../events/relay.ts'
+import type { SinkRecord } from '../../events/sink.ts'
+import { encodeRecord } from '../../events/spool/record.ts'
+import { segmentPath } from '../../events/spool/segment.ts'
+import { Spool } from '../../events/spool/spool.ts'
+import { systemClock } from '../../foundation/clock.ts'
+import { createLogger } from '../../foundation/log.ts'
+import type { EventDraft } from '../../sdk/event.ts'
+import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { holdTimers } from '../support/held-timers.ts'
+import { until } from '../support/until.ts'
+
+const OWN = 'f'.repeat(16)
+const writerOf = (n: number) => String(n).repeat(16)
+
+describe('the adoption of spools', () => {
+  let folder: TestFolder
+  let relay: Relay
+  let stored: SinkRecord[]
+  let published: EventDraft[]
+  let faults: unknown[]
+  let adoption: Adoption
+
+  beforeEach(() => {
+    folder = makeFolder()
+    stored = []
+    published = []
+    faults = []
+    const log = createLogger('silent')
+    log.error = (about: unknown) => void faults.push(about)
+    relay = new Relay({
+      sink: {
+        name: 'test',
+        async store(records) {
+          stored.push(...records)
+          return { refused: 0 }
+        },
+        async close() {},
+      },
+      timers: holdTimers(),
+      clock: systemClock,
+      random: () => 0,
+      log,
+      metrics: { confirmed() {}, retried() {}, refused() {} },
+      onCorrupt: () => assert.fail('nothing is damaged'),
+    })
+    relay.start()
+    adoption = new Adoption({
+      spoolDir: folder.path,
+      writer: OWN,
+      relays: [relay],
+      log,
+      publish: draft => void published.push(draft),
+    })
+  })
+  afterEach(async () => {
+    await relay.close()
+    folder.remove()
+  })
+
+  /** The spool of a process that is gone, with one event. */
+  async function abandon(n: number): Promise<string> {
+    const own = path.join(folder.path, writerOf(n))
+    mkdirSync(own)
+    const spool = await Spool.create({ folder: own, clock: systemClock, lateMs: 100_000 })
+    const event = {
+      id: `e${n}`,
+      type: 't',
+      time: '2026-01-01T00:00:00.000Z',
+      writer: writerOf(n),
+      sequence: 1,
+    }
+    await spool.append(encodeRecord(JSON.stringify(event)))
+    await spool.close()
+    return own
+  }
+  const ids = () => stored.map(({ id }) => id).sort()
+
+  it('goes on with the others where one of them cannot be taken over, and tries that one again', async () => {
+    for (const n of [1, 2, 3]) await abandon(n)
+    // Whatever stands in its way: it cannot be renamed to this.
+    const blocked = path.join(folder.path, `${writerOf(2)}.by-${OWN}`)
+    mkdirSync(blocked)
+    writeFileSync(path.join(blocked, 'something'), '')
+    await adoption.takeOver()
+    await until('the others are sent on', () => stored.length === 2)
+    assert.deepEqual(ids(), ['e1', 'e3'])
+    assert.equal(faults.length, 1)
+    rmSync(blocked, { recursive: true })
+    await adoption.takeOver()
+    await until('it is sent on, too', () => stored.length === 3)
+    assert.deepEqual(ids(), ['e1', 'e2', 'e3'])
+    await until('all are removed', () => readdirSync(folder.path).length === 0)
+  })
+
+  it('tries one again that it has taken over and could not read', async () => {
+    await abandon(1)
+    const segment = segmentPath(path.join(folder.path, writerOf(1)), 1)
+    const away = path.join(folder.path, 'away')
+    // A file that can't be read, whoever runs this: a folder in its place.
+    renameSync(segment, away)
+    mkdirSync(segment)
+    await adoption.takeOver()
+    assert.deepEqual([stored.length, faults.length, published.length], [0, 1, 0])
+    const taken = segmentPath(path.join(folder.path, `${writerOf(1)}.by-${OWN}`), 1)
+    rmSync(taken, { recursive: true })
+    renameSync(away, taken)
+    await adoption.takeOver()
+    await until('it is sent on', () => stored.length === 1)
+    assert.deepEqual(ids(), ['e1'])
+    assert.equal(published.length, 1)
+    await until('it is removed', () => readdirSync(folder.path).length === 0)
+  })
+})
