@@ -233,6 +233,22 @@ describe('response-cache in the local gateway', function () {
     assert.equal((await kong.request('/w')).body, 'answer 2')
   })
 
+  it('stores nothing for a client that does not want it, and lets none ask for more than an operator does', async () => {
+    await start({ client_cache_control: false })
+    await kong.request('/w', { headers: { 'cache-control': 'no-store' } })
+    assert.match(status(await kong.request('/w', { headers: { 'cache-control': 'no-cache' } })), /hit/)
+    await kong.close()
+    await start({})
+    await kong.request('/w', { headers: { 'cache-control': 'no-store' } })
+    assert.match(status(await kong.request('/w')), /miss/)
+  })
+
+  it('stands behind the caches before it in Cache-Status', async () => {
+    answer = () => cacheable('x', { 'cache-status': 'Origin; hit' })
+    await start({})
+    assert.equal(status(await kong.request('/w')), 'Origin; hit, Sluice; fwd=miss; stored')
+  })
+
   it('serves a stale answer while it is fetched anew, and the new one then', async () => {
     const control = 'max-age=0, stale-while-revalidate=60'
     answer = (_, count) => cacheable(`answer ${count}`, { 'cache-control': control })
