@@ -164,6 +164,26 @@ describe('an order to purge', () => {
   })
 })
 
+describe('the orders to purge that a process knows', () => {
+  it('displace no other where one comes again', () => {
+    const orders = new PurgeOrders()
+    for (let sequence = 1; sequence <= MAX_ORDERS; sequence++)
+      orders.add({ kind: 'key', value: '/none', sequence })
+    orders.add({ kind: 'key', value: '/none', sequence: MAX_ORDERS })
+    assert.equal(orders.isPurged({ ...STORED, sequence: 0 }), false)
+  })
+
+  it('leave out what the store has forgotten: all of before is invalid, and what comes now is not', () => {
+    const orders = new PurgeOrders()
+    orders.replace([], 10)
+    assert.equal(orders.latest, 10)
+    assert.deepEqual(
+      [9, 10].map(sequence => orders.isPurged({ ...STORED, sequence })),
+      [true, false],
+    )
+  })
+})
+
 describe('the scripts of the cache', () => {
   let redis: Service
   let stores: Store[] = []
