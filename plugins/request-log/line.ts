@@ -44,7 +44,8 @@ function whatWasAsked(log: Serialized, config: RequestLogConfig) {
     service: nameOf(log.service, 'host'),
     consumer: text(record(log.consumer).username) ?? text(record(log.consumer).id) ?? null,
     client_ip: (ip !== undefined && config.anonymize_ip ? networkOf(ip) : ip) ?? null,
-    user_agent: shown(header(request.headers, 'user-agent')?.slice(0, 200)),
+    // Cut behind that: the beginning of a key is one, too.
+    user_agent: shown(header(request.headers, 'user-agent'))?.slice(0, 200) ?? null,
     request_bytes: number(request.size) ?? null,
   }
 }

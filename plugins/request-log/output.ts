@@ -1,5 +1,5 @@
 /** Where the lines go: standard output, or a file that is rotated by its size. */
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { lineStream } from '../../sdk/line-stream.ts'
 import { messageOf } from '../../sdk/sdk.ts'
@@ -9,6 +9,7 @@ const GATHER_BYTES = 8_192
 const GATHER_MS = 250
 /** Lines in memory while the disk takes none, bytes. */
 const MAX_WAITING_BYTES = 8 * 1_048_576
+const MODE = 0o640
 
 export interface OutputOptions {
   /** Undefined: standard output. */
@@ -17,13 +18,13 @@ export interface OutputOptions {
   readonly maxBytes: number
   /** Rotated files that are kept: `file.1` is the newest. */
   readonly keep: number
-  readonly onDropped: () => void
   /** Called with the reason when lines can't be written, with undefined when they can again. */
   readonly onFault: (reason: string | undefined) => void
 }
 
 export interface Output {
-  write(line: string): void
+  /** @returns whether it was taken: not where too many wait already, or nothing can be written at all */
+  write(line: string): boolean
   close(): Promise<void>
 }
 
@@ -42,8 +43,9 @@ class StandardOutput implements Output {
     periodicFlush: GATHER_MS,
   })
 
-  write(line: string): void {
+  write(line: string): boolean {
     this.#destination.write(line)
+    return true
   }
 
   async close(): Promise<void> {
@@ -54,51 +56,81 @@ class StandardOutput implements Output {
 class RotatingFile implements Output {
   readonly #file: string
   readonly #options: OutputOptions
-  readonly #destination: Destination
-  #bytes: number
+  #destination: Destination | undefined
+  #bytes = 0
   #hasFault = false
+  #isDropped = false
 
   constructor(file: string, options: OutputOptions) {
     this.#file = file
     this.#options = options
-    mkdirSync(path.dirname(file), { recursive: true })
-    this.#bytes = sizeOf(file)
-    this.#destination = lineStream({
-      dest: file,
+    this.#destination = this.#open()
+  }
+
+  write(line: string): boolean {
+    this.#destination ??= this.#open()
+    if (!this.#destination) return false
+    // The stream says that it drops a line before this returns.
+    this.#isDropped = false
+    this.#destination.write(line)
+    if (this.#isDropped) return false
+    this.#bytes += Buffer.byteLength(line)
+    if (this.#bytes >= this.#options.maxBytes) this.#rotate(this.#destination)
+    return true
+  }
+
+  close(): Promise<void> {
+    const destination = this.#destination
+    if (!destination) return Promise.resolve()
+    return new Promise(resolve => {
+      destination.once('close', resolve)
+      destination.once('error', () => {
+        // Else what it could not write is tried at the process's exit again, and again: that would never be over.
+        destination.destroy()
+        resolve()
+      })
+      destination.end()
+    })
+  }
+
+  /** Undefined where the file cannot be opened: the next line tries again. */
+  #open(): Destination | undefined {
+    try {
+      mkdirSync(path.dirname(this.#file), { recursive: true })
+      // The stream opens it behind our back; where that fails it takes lines all the same, and never ends.
+      closeSync(openSync(this.#file, 'a', MODE))
+    } catch (error) {
+      this.#noteFault(messageOf(error))
+      return undefined
+    }
+    this.#bytes = sizeOf(this.#file)
+    const destination = lineStream({
+      dest: this.#file,
       append: true,
       sync: false,
       minLength: GATHER_BYTES,
       maxLength: MAX_WAITING_BYTES,
       periodicFlush: GATHER_MS,
-      mode: 0o640,
+      mode: MODE,
     })
-    this.#destination.on('drop', options.onDropped)
-    this.#destination.on('error', (error: unknown) => this.#noteFault(messageOf(error)))
-    this.#destination.on('write', () => this.#noteFault(undefined))
-  }
-
-  write(line: string): void {
-    this.#destination.write(line)
-    this.#bytes += Buffer.byteLength(line)
-    if (this.#bytes >= this.#options.maxBytes) this.#rotate()
-  }
-
-  close(): Promise<void> {
-    return new Promise(resolve => {
-      this.#destination.once('close', resolve)
-      this.#destination.once('error', () => resolve())
-      this.#destination.end()
+    destination.on('drop', () => {
+      this.#isDropped = true
     })
+    destination.on('error', (error: unknown) => this.#noteFault(messageOf(error)))
+    destination.on('write', () => this.#noteFault(undefined))
+    return destination
   }
 
   /** Another process may write to the file too, and have rotated it: then this one only opens it anew. */
-  #rotate(): void {
+  #rotate(destination: Destination): void {
     try {
       if (sizeOf(this.#file) >= this.#options.maxBytes / 2) this.#shift()
-      this.#destination.reopen(this.#file)
+      destination.reopen(this.#file)
       this.#bytes = sizeOf(this.#file)
     } catch (error) {
       this.#noteFault(messageOf(error))
+      // Not again at each line, which would say so each time.
+      this.#bytes = this.#options.maxBytes / 2
     }
   }
 

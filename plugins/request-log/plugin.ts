@@ -147,7 +147,6 @@ function createMemory(host: Host<Settings>): Memory {
         file,
         maxBytes,
         keep,
-        onDropped: () => countLine('dropped'),
         onFault: reason => noteFault(host, 'lines', reason),
       })
       return output
@@ -229,8 +228,8 @@ function report(log: Log, { config, memory, instance }: Context): void {
   if (!isWritten && !isTraced) return
   const line = requestLine(log, config, span)
   if (isWritten) {
-    memory.output().write(lineText(line))
-    memory.countLine('written')
+    const isTaken = memory.output().write(lineText(line))
+    memory.countLine(isTaken ? 'written' : 'dropped')
   }
   if (isTraced)
     memory.exporter?.add(spansOf({ log, span, line, plugins: timeOf(span, memory) }, memory.randomHex))

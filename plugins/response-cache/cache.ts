@@ -9,7 +9,7 @@ import { type Names, variantName } from './key.ts'
 import type { FillMark } from './mark.ts'
 import { MemoryLevel } from './memory.ts'
 import { NODES_KEY, nodesScript, TELL_MS } from './nodes.ts'
-import { lastsMs, type Use, usable } from './policy.ts'
+import { type Use, usable } from './policy.ts'
 import { PurgeOrders } from './purge.ts'
 import { CacheReporter } from './reporter.ts'
 import { SharedLevel } from './shared-level.ts'
@@ -88,10 +88,8 @@ export class ResponseCache {
     const use = usable(entry.lifetime, ageMs, asked.directives)
     if (use === 'none') return undefined
     const { lostMs } = this.#channel
-    const isUncertain =
-      this.shared && lostMs !== undefined && now - Math.max(putMs, lostMs) > WITHOUT_MESSAGES_MS
-    if (!isUncertain) return { entry, ageMs, use }
-    return ageMs < lastsMs(entry.lifetime) ? { entry, ageMs, use: 'ask-first' } : undefined
+    const isUncertain = lostMs !== undefined && now - Math.max(putMs, lostMs) > WITHOUT_MESSAGES_MS
+    return { entry, ageMs, use: isUncertain ? 'ask-first' : use }
   }
 
   /** Of a path, as far as this process has heard. */

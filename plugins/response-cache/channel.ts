@@ -76,13 +76,11 @@ export class Channel {
   #take(text: string): void {
     this.#heardMs = this.#parts.host.clock.monotonic()
     this.#checkRestored()
-    let message: Message
     try {
-      message = fromMessage(text)
-    } catch {
-      return
+      this.#parts.hear(fromMessage(text))
+    } catch (error) {
+      this.#parts.host.log.warn({ reason: messageOf(error) }, 'unreadable cache message')
     }
-    this.#parts.hear(message)
   }
 
   #whenSubscribed(isListening: boolean): void {

@@ -60,7 +60,6 @@ export function decode(bytes: Uint8Array): StoredRecord | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (buffer.length < HEAD_BYTES || buffer[0] !== FORMAT) return undefined
   const end = HEAD_BYTES + buffer.readUInt32LE(1)
-  if (end > buffer.length) return undefined
   try {
     const head = JSON.parse(buffer.toString('utf8', HEAD_BYTES, end)) as StoredRecord
     return head.kind === 'answer' ? { ...head, body: buffer.subarray(end) } : head

@@ -130,6 +130,8 @@ export class Filler {
       void this.#lock(request, flight, request.fillTimeoutMs)
       const outcome = await this.#fetch(flight, standing, mark)
       if (outcome !== 'no proxy') return this.#led(outcome, standing)
+      // Nobody is to wait for the client's own request as long as for a fetch.
+      void this.#lock(request, flight, followClientMs)
     }
     flight.abandonAfter(followClientMs, this.#cache.timers)
     // A 304 would be about what the client has.
@@ -290,7 +292,7 @@ export class Filler {
         if (known) return this.#settle(flight, known)
         if (told === 'failed' || told === 'uncacheable') return this.#settle(flight, { kind: told })
         // Its message, or what it has stored, may be lost: then nobody holds the lock any more.
-        if ((await this.#lock(request, flight, 1)) === 0) break
+        if ((await this.#lock(request, flight, 0)) === 0) break
         told = undefined
       }
       return this.#settle(flight, { kind: 'abandoned' })

@@ -222,6 +222,33 @@ for (const protocol of ['ProtoBuf:1', 'MsgPack:1'] as const)
       assert.deepEqual([status, body.part], [508, 'again'])
     })
 
+    it('takes the first of an argument that stands twice, and a group of the path', async () => {
+      await gateway.admin('POST', '/routes', { name: 'grouped', paths: ['~/grouped/(?<id>[^/]+)$'] })
+      const parts = [{ name: 'a', path: '/products/{capture.id}?q={query.q}' }]
+      await gateway.admin('POST', '/routes/grouped/plugins', { name: 'aggregate', config: { parts } })
+      const { body } = await ask('/grouped/one?q=1&q=2')
+      assert.deepEqual(body.a, { items: ['/products/one?q=1'] })
+    })
+
+    it('is one of at most ten parts, with names that can stand in JSON as they are', async () => {
+      const named = (count: number, name = 'p') =>
+        Array.from({ length: count }, (_, n) => ({ name: `${name}${n}`, path: '/products' }))
+      for (const parts of [
+        [],
+        named(11),
+        named(1, 'P'),
+        named(1, '"'),
+        [{ ...named(1)[0], needs: Array.from({ length: 11 }, () => 'p0') }],
+      ])
+        await assert.rejects(
+          gateway.admin('POST', '/routes/loop/plugins', { name: 'aggregate', config: { parts } }),
+          /400 .*"parts"/,
+        )
+      await declare(`ten-${protocol.slice(0, 3)}`, { parts: named(10) })
+      const { status, body } = await ask(`/ten-${protocol.slice(0, 3)}`)
+      assert.deepEqual([status, Object.keys(body).length], [200, 11])
+    })
+
     it('refuses a configuration with the name of its field', async () => {
       await declare('wrong', { parts: [{ name: 'a', path: '/{b.id}' }] })
       const { status } = await ask('/wrong')

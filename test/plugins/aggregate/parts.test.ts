@@ -4,6 +4,7 @@ import type { AggregateConfig, PartConfig } from '../../../plugins/aggregate/con
 import { gather } from '../../../plugins/aggregate/gather.ts'
 import { answerOf, failed, type PartOutcome, readPart } from '../../../plugins/aggregate/outcome.ts'
 import { planParts } from '../../../plugins/aggregate/plan.ts'
+import { plugin } from '../../../plugins/aggregate/plugin.ts'
 import { fill, parseTemplate, type Template } from '../../../plugins/aggregate/template.ts'
 import { SluiceError } from '../../../sdk/sdk.ts'
 
@@ -71,6 +72,14 @@ describe('the configuration of an aggregate', () => {
   const wrong: readonly (readonly [string, AggregateConfig, RegExp])[] = [
     ['two parts of one name', config(part('a'), part('a')), /parts\[1\]\.name: two parts are named a/],
     ['a reserved name', config(part('errors')), /parts\[0\]\.name: errors is reserved/],
+    ['the name of the query', config(part('query')), /parts\[0\]\.name: query is reserved/],
+    ['the name of the captures', config(part('capture')), /parts\[0\]\.name: capture is reserved/],
+    [
+      'an argument with a dot in its name',
+      config(part('a', { path: '/{query.x.y}' })),
+      /parts\[0\]\.path: \{query\.x\.y\} is none of/,
+    ],
+    ['braces in the wrong order', config(part('a', { path: '/}x{' })), /parts\[0\]\.path: its braces/],
     ['a need that is no part', config(part('a', { needs: ['b'] })), /parts\[0\]\.needs: there is no part b/],
     [
       'a path that needs no part',
@@ -159,6 +168,23 @@ describe('the answer of an aggregate', () => {
     assert.deepEqual(of(403, { 'www-authenticate': 'Key' }), {})
   })
 
+  it('has null for an optional part that failed without a fallback', () => {
+    const parts = planParts(config(part('a', { optional: true })))
+    const { a } = JSON.parse(answerOf(parts, new Map([['a', failed(500, 'x')]])).body)
+    assert.equal(a, null)
+  })
+
+  it('passes on when to come again for a part that another one needs', async () => {
+    const given = config(part('a', { optional: true }), part('b', { needs: ['a'] }))
+    const outcomes = await gather({
+      parts: planParts(given),
+      ofRequest: () => undefined,
+      call: async () => ({ status: 429, headers: { 'retry-after': '3' }, body: Buffer.from('') }),
+      ...{ now: () => 0, timers: TIMELESS, timeoutMs: 1_000, maxBytes: 1_000 },
+    })
+    assert.deepEqual(answerOf(planParts(given), outcomes).headers, { 'Retry-After': '3' })
+  })
+
   it('is that of the first required part that failed, whatever failed before it in time', () => {
     const parts = planParts(config(part('a'), part('b', { optional: true }), part('c')))
     const outcomes = new Map([
@@ -186,6 +212,11 @@ describe('an answer of a service', () => {
     for (const name of ['constructor', 'toString', '__proto__', 'length'])
       assert.equal(whole('{"a":1}', [name]).body, '{"a":null,"errors":[]}')
     assert.equal(whole('{"a":"text"}', ['a', 'length']).body, '{"a":null,"errors":[]}')
+  })
+
+  it('is picked from by names with dots between', () => {
+    const [planned] = planParts(config(part('a', { pick: 'data.items' })))
+    assert.equal(whole('{"data":{"items":[1]},"data.items":2}', planned?.pick).body, '{"a":[1],"errors":[]}')
   })
 
   it('loses the space around it', () => {
@@ -293,7 +324,7 @@ describe('the parts of an aggregate', () => {
       ofRequest: () => undefined,
       call: async (_, timeoutMs) => {
         times.push(timeoutMs)
-        now += 1_200
+        now += 1_200.5
         return ok(1)
       },
       now: () => now,
@@ -303,6 +334,36 @@ describe('the parts of an aggregate', () => {
     })
     assert.deepEqual(times, [1_000, 800])
     assert.equal((outcomes.get('c') as { status?: number }).status, 504)
+  })
+
+  it('keep no timer behind their answers', async () => {
+    let held = 0
+    const after = () => {
+      held++
+      return () => {
+        held--
+      }
+    }
+    const parts = planParts(config(part('a'), part('b')))
+    const answers = [async () => ok(1), () => Promise.reject(new Error('x'))]
+    await gather({
+      ...{
+        parts,
+        ofRequest: () => undefined,
+        now: () => 0,
+        timers: { after },
+        timeoutMs: 1_000,
+        maxBytes: 99,
+      },
+      call: target => (target === '/a' ? answers[0] : answers[1])?.() ?? assert.fail(),
+    })
+    assert.equal(held, 0)
+  })
+
+  it('say that they are too large where the call for them was cut off for it', async () => {
+    const large = new SluiceError('SLUICE_FETCH_FAILED', 'maxResponseSize is exceeded')
+    const outcomes = await ask(config(part('a')), () => Promise.reject(large))
+    assert.deepEqual(outcomes.get('a'), failed(502, 'is too large'))
   })
 
   it('are 504 when their time is over, though Kong has not even said what the call needs', async () => {
@@ -334,5 +395,54 @@ describe('the parts of an aggregate', () => {
     assert.equal(await by(new SluiceError('SLUICE_FETCH_TIMEOUT', 'x')), 504)
     assert.equal(await by(new SluiceError('SLUICE_FETCH_FAILED', 'x')), 502)
     await assert.rejects(by(new SluiceError('SLUICE_LOOPBACK_REFUSED', 'x')), /x/)
+  })
+})
+
+describe('the events of an aggregate', () => {
+  const published: { subject?: string; data: Record<string, unknown> }[] = []
+  const plugged = () => {
+    published.length = 0
+    const metrics = { counter: () => METER, histogram: () => METER }
+    const host = {
+      ...{ settings: {}, clock: { monotonic: () => 0 }, metrics },
+      events: { publish: async (event: (typeof published)[number]) => published.push(event) },
+    }
+    return plugin.memory?.(host as never)
+  }
+  const METER = { with: () => ({ add() {}, observe() {} }) }
+  /** One request whose only part is answered with the status. */
+  const answer = async (memory: unknown, status: number, pluginId = 'p1') => {
+    const kong = {
+      request: { getMethod: async () => 'GET' },
+      loopbackOrigin: async () => undefined,
+      loopback: async () => ({ status, headers: {}, body: new Uint8Array(0) }),
+      response: { exit() {} },
+    }
+    const given = config(part('a'))
+    const context = { config: given, memory, scope: { pluginId }, instance: { parts: planParts(given) } }
+    await plugin.phases.access?.(kong as never, context as never)
+  }
+  const told = () => published.map(({ data }) => [data.entry, data.degraded, data.status])
+
+  it('tell once that a part fails, and once that it is there again; a refusal says nothing about it', async () => {
+    const memory = plugged()
+    for (const status of [200, 404, 429, 500, 503, 404, 200, 204, 401]) await answer(memory, status)
+    assert.deepEqual(told(), [
+      ['p1', true, 500],
+      ['p1', false, 200],
+    ])
+    assert.deepEqual([...new Set(published.map(({ subject }) => subject))], ['aggregate/p1/a'])
+  })
+
+  it('tell of each entry of the plugin by itself', async () => {
+    const memory = plugged()
+    await answer(memory, 502, 'p1')
+    await answer(memory, 502, 'p2')
+    await answer(memory, 200, 'p2')
+    assert.deepEqual(told(), [
+      ['p1', true, 502],
+      ['p2', true, 502],
+      ['p2', false, 200],
+    ])
   })
 })

@@ -20,16 +20,21 @@ function create() {
   const faults: (string | undefined)[] = []
   const bodies: { resourceSpans: { scopeSpans: { spans: unknown[] }[] }[] }[] = []
   let tick = () => {}
-  const collector = { status: 200, calls: 0 }
+  const collector = { status: 200, calls: 0, read: 0, held: Promise.resolve() }
   const exporter = new SpanExporter({
     url: 'http://collector/v1/traces',
     headers: {},
     node: 'test',
     fetch: async (_, options: FetchOptions = {}) => {
       collector.calls++
+      await collector.held
       if (collector.status === 0) throw new Error('refused')
+      const text = async () => {
+        collector.read++
+        return ''
+      }
       if (collector.status === 200) bodies.push(JSON.parse(String(options.body)))
-      return { status: collector.status, ok: collector.status === 200, text: async () => '' } as FetchAnswer
+      return { status: collector.status, ok: collector.status === 200, text } as FetchAnswer
     },
     timers: {
       after: () => () => {},
@@ -94,6 +99,55 @@ describe('the exporter of spans', () => {
     exporter.add([span(2)])
     await ticks(5)
     assert.equal(counts.exported, 1)
+  })
+
+  it('asks nothing where there is nothing to send, and reads every answer', async () => {
+    const { exporter, collector, ticks } = create()
+    await ticks(3)
+    assert.equal(collector.calls, 0)
+    exporter.add([span(1)])
+    await ticks(1)
+    assert.deepEqual([collector.calls, collector.read], [1, 1])
+  })
+
+  for (const status of [429, 502, 503, 504])
+    it(`sends again what the collector refused with ${status}, not at once for a full batch`, async () => {
+      const { exporter, counts, collector, ticks } = create()
+      collector.status = status
+      exporter.add([span(1)])
+      await ticks(1)
+      for (let n = 0; n < 600; n++) exporter.add([span(n)])
+      await settle()
+      assert.equal(collector.calls, 1)
+      collector.status = 200
+      await ticks(3)
+      assert.deepEqual(counts, { exported: 601, dropped: 0, refused: 0 })
+    })
+
+  it('asks a collector that is away for long every half minute', async () => {
+    const { exporter, collector, ticks } = create()
+    collector.status = 0
+    exporter.add([span(1)])
+    await ticks(200)
+    const before = collector.calls
+    await ticks(300)
+    assert.equal(collector.calls - before, 10)
+  })
+
+  it('sends nothing twice when it ends while a batch is under way', async () => {
+    const { exporter, counts, collector, ticks } = create()
+    let release = () => {}
+    collector.held = new Promise(resolve => {
+      release = resolve
+    })
+    exporter.add([span(1)])
+    await ticks(1)
+    const ended = exporter.close()
+    await settle()
+    assert.equal(collector.calls, 1)
+    release()
+    await ended
+    assert.deepEqual([collector.calls, counts.exported], [1, 1])
   })
 
   it('sends the rest when it ends, and waits for nobody who is away', async () => {

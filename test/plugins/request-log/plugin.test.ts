@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { createLogger } from '../../../foundation/log.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { plugin as requestLog } from '../../../plugins/request-log/plugin.ts'
 import { plugin as sluice } from '../../../plugins/sluice/plugin.ts'
 import { type Harness, type HarnessOptions, startHarness } from '../../../testing/harness.ts'
@@ -227,5 +229,91 @@ describe('request-log and its collector', () => {
     await request('/')
     await until(() => collector.spans.length > 0)
     assert.deepEqual([collector.headers['x-token'], collector.headers['x-b']], ['planted=', '2'])
+  })
+})
+
+/** The plugin with a host of the test, by what Kong says of a request. */
+describe('request-log, for what Kong has logged,', () => {
+  const LOG = {
+    ...{ started_at: 1_800_000_000_000, latencies: { request: 5 }, response: { status: 200 } },
+    request: { id: TRACE, method: 'GET', uri: '/', headers: {} },
+  }
+  const CONFIG = {
+    ...{ lines: true, sample: 1, slow_ms: 1_000, trace: true, trace_sample: 1 },
+    ...{ key_names: [], path: 'masked', anonymize_ip: false },
+  }
+  let folder: TestFolder
+  beforeEach(() => {
+    folder = makeFolder()
+  })
+  afterEach(() => folder.remove())
+
+  /** @returns what it has written, where it has sent how many spans, and its metrics */
+  async function report(
+    log: object,
+    { config = {}, otlpUrl = 'http://collector:4318', file = path.join(folder.path, 'r.jsonl') } = {},
+  ) {
+    const sent: string[] = []
+    const metrics = createMetrics()
+    const host = {
+      ...{ settings: { file, maxBytes: 65_536, keep: 1, otlpUrl }, metrics, node: 'n' },
+      ...{ log: createLogger('silent'), events: { publish: async () => {} }, clock: { monotonic: () => 0 } },
+      async fetch(url: string, { body }: { body: string }) {
+        const { spans } = JSON.parse(body).resourceSpans[0].scopeSpans[0]
+        sent.push(`${spans.length} to ${url}`)
+        return { ok: true, status: 200, text: async () => '' }
+      },
+    }
+    const memory = requestLog.memory?.(host as never)
+    const full = { ...CONFIG, ...config }
+    const instance = requestLog.instance?.(full as never, { host, memory } as never)
+    const kong = { log: { serialize: async () => log } }
+    await requestLog.phases.log?.(kong as never, { config: full, memory, instance } as never)
+    await memory?.close?.()
+    const text = existsSync(file) && !statSync(file).isDirectory() ? readFileSync(file, 'utf8') : ''
+    return { sent, lines: text.split('\n').slice(0, -1), metrics: await metrics.text() }
+  }
+  const counted = (metrics: string) =>
+    [...metrics.matchAll(/sluice_request_log_lines_total\{outcome="([^"]+)"\} 1/g)].map(found => found[1])
+
+  it('writes a line and sends a span of a request, to the path of the collector’s spans', async () => {
+    for (const otlpUrl of ['http://c:4318', 'http://c:4318/', 'http://c:4318/v1/traces']) {
+      const { sent, metrics } = await report(LOG, { otlpUrl })
+      assert.deepEqual(sent, ['1 to http://c:4318/v1/traces'])
+      assert.deepEqual(counted(metrics), ['written'])
+    }
+  })
+
+  it('neither writes nor counts a connection that is no request', async () => {
+    const { sent, lines, metrics } = await report({ ...LOG, request: undefined })
+    assert.deepEqual([sent, lines, counted(metrics)], [[], [], []])
+    assert.doesNotMatch(metrics, /^sluice_request_duration_seconds_count/m)
+  })
+
+  it('sends no span where Kong’s own plugin does, and names its trace', async () => {
+    const { sent, lines } = await report({ ...LOG, trace_id: { w3c: TRACE }, route: { id: 'r1' } })
+    assert.deepEqual(sent, [])
+    const { trace_id: trace, span_id: span } = JSON.parse(lines[0] ?? '')
+    assert.deepEqual([trace, span], [TRACE, null])
+  })
+
+  it('sends no span of a trace that is not recorded', async () => {
+    const headers = { traceparent: `00-${TRACE}-${PARENT}-00` }
+    const { sent, lines } = await report({ ...LOG, request: { ...LOG.request, headers } })
+    assert.deepEqual([sent, lines.length], [[], 1])
+  })
+
+  it('counts as left out what the sample leaves out, and nothing where there are no lines at all', async () => {
+    assert.deepEqual(counted((await report(LOG, { config: { sample: 0 } })).metrics), ['left-out'])
+    const config = { lines: false, sample: 0 }
+    for (const status of [200, 500]) {
+      const { lines, metrics, sent } = await report({ ...LOG, response: { status } }, { config })
+      assert.deepEqual([lines, counted(metrics), sent.length], [[], [], 1])
+    }
+  })
+
+  it('counts a line as dropped, not as written, where its file can’t be written', async () => {
+    const { metrics, sent } = await report(LOG, { file: folder.path })
+    assert.deepEqual([counted(metrics), sent.length], [['dropped'], 1])
   })
 })

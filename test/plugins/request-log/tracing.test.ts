@@ -104,6 +104,53 @@ describe('tracing', () => {
     assert.notEqual(await tracing.begin(createKong().kong, 1), undefined)
   })
 
+  it('drops what vendors have noted with the trace that it does not go on with', async () => {
+    const { tracing } = create()
+    const noted = async (received: string) => {
+      const { kong, headers } = createKong(received)
+      headers.tracestate = 'a=b'
+      await tracing.begin(kong, 1)
+      return headers.tracestate
+    }
+    assert.equal(await noted(`00-${TRACE}-${PARENT}-01`), 'a=b')
+    assert.equal(await noted(`00-${TRACE}-${'0'.repeat(16)}-01`), undefined)
+  })
+
+  it('knows a bounded number of routes that Kong traces itself, the last among them', async () => {
+    const { tracing } = create()
+    const log = createKong(`00-${TRACE}-${PARENT}-01`).log(TRACE)
+    for (let n = 0; n <= 10_000; n++) tracing.end({ ...log, route: { id: `r${n}` } } as never)
+    const isPassive = async (id: string) => {
+      const { kong } = createKong()
+      Object.assign(kong.router, { getRoute: async () => ({ id }) })
+      return (await tracing.begin(kong, 1)) === undefined
+    }
+    assert.deepEqual([await isPassive('r0'), await isPassive('r10000')], [false, true])
+  })
+
+  it('learns nothing about routes from a request that met none', async () => {
+    const { tracing } = create()
+    const { log } = createKong(`00-${TRACE}-${PARENT}-01`)
+    tracing.end({ ...log(TRACE), route: undefined } as never)
+    const next = createKong()
+    assert.notEqual(await tracing.begin(next.kong, 1), undefined)
+    assert.equal(next.routeReads, 0)
+  })
+
+  it('gives a refused request a span though Kong’s id of it can be no trace’s', () => {
+    const { tracing } = create()
+    for (const id of [undefined, 'x', '0'.repeat(32)]) {
+      const log = createKong().log()
+      const of = (traceparent?: string) =>
+        tracing.end({ ...log, request: { ...log.request, id, headers: { traceparent } } } as never)
+      const begun = of()
+      assert.match(begun.traceId, /^(?!0+$)[0-9a-f]{32}$/)
+      assert.deepEqual([begun.spanId.length, begun.parentId, begun.isForeign], [16, undefined, false])
+      const { traceId, parentId, flags } = of(`00-${TRACE}-${PARENT}-00`)
+      assert.deepEqual([traceId, parentId, flags], [TRACE, PARENT, 0])
+    }
+  })
+
   it('names the trace of a request that was refused before it by the request’s id', () => {
     const { tracing } = create()
     const { log } = createKong()

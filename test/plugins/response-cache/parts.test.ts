@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Redis } from 'ioredis'
 import { systemClock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
 import { createMetrics } from '../../../foundation/metrics.ts'
@@ -95,8 +96,31 @@ describe('the memory of the cache', () => {
     assert.ok(memory.counts.bytes <= 4500)
     memory.put('a', entry('x'.repeat(9000)), 0)
     assert.equal(memory.get('a'), undefined)
+    // What can't be held displaces nothing.
+    assert.ok(memory.get('c') && memory.get('d'))
     for (const name of ['c', 'd']) memory.delete(name)
     assert.deepEqual(memory.counts, { entries: 0, bytes: 0 })
+  })
+
+  it('holds nothing once it was cleared, and as much as before from then on', () => {
+    const memory = new MemoryLevel(1_500)
+    memory.put('a', entry('x'.repeat(500)), 0)
+    memory.clear()
+    assert.deepEqual([memory.counts, memory.get('a')], [{ entries: 0, bytes: 0 }, undefined])
+    memory.put('b', entry('x'.repeat(500)), 0)
+    assert.ok(memory.get('b'))
+  })
+
+  it('counts one that replaces another once, and what fields and tags take', () => {
+    const memory = new MemoryLevel(1_000_000)
+    const bytesOf = (fields: Partial<Stored>) => {
+      memory.put('a', entry('x', fields), 0)
+      return memory.counts.bytes
+    }
+    const first = bytesOf({})
+    assert.equal(bytesOf({}), first)
+    assert.ok(bytesOf({ headers: { ...STORED.headers, link: 'x'.repeat(1_000) } }) > first + 900)
+    assert.ok(bytesOf({ tags: Array.from({ length: 128 }, () => 'tag') }) > first + 1_000)
   })
 
   it('forgets a path but for what belongs to its present generation', () => {
@@ -137,6 +161,26 @@ describe('an order to purge', () => {
     assert.equal(orders.latest, MAX_ORDERS + 10)
     assert.equal(orders.isPurged({ ...STORED, sequence: 9 }), true)
     assert.equal(orders.isPurged({ ...STORED, sequence: 10 }), false)
+  })
+})
+
+describe('the orders to purge that a process knows', () => {
+  it('displace no other where one comes again', () => {
+    const orders = new PurgeOrders()
+    for (let sequence = 1; sequence <= MAX_ORDERS; sequence++)
+      orders.add({ kind: 'key', value: '/none', sequence })
+    orders.add({ kind: 'key', value: '/none', sequence: MAX_ORDERS })
+    assert.equal(orders.isPurged({ ...STORED, sequence: 0 }), false)
+  })
+
+  it('leave out what the store has forgotten: all of before is invalid, and what comes now is not', () => {
+    const orders = new PurgeOrders()
+    orders.replace([], 10)
+    assert.equal(orders.latest, 10)
+    assert.deepEqual(
+      [9, 10].map(sequence => orders.isPurged({ ...STORED, sequence })),
+      [true, false],
+    )
   })
 })
 
@@ -202,6 +246,31 @@ describe('the scripts of the cache', () => {
         [1, 4],
       )
       assert.equal(stats.stored, 1)
+    }
+  })
+
+  it('forget a process that has been silent for 15 s, and take nobody who looks for one', async () => {
+    const counts = { node: 'n', entries: 9, bytes: 2, requests: {} }
+    const hash = new Map()
+    const at = (ms: number, id = '') => nodesScript.apply(hash, { id, counts }, ms * 1_000).result.length
+    assert.equal(at(1_000_000, 'one'), 1)
+    assert.equal(at(1_015_000), 1)
+    assert.equal(hash.size, 1)
+    assert.equal(at(1_015_001), 0)
+    assert.equal(hash.size, 0)
+    const client = new Redis(redis.url)
+    try {
+      await client.hset(NODES_KEY, 'silent', `1000 ${JSON.stringify(counts)}`)
+      const [, inRedis] = stores
+      const nodes = await inRedis?.run(nodesScript, NODES_KEY, { id: '' })
+      assert.ok(nodes?.every(({ entries }) => entries !== 9))
+      assert.deepEqual(await client.hmget(NODES_KEY, 'silent', ''), [null, null])
+      await inRedis?.run(nodesScript, NODES_KEY, { id: 'one', counts })
+      const leftMs = await client.pttl(NODES_KEY)
+      // Gone (-2) it may be on a slow machine, but not there for ever (-1).
+      assert.ok(leftMs !== -1 && leftMs <= 15_000, String(leftMs))
+    } finally {
+      client.disconnect()
     }
   })
 

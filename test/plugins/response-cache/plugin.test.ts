@@ -151,6 +151,48 @@ describe('response-cache in the local gateway', function () {
     assert.match(status(await kong.request('/words?page=2')), /miss/)
   })
 
+  describe('names other paths in the answer to a change:', () => {
+    let host: unknown
+    const isInvalid = async (status: number, headers: (own: unknown) => Record<string, string>) => {
+      answer = (_, count) => cacheable(`answer ${count}`)
+      await kong.request('/words/1')
+      host = requests.at(-1)?.headers['x-forwarded-host']
+      const port = requests.at(-1)?.headers['x-forwarded-port']
+      answer = () => ({ status, headers: headers(`${host}:${port}`) })
+      assert.equal((await kong.request('/words', { method: 'POST', body: 'x' })).status, status)
+      return !/hit/.test(String((await kong.request('/words/1')).headers['cache-status']))
+    }
+    for (const [what, status, headers, expected] of [
+      ['by a path', 201, () => ({ location: '/words/1' }), true],
+      ['by a relative path', 200, () => ({ 'content-location': 'words/1' }), true],
+      ['by a URL of its own', 303, (own: unknown) => ({ location: `http://${own}/words/1?x#y` }), true],
+      ['on another host', 201, () => ({ location: 'http://other.example/words/1' }), false],
+      ['on another port', 201, () => ({ 'content-location': 'http://127.0.0.1:1/words/1' }), false],
+      ['by what is no URL', 201, () => ({ location: 'http://[' }), false],
+      ['where it failed', 500, () => ({ location: '/words/1' }), false],
+      ['where it was refused', 409, () => ({ 'content-location': '/words/1' }), false],
+    ] as const)
+      it(`${expected ? 'invalidates' : 'keeps'} those ${what}`, async () => {
+        await start({})
+        assert.equal(await isInvalid(status, headers), expected)
+      })
+  })
+
+  for (const [status, expected] of [
+    [204, /miss/],
+    [500, /hit/],
+  ] as const)
+    it(`${status === 204 ? 'invalidates' : 'keeps'} what was fetched during a change that ends with ${status}`, async () => {
+      answer = async (_, count) => {
+        if (requests[count - 1]?.method !== 'DELETE') return cacheable(`answer ${count}`)
+        await kong.request('/words')
+        return { status, body: '' }
+      }
+      await start({})
+      assert.equal((await kong.request('/words', { method: 'DELETE' })).status, status)
+      assert.match(String((await kong.request('/words')).headers['cache-status']), expected)
+    })
+
   for (const [name, value] of [
     ['if-match', '"v1"'],
     ['if-unmodified-since', 'Sun, 01 Mar 2020 12:00:00 GMT'],
@@ -189,6 +231,22 @@ describe('response-cache in the local gateway', function () {
     const fresh = await kong.request('/w', { headers: { 'cache-control': 'no-cache' } })
     assert.equal(fresh.body, 'answer 2')
     assert.equal((await kong.request('/w')).body, 'answer 2')
+  })
+
+  it('stores nothing for a client that does not want it, and lets none ask for more than an operator does', async () => {
+    await start({ client_cache_control: false })
+    await kong.request('/w', { headers: { 'cache-control': 'no-store' } })
+    assert.match(status(await kong.request('/w', { headers: { 'cache-control': 'no-cache' } })), /hit/)
+    await kong.close()
+    await start({})
+    await kong.request('/w', { headers: { 'cache-control': 'no-store' } })
+    assert.match(status(await kong.request('/w')), /miss/)
+  })
+
+  it('stands behind the caches before it in Cache-Status', async () => {
+    answer = () => cacheable('x', { 'cache-status': 'Origin; hit' })
+    await start({})
+    assert.equal(status(await kong.request('/w')), 'Origin; hit, Sluice; fwd=miss; stored')
   })
 
   it('serves a stale answer while it is fetched anew, and the new one then', async () => {

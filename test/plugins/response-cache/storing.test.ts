@@ -8,6 +8,7 @@ import type { FillMark } from '../../../plugins/response-cache/mark.ts'
 import { storeAnswer } from '../../../plugins/response-cache/storing.ts'
 import type { ResponseKong } from '../../../sdk/sdk.ts'
 import { createTestClock } from '../../support/test-clock.ts'
+import { answerTo, askFor, type Node, SharedNodes } from './shared-nodes.ts'
 
 const CONFIG: Config = {
   ...{ shared: false, consumer: 'ask', scheme: 'ask', key_names: [], vary_headers: [], keep_headers: [] },
@@ -150,5 +151,113 @@ describe('an answer whose body Kong has', () => {
   it('is not stored beyond the limit, whether it said so or not', async () => {
     assert.deepEqual(await store({ 'content-length': '1001' }, 'x'), ['too-large', 0])
     assert.deepEqual(await store({}, 'x'.repeat(1_001)), ['too-large', 0])
+  })
+})
+
+describe('what becomes of an answer, for those who wait for it', () => {
+  const ASKED = askFor('/a', { headers: { accept: 'a' } })
+  const { names } = ASKED
+  const MARK: FillMark = {
+    ...{ kind: 'fill', flight: names.primary, primary: names.primary, path: names.path, scheme: 'http' },
+    ...{ host: 'shop', target: '/a', generation: '', sequence: 0, token: 't', startedAtMs: 0 },
+  }
+  let nodes: SharedNodes
+  let here: Node
+  let elsewhere: Node
+  let told: string[]
+  beforeEach(() => {
+    nodes = new SharedNodes()
+    here = nodes.add()
+    elsewhere = nodes.add()
+    told = []
+    elsewhere.cache.onDone(names.primary, outcome => told.push(outcome))
+  })
+  afterEach(() => nodes.close())
+
+  interface Given {
+    readonly status?: number
+    readonly headers?: object
+    readonly revalidates?: string
+    readonly body?: () => Promise<Uint8Array>
+  }
+
+  /** @returns the result here, how the own fetch ended, and what the other node heard of it. */
+  async function storeAt({ status = 200, headers = {}, revalidates, body }: Given) {
+    const flight = here.cache.flights.begin(names.primary, 't')
+    await here.cache.shared?.lock(MARK, 60_000)
+    const kong = {
+      request: { getHeaders: async () => ASKED.headers },
+      response: {
+        getStatus: async () => status,
+        getHeaders: async () => ({ 'cache-control': 'max-age=60', ...headers }),
+      },
+      service: { response: { getRawBody: body ?? (async () => Buffer.from('body')) } },
+    } as unknown as ResponseKong
+    const mark = { ...MARK, startedAtMs: nodes.clock.now(), ...(revalidates && { revalidates }) }
+    const result = await storeAnswer(kong, here.cache, readConfig(CONFIG, false), mark).catch(() => 'thrown')
+    await nodes.timers.advance(0)
+    return [result, flight.settled?.kind, ...told]
+  }
+  const isUnlocked = async () =>
+    (await elsewhere.cache.shared?.lock({ ...MARK, token: 'theirs' }, 1_000)) === 0
+  const recordOf = async (name = names.primary) =>
+    (await elsewhere.cache.shared?.find(names.path, name))?.record?.kind
+  const old = (fields = {}) => answerTo(ASKED, here.cache.nowMs, { headers: { etag: '"1"' }, ...fields })
+
+  for (const [what, given, expected] of [
+    ['stored', {}, ['stored', 'entry', 'stored']],
+    ['an error of the service', { status: 503 }, ['error', 'failed', 'failed']],
+    [
+      'what can’t be stored',
+      { headers: { 'cache-control': 'no-store' } },
+      ['no-store', 'uncacheable', 'uncacheable'],
+    ],
+    [
+      'one that can’t be read',
+      { body: () => Promise.reject(new Error('x')) },
+      ['thrown', 'failed', 'failed'],
+    ],
+    // It may be of use for the next, who asks for itself.
+    ['a 304 for what one client has', { status: 304 }, ['not-modified', 'abandoned']],
+    ['a 304 for what is gone', { status: 304, revalidates: 'gone' }, ['error', 'failed', 'failed']],
+  ] as const)
+    it(`is said here and on other nodes, and nobody holds its lock any more: ${what}`, async () => {
+      assert.deepEqual(await storeAt(given), expected)
+      assert.ok(await isUnlocked())
+    })
+
+  it('is known to other nodes as uncacheable for as long as here, and then no more', async () => {
+    await storeAt({ headers: { 'cache-control': 'private' } })
+    assert.equal(here.cache.isUncacheable(names.primary), true)
+    assert.equal(await recordOf(), 'uncacheable')
+    nodes.clock.advance(10_000)
+    assert.equal(here.cache.isUncacheable(names.primary), false)
+    assert.equal(await recordOf(), undefined)
+  })
+
+  it('lets nobody wait for the next of one that can’t be read', async () => {
+    await storeAt({ body: () => Promise.reject(new Error('x')) })
+    assert.equal(here.cache.isUncacheable(names.primary), true)
+  })
+
+  it('leads other nodes to its variant', async () => {
+    await storeAt({ headers: { vary: 'accept' } })
+    assert.equal(await recordOf(), 'vary')
+    assert.equal(await recordOf(here.cache.nameOf(ASKED)), 'answer')
+    assert.notEqual(here.cache.nameOf(ASKED), names.primary)
+  })
+
+  it('is fresh again by a 304 for what only the other nodes have', async () => {
+    await elsewhere.cache.shared?.putAnswer(names.primary, old(), Buffer.from('theirs'), 0)
+    const given = { status: 304, headers: { etag: '"1"' }, revalidates: names.primary }
+    assert.deepEqual(await storeAt(given), ['revalidated', 'entry', 'stored'])
+    const found = here.cache.find(ASKED, names.primary)
+    assert.equal(Buffer.from(found?.entry.body ?? []).toString(), 'theirs')
+  })
+
+  it('can’t be stored any more by a 304 that says so', async () => {
+    here.cache.put(names.primary, old())
+    const given = { status: 304, headers: { 'cache-control': 'no-store' }, revalidates: names.primary }
+    assert.deepEqual(await storeAt(given), ['no-store', 'uncacheable', 'uncacheable'])
   })
 })

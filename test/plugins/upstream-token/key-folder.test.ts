@@ -92,6 +92,31 @@ describe('the folder of signing keys', () => {
     ['a folder without a manifest', () => {}, /cannot read .*keys\.json: ENOENT/],
     ['a manifest that is not JSON', () => write(MANIFEST, '{'), /keys\.json is not JSON/],
     ['a manifest of another version', () => manifest([], 2), /has the version 2, not 1/],
+    ['a manifest that is null', () => write(MANIFEST, 'null'), /has the version undefined, not 1/],
+    ['keys that are no list', () => manifest({ length: 0 }), /must be a list of/],
+    [
+      'more than 100 keys',
+      () => manifest(Array.from({ length: 101 }, () => ({ kid: 'a', file: 'a.pem', not_before: 0 }))),
+      /must be a list of/,
+    ],
+    ...[
+      null,
+      'a.pem',
+      { file: 'a.pem', not_before: 0 },
+      { kid: 1, file: 'a.pem', not_before: 0 },
+      { kid: 'a', not_before: 0 },
+      { kid: 'a', file: 1, not_before: 0 },
+      { kid: 'a', file: 'a.pem' },
+      { kid: 'a', file: 'a.pem', not_before: 1.5 },
+      { kid: 'a', file: 'a.pem', not_before: '0' },
+    ].map(
+      entry =>
+        [
+          `${JSON.stringify(entry)} for a key`,
+          () => manifest([entry]),
+          /keys\.json: .*must be a list of/,
+        ] as const,
+    ),
     ['a manifest without keys', () => manifest([]), /names no key/],
     [
       'a path that leads elsewhere',
@@ -137,6 +162,39 @@ describe('the folder of signing keys', () => {
     // The key of RFC 7515, appendix A.3; the thumbprint was computed by hand with Python's hashlib.
     const key = readPrivateKey(pemOf(importKey()), 'a.pem')
     assert.equal(toSigningKey(key, 0).kid, 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U')
+  })
+
+  it('is read in the order in which its keys sign, whatever the order of the manifest', () => {
+    const [first, second, third] = [rotateAt(NOW), rotateAt(NOW + 1), rotateAt(NOW + 2)]
+    const file = path.join(folder.path, MANIFEST)
+    const { keys } = JSON.parse(readFileSync(file, 'utf8')) as { keys: unknown[] }
+    manifest(keys.reverse())
+    assert.deepEqual(kids(), [first.kid, second.kid, third.kid])
+  })
+
+  it('says of each key what it does, also where the time of none has come', () => {
+    rotateAt(NOW)
+    rotateAt(NOW + 1)
+    rotateAt(NOW + 100)
+    const states = (now: number) =>
+      keyStates(readKeyFolder(folder.path), now).map(one => [one.state, one.until])
+    const never = undefined
+    assert.deepEqual(states(NOW - 10), [
+      ['signing', never],
+      ['next', never],
+      ['next', never],
+    ])
+    assert.deepEqual(states(NOW + 601), [
+      ['old', NOW + 601 + TOKENS_OUT_AFTER],
+      ['signing', never],
+      ['next', never],
+    ])
+  })
+
+  it('is made for its owner only', () => {
+    const inner = path.join(folder.path, 'keys')
+    rotate(inner, { now: NOW, inSeconds: 600, revoke: false })
+    assert.equal(statSync(inner).mode & 0o777, 0o700)
   })
 
   it('holds no secret in its manifest', () => {
