@@ -227,6 +227,6 @@ describe('sluice limits', function () {
   it('explains itself', async () => {
     const { stdout } = await sluice('--help')
     assert.match(stdout, /A subject is whose requests are counted together/)
-    assert.match(stdout, /sluice limits set +--consumer alice --limit minute --requests 5000 --for 2h/)
+    assert.match(stdout, /sluice limits set +--consumer alice --limit minute --requests 5000 \\\n +--for 2h/)
   })
 })

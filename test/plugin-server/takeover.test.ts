@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -59,10 +59,11 @@ describe('the socket', () => {
   it('of a dead server is replaced', async () => {
     const dead = createServer()
     await new Promise<void>(resolve => dead.listen(`${socket}.dead`, resolve))
-    // The path of a killed server stays behind, and nobody listens.
-    writeFileSync(socket, '')
+    // The path of a killed server stays behind, and nobody listens: Node removes only the name that it bound.
+    renameSync(`${socket}.dead`, socket)
+    await new Promise(resolve => dead.close(resolve))
+    assert.equal(statSync(socket).isSocket(), true)
     await serve(1, false)
-    dead.close()
   })
 
   it('stays with the successor when its predecessor ends', async () => {
