@@ -271,7 +271,7 @@ export class Spool {
     }
   }
 
-  /** All of these rounds is durable. */
+  /** These rounds are durable. */
   #advance(rounds: readonly Round[]): void {
     const { clock, watcher } = this.#options
     const bytes = rounds.reduce((sum, round) => sum + round.bytes, 0)
