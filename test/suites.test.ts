@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import fc from 'fast-check'
-import { divide, failureLines, isUnitTest, summary } from './support/suites.ts'
+import { failureLines, inOrder, isUnitTest, summary } from './support/suites.ts'
 
 describe('the run of all tests', () => {
-  const secondsOf = (file: string) => Number(file)
-
-  it('runs each file once, in parts that take about as long', () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 60 }).map(String)), files => {
-        const parts = divide(files, 2, secondsOf)
-        assert.deepEqual(parts.flat().sort(), [...files].sort())
-        const [one = 0, other = 0] = parts.map(part => part.reduce((sum, file) => sum + secondsOf(file), 0))
-        assert.ok(Math.abs(one - other) <= Math.max(0, ...files.map(secondsOf)))
-      }),
+  it('begins with the files that take longest', () => {
+    assert.deepEqual(
+      inOrder(['/x/test/a.test.js', '/x/test/c/b.test.js', '/x/test/b.test.js'], ['b', 'c/d']),
+      ['/x/test/b.test.js', '/x/test/a.test.js', '/x/test/c/b.test.js'],
     )
+  })
+
+  it('names only files that are there as those that take longest', () => {
+    const text = readFileSync(path.join(import.meta.dirname, 'run.js'), 'utf8')
+    const list = text.slice(text.indexOf('LONGEST = ['), text.indexOf('const PROCESSES'))
+    const names = [...list.matchAll(/^ +'(.+)'/gm)].map(([, name]) => name)
+    assert.ok(names.length > 20)
+    for (const name of names) assert.ok(existsSync(path.join(import.meta.dirname, `${name}.test.js`)), name)
   })
 
   it('adds up what came of its files, and names what failed', () => {
@@ -65,9 +66,8 @@ describe('the run of all tests', () => {
     }
     /** @param ci what the variable CI holds */
     const run = async (ci: string, ...files: string[]) => {
-      const { SLUICE_TEST_OUTCOMES: _, ...env } = process.env
       const args = [path.resolve(import.meta.dirname, 'run.js'), ...files]
-      const options = { env: { ...env, CI: ci } }
+      const options = { env: { ...process.env, CI: ci } }
       const done = await promisify(execFile)(process.execPath, args, options).catch(error => error)
       const lines = String(done.stdout).trim().split('\n')
       return {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type PythonService, startPythonService } from '../../ops/local/python-service.ts'
+import { atEnd } from './at-end.ts'
 import { type Service, sharedPostgres, useRabbit } from './services.ts'
 import { serveUpstreamKeys, type UpstreamKeys } from './upstream-keys.ts'
 
@@ -93,8 +94,7 @@ export async function newUser(platform: SamplePlatform): Promise<LoggedIn> {
   return { id: user.id, email, password, bearer: tokens.access_token, refreshToken: tokens.refresh_token }
 }
 
-after('ends the sample platform', async function () {
-  this.timeout(30_000)
+atEnd(async () => {
   const platform = await started?.catch(() => undefined)
   if (!platform) return
   await Promise.all([platform.users.close(), platform.products.close()])

@@ -11,6 +11,7 @@ import { DEAD_EXCHANGE, DEAD_QUEUE, EXCHANGE, QUEUE } from '../../events/rabbitm
 import { findService } from '../../ops/local/find.ts'
 import { type Sample, startSample } from '../../ops/local/sample.ts'
 import type { Service, ServiceKind } from '../../ops/local/service.ts'
+import { atEnd } from './at-end.ts'
 
 export type { Sample } from '../../ops/local/sample.ts'
 export type { Service } from '../../ops/local/service.ts'
@@ -93,9 +94,7 @@ async function createDatabase(server: string): Promise<string> {
   return url.href
 }
 
-// A root hook of mocha: runs behind the last test, in whichever file that is.
-after('ends the shared services', async function () {
-  this.timeout(30_000)
+atEnd(async () => {
   const services = await Promise.allSettled([...shared.values(), ...tormented.values()])
   await Promise.all(
     services.map(result => (result.status === 'fulfilled' ? result.value.close() : undefined)),

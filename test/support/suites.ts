@@ -19,20 +19,13 @@ export function isUnitTest(file: string, root: string, seen = new Set<string>())
 const importsOf = (text: string) =>
   [...text.matchAll(/(?:from|import\() ?'(\.[^']+\.js)'/g)].flatMap(([, specifier]) => specifier ?? [])
 
-/** Divides the files so that each part takes about as long: the longest first, each to the part that has least. */
-export function divide(
-  files: readonly string[],
-  parts: number,
-  secondsOf: (file: string) => number,
-): readonly (readonly string[])[] {
-  const divided = Array.from({ length: parts }, () => ({ files: [] as string[], seconds: 0 }))
-  for (const file of [...files].sort((a, b) => secondsOf(b) - secondsOf(a) || a.localeCompare(b))) {
-    const least = divided.reduce((a, b) => (b.seconds < a.seconds ? b : a))
-    least.files.push(file)
-    least.seconds += secondsOf(file)
+/** The first in their order, then the others by name. */
+export function inOrder(files: readonly string[], first: readonly string[]): readonly string[] {
+  const rankOf = (file: string) => {
+    const rank = first.findIndex(name => file.endsWith(`/test/${name}.test.js`))
+    return rank < 0 ? first.length : rank
   }
-  // In each part the order of mocha alone.
-  return divided.map(part => part.files.sort())
+  return [...files].sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
 }
 
 export interface Failure {
@@ -51,14 +44,19 @@ export interface FileOutcome {
 /** By the file's path. */
 export type Outcomes = Readonly<Record<string, FileOutcome>>
 
-/** The closing line, which scripts read. */
 export function summary(outcomes: Outcomes): string {
   const sum = (of: (each: FileOutcome) => number) =>
     Object.values(outcomes).reduce((sum, each) => sum + of(each), 0)
-  const pending = sum(each => each.pending)
-  const failures = sum(each => each.failures.length)
-  return `${sum(each => each.passes)} passed, ${failures} failed${pending > 0 ? `, ${pending} skipped` : ''}`
+  return closingLine({
+    passes: sum(each => each.passes),
+    pending: sum(each => each.pending),
+    failures: sum(each => each.failures.length),
+  })
 }
+
+/** Scripts read it. */
+export const closingLine = (count: Readonly<Record<'passes' | 'pending' | 'failures', number>>) =>
+  `${count.passes} passed, ${count.failures} failed${count.pending > 0 ? `, ${count.pending} skipped` : ''}`
 
 export const failedFiles = (outcomes: Outcomes): readonly string[] =>
   Object.keys(outcomes).filter(file => outcomes[file]?.failures.length)
