@@ -5,63 +5,51 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { runFiles } from './support/pool.ts'
-import { failedFiles, failureLines, inOrder, isUnitTest, type Outcomes, summary } from './support/suites.ts'
+import { failedFiles, failureLines, inGroups, isUnitTest, type Outcomes, summary } from './support/suites.ts'
 
-/** Those that take longest begin first, so that none is left alone at the end. */
-const LONGEST = [
-  'ops/local/up/up',
-  'dashboard/browser',
-  'events/gateway',
-  'flask-sample/frontend',
-  'ops/local/up/refusal',
-  'plugin-server/kong-js/denials',
-  'events/crash',
-  'catalogue/through-gateway',
-  'management/broken-parts',
-  'management/sessions',
-  'management/kill-loops',
-  'events/rabbitmq',
-  'ops/build/package',
-  'dashboard/browser-live',
-  'ops/local/find',
-  'contract/proxy-answers',
-  'events/pipeline',
-  'discovery/discover',
-  'cli/state',
-  'management/drift',
-  'kong/reconcile/random',
-  'cli/limits',
-  'plugins/qos/failover',
-  'plugins/circuit-breaker/streams',
-  'plugins/circuit-breaker/end-to-end',
-  'flask-sample/openapi',
-  'plugins/upstream-token/end-to-end',
-  'dashboard/browser-pages',
-  'management/openapi',
-  'management/live-events',
-  'flask-sample/operation',
-  'events/planted',
-  'plugin-server/stores/connection',
-  'flask-sample/outbox',
-  'ops/deploy/dashboard',
-  'events/postgres',
-  'plugins/qos/outage',
-  'contract/plugins',
-  'cli/events',
-  'management/server',
-  'cli/breaker',
-  'catalogue/merge',
-  'plugins/response-cache/nodes',
-  'plugins/request-log/plugin',
-  'plugins/qos/nodes',
-  'plugin-server/stores/redis',
-  'management/random-changes',
-  'contract/admin-answers',
-  'cli/token',
-  'cli/serve-workers',
-  'cli/doctor/doctor',
-  'cli/command',
+/**
+ * Those that take longest, which begin first, so that none is left alone at the end. Files of one line share a service
+ * that takes long to start, so one process runs them.
+ */
+const LONGEST: readonly (readonly string[])[] = [
+  ['ops/local/up/up'],
+  ['events/gateway', 'events/crash', 'events/rabbitmq'],
+  ['flask-sample/frontend', 'catalogue/through-gateway'],
+  ['dashboard/browser'],
+  ['ops/local/up/refusal'],
+  ['management/broken-parts', 'management/live-events', 'management/kill-loops', 'dashboard/browser-live'],
+  ['plugin-server/kong-js/denials'],
+  ['flask-sample/outbox', 'flask-sample/products', 'flask-sample/users', 'flask-sample/upstream-token'],
+  ['ops/local/find', 'management/undo-queue', 'cli/doctor/doctor'],
+  ['management/openapi'],
+  ['management/sessions'],
+  ['contract/proxy-answers'],
+  ['cli/state'],
+  ['dashboard/browser-pages'],
+  ['flask-sample/operation'],
+  ['kong/reconcile/random'],
+  ['management/drift'],
+  ['plugins/circuit-breaker/end-to-end'],
+  ['ops/build/package'],
+  ['cli/limits'],
+  ['events/pipeline'],
+  ['plugins/qos/failover'],
+  ['discovery/discover'],
+  ['management/large-changes'],
+  ['plugins/circuit-breaker/streams'],
+  ['events/planted'],
+  ['plugin-server/stores/connection'],
+  ['cli/token'],
+  ['plugins/response-cache/nodes'],
+  ['ops/deploy/dashboard'],
+  ['plugins/request-log/plugin'],
+  ['plugins/upstream-token/end-to-end'],
+  ['kong/reconcile/dump'],
+  ['kong/desired/json-schema'],
+  ['plugins/aggregate/trace'],
+  ['catalogue/merge'],
 ]
+
 /** Much of the time goes by waiting: more processes than a small machine has cores use them better. */
 const PROCESSES = 4
 
@@ -81,13 +69,13 @@ async function runAlone(first: Outcomes): Promise<Outcomes> {
   const again = failedFiles(first).filter(file => existsSync(file))
   if (again.length > MOST_RUN_ALONE) return first
   const second: Record<string, Outcomes[string]> = {}
-  for (const file of again) Object.assign(second, await runFiles([file], 1))
+  for (const file of again) Object.assign(second, await runFiles([[file]], 1))
   return { ...first, ...second }
 }
 
 const files = named.length > 0 ? named : all
 const chosen = process.argv.includes('--unit') ? files.filter(file => isUnitTest(file, dist)) : files
-const first = await runFiles(inOrder(chosen, LONGEST), PROCESSES)
+const first = await runFiles(inGroups(chosen, LONGEST), PROCESSES)
 for (const line of failureLines(first)) process.stdout.write(`failed: ${line}\n`)
 const last = process.env.CI ? await runAlone(first) : first
 if (last !== first)

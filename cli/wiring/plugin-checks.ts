@@ -7,7 +7,7 @@ import { idIn, type Row } from '../../kong/reconcile/change.ts'
 import type { PluginCheck } from '../../kong/reconcile/resolve.ts'
 import { createInstances } from '../../plugin-server/runtime/instances.ts'
 import { type AnyPlugin, createRegistry } from '../../plugin-server/runtime/registry.ts'
-import { createStore } from '../../plugin-server/stores/create.ts'
+import { MemoryStore } from '../../plugin-server/stores/memory.ts'
 import { membersOf } from '../../sdk/compose.ts'
 import type { Host } from '../../sdk/definition.ts'
 
@@ -27,7 +27,7 @@ export async function withPluginChecks<T>(
     random: Math.random,
     log,
     metrics,
-    store: createStore({ redisUrl: undefined, redisDeadlineMs: 1 }, { clock: systemClock, log, metrics }),
+    store: new MemoryStore({ clock: systemClock, metrics }),
     events: { publish: async () => {} },
     fetch: () => Promise.reject(new Error('a check calls nobody')),
   }

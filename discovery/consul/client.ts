@@ -1,5 +1,5 @@
-import { Agent } from 'undici'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { Agent } from '../../foundation/undici.ts'
 import { type Instance, readInstances } from './instances.ts'
 
 /** Which instances of a service are meant. */

@@ -1,5 +1,5 @@
-import { Pool } from 'undici'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { Pool } from '../../foundation/undici.ts'
 import { AdminRefused, AdminUnreachable } from './answer.ts'
 
 export type Row = Readonly<Record<string, unknown>>

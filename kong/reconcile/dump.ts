@@ -1,4 +1,4 @@
-import { Document } from 'yaml'
+import { Document } from '../../foundation/yaml.ts'
 import type { Field } from '../schema/field.ts'
 import { isObject } from '../schema/spec.ts'
 import { idIn, type Row } from './change.ts'

@@ -1,5 +1,5 @@
-import { request } from 'undici'
 import { messageOf } from '../../foundation/errors.ts'
+import { request } from '../../foundation/undici.ts'
 import type { Offer, OfferedService } from './offer.ts'
 import { DocumentRefused } from './openapi/parse.ts'
 import { headersOf, placesOf } from './reach.ts'

@@ -7,6 +7,9 @@ const FILES = [
   'dist/foundation/typebox.js', // about 700 modules
   'dist/foundation/metrics.js', // prom-client, which brings @opentelemetry/api: about 100
   'dist/foundation/log.js', // pino: about 40
+  'dist/foundation/undici.js', // about 130
+  'dist/foundation/yaml.js', // about 80
+  'dist/plugin-server/stores/ioredis.js', // about 90
 ]
 
 const OWN_IMPORTS_STAY = {

@@ -1,5 +1,5 @@
-import type { Agent, Dispatcher } from 'undici'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import type { Agent, Dispatcher } from '../../foundation/undici.ts'
 import type { Fetch, FetchAnswer, FetchOptions } from '../../sdk/fetch.ts'
 import type { LoopbackAnswer } from '../../sdk/loopback.ts'
 
@@ -24,7 +24,7 @@ export interface Fetcher {
 }
 
 interface Opened {
-  readonly undici: typeof import('undici')
+  readonly undici: typeof import('../../foundation/undici.ts')
   readonly agent: Agent
 }
 
@@ -53,7 +53,7 @@ export function createFetcher(): Fetcher {
 }
 
 async function open(): Promise<Opened> {
-  const undici = await import('undici')
+  const undici = await import('../../foundation/undici.ts')
   const agent = new undici.Agent({
     connections: CONNECTIONS_PER_ORIGIN,
     pipelining: 1,

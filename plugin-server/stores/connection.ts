@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { doublingMs } from '../../foundation/backoff.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from './ioredis.ts'
 import { type RedisTarget, readRedisUrls } from './redis-url.ts'
 
 export type Connection = Redis | Cluster

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import calculateSlot from 'cluster-key-slot'
-import { Cluster } from 'ioredis'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import type { StoredBytes, StoredValue } from '../../sdk/store.ts'
 import { type Connection, connect, disconnect, keepConnecting } from './connection.ts'
+import { Cluster } from './ioredis.ts'
 import { problemOf } from './problem.ts'
 import { readRedisUrls } from './redis-url.ts'
 

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
 import { messageOf } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { type Connection, connect, disconnect, keepConnecting } from './connection.ts'
+import type { Redis } from './ioredis.ts'
 
 export interface Watcher {
   readonly hear: (message: string) => void

@@ -7,26 +7,27 @@ import type { Order, Report } from './worker.ts'
 const WORKER = path.join(import.meta.dirname, 'worker.js')
 
 /**
- * Runs the files in so many processes of mocha at once: each takes the next file when it is done with one, and what
+ * Runs the files in so many processes of mocha at once: each takes the next group when it is done with one, and what
  * there is to show of a file is printed when it is done.
  */
-export async function runFiles(files: readonly string[], processes: number): Promise<Outcomes> {
-  const queue = [...files]
+export async function runFiles(groups: readonly (readonly string[])[], processes: number): Promise<Outcomes> {
+  const queue = [...groups]
   const outcomes: Record<string, FileOutcome> = {}
   const worker = async () => {
     let child: ChildProcess | undefined
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      child ??= fork(WORKER, { execArgv: ['--enable-source-maps'] })
-      const report = await ask(child, { file })
-      const name = path.relative(process.cwd(), file)
-      if (report && 'outcome' in report) {
-        process.stdout.write(report.shown)
-        outcomes[name] = report.outcome
-      } else {
-        outcomes[name] = failed('ended the process of its tests', 'before they were done')
-        child = undefined
+    for (let group = queue.shift(); group !== undefined; group = queue.shift())
+      for (const file of group) {
+        child ??= fork(WORKER, { execArgv: ['--enable-source-maps'] })
+        const report = await ask(child, { file })
+        const name = path.relative(process.cwd(), file)
+        if (report && 'outcome' in report) {
+          process.stdout.write(report.shown)
+          outcomes[name] = report.outcome
+        } else {
+          outcomes[name] = failed('ended the process of its tests', 'before they were done')
+          child = undefined
+        }
       }
-    }
     const last = child && (await ask(child, 'end'))
     if (last && 'lingering' in last)
       outcomes[`process ${child?.pid}`] = failed('a test left something running', last.lingering)

@@ -19,13 +19,16 @@ export function isUnitTest(file: string, root: string, seen = new Set<string>())
 const importsOf = (text: string) =>
   [...text.matchAll(/(?:from|import\() ?'(\.[^']+\.js)'/g)].flatMap(([, specifier]) => specifier ?? [])
 
-/** The first in their order, then the others by name. */
-export function inOrder(files: readonly string[], first: readonly string[]): readonly string[] {
-  const rankOf = (file: string) => {
-    const rank = first.findIndex(name => file.endsWith(`/test/${name}.test.js`))
-    return rank < 0 ? first.length : rank
-  }
-  return [...files].sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
+/** Those of each named group together, in the order of the groups; then each other file for itself, by name. */
+export function inGroups(
+  files: readonly string[],
+  groups: readonly (readonly string[])[],
+): readonly (readonly string[])[] {
+  const groupOf = (file: string) =>
+    groups.findIndex(group => group.some(name => file.endsWith(`/test/${name}.test.js`)))
+  const named = groups.map((_, index) => files.filter(file => groupOf(file) === index).sort())
+  const others = files.filter(file => groupOf(file) < 0).sort()
+  return [...named, ...others.map(file => [file])].filter(group => group.length > 0)
 }
 
 export interface Failure {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { request } from 'undici'
+import { request } from '../../../foundation/undici.ts'
 import { logEntry } from '../proxy/log-entry.ts'
 import { definePlugin } from './builtin.ts'
 import { warnOfLua } from './custom-fields.ts'

@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import type { Dispatcher } from '../../../foundation/undici.ts'
 import type { Peer } from './balancer.ts'
 import type { OutgoingBody } from './body.ts'
 import type { ClientResponse } from './client-response.ts'

@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { Dispatcher } from 'undici'
+import type { Dispatcher } from '../../../foundation/undici.ts'
 import type { Peer } from './balancer.ts'
 import type { Destination, Exchange } from './exchange.ts'
 import { requestTarget } from './request-head.ts'

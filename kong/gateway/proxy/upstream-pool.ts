@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici'
+import { type Dispatcher, Pool } from '../../../foundation/undici.ts'
 
 /** Kong's `upstream_keepalive_idle_timeout`. */
 const IDLE_MS = 60_000

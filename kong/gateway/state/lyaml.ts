@@ -2,7 +2,7 @@
  * YAML as Kong reads it: by lyaml 6.2, whose plain scalars are those of YAML 1.1 but for `y` and `n`, and whose merge
  * keys and repeated keys are its own (lyaml/implicit.lua). `off` is false, `010` is eight, `1:30` is ninety.
  */
-import { parse, type ScalarTag, stringify, YAMLParseError } from 'yaml'
+import { parse, type ScalarTag, stringify, YAMLParseError } from '../../../foundation/yaml.ts'
 
 type Read = (match: RegExpExecArray) => unknown
 

@@ -10,7 +10,7 @@ import {
   parseDocument,
   type Scalar,
   visit,
-} from 'yaml'
+} from '../../../foundation/yaml.ts'
 import type { Located, Path, Position, Problem } from './problem.ts'
 import {
   type Environment,

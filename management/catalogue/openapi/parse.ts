@@ -1,6 +1,7 @@
 /** From the text of a service's answer to a document of OpenAPI 3.1, or the reason why it is none. */
-import { parse } from 'yaml'
+
 import { messageOf } from '../../../foundation/errors.ts'
+import { parse } from '../../../foundation/yaml.ts'
 import { isNode, type Node, nodeOf, rewrite, textOf } from './node.ts'
 import { toOpenApi31 } from './openapi30.ts'
 import { toOpenApi30 } from './swagger2.ts'
