@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, SluiceError } from '../foundation/errors.ts'
+import { fileFault } from '../foundation/file-fault.ts'
 import { fromKongJsModule, isKongJsModule, type KongJsOptions } from './kong-js/module.ts'
 import { type AnyPlugin, checkDefinition } from './runtime/registry.ts'
 
@@ -31,15 +32,7 @@ const MODULE = /\.(js|mjs|cjs)$/
  * @throws SluiceError SLUICE_PLUGIN_LOAD where the folder can't be read.
  */
 export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promise<LoadedFolder> {
-  let names: string[]
-  try {
-    names = readdirSync(folder).sort()
-  } catch (error) {
-    throw new SluiceError(
-      'SLUICE_PLUGIN_LOAD',
-      `cannot read the plugins folder ${folder}: ${messageOf(error)}`,
-    )
-  }
+  const names = namesIn(folder)
   const plugins: LoadedPlugin[] = []
   const broken: BrokenPlugin[] = []
   // One plugin's own folder, or a folder of plugins.
@@ -60,6 +53,18 @@ export async function loadFolder(folder: string, kongJs?: KongJsOptions): Promis
   return { plugins, broken }
 }
 
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch (error) {
+    const fault =
+      (error as NodeJS.ErrnoException).code === 'ENOTDIR'
+        ? `${folder} is a file: name the folder that holds it`
+        : fileFault('read', folder, error)
+    throw new SluiceError('SLUICE_PLUGIN_LOAD', `--plugins: ${fault}`, { cause: error })
+  }
+}
+
 /** @throws whatever the module throws, or SLUICE_PLUGIN_LOAD, SLUICE_PLUGIN_INVALID */
 export async function loadPlugin(file: string, kongJs?: KongJsOptions): Promise<AnyPlugin> {
   const entry = statSync(file).isDirectory() ? entryOf(file) : file
@@ -71,7 +76,7 @@ export async function loadPlugin(file: string, kongJs?: KongJsOptions): Promise<
 
 function isCandidate(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules' || name === 'package.json') return false
-  if (statSync(path.join(folder, name)).isDirectory()) return true
+  if (statSync(path.join(folder, name), { throwIfNoEntry: false })?.isDirectory()) return true
   return MODULE.test(name) && !/\.(test|spec)\.[cm]?js$/.test(name)
 }
 
@@ -85,8 +90,15 @@ function isUncompiled(name: string, names: readonly string[]): boolean {
 function mainOf(folder: string): string | undefined {
   const manifest = path.join(folder, 'package.json')
   if (!existsSync(manifest)) return undefined
-  const { main, exports } = JSON.parse(readFileSync(manifest, 'utf8'))
-  const entry = typeof exports === 'string' ? exports : main
+  let fields: { readonly main?: unknown; readonly exports?: unknown } | null
+  try {
+    fields = JSON.parse(readFileSync(manifest, 'utf8'))
+  } catch (error) {
+    throw new SluiceError('SLUICE_PLUGIN_LOAD', `${manifest} is not JSON: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  const entry = typeof fields?.exports === 'string' ? fields.exports : fields?.main
   return typeof entry === 'string' ? path.join(folder, entry) : undefined
 }
 

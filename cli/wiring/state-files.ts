@@ -1,5 +1,5 @@
 /** The files of a declared state: single ones, folders, standard input. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { SluiceError } from '../../foundation/errors.ts'
@@ -44,7 +44,7 @@ async function readOne(file: string): Promise<Source> {
   )
 }
 
-/** The files of a folder, those of its folders included. */
+/** The files of a folder, those of its folders included; hidden ones and links to folders are left out. */
 function expand(file: string): readonly string[] {
   if (file === '-') return ['-']
   if (!fromGiven(file, () => statSync(file)).isDirectory()) return [path.normalize(file)]
@@ -55,9 +55,11 @@ function expand(file: string): readonly string[] {
     const here = folder
     for (const entry of fromGiven(here, () => readdirSync(here, { withFileTypes: true }))) {
       entries++
+      // A ConfigMap that Kubernetes mounts is a folder of links into a hidden one.
+      if (entry.name.startsWith('.')) continue
       const name = path.join(here, entry.name)
       if (entry.isDirectory()) folders.push(name)
-      else if (entry.isFile() && isState(entry.name)) found.push(name)
+      else if (isState(entry.name) && isFile(entry, name)) found.push(name)
     }
     // The root of a disk or of a big repository, by mistake.
     if (found.length > MAX_FILES || entries > MAX_ENTRIES) throw tooMany(file)
@@ -67,6 +69,9 @@ function expand(file: string): readonly string[] {
   return found.sort()
 }
 
+const isFile = (entry: Dirent, name: string): boolean =>
+  entry.isFile() || (entry.isSymbolicLink() && fromGiven(name, () => statSync(name)).isFile())
+
 const tooMany = (folder: string) =>
   new SluiceError(
     'SLUICE_CLI_FILE',
@@ -74,8 +79,7 @@ const tooMany = (folder: string) =>
   )
 
 /** JSON Schemas lie beside the states that they describe. */
-const isState = (name: string): boolean =>
-  /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.') && !name.endsWith('.schema.json')
+const isState = (name: string): boolean => /\.(ya?ml|json)$/i.test(name) && !name.endsWith('.schema.json')
 
 const fromGiven = <T>(file: string, work: () => T): T => withGivenFile('--file', 'read', file, work)
 

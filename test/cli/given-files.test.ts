@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { command as events } from '../../cli/commands/events.ts'
@@ -10,6 +10,7 @@ import { command as stateSchema } from '../../cli/commands/state-schema.ts'
 import { command as token } from '../../cli/commands/token.ts'
 import { command as validate } from '../../cli/commands/validate.ts'
 import { writeGivenFile } from '../../cli/wiring/given-files.ts'
+import { readState } from '../../cli/wiring/state-files.ts'
 import { SluiceError } from '../../foundation/errors.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 
@@ -104,6 +105,32 @@ describe('a folder of declared state', () => {
       await assert.rejects(
         validate.parseAsync(['-f', folder.path], { from: 'user' }),
         /holds more than 1000 state files/,
+      )
+    } finally {
+      folder.remove()
+    }
+  })
+
+  it('may be a ConfigMap that Kubernetes mounted: links to files of a hidden folder', async () => {
+    const folder = makeFolder()
+    const at = (...names: readonly string[]) => path.join(folder.path, ...names)
+    try {
+      mkdirSync(at('..2026_11_29'))
+      writeFileSync(
+        at('..2026_11_29', 'kong.yaml'),
+        '_format_version: "3.0"\nservices: [{ name: s, host: h }]\n',
+      )
+      symlinkSync('..2026_11_29', at('..data'))
+      symlinkSync(path.join('..data', 'kong.yaml'), at('kong.yaml'))
+      const { entities, problems } = await readState({ file: [folder.path] })
+      assert.deepEqual(
+        [entities.map(({ source }) => path.basename(source.file)), problems],
+        [['kong.yaml'], []],
+      )
+      symlinkSync('gone', at('link.yaml'))
+      await assert.rejects(
+        readState({ file: [folder.path] }),
+        /--file: cannot read .*link\.yaml: it does not exist/,
       )
     } finally {
       folder.remove()

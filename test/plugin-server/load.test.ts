@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
@@ -127,8 +127,34 @@ describe("other people's plugins", () => {
     }
   })
 
-  it('name a folder that is not there', async () => {
-    await assert.rejects(loadFolder('/none'), /cannot read the plugins folder \/none/)
+  it('name a folder that is not there, and a file that is none', async () => {
+    await assert.rejects(
+      loadFolder('/none'),
+      /^SluiceError: --plugins: cannot read \/none: it does not exist$/,
+    )
+    const file = path.join(folder, 'hello.js')
+    await assert.rejects(loadFolder(file), /--plugins: .*hello\.js is a file: name the folder that holds it$/)
+  })
+
+  it('name a package.json that is not JSON, and a link that leads nowhere', async () => {
+    const one = path.join(folder, 'node_modules', 'odd')
+    mkdirSync(path.join(one, 'odd'), { recursive: true })
+    writeFileSync(path.join(one, 'odd', 'package.json'), '{')
+    writeFileSync(path.join(one, 'fine.mjs'), FILES['ours.mjs']!)
+    symlinkSync('gone.js', path.join(one, 'link.js'))
+    const { plugins, broken } = await loadFolder(one)
+    assert.deepEqual(
+      plugins.map(({ plugin }) => plugin.name),
+      ['ours'],
+    )
+    assert.match(
+      broken.map(({ reason }) => reason).join('\n'),
+      /link\.js.*\n.*odd\/package\.json is not JSON: /,
+    )
+    await assert.rejects(loadFolder(path.join(one, 'odd')), /odd\/package\.json is not JSON: /)
+    writeFileSync(path.join(one, 'odd', 'package.json'), 'null')
+    writeFileSync(path.join(one, 'odd', 'index.mjs'), FILES['ours.mjs']!)
+    assert.equal((await loadFolder(one)).plugins.length, 2)
   })
 
   for (const [protocol, connect, host] of [
