@@ -36,7 +36,8 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    for listener in listeners:
+    # Who finds the service healthy may use the failure switch at once, so the service begins last.
+    for listener in reversed(listeners):
         listener.start()
     print(f"dictionary on http://{public.host}:{public.port}", flush=True)
     stop.wait()

@@ -9,6 +9,7 @@ import { createLimitSet } from '../../../plugins/qos/limit-set.ts'
 import type { Request } from '../../../plugins/qos/request.ts'
 import type { Verdict } from '../../../plugins/qos/verdict.ts'
 import type { Store } from '../../../sdk/store.ts'
+import { until } from '../../support/until.ts'
 
 export interface Node {
   readonly decider: Decider
@@ -72,7 +73,10 @@ export async function createFleet({ urls, nodes: count, limits, deadlineMs = 500
     }
   })
   for (const { store } of nodes) if (!(await store.ready(60_000))) throw new Error('no connection to Redis')
-  for (let i = 0; i < 4; i++) await Promise.all(nodes.map(node => node.tick()))
+  await until('each node knows all of them', async () => {
+    await Promise.all(nodes.map(node => node.tick()))
+    return nodes.every(({ store: { peers } }) => peers.isSettled && peers.nodes === count)
+  })
   return {
     nodes,
     limitSet,
