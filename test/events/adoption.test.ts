@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Adoption } from '../../events/adoption.ts'
 import { Relay } from '../../events/relay.ts'
 import type { SinkRecord } from '../../events/sink.ts'
+import { claimSpool } from '../../events/spool/claim.ts'
 import { encodeRecord } from '../../events/spool/record.ts'
 import { segmentPath } from '../../events/spool/segment.ts'
 import { Spool } from '../../events/spool/spool.ts'
@@ -95,6 +96,14 @@ describe('the adoption of spools', () => {
     await until('it is sent on, too', () => stored.length === 3)
     assert.deepEqual(ids(), ['e1', 'e2', 'e3'])
     await until('all are removed', () => readdirSync(folder.path).length === 0)
+  })
+
+  it('finds one that its process could not make, and that nobody holds', async () => {
+    await abandon(1)
+    await assert.rejects(claimSpool(folder.path, writerOf(1)), { code: 'SLUICE_SPOOL_FAILED' })
+    await adoption.takeOver()
+    await until('it is sent on', () => stored.length === 1)
+    await until('it is removed', () => readdirSync(folder.path).length === 0)
   })
 
   it('tries one again that it has taken over and could not read', async () => {

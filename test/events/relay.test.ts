@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import path from 'node:path'
 import { Relay } from '../../events/relay.ts'
 import type { Sink, SinkRecord } from '../../events/sink.ts'
 import { Cursor } from '../../events/spool/cursor.ts'
 import { SpoolReader } from '../../events/spool/reader.ts'
 import { encodeRecord } from '../../events/spool/record.ts'
+import { segmentPath } from '../../events/spool/segment.ts'
 import { Spool } from '../../events/spool/spool.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
@@ -160,6 +163,40 @@ describe('a relay', () => {
     await passPauses(1)
     await until('it is done with', () => ended === 1)
     await assert.rejects(its.advance(its.position, 0), /closed/)
+    other.remove()
+  })
+
+  it('goes on with the others where one spool cannot be read, and tries that one again', async () => {
+    const other = makeFolder()
+    const written = await Spool.create({ folder: other.path, clock: systemClock, lateMs: 100_000 })
+    const event = { id: 'other', type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'v', sequence: 1 }
+    await written.append(encodeRecord(JSON.stringify(event)))
+    await written.close()
+    const segment = segmentPath(other.path, 1)
+    const away = path.join(other.path, 'away')
+    // A file that can't be read, whoever runs this: a folder in its place.
+    renameSync(segment, away)
+    mkdirSync(segment)
+    const its = await Cursor.open(other.path, 'test')
+    let ended = 0
+    const onEnd = async () => {
+      ended++
+    }
+    const reader = new SpoolReader({ folder: other.path, from: its.position })
+    relay.add({ reader, cursor: its, finite: true, onEnd })
+    await until('it was tried', () => timers.asked.length === 1)
+    await append(1)
+    await until('the other spool is sent on', () => stored.length === 1)
+    assert.equal(relay.idle, false, 'events wait')
+    rmSync(segment, { recursive: true })
+    renameSync(away, segment)
+    await passPauses(1)
+    await until('it is sent on, too', () => ended === 1)
+    assert.deepEqual(
+      stored.map(({ id }) => id),
+      ['e1', 'other'],
+    )
+    await until('nothing waits', () => relay.idle)
     other.remove()
   })
 

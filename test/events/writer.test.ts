@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { Type } from 'typebox'
 import { EventMetrics } from '../../events/metrics.ts'
+import { readSpool } from '../../events/spool/inspect.ts'
 import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
 import { EventRegistry } from '../../events/types/registry.ts'
+import { ChainVerifier } from '../../events/verify.ts'
 import { EventWriter } from '../../events/writer.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics, type Metrics } from '../../foundation/metrics.ts'
-import type { EventType } from '../../sdk/event.ts'
+import type { EventType, SluiceEvent } from '../../sdk/event.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
 import { type HeldTimers, holdTimers } from '../support/held-timers.ts'
 import { createTestClock } from '../support/test-clock.ts'
+import { until } from '../support/until.ts'
 
 describe('a writer of events', () => {
   let folder: TestFolder
@@ -80,6 +83,31 @@ describe('a writer of events', () => {
     writer.finish()
     assert.equal(writer.sequence, 0)
     await spool.close()
+  })
+
+  it('leaves no gap in the chain where an event has no room', async () => {
+    let release = () => {}
+    const disk = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const writer = await open({ sync: () => disk, maxPendingBytes: 2_000 })
+    const publish = (subject: string) =>
+      void writer.publish({ type: 'test.happened.v1', subject, data: {} }).catch(assert.fail)
+    for (let n = 0; n < 20; n++) publish(`early/${n}`)
+    writer.finish()
+    release()
+    await until('the disk has taken them', () => spool.durableRecords === writer.sequence)
+    publish('late')
+    writer.finish()
+    await spool.close()
+    const events: SluiceEvent[] = []
+    for await (const batch of readSpool(folder.path)) events.push(...batch.events)
+    const verifier = new ChainVerifier('w')
+    for (const { sequence, chain, ...rest } of events)
+      verifier.add({ sequence, chain, content: { sequence, chain, ...rest } })
+    assert.deepEqual(verifier.finish().problems, [])
+    assert.ok(events.some(({ subject }) => subject === 'late'))
+    assert.ok(!events.some(({ subject }) => subject === 'early/19'))
   })
 
   it('keeps events that do not match their type, and says of the first what is wrong', async () => {
