@@ -135,6 +135,41 @@ describe('a relay', () => {
     assert.equal(syncFaults, 0)
   })
 
+  it('keeps its place where it is until the sink has taken a batch', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    assert.equal(cursor.records, 0)
+    await passPauses(1)
+    await until('it has moved on', () => cursor.records === 1)
+  })
+
+  it('sends spools of ended processes before its own', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    const other = makeFolder()
+    const written = await Spool.create({ folder: other.path, clock: systemClock, lateMs: 100_000 })
+    const event = { id: 'other', type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'v', sequence: 1 }
+    await written.append(encodeRecord(JSON.stringify(event)))
+    await written.close()
+    const its = await Cursor.open(other.path, 'test')
+    relay.add({
+      reader: new SpoolReader({ folder: other.path, from: its.position }),
+      cursor: its,
+      finite: true,
+    })
+    await append(2)
+    await passPauses(1)
+    await until('all are stored', () => stored.length === 3)
+    assert.deepEqual(
+      stored.map(({ id }) => id),
+      ['e1', 'other', 'e2'],
+    )
+    await until('nothing waits', () => relay.idle)
+    other.remove()
+  })
+
   it('closes its sink and its files where its place cannot be kept', async () => {
     await append(1)
     await until('the record is stored', () => stored.length === 1)
