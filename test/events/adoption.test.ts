@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { Adoption } from '../../events/adoption.ts'
 import { Relay } from '../../events/relay.ts'
 import type { SinkRecord } from '../../events/sink.ts'
-import { claimSpool } from '../../events/spool/claim.ts'
+import { claimSpool, listSpools } from '../../events/spool/claim.ts'
+import { Cursor, cursorPath } from '../../events/spool/cursor.ts'
 import { encodeRecord } from '../../events/spool/record.ts'
 import { segmentPath } from '../../events/spool/segment.ts'
 import { Spool } from '../../events/spool/spool.ts'
@@ -67,6 +77,8 @@ describe('the adoption of spools', () => {
   async function abandon(n: number): Promise<string> {
     const own = path.join(folder.path, writerOf(n))
     mkdirSync(own)
+    // What a crash leaves of the lock.
+    writeFileSync(path.join(folder.path, `${writerOf(n)}.lock`), '')
     const spool = await Spool.create({ folder: own, clock: systemClock, lateMs: 100_000 })
     const event = {
       id: `e${n}`,
@@ -104,6 +116,47 @@ describe('the adoption of spools', () => {
     await adoption.takeOver()
     await until('it is sent on', () => stored.length === 1)
     await until('it is removed', () => readdirSync(folder.path).length === 0)
+  })
+
+  it('leaves one alone whose owner cannot be asked', async () => {
+    await abandon(1)
+    const lock = path.join(folder.path, `${writerOf(1)}.lock`)
+    rmSync(lock)
+    // A link to itself: nobody knows what listens there.
+    symlinkSync(lock, lock)
+    await adoption.takeOver()
+    assert.ok(existsSync(path.join(folder.path, writerOf(1))))
+    rmSync(lock)
+    await adoption.takeOver()
+    await until('it is sent on', () => stored.length === 1)
+  })
+
+  it('shows a spool that was taken over as that of its heir', async () => {
+    await abandon(1)
+    renameSync(
+      path.join(folder.path, writerOf(1)),
+      path.join(folder.path, `${writerOf(1)}.by-${writerOf(2)}`),
+    )
+    const isAlive = async () =>
+      (await listSpools(folder.path)).find(({ writer }) => writer === writerOf(1))?.alive
+    assert.equal(await isAlive(), false)
+    const heir = await claimSpool(folder.path, writerOf(2))
+    assert.equal(await isAlive(), true)
+    await heir.release()
+    assert.equal(await isAlive(), false)
+  })
+
+  it('finds spools that nobody else may read', async () => {
+    const spoolDir = path.join(folder.path, 'spool')
+    const claim = await claimSpool(spoolDir, writerOf(1))
+    const spool = await Spool.create({ folder: claim.folder, clock: systemClock })
+    await (await Cursor.open(claim.folder, 'test')).close()
+    const modeOf = (file: string) => statSync(file).mode & 0o777
+    assert.deepEqual([spoolDir, claim.folder].map(modeOf), [0o700, 0o700])
+    const files = [segmentPath(claim.folder, 1), cursorPath(claim.folder, 'test')]
+    assert.deepEqual(files.map(modeOf), [0o600, 0o600])
+    await spool.close()
+    await claim.release()
   })
 
   it('tries one again that it has taken over and could not read', async () => {

@@ -25,6 +25,7 @@ describe('a relay', () => {
   let syncFaults: number
   let cursor: Cursor
   let isSinkClosed: boolean
+  let corrupt: number
 
   beforeEach(async () => {
     folder = makeFolder()
@@ -33,6 +34,7 @@ describe('a relay', () => {
     failures = 0
     draw = 1
     syncFaults = 0
+    corrupt = 0
     spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: 100_000 })
     cursor = await Cursor.open(folder.path, 'test')
     isSinkClosed = false
@@ -57,7 +59,9 @@ describe('a relay', () => {
       random: () => draw,
       log: createLogger('silent'),
       metrics: { confirmed() {}, retried() {}, refused() {} },
-      onCorrupt: () => assert.fail('nothing is damaged'),
+      onCorrupt: regions => {
+        corrupt += regions
+      },
     })
     const reader = new SpoolReader({ folder: folder.path, from: cursor.position, limit: () => spool.durable })
     const onSynced = async () => {
@@ -70,6 +74,7 @@ describe('a relay', () => {
     relay.start()
   })
   afterEach(async () => {
+    assert.equal(corrupt, 0, 'nothing is damaged')
     await relay.close()
     await spool.close()
     folder.remove()
@@ -142,6 +147,18 @@ describe('a relay', () => {
     assert.equal(cursor.records, 0)
     await passPauses(1)
     await until('it has moved on', () => cursor.records === 1)
+  })
+
+  it('counts a record that is no event, and sends the others of its batch', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    await spool.append(encodeRecord('no event'))
+    await append(2)
+    await passPauses(1)
+    await until('the others are stored', () => stored.length === 2)
+    assert.equal(corrupt, 1)
+    corrupt = 0
   })
 
   it('sends spools of ended processes before its own', async () => {
