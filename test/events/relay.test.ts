@@ -109,6 +109,8 @@ describe('a relay', () => {
     await append(1)
     await passPauses(3)
     await until('the first is stored', () => stored.length === 1)
+    await until('nothing waits', () => relay.idle)
+    assert.equal(relay.failing, undefined)
     failures = 1
     await append(2)
     assert.deepEqual(await passPauses(4), [50, 100, 200, 50])
