@@ -4,6 +4,7 @@ import { BrowserSession } from '../support/browser-session.ts'
 import { type RunningManager, startTestManager } from '../support/manager.ts'
 import { runSluice } from '../support/run-sluice.ts'
 import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 describe("the manager's operators and tokens", function () {
   this.timeout(60_000)
@@ -26,6 +27,7 @@ describe("the manager's operators and tokens", function () {
         ['DELETE', '/v1/operators/admin'],
         ['GET', '/v1/tokens'],
         ['POST', '/v1/tokens', { operator: 'admin', name: 'mine' }],
+        ['DELETE', '/v1/tokens/00000000-0000-4000-8000-000000000000'],
       ] as const) {
         const answer = await manager.call(method, path, body, { token })
         assert.deepEqual(
@@ -122,5 +124,24 @@ describe("the manager's operators and tokens", function () {
     assert.equal((await manager.call('DELETE', `/v1/tokens/${made.body.id}`)).status, 404)
     const again = await manager.call('POST', '/v1/tokens', { operator: 'nobody', name: 'ci' })
     assert.deepEqual([again.status, again.body.code], [404, 'SLUICE_MANAGER_NOT_FOUND'])
+  })
+
+  it('have tokens that end with their time, and with their operator', async () => {
+    await manager.call('POST', '/v1/operators', { name: 'leaver', role: 'viewer' })
+    const make = async (name: string) =>
+      (await manager.call('POST', '/v1/tokens', { operator: 'leaver', name, days: 1 })).body.token
+    const [first, second] = [await make('first'), await make('second')]
+    assert.deepEqual([await statusOf(first), await statusOf(second)], [200, 200])
+    const client = new pg.Client({ connectionString: manager.env.SLUICE_MANAGER_POSTGRES_URL })
+    await client.connect()
+    await client.query("update sluice_manager.tokens set expires_at = now() where name = 'first'")
+    await client.end()
+    // An answer of the database is good for a second.
+    await until('the first has ended', async () => (await statusOf(first)) === 401)
+    assert.equal(await statusOf(second), 200)
+    assert.equal((await manager.call('DELETE', '/v1/operators/leaver')).status, 204)
+    assert.equal(await statusOf(second), 401)
+    const more = await manager.call('POST', '/v1/tokens', { operator: 'leaver', name: 'third' })
+    assert.deepEqual([more.status, more.body.code], [409, 'SLUICE_MANAGER_CONFLICT'])
   })
 })
