@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import pg from 'pg'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import { Database } from '../../management/database.ts'
 import { startManager } from '../../management/manager.ts'
+import { Sessions } from '../../management/operators/sessions.ts'
 import { BrowserSession, loggedIn } from '../support/browser-session.ts'
 import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
@@ -187,7 +189,8 @@ describe("the manager's sessions", function () {
 
   it('are listed and ended, by their operator or an admin', async () => {
     await addOperator('lister')
-    await addOperator('stranger')
+    // An editor may no more here than a viewer.
+    await addOperator('stranger', 'editor')
     const [first, second] = [
       await loggedIn(manager.url, 'lister', PASSWORD),
       await loggedIn(manager.url, 'lister', PASSWORD),
@@ -201,6 +204,11 @@ describe("the manager's sessions", function () {
         ['lister', false],
       ],
     )
+    const seen = await stranger.call('GET', '/v1/sessions')
+    assert.deepEqual(
+      seen.body.data.map(({ operator }: { operator: string }) => operator),
+      ['stranger'],
+    )
     const firstId = body.data[1].id
     assert.equal((await stranger.call('DELETE', `/v1/sessions/${firstId}`)).status, 404)
     assert.equal((await second.call('DELETE', `/v1/sessions/${firstId}`)).status, 204)
@@ -209,6 +217,26 @@ describe("the manager's sessions", function () {
     const ofStranger = all.body.data.find((row: { operator: string }) => row.operator === 'stranger')
     assert.equal((await manager.call('DELETE', `/v1/sessions/${ofStranger.id}`)).status, 204)
     assert.equal((await stranger.call('GET', '/v1/session')).status, 401)
+  })
+
+  it('are twenty of an operator at most: the oldest ends where another one begins', async () => {
+    await manager.call('POST', '/v1/operators', { name: 'many', role: 'viewer' })
+    const { rows } = await database.query("select id from sluice_manager.operators where name = 'many'")
+    const pool = new Database(manager.env.SLUICE_MANAGER_POSTGRES_URL ?? '', createLogger('silent'))
+    try {
+      const sessions = new Sessions(pool)
+      const account = { id: rows[0].id, name: 'many', role: 'viewer' } as const
+      const secrets: string[] = []
+      for (let n = 0; n < 21; n++)
+        secrets.push((await sessions.issue(account, { address: '192.0.2.1', agent: 'test' })).secret)
+      const known = await Promise.all(secrets.map(secret => sessions.bySecret(secret)))
+      assert.deepEqual(
+        known.map(session => session !== undefined),
+        [false, ...Array.from({ length: 20 }, () => true)],
+      )
+    } finally {
+      await pool.close()
+    }
   })
 
   it('end with another password, but for a new one of whoever changed it', async () => {
