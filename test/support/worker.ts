@@ -37,7 +37,11 @@ async function run(file: string): Promise<FileOutcome> {
   await mocha.loadFilesAsync()
   const failures: { title: string; message: string }[] = []
   const stats = await new Promise<Mocha.Stats>(resolve => {
-    const runner = mocha.run(() => resolve(runner.stats as Mocha.Stats))
+    const runner = mocha.run(() => {
+      // Else it goes on listening to the process, and what the next file throws is told twice.
+      runner.dispose()
+      resolve(runner.stats as Mocha.Stats)
+    })
     runner.on(EVENT_TEST_FAIL, (test, error) => {
       failures.push({ title: test.fullTitle(), message: String(error?.message) })
     })
