@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { closest } from './closest-name.ts'
 import { messageOf, SluiceError } from './errors.ts'
 import { fileFault } from './file-fault.ts'
 
@@ -484,23 +485,8 @@ const strangers = (env: Environment): string[] =>
   )
 
 function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find(one => editDistance(name, one) <= 2)
+  const near = closest(name, known, 2)
   return near === undefined ? '' : `; did you mean ${near}?`
-}
-
-/** How many letters must be put in, taken out or replaced to make one of the other (Wagner and Fischer). */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++) {
-      const [before = 0, above = 0] = row.slice(j - 1, j + 1)
-      const replaced = before + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, above + 1, (next.at(-1) ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
 }
 
 /** Variables of the bootstrap, of `make` and of the tests, which the plugin server ignores. */
