@@ -1,11 +1,11 @@
 /**
  * One of the processes of `pool.ts`: runs the files that it is told, one after another, so that what they import loads
- * once, and what they share (`at-end.ts`) starts once.
+ * once, and what they share (`support/at-end.ts`) starts once.
  */
 import { readFileSync } from 'node:fs'
 import { format } from 'node:util'
 import Mocha from 'mocha'
-import { mochaGlobalTeardown } from './at-end.ts'
+import { mochaGlobalTeardown } from '../support/at-end.ts'
 import { endLingering } from './linger.ts'
 import './patience.ts'
 import type { FileOutcome } from './suites.ts'
