@@ -63,6 +63,17 @@ describe('the directory of the workers’ instances', () => {
     assert.deepEqual(directory.known(), [{ id: 101, name: 'qos', config: '{}' }])
   })
 
+  it('does not answer the successor of a worker that died for what that one had asked', () => {
+    const { sent, directory, ask } = setUp()
+    ask(0, 0)
+    directory.left(0)
+    directory.joined(0)
+    directory.adopted(1, 101, undefined)
+    assert.deepEqual(sent.slice(2), [])
+    ask(0, 0)
+    assert.deepEqual(sent.at(-1), [0, { kind: 'started', call: 0, id: 101 }])
+  })
+
   it('keeps what any worker has used', () => {
     const { directory, ask, kinds, clock } = setUp()
     ask(0, 1)
