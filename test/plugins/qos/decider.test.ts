@@ -199,6 +199,15 @@ describe('the decider of qos', () => {
     assert.equal(remainingOf(await alone.ask({ cost: 0 }), 0), 9)
   })
 
+  it('gives a debit back to the store, too, where it was the last of the tokens at hand', async () => {
+    const { ask, decider, request, clock, tick } = await createSetting([gcra(15, 3600)])
+    assert.equal((await ask()).tokens, 0)
+    decider.giveBack(request)
+    clock.advance(1001)
+    await tick()
+    assert.equal(remainingOf(await ask({ leaseTolerance: undefined, cost: 0 }), 0), 15)
+  })
+
   it('lets a refused subject pass again when a debit was given back', async () => {
     const { ask, decider, request } = await createSetting([gcra(1, 3600)], { strict: true })
     await ask()
