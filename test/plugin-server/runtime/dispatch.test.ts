@@ -57,8 +57,12 @@ describe('an event', () => {
     })
   }
 
+  const throwsNothing = () => {
+    throw undefined
+  }
   const oddTimes: readonly [string, () => unknown][] = [
     ['throws', () => assert.fail('on purpose')],
+    ['throws nothing', throwsNothing],
     ['is no number', () => '20'],
     ['is not a number', () => Number.NaN],
     ['is not positive', () => 0],
@@ -66,6 +70,7 @@ describe('an event', () => {
   ]
   const broken: readonly [string, Partial<AnyPlugin>][] = [
     ['whose needs throw', { needs: { access: () => assert.fail('on purpose') } }],
+    ['whose needs throw nothing', { needs: { access: throwsNothing } }],
     ['whose needs are no list', { needs: { access: () => undefined as never } }],
     ['that needs what there is not', { needs: { access: ['client.getNobody' as 'client.getConsumer'] } }],
     ['that needs what the phase does not allow', { needs: { access: ['log.serialize'] } }],

@@ -259,21 +259,43 @@ describe('a write that cannot be sent', () => {
     })
 })
 
-describe('a runtime that drains', () => {
-  it('begins no event, and tells all who wait when the last one has ended', async () => {
-    const goesOn = gate()
-    const { runtime, hasEnded } = await ofTwo(
-      () => goesOn.promise,
-      {},
-      () => {},
+describe('a denial in the place of a handler that failed', () => {
+  it('has nothing of what that wrote', async () => {
+    const fails: Handler = kong => {
+      kong.response.setHeader('x-half', 'done')
+      assert.fail('on purpose')
+    }
+    const { exchange } = await ofTwo(fails, { onError: 'closed' }, () => {})
+    assert.equal(exitOf(exchange)?.[1], 503)
+    assert.equal(JSON.stringify(exchange.said).includes('x-half'), false)
+  })
+})
+
+describe('a runtime', () => {
+  it('that is closed leaves no deadline behind', async () => {
+    const { runtime, time, hasEnded } = await ofTwo(never, {}, never)
+    runtime.close()
+    time.advance(10_000)
+    assert.equal(hasEnded(), false)
+  })
+
+  it('that drains begins no event, and tells all who wait when the last one has ended', async () => {
+    const gates = [gate(), gate()]
+    const left = [...gates]
+    const { runtime, begin } = await bench(
+      failing(() => left.shift()?.promise),
+      createTestTime(),
     )
-    const waiting = [runtime.drain(), runtime.drain()]
-    const { begin, runtime: drained } = await bench(failing(() => {}))
-    await drained.drain()
+    const ended: string[] = []
+    for (const _ of gates) begin(new ScriptedExchange())
+    const waiting = ['one', 'other'].map(who => runtime.drain().then(() => ended.push(who)))
     assert.equal(begin(new ScriptedExchange()), undefined)
-    goesOn.open()
+    gates[0]?.open()
+    await turn()
+    assert.deepEqual([ended.length, runtime.running], [0, 1])
+    gates[1]?.open()
     await Promise.all(waiting)
-    assert.equal(hasEnded(), true)
     await runtime.drain()
+    assert.deepEqual([ended, runtime.running], [['one', 'other'], 0])
   })
 })
