@@ -119,6 +119,15 @@ describe('an event', () => {
     })
   }
 
+  it('has the policy of its plugin, whatever a configuration says that the plugin does not declare', async () => {
+    const plugin = {
+      ...failing(() => assert.fail('on purpose')),
+      config: Type.Object({}, { additionalProperties: true }),
+    }
+    const { run } = await bench(plugin, SYSTEM, '{"on_error":"open"}')
+    assert.equal(exitOf(await run())?.[1], 503)
+  })
+
   it('is not touched by what its handler does after its end', async () => {
     let late: unknown
     const { run, runtime } = await bench(

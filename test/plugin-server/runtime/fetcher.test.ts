@@ -19,6 +19,10 @@ describe("a plugin's calls to other services", () => {
         response.write('a')
         return
       }
+      if (request.url === '/big') {
+        response.end(Buffer.alloc(16 * 1024 * 1024 + 1))
+        return
+      }
       if (request.url === '/held') {
         most = Math.max(most, ++open)
         held.push(() => {
@@ -82,6 +86,18 @@ describe("a plugin's calls to other services", () => {
     assert.equal((await fetcher.fetch(`${url}/moved`)).status, 302)
   })
 
+  it('end with a body that is too long, and with the process', async () => {
+    const big = await fetcher.fetch(`${url}/big`, { timeoutMs: 20_000 })
+    await assert.rejects(big.arrayBuffer())
+    const options = { method: 'GET', headers: {}, body: undefined, timeoutMs: 20_000 }
+    await assert.rejects(fetcher.call(`${url}/big`, options), { code: 'SLUICE_FETCH_FAILED' })
+    const other = createFetcher()
+    const waiting = assert.rejects(other.call(`${url}/never`, options), { code: 'SLUICE_FETCH_FAILED' })
+    await other.fetch(url, { timeoutMs: 20_000 })
+    await other.close()
+    await waiting
+  })
+
   it('share a bounded number of connections, and are refused beyond what may wait', async () => {
     const calls = Array.from({ length: 512 }, () => fetcher.fetch(`${url}/held`, { timeoutMs: 20_000 }))
     await assert.rejects(fetcher.fetch(`${url}/held`), /512 calls are in flight/)
@@ -92,5 +108,6 @@ describe("a plugin's calls to other services", () => {
     assert.equal((await settling).length, 512)
     clearInterval(release)
     assert.ok(most <= 32, `${most} at once`)
+    assert.equal((await fetcher.fetch(url)).status, 200, 'who has been answered is not in flight')
   })
 })
