@@ -44,10 +44,14 @@ export const plugin = {
   },
 }`
 
-/** Leaves a file when it has closed, which takes it a while behind the end of its parent. */
+/** Leaves a file when it has closed, and waits for the end of its parent to close; with a file `hold`, to load. */
 const SLOW = `
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+if (existsSync(new URL('../hold', import.meta.url))) {
+  writeFileSync(new URL('../holds', import.meta.url), '')
+  await new Promise(resolve => process.once('disconnect', resolve))
+}
 export const plugin = {
   name: 'slow', version: '1.0.0', priority: 1,
   config: { type: 'object', properties: { file: { type: 'string' } } },
@@ -188,7 +192,10 @@ describe('several workers', function () {
 
 describe('a worker', () => {
   /** One whose parent is the test. */
-  async function startWorker(instancesIn: (folder: string) => readonly KnownInstance[] = () => []) {
+  async function startWorker(
+    instancesIn: (folder: string) => readonly KnownInstance[] = () => [],
+    isReady = true,
+  ) {
     const folder = makeFolder()
     const plugins = path.join(folder.path, 'plugins')
     mkdirSync(plugins)
@@ -215,7 +222,7 @@ describe('a worker', () => {
     })
     const instances = instancesIn(folder.path)
     tell({ kind: 'begin', worker: 0, settings, folders: [plugins], instances })
-    await hear('ready')
+    if (isReady) await hear('ready')
     const listener = await shared.publish()
     const end = async () => {
       child.kill('SIGKILL')
@@ -227,13 +234,19 @@ describe('a worker', () => {
   }
 
   it('makes an instance that it does not have when the others have it: it began meanwhile', async () => {
-    const { socket, tell, hear, end } = await startWorker()
+    const { child, socket, tell, hear, end } = await startWorker()
     const kong = await connectProtobuf(socket)
     try {
       const starting = kong.startInstance('slow', { __plugin_id: 'p', file: 'none' })
       const { call } = await hear('start')
       tell({ kind: 'started', call, id: 77 })
       assert.equal(await starting, 77)
+      assert.equal((await kong.event(77, 'access')).outcome, 'ended')
+      // A signal to the whole process group is the parent's to follow.
+      child.kill('SIGTERM')
+      child.kill('SIGINT')
+      tell({ kind: 'report', call: 1 })
+      await hear('reported')
       assert.equal((await kong.event(77, 'access')).outcome, 'ended')
     } finally {
       kong.close()
@@ -253,6 +266,20 @@ describe('a worker', () => {
       child.disconnect()
       assert.deepEqual(await exited, [0, null])
       assert.ok(existsSync(`${file}.closed`))
+    } finally {
+      await end()
+    }
+  })
+
+  it('ends when its parent goes away while it starts', async () => {
+    const { child, folder, exited, end } = await startWorker(folder => {
+      writeFileSync(path.join(folder, 'hold'), '')
+      return []
+    }, false)
+    try {
+      await until('the worker loads its plugins', () => existsSync(path.join(folder.path, 'holds')))
+      child.disconnect()
+      assert.deepEqual(await exited, [1, null])
     } finally {
       await end()
     }
