@@ -265,7 +265,7 @@ describe("the manager's sessions", function () {
     }
   })
 
-  it('end with another role', async () => {
+  it('end with another role, and when their operator is disabled, who has no other then', async () => {
     await addOperator('climber')
     const session = await loggedIn(manager.url, 'climber', PASSWORD)
     assert.equal(
@@ -273,7 +273,11 @@ describe("the manager's sessions", function () {
       'editor',
     )
     assert.equal((await session.call('GET', '/v1/session')).status, 401)
-    assert.equal((await loggedIn(manager.url, 'climber', PASSWORD)).csrf.length, 43)
+    const again = await loggedIn(manager.url, 'climber', PASSWORD)
+    assert.equal((await manager.call('DELETE', '/v1/operators/climber')).status, 204)
+    assert.equal((await again.call('GET', '/v1/session')).status, 401)
+    const refused = await new BrowserSession(manager.url).login('climber', PASSWORD)
+    assert.deepEqual(codeOf(refused), [401, 'SLUICE_MANAGER_LOGIN'])
   })
 
   it('know the address of a client behind a proxy that is trusted, and of no other', async () => {
