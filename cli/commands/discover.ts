@@ -65,9 +65,7 @@ when an upstream has a problem.`,
       await withKong(
         flags,
         kong =>
-          flags.once
-            ? once({ ...parts, kong }, flags)
-            : follow({ ...parts, kong }, following, stop.signal),
+          flags.once ? once({ ...parts, kong }, flags) : follow({ ...parts, kong }, following, stop.signal),
         { signal: stop.signal },
       )
     } finally {
