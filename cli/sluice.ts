@@ -129,7 +129,7 @@ async function run(name: string, args: readonly string[]): Promise<void> {
   const meant = deckCommand(name, args)
   if (meant !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', meant)
   if (!entry) {
-    const { closest } = await import('../kong/reconcile/files/suggest.ts')
+    const { closest } = await import('../foundation/closest-name.ts')
     const near = closest(name, Object.keys(COMMANDS))
     const hint = near === undefined ? '' : `; did you mean ${near}?`
     throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import pg from 'pg'
+import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import { Database } from '../../management/database.ts'
 import { startManager } from '../../management/manager.ts'
+import { Operators } from '../../management/operators/operators.ts'
 import { Sessions } from '../../management/operators/sessions.ts'
 import { BrowserSession, loggedIn } from '../support/browser-session.ts'
 import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
@@ -220,15 +222,17 @@ describe("the manager's sessions", function () {
   })
 
   it('are twenty of an operator at most: the oldest ends where another one begins', async () => {
-    await manager.call('POST', '/v1/operators', { name: 'many', role: 'viewer' })
-    const { rows } = await database.query("select id from sluice_manager.operators where name = 'many'")
+    await addOperator('many')
     const pool = new Database(manager.env.SLUICE_MANAGER_POSTGRES_URL ?? '', createLogger('silent'))
     try {
       const sessions = new Sessions(pool)
-      const account = { id: rows[0].id, name: 'many', role: 'viewer' } as const
+      const account = await new Operators(pool, systemClock).credentials('many')
+      assert.ok(account)
       const secrets: string[] = []
-      for (let n = 0; n < 21; n++)
-        secrets.push((await sessions.issue(account, { address: '192.0.2.1', agent: 'test' })).secret)
+      for (let n = 0; n < 21; n++) {
+        const issued = await sessions.issue(account, { address: '192.0.2.1', agent: 'test' })
+        secrets.push(issued?.secret ?? assert.fail('no session'))
+      }
       const known = await Promise.all(secrets.map(secret => sessions.bySecret(secret)))
       assert.deepEqual(
         known.map(session => session !== undefined),
@@ -257,6 +261,36 @@ describe("the manager's sessions", function () {
     assert.equal((await there.call('GET', '/v1/session')).status, 401)
     assert.equal((await new BrowserSession(manager.url).login('changer', PASSWORD)).status, 401)
     await loggedIn(manager.url, 'changer', body.new)
+  })
+
+  it('do not begin with a password that is being changed, and it is changed once', async () => {
+    await addOperator('racer')
+    const store = new Database(manager.env.SLUICE_MANAGER_POSTGRES_URL!, createLogger('silent'))
+    const [operators, sessions] = [new Operators(store, systemClock), new Sessions(store)]
+    const client = { address: '127.0.0.1', agent: 'test' }
+    try {
+      const found = (await operators.credentials('racer'))!
+      await database.query('begin')
+      await database.query("update sluice_manager.operators set password = 'another' where name = 'racer'")
+      const login = sessions.issue(found, client)
+      const waiting =
+        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+      await until(async () => {
+        // Within a transaction PostgreSQL shows what it has shown before.
+        await database.query('select pg_stat_clear_snapshot()')
+        return (await database.query(waiting)).rowCount === 1
+      })
+      await database.query('commit')
+      assert.equal(await login, undefined)
+      assert.equal(await sessions.changePassword(found, 'mine', client), undefined)
+      const again = (await operators.credentials('racer'))!
+      assert.equal(again.password, 'another')
+      assert.ok(await sessions.issue(again, client))
+      await operators.setPassword('racer', 'a third')
+      assert.deepEqual(await sessions.list(again.id), [])
+    } finally {
+      await store.close()
+    }
   })
 
   it('end with another role, and when their operator is disabled, who has no other then', async () => {

@@ -1,9 +1,9 @@
+import { closest } from '../../../foundation/closest-name.ts'
 import type { Row } from '../change.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../kinds.ts'
 import { FORMAT_VERSION, type Format, formatOf } from './formats.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
-import { closest } from './suggest.ts'
 
 /** What a file says beside its entities. */
 export interface Meta {
