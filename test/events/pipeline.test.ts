@@ -290,6 +290,23 @@ describe('the event pipeline', () => {
       assert.notEqual(segments[0], '00000001.seg')
     })
 
+    it('keeps the segments that one of its sinks has not passed', async () => {
+      const away = { amqpUrl: 'amqp://u:p@127.0.0.1:1' }
+      const events = await start({ postgresUrl: url, ...away, spoolMaxBytes: 100_000_000 })
+      const text = 'x'.repeat(100_000)
+      for (let i = 0; i < 200; i++) await events.publisher.publish({ ...draft(i), data: { n: i, text } })
+      await until('the other sink has passed all of them', async () =>
+        /^sluice_events_backlog_records\{sink="postgres"\} 0$/m.test(await metrics.text()),
+      )
+      await events.close({ drainMs: 0 })
+      const kept = await spooled(spools()[0]!)
+      assert.deepEqual(
+        kept.filter(({ type }) => type === 'test.happened.v1').map(({ data }) => data.n),
+        Array.from({ length: 200 }, (_, i) => i),
+      )
+      assert.ok(existsSync(path.join(folder.path, spools()[0]!, '00000002.seg')))
+    })
+
     it('does not wait for a sink that is away, and says so once it stays away', async () => {
       let nowMs = 0
       const made = createEventPipeline(
