@@ -5,6 +5,8 @@ import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
 import { Database } from '../../management/database.ts'
 import { startManager } from '../../management/manager.ts'
+import { BrowserAccess } from '../../management/operators/browser.ts'
+import { LoginPace } from '../../management/operators/login-pace.ts'
 import { Operators } from '../../management/operators/operators.ts'
 import { Sessions } from '../../management/operators/sessions.ts'
 import { BrowserSession, loggedIn } from '../support/browser-session.ts'
@@ -241,6 +243,40 @@ describe("the manager's sessions", function () {
     } finally {
       await pool.close()
     }
+  })
+
+  it('are slowed down for an account however its name is written', async () => {
+    const pool = new Database(manager.env.SLUICE_MANAGER_POSTGRES_URL ?? '', createLogger('silent'))
+    const pace = new LoginPace(pool)
+    // Forty ways to write one name, each from an address of its own.
+    const names = Array.from({ length: 40 }, (_, n) =>
+      [...'guesser'].map((letter, i) => ((n >> i) & 1 ? letter.toUpperCase() : letter)).join(''),
+    )
+    try {
+      const begin = async () => {
+        for (const [n, name] of names.entries()) await pace.begin(name, `192.0.2.${n}`)
+      }
+      await assert.rejects(begin(), { code: 'SLUICE_MANAGER_TOO_MANY' })
+    } finally {
+      await pool.close()
+    }
+  })
+
+  it('are for the whole origin of the manager, and over plain HTTP for loopback alone', () => {
+    const check = (managerPublicUrl: string, origin: string) => () =>
+      new BrowserAccess({ managerPublicUrl, managerListen: undefined }).checkOrigin({
+        headers: { origin },
+        socket: { localPort: 1 },
+      } as never)
+    check('https://manager.test', 'https://manager.test')()
+    check('http://localhost:9543', 'http://localhost:9543')()
+    for (const [url, origin] of [
+      ['https://manager.test', 'https://manager.test.evil.test'],
+      ['https://manager.test', 'https://manager.test:8443'],
+      ['http://localhost.evil.test', 'http://localhost.evil.test'],
+      ['http://127.0.0.1.evil.test', 'http://127.0.0.1.evil.test'],
+    ] as const)
+      assert.throws(check(url, origin), { code: 'SLUICE_MANAGER_ORIGIN' }, `${url} ${origin}`)
   })
 
   it('end with another password, but for a new one of whoever changed it', async () => {
