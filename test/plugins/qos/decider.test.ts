@@ -393,6 +393,22 @@ describe('the decider of qos', () => {
     assert.equal((await ask({ cost: 12 })).outcome, 'admitted')
   })
 
+  it('lets an operator change a limit for thirty days at the most, to one request at the least', async () => {
+    const { store, clock } = await createSetting([gcra(10, 3600)])
+    const change = { key: KEY, action: 'set', limit: 'minute', actor: 'me', reason: 'test' } as const
+    const longest = 30 * 86_400_000
+    for (const part of [
+      { requests: 1, lastsMs: longest + 1 },
+      { requests: 1, lastsMs: 0 },
+      { requests: 0, burst: 1, lastsMs: 1 },
+      { requests: 1, burst: 0, lastsMs: 1 },
+    ])
+      await assert.rejects(changeSubject(store, { ...change, ...part }, clock.now()), {
+        code: 'SLUICE_CLI_USAGE',
+      })
+    await changeSubject(store, { ...change, requests: 1, lastsMs: longest }, clock.now())
+  })
+
   it('asks it about such a cost also where it knew the limit before', async () => {
     const { ask, store, clock } = await createSetting([gcra(10, 3600)], { strict: true })
     await ask()
