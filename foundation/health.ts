@@ -35,9 +35,16 @@ export interface Observed {
 
 export type ObserveServer = HttpServer
 
-/** @throws SLUICE_PORT_IN_USE */
-export async function serveObservations(address: Address, observed: Observed): Promise<ObserveServer> {
-  return serveHttp(address, { setting: 'SLUICE_HTTP', answer: answering(observed) })
+/**
+ * @param setting names the address in errors.
+ * @throws SLUICE_PORT_IN_USE
+ */
+export async function serveObservations(
+  address: Address,
+  observed: Observed,
+  setting = 'SLUICE_HTTP',
+): Promise<ObserveServer> {
+  return serveHttp(address, { setting, answer: answering(observed) })
 }
 
 const answering =

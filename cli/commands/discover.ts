@@ -5,6 +5,7 @@ import { createFeedMetrics } from '../../discovery/metrics.ts'
 import { discoverOnce, type UpstreamReport } from '../../discovery/once.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { serveObservations } from '../../foundation/health.ts'
+import type { Address } from '../../foundation/http-listener.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
 import { parseAddress, readSettings } from '../../foundation/settings.ts'
@@ -47,6 +48,10 @@ when an upstream has a problem.`,
   )
   .action(async (flags: DiscoverFlags) => {
     const limits = { holdMs: parseDuration(flags.hold), emptyAfterMs: parseDuration(flags.emptyAfter) }
+    const following = {
+      readKongEveryMs: parseDuration(flags.kongEvery),
+      address: flags.http === 'off' ? undefined : readAddress(flags.http),
+    }
     const consul = new ConsulClient({
       url: consulUrl(flags),
       token: process.env.CONSUL_HTTP_TOKEN || undefined,
@@ -60,7 +65,7 @@ when an upstream has a problem.`,
       await withKong(
         flags,
         kong =>
-          flags.once ? once({ ...parts, kong }, flags) : follow({ ...parts, kong }, flags, stop.signal),
+          flags.once ? once({ ...parts, kong }, flags) : follow({ ...parts, kong }, following, stop.signal),
         { signal: stop.signal },
       )
     } finally {
@@ -105,7 +110,7 @@ async function follow(
   parts: Omit<Parameters<typeof Discovery.start>[0], 'log' | 'metricsOf' | 'readKongEveryMs'> & {
     readonly kong: AdminClient
   },
-  flags: DiscoverFlags,
+  { address, readKongEveryMs }: { readonly address: Address | undefined; readonly readKongEveryMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const log = createLogger(readSettings().logLevel)
@@ -114,17 +119,20 @@ async function follow(
     ...parts,
     log,
     metricsOf: createFeedMetrics(metrics),
-    readKongEveryMs: parseDuration(flags.kongEvery),
+    readKongEveryMs,
   })
-  const address = flags.http === 'off' ? undefined : readAddress(flags.http)
-  const server = address && (await serveObservations(address, { metrics, health: () => discovery.health() }))
-  if (server) log.info({ host: address.host, port: server.port }, 'metrics and health are served')
-  await new Promise<void>(resolve => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  await server?.close()
-  await discovery.close()
+  try {
+    const observed = { metrics, health: () => discovery.health() }
+    const server = address && (await serveObservations(address, observed, '--http'))
+    if (server) log.info({ host: address.host, port: server.port }, 'metrics and health are served')
+    await new Promise<void>(resolve => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await server?.close()
+  } finally {
+    await discovery.close()
+  }
   log.info('ended; the targets stay as they are')
 }
 

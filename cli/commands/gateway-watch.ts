@@ -38,13 +38,15 @@ export interface WatchOptions {
  * priority), the gateway restarts, as a Kong must be reloaded; entities made by the Admin API are gone then.
  *
  * @throws SluiceError SLUICE_PLUGIN_LOAD when the first load fails; a later one is logged, and the old plugins stay.
+ * What the gateway throws at its start, such as SLUICE_PORT_IN_USE.
  */
 export async function watchPlugins(options: WatchOptions): Promise<WatchedGateway> {
   const watched = new WatchedPlugins(options)
   try {
     await watched.start()
   } catch (error) {
-    watched.remove()
+    await watched.close()
+    if (error instanceof SluiceError) throw error
     throw new SluiceError('SLUICE_PLUGIN_LOAD', reasonOf(error), { cause: error })
   }
   return watched
@@ -91,10 +93,6 @@ class WatchedPlugins implements WatchedGateway {
     this.#watcher = watch(this.#folder, { recursive: true }, (_, file) => this.#changed(file))
   }
 
-  remove(): void {
-    rmSync(this.#home, { recursive: true, force: true })
-  }
-
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#watcher?.close()
@@ -102,8 +100,8 @@ class WatchedPlugins implements WatchedGateway {
     await this.#gateway?.close()
     const server = this.#server
     server?.kill('SIGTERM')
-    if (server?.exitCode === null) await once(server, 'exit')
-    this.remove()
+    if (server?.exitCode === null && server.signalCode === null) await once(server, 'exit')
+    rmSync(this.#home, { recursive: true, force: true })
   }
 
   #changed(file: string | null): void {

@@ -27,16 +27,20 @@ KONG_REAL_IP_RECURSIVE, KONG_NGINX_WORKER_PROCESSES, KONG_LOG_LEVEL.`,
   .action(async (flags: GatewayFlags) => {
     const logger = createLogger(settingsOf(process.env).logLevel)
     logger.warn('this gateway behaves like Kong for development and tests; it is not for production')
-    const gateway =
+    // Before anything is made that a signal would leave behind.
+    const stopping = closeOnSignal(() => starting, logger)
+    const starting: Promise<WatchedGateway> =
       flags.watch === undefined
-        ? await start(process.env, logger)
-        : await watchPlugins({
+        ? start(process.env, logger)
+        : watchPlugins({
             folder: flags.watch,
             environment: process.env,
             log: logger,
             startGateway: environment => start(environment, logger),
           })
-    closeOnSignal(gateway, logger)
+    await starting.catch((error: unknown) => {
+      if (!stopping.aborted) throw error
+    })
   })
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -61,23 +65,35 @@ async function start(environment: Environment, logger: Logger): Promise<WatchedG
   return { close: () => gateway.close(GRACE_MS) }
 }
 
-/** A second signal exits immediately. */
-function closeOnSignal(gateway: WatchedGateway, logger: Logger): void {
-  let isClosing = false
+/**
+ * Closes the gateway at a signal, once it has started: what it has made by then is removed. A second signal exits
+ * immediately.
+ *
+ * @returns aborted at the first signal.
+ */
+function closeOnSignal(starting: () => Promise<WatchedGateway>, logger: Logger): AbortSignal {
+  const stop = new AbortController()
   const close = (signal: string) => {
-    if (isClosing) process.exit(1)
-    isClosing = true
+    if (stop.signal.aborted) process.exit(1)
+    stop.abort()
     logger.info({ signal }, 'the gateway shuts down')
-    gateway.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'shutdown failed')
-        process.exit(1)
-      },
-    )
+    // Ctrl-C reaches the programs that it starts, too; a start that fails thereby cleans up by itself.
+    starting()
+      .then(
+        gateway => gateway.close(),
+        () => {},
+      )
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ err: error }, 'shutdown failed')
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
+  return stop.signal
 }
 
 const url = ({ host, port }: Address, ssl = false) =>

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Environment } from '../../foundation/environment.ts'
@@ -41,6 +42,9 @@ export const command = withPluginOptions(new Command())
     refreshDumps(settings.socket, plugins)
     if (settings.pluginsOnError === 'open')
       log.warn("modules for Kong's JavaScript plugin server let requests pass when they fail or are late")
+    const folder = path.resolve(path.dirname(settings.socket))
+    // It may be a typing error, and only this user may enter what is made.
+    if (!existsSync(folder)) log.info({ folder }, 'making the folder of the socket: it does not exist')
     const takeOver = flags.takeOver ?? false
     const server =
       flags.workers > 1

@@ -57,6 +57,8 @@ export interface WaitOptions {
   readonly waitSeconds?: number
 }
 
+const TELL_AFTER_MS = 1_000
+
 /** Runs `work` with a client of a Kong that is ready, and closes the client. */
 export async function withKong<T>(
   flags: AdminFlags,
@@ -75,8 +77,10 @@ export async function withKong<T>(
       if (!isTold) process.stderr.write(`waiting for Kong at ${client.url} …\n`)
       isTold = true
     }
+    // A Kong that takes the request and does not answer is waited for, too.
+    const slow = setTimeout(onRetry, TELL_AFTER_MS)
     const options = { forMs: waitSeconds * 1000, maxPauseMs: 500, onRetry, ...(signal && { signal }) }
-    await waitForKong(client, options, retryParts)
+    await waitForKong(client, options, retryParts).finally(() => clearTimeout(slow))
     return await work(client)
   } finally {
     await client.close()

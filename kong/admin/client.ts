@@ -181,6 +181,8 @@ function parseBody(text: string): unknown {
 
 function reasonOf(error: unknown): string {
   const { code, errors } = error as { code?: string; errors?: readonly unknown[] }
+  // OpenSSL's own words are of its source files.
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'it does not speak TLS there; is it http:// ?'
   // An AggregateError (several addresses were tried) has no message of its own.
   return messageOf(error) || (errors?.[0] === undefined ? (code ?? 'unknown') : messageOf(errors[0]))
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '../../ops/local/ports.ts'
@@ -88,6 +90,43 @@ describe('sluice gateway --watch', function () {
     assert.equal(status, 1)
     assert.match(stderr, /^sluice: .*none.*/m)
     assert.equal(stderr.split('SLUICE_PLUGIN_LOAD').length, 2, stderr)
+  })
+
+  const environmentIn = (temporary: string, proxyAddress: string) => ({
+    PATH: process.env.PATH,
+    TMPDIR: temporary,
+    KONG_PROXY_LISTEN: proxyAddress,
+    KONG_ADMIN_LISTEN: 'off',
+  })
+
+  it('leaves nothing behind when it is ended while it starts', async () => {
+    const temporary = path.join(folder.path, 'ended')
+    mkdirSync(temporary)
+    const starting = spawn(process.execPath, [SLUICE, 'gateway', '--watch', plugins], {
+      env: environmentIn(temporary, '127.0.0.1:0'),
+      stdio: 'ignore',
+    })
+    const ended = once(starting, 'exit')
+    await until(() => readdirSync(temporary).length > 0 || starting.exitCode !== null)
+    starting.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null])
+    assert.deepEqual(readdirSync(temporary), [])
+  })
+
+  it('names a port that is in use, and leaves nothing behind', async () => {
+    const temporary = path.join(folder.path, 'in-use')
+    mkdirSync(temporary)
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const address = `127.0.0.1:${(holder.address() as AddressInfo).port}`
+    const { status, stderr } = spawnSync(process.execPath, [SLUICE, 'gateway', '--watch', plugins], {
+      env: environmentIn(temporary, address),
+      encoding: 'utf8',
+    })
+    holder.close()
+    assert.equal(status, 1)
+    assert.match(stderr, new RegExp(`^sluice: ${address} is in use\n  SLUICE_PORT_IN_USE`, 'm'))
+    assert.deepEqual(readdirSync(temporary), [])
   })
 
   it('serves a changed plugin, and its changed schema', async () => {

@@ -56,7 +56,7 @@ describe('sluice serve', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'sluice-serve-'))
-    socket = path.join(folder, 's.sock')
+    socket = path.join(folder, 'run', 's.sock')
     plugins = path.join(folder, 'plugins')
     mkdirSync(plugins)
     writePlugin('one')
@@ -83,6 +83,11 @@ describe('sluice serve', () => {
       await once(server, 'exit')
     }
     rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('makes the folder of its socket, and says so: its name may be a typing error', () => {
+    const made = lines().find(({ msg }) => /^making the folder of the socket/.test(msg))
+    assert.equal(made?.folder, path.dirname(socket))
   })
 
   it('ends on SIGTERM, and leaves nothing behind', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
@@ -155,6 +156,33 @@ describe('sluice plan, apply and dump-state', () => {
     const { status, err } = await sluice('apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
+  })
+  it('names an Admin API that speaks no TLS', async () => {
+    const url = admin.url.replace('http:', 'https:')
+    const { status, err } = await sluice('plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
+    assert.equal(status, 1)
+    assert.match(err, /^sluice: no answer from the Admin API at https:\S+: it does not speak TLS there/)
+  })
+  it('says that it waits for a Kong that takes requests and does not answer', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const child = spawn(
+      process.execPath,
+      [SLUICE, 'plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0'],
+      {
+        cwd: folder.path,
+        env: { PATH: process.env.PATH, DECK_KEY: 'planted-key' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    )
+    const ended = once(child, 'exit')
+    const [said] = await once(child.stderr, 'data')
+    assert.equal(String(said), `waiting for Kong at ${url} …\n`)
+    child.kill('SIGKILL')
+    await ended
+    silent.close()
+    silent.closeAllConnections()
   })
   it('names every mistake of a file though a variable is not set, each once and with its file', async () => {
     const file = path.join(folder.path, 'kong.yaml')

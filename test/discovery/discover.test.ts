@@ -304,6 +304,17 @@ describe('sluice discover', () => {
     })
   })
 
+  it('ends with the reason when --http names no address, or one that is taken', async () => {
+    await newUpstream()
+    const wrong = await runSluice(['discover', '--http', 'nowhere'], env())
+    assert.match(wrong.stderr, /--http: "nowhere" is not HOST:PORT/)
+    assert.equal(wrong.code, 1)
+    const { host } = new URL(gateway.adminUrl)
+    const taken = await runSluice(['discover', '--http', host], env())
+    assert.match(taken.stderr, new RegExp(`--http: ${host} is taken`))
+    assert.equal(taken.code, 1)
+  })
+
   it('refuses a Kong without a database', async () => {
     const dbLess = await startTestGateway({ KONG_DATABASE: 'off' })
     closing.push(() => dbLess.close())
