@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { type Link, ProtobufConnection } from '../../../plugin-server/transport/protobuf-connection.ts'
 import type { CallHandler, Exchange } from '../../../protocol/calls.ts'
 import { type RpcCall, writeRpcCall } from '../../../protocol/rpc.ts'
 import { WireWriter } from '../../../protocol/wire.ts'
+import { definePlugin, Type } from '../../../sdk/sdk.ts'
 import { partial } from '../../support/partial.ts'
+import { startPluginServer } from '../../support/plugin-server.ts'
 
 const EVENT: RpcCall = { kind: 'handle_event', sequence: 7, instanceId: 1, phase: 'access' }
 
@@ -12,9 +16,11 @@ describe('a connection of ProtoBuf:1 in an event', () => {
     const link = { written: 0, closed: 0 }
     const told: string[] = []
     let exchange: Exchange | undefined
+    let events = 0
     const handler = partial<CallHandler>({
       handleEvent: (_id: number, _phase: string, given: Exchange) => {
         exchange = given
+        events++
         return { abandoned: (reason: string) => told.push(`abandoned: ${reason}`) }
       },
     })
@@ -43,7 +49,7 @@ describe('a connection of ProtoBuf:1 in an event', () => {
       reply: (value: unknown) => told.push(`reply: ${value}`),
       lost: (reason: string) => told.push(`lost: ${reason}`),
     }
-    return { connection, push, exchange, sink, told, link }
+    return { connection, push, exchange, sink, told, link, events: () => events }
   }
 
   it('tells the event that Kong is gone, and each read whose answer will not come', () => {
@@ -92,5 +98,38 @@ describe('a connection of ProtoBuf:1 in an event', () => {
       exchange.end()
     }
     assert.deepEqual([alone.link.closed, asked.link.closed], [1, 0])
+    // Where it could not be closed, Kong's next frame is a call, and no answer to the exit.
+    assert.equal(alone.events(), 1)
+    alone.push(EVENT)
+    assert.equal(alone.events(), 2)
+  })
+})
+
+describe('a connection of Kong', () => {
+  const plugin = definePlugin({
+    name: 'none',
+    version: '1.0.0',
+    priority: 1,
+    config: Type.Object({}),
+    phases: { access: () => {} },
+  })
+
+  it('is closed when it says what is no protocol, and when it is closed in one direction', async () => {
+    const server = await startPluginServer(plugin)
+    try {
+      for (const say of [
+        (socket: ReturnType<typeof connect>) => socket.write(Buffer.alloc(64, 0xff)),
+        (socket: ReturnType<typeof connect>) => socket.end(),
+      ]) {
+        const socket = connect({ path: server.socket, allowHalfOpen: true })
+        await once(socket, 'connect')
+        say(socket)
+        socket.resume()
+        await once(socket, 'end')
+        socket.destroy()
+      }
+    } finally {
+      await server.close()
+    }
   })
 })
