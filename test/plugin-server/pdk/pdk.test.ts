@@ -317,6 +317,34 @@ describe('the PDK', () => {
     assert.throws(() => kong.response.setHeader('a', 'b'), { code: 'SLUICE_PDK_CLOSED' })
   })
 
+  it('passes on what was read, asked and written to the one that goes on behind a late handler', async () => {
+    const { kong, exchange, conversation } = begin('access', { 'kong.client.get_consumer': { id: 'c' } })
+    conversation.fault = new Error('of before')
+    conversation.origin = Promise.resolve(undefined)
+    kong.response.setHeader('x-a', '1')
+    const asked = kong.client.getConsumer()
+    kong.service.request.clearHeader('x-b')
+    const next = conversation.succeed()
+    assert.deepEqual([next.fault, next.origin], [conversation.fault, conversation.origin])
+    assert.equal(next.waiting, true)
+    assert.equal(createPdk(next).client.getConsumer(), asked)
+    assert.throws(() => kong.response.exit(403), { code: 'SLUICE_PDK_CLOSED' })
+    next.end()
+    await assert.rejects(asked, { code: 'SLUICE_PDK_CLOSED' })
+    assert.deepEqual(exchange.methods, [
+      'kong.client.get_consumer',
+      'kong.service.request.clear_header',
+      'kong.response.set_headers',
+      'end',
+    ])
+
+    const log = begin('log')
+    void log.kong.log.serialize().catch(() => {})
+    log.conversation.endWithReads()
+    const behind = createPdk(log.conversation.succeed())
+    assert.throws(() => behind.log.info('too late'), { code: 'SLUICE_PDK_CLOSED' })
+  })
+
   it('logs any values, and nothing where there are none, for which Kong would answer the client 500', () => {
     const { kong, exchange, conversation } = begin('access')
     kong.log.err()

@@ -86,6 +86,7 @@ describe('the members of a composed plugin', () => {
           await late.promise.finally(() => {
             onRollback(() => steps.push('given back'))
             assert.throws(() => kong.response.setHeader('x-late', '1'), { code: 'SLUICE_PDK_CLOSED' })
+            assert.throws(() => kong.response.exit(403), { code: 'SLUICE_PDK_CLOSED' })
             steps.push('refused')
           })
         },
@@ -219,8 +220,32 @@ describe('the members of a composed plugin', () => {
   })
 })
 
+describe('an exit that is refused, whatever its handler makes of that', () => {
+  for (const [onError, status] of [
+    ['closed', 503],
+    ['open', undefined],
+  ] as const)
+    it(`${status ? 'lets no request pass' : 'is passed over'} where the policy is ${onError}`, async () => {
+      for (const wrong of [99, 600, 'forbidden' as never]) {
+        const exits: Handler = kong => {
+          try {
+            kong.response.exit(wrong)
+          } catch {}
+        }
+        const { hasEnded, exchange } = await ofTwo(exits, { onError }, () => {})
+        assert.deepEqual([hasEnded(), exitOf(exchange)?.[1]], [true, status])
+      }
+    })
+})
+
 describe('an error answer for which Kong is asked what the client accepts', () => {
   const denying: Handler = kong => kong.response.error(403)
+
+  it('goes out as soon as Kong has said that', async () => {
+    const { exchange, hasEnded } = await ofTwo(denying, { onError: 'closed' }, () => {})
+    await turn()
+    assert.deepEqual([hasEnded(), exitOf(exchange)?.[1]], [true, 403])
+  })
 
   it('goes out as it is at the deadline, once, where Kong does not say', async () => {
     const exchange = new ScriptedExchange({}, 'ProtoBuf:1', Number.POSITIVE_INFINITY)
@@ -236,6 +261,23 @@ describe('an error answer for which Kong is asked what the client accepts', () =
     assert.deepEqual([hasEnded(), exitOf(exchange)?.[1]], [true, 403])
     await turn()
     assert.equal(runtime.running, 0)
+  })
+})
+
+describe('a read that nobody waits for', () => {
+  it('leaves no unhandled rejection behind when its event ends without an answer', async () => {
+    const stray: unknown[] = []
+    const note = (reason: unknown) => stray.push(reason)
+    process.on('unhandledRejection', note)
+    const reads: Handler = kong => {
+      void kong.client.getConsumer()
+      kong.response.exit(429)
+    }
+    const { hasEnded } = await ofTwo(reads, {}, () => {})
+    await turn()
+    await turn()
+    process.off('unhandledRejection', note)
+    assert.deepEqual([hasEnded(), stray], [true, []])
   })
 })
 

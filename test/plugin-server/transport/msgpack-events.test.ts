@@ -30,4 +30,18 @@ describe('an event of MsgPack:1', () => {
     }
     assert.equal(events.size, 2)
   })
+
+  it('is forgotten at once when it was refused, and with an exit, which Kong never answers', () => {
+    const events = new MsgpackEvents(5)
+    const answers: unknown[] = []
+    events.open(() => assert.fail('it was refused')).refuse()
+    assert.equal(events.size, 0)
+    const exchange = events.open((_, result) => answers.push(result))
+    exchange.call('kong.response.exit', [200, '', {}])
+    exchange.end()
+    assert.deepEqual([events.size, answers.length], [0, 1])
+    exchange.call('kong.client.get_ip', [])
+    exchange.step('nonsense', (_, result) => answers.push(result))
+    assert.deepEqual(answers[1], { EventId: exchange.id, Data: 'ret' })
+  })
 })

@@ -14,7 +14,7 @@ import {
   type Step,
   settle,
 } from '../../../plugins/circuit-breaker/breaker.ts'
-import { quorumOf, type Report } from '../../../plugins/circuit-breaker/evidence.ts'
+import { ownCause, quorumOf, type Report } from '../../../plugins/circuit-breaker/evidence.ts'
 import type { Phase, Policy } from '../../../plugins/circuit-breaker/policy.ts'
 
 const POLICY: Policy = {
@@ -235,6 +235,19 @@ describe('the state machine', () => {
     assert.equal(state.late.size, LATE_KEPT)
     assert.equal(state.late.has('first'), false)
     assert.equal(state.late.has(`p${LATE_KEPT + 9}`), true)
+  })
+
+  it('opens at its rates, not only beyond them', () => {
+    const seen = { generation: 0, calls: 10, failures: 0, slow: 0, connectionFailures: 0 }
+    for (const [part, cause] of [
+      [{ failures: 5 }, 'failure-rate'],
+      [{ failures: 4 }, undefined],
+      [{ slow: 8 }, 'slow-call-rate'],
+      [{ slow: 7 }, undefined],
+      [{ connectionFailures: 5 }, 'connection-failures'],
+      [{ connectionFailures: 4 }, undefined],
+    ] as const)
+      assert.equal(ownCause('closed', { ...seen, ...part }, POLICY), cause, JSON.stringify(part))
   })
 
   it('asks a majority of the nodes that live, up to the quorum', () => {

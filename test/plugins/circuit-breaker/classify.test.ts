@@ -126,3 +126,12 @@ describe('the outcome of a call', () => {
       assert.equal(classify(log as Record<string, unknown>, DEFAULTS).outcome, 'none')
   })
 })
+
+describe('a client that left', () => {
+  it('says nothing about the upstream, also after a try that failed', () => {
+    const tries = [{ state: 'failed', code: 502 }, {}]
+    const left = { tries, upstream_status: '-', response: { status: 499 }, source: 'kong' }
+    for (const log of [left, { ...left, tries: tries.slice(0, 1) }])
+      assert.equal(classify(log, new Set([502])).outcome, 'none')
+  })
+})

@@ -4,6 +4,7 @@ import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import { orderMode } from '../../../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../../../plugins/circuit-breaker/mode.ts'
 import { createTestClock } from '../../support/test-clock.ts'
+import { linkTo } from './faulty-store.ts'
 import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
 
 const times = async (n: number, act: () => unknown): Promise<void> => {
@@ -322,6 +323,67 @@ describe('a breaker on one node', () => {
     assert.equal(other.registry.size, 0)
   })
 
+  it('asks for the whole quorum as long as it does not know who else there is', async () => {
+    const clock = createTestClock()
+    const store = new MemoryStore({ clock, metrics: createMetrics() })
+    Object.assign(store, { peers: { nodes: 1, processes: 1, isSettled: false } })
+    const node = await createNode({ config: PROBING, store, clock })
+    await fail(node, 4)
+    await settled()
+    assert.deepEqual([node.phase(), node.entry.breaker.shared.phase], ['open', 'closed'])
+  })
+
+  it('does not open the cluster by itself in a ramp, nor at a message or an order that is older', async () => {
+    const clock = createTestClock()
+    const store = linkTo(new MemoryStore({ clock, metrics: createMetrics() }), 9)
+    const node = await createNode({ config: { ...PROBING, recovery_ms: 60_000 }, store, clock })
+    const { breaker } = node.entry
+    const tell = async (part: object) => {
+      const mode = { sequence: 0, mode: 'auto', remainingMs: 0, actor: '', reason: '' }
+      const totals = { calls: 0, failures: 0, slow: 0, nodes: 0, witnesses: 0 }
+      const snapshot = { generation: 5, phase: 'recovering', attempt: 0, elapsedMs: 0, remainingMs: 60_000 }
+      await store.publish(
+        'sluice:breaker',
+        JSON.stringify(['service:s', { ...snapshot, totals, mode, ...part }]),
+      )
+      await settled()
+    }
+    await tell({
+      mode: { sequence: 7, mode: 'metrics-only', remainingMs: 0, actor: 'eddie', reason: 'test' },
+    })
+    for (let i = 0; i < 8; i++) node.finish({ kind: 'pass' }, 'failure')
+    await settled()
+    assert.deepEqual([breaker.shared.phase, breaker.shared.generation], ['recovering', 5])
+    await tell({ generation: 4, phase: 'closed' })
+    assert.deepEqual([breaker.shared.phase, breaker.shared.generation], ['recovering', 5])
+    await tell({ mode: { sequence: 6, mode: 'forced-open', remainingMs: 0, actor: 'eddie', reason: 'test' } })
+    assert.equal(breaker.mode.mode, 'metrics-only')
+  })
+
+  it('finds the permit again whose grant was lost on the way, and does not ask again while none is left', async () => {
+    const clock = createTestClock()
+    const store = linkTo(new MemoryStore({ clock, metrics: createMetrics() }), 1)
+    let asked = 0
+    const { run } = store
+    store.run = (script, key, args, onLate) => {
+      if ((args as { operation?: { op: string } }).operation?.op === 'acquire') asked++
+      return run(script, key, args, onLate)
+    }
+    const node = await createNode({ config: PROBING, store, clock })
+    await fail(node, 2)
+    await settled()
+    assert.equal(node.entry.breaker.shared.phase, 'open')
+    clock.advance(1000)
+    store.link = 'lossy'
+    assert.equal((await node.registry.decide(node.entry)).kind, 'reject')
+    store.link = 'up'
+    await node.registry.flush()
+    assert.equal((await node.registry.decide(node.entry)).kind, 'probe')
+    assert.equal(asked, 2)
+    await times(5, async () => assert.equal((await node.registry.decide(node.entry)).kind, 'reject'))
+    assert.equal(asked, 3)
+  })
+
   it('stays as it is at a message that is none, and decides on', async () => {
     const node = await createNode()
     const before = structuredClone(node.entry.breaker.shared)
@@ -340,12 +402,16 @@ describe('a breaker on one node', () => {
   })
 
   it('counts again after the wall clock was set back', async () => {
-    const node = await createNode({ config: { minimum_calls: 5 } })
+    const node = await createNode({ config: { ...PROBING, recovery_ms: 0 } })
+    await fail(node, 2)
+    node.clock.advance(1000)
+    await succeed(node, 1)
+    await settled()
+    // A generation has begun, and nothing from before it counts.
+    assert.equal(node.phase(), 'closed')
     node.clock.step(-3_600_000)
     await node.registry.flush()
-    await node.request('success')
-    await node.registry.flush()
-    await fail(node, 5)
+    await fail(node, 2)
     assert.equal(node.phase(), 'open')
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
+import { Detection } from '../../../plugins/key-auth-audit/detect.ts'
 import { createFingerprinter } from '../../../plugins/key-auth-audit/fingerprint.ts'
 import { createAudit, PLUGIN_ID, SECRET } from './harness.ts'
 import { RECORDED, recorded } from './recorded.ts'
@@ -129,6 +130,36 @@ describe('key-auth-audit', () => {
     assert.deepEqual([data.key_name, data.reason], ['X_API_Key', 'invalid'])
   })
 
+  it('shows a key nowhere, whatever else of the request holds it, and no query', async () => {
+    const key = 's3cr3t key'
+    const inHeader = { 'x-key': key, host: `${key}.example` }
+    const inQuery = { host: 's3cr3t+key.example' }
+    for (const [headers, query] of [
+      [inHeader, ''],
+      [inQuery, '?x_key=s3cr3t+key&token=other'],
+    ] as const) {
+      const log = recorded('key-granted')
+      const request = { ...log.request, method: Object.values(headers)[0], headers, uri: `/a/b${query}` }
+      const { data } = await only({ ...log, request }, { key_names: ['x_key'], path: 'full' })
+      assert.equal(data.key_fingerprint, createHmac('sha256', SECRET).update(key).digest('hex'))
+      assert.doesNotMatch(JSON.stringify(data), /s3cr3t|token/)
+      assert.equal(data.path, '/a/b')
+    }
+  })
+
+  it('fingerprints none of several keys', async () => {
+    const log = recorded('key-invalid')
+    const request = { ...log.request, headers: { ...log.request.headers, apikey: ['one', 'two'] } }
+    const { data } = await only({ ...log, request })
+    assert.deepEqual([data.key_fingerprint, data.key_visibility], [null, 'several'])
+  })
+
+  it('tells nothing of its secret by the id of it', () => {
+    const { secretId } = createFingerprinter(SECRET)
+    assert.notEqual(secretId, createHash('sha256').update(SECRET).digest('hex').slice(0, 8))
+    assert.match(secretId, /^[0-9a-f]{8}$/)
+  })
+
   it('says that a key was hidden, and counts such failures by address only', async () => {
     const log = recorded('key-missing')
     const { data } = await only(log, { hide_credentials: true })
@@ -223,6 +254,27 @@ describe('key-auth-audit', () => {
         reports.map(report => [report.data.pattern, report.data.addresses]),
         [['fingerprint', 3]],
       )
+    })
+
+    it('takes a key that belongs to a credential for none that is tried, and a refused use for no new place', async () => {
+      const audit = createAudit({ brute_force: { addresses: 2 } })
+      const granted = recorded('key-granted')
+      await audit.log({ ...granted, client_ip: '192.0.2.1' })
+      for (const client_ip of ['198.51.100.1', '203.0.113.1'])
+        await audit.log({ ...granted, client_ip, tries: [], response: { ...granted.response, status: 401 } })
+      assert.deepEqual(
+        audit.events.drafts.map(({ type }) => type),
+        ['key-auth.granted.v1', 'key-auth.denied.v1', 'key-auth.denied.v1'],
+      )
+    })
+
+    it('remembers a bounded number of addresses and networks', () => {
+      const detection = new Detection()
+      const limits = { failures: 1e9, addresses: 1500, windowMs: 60_000 }
+      const address = (i: number) => `10.${i >> 8}.${i & 255}.1`
+      for (let i = 0; i < 2000; i++) assert.deepEqual(detection.failed(address(i), 'key', limits, 0), [])
+      const seen = Array.from({ length: 2000 }, (_, i) => detection.used('credential', address(i)))
+      assert.equal(seen.filter(Boolean).length, 999)
     })
 
     it('takes no notice of failures that are not about a credential', async () => {

@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict'
+import { readConfiguration } from '../../../plugin-server/runtime/configuration.ts'
+import type { Config } from '../../../plugins/qos/config.ts'
+import type { CalendarLimit } from '../../../plugins/qos/limit.ts'
+import { plugin } from '../../../plugins/qos/plugin.ts'
+import { createPolicy } from '../../../plugins/qos/policy.ts'
 import { createNode, oneLimit } from './harness.ts'
 
 describe('the configuration of qos', () => {
@@ -111,6 +116,15 @@ describe('the configuration of qos', () => {
     it(`refuses ${name}`, () => {
       assert.throws(() => node.configure(sent), reason)
     })
+
+  it('follows the clock from one period of the calendar to the next, and back where it was set back', () => {
+    const sent = oneLimit({ requests: 10, algorithm: 'calendar', period: 'day' })
+    const { config } = readConfiguration('qos', plugin.config, JSON.stringify(sent))
+    const { defaultTier } = createPolicy(config as Config)
+    const days = [1, 2, 2, 1].map(day => Date.UTC(2026, 0, day))
+    const begun = days.map(day => (defaultTier.limitSet(day + 1).limits[0] as CalendarLimit).bounds[1] / 1000)
+    assert.deepEqual(begun, days)
+  })
 
   it('names every contradiction at once', () => {
     const sent = oneLimit({ requests: 1 }, { default_tier: 'gold', limit_by: ['x'] })

@@ -146,6 +146,18 @@ describe('the decider of qos', () => {
     assert.equal((await near.ask()).outcome, 'refused')
   })
 
+  it('takes its part of the tolerance ahead, and nothing until it knows how many share it', async () => {
+    const most = async (options: SettingOptions) => {
+      const { ask } = await createSetting([gcra(1000, 3600)], options)
+      const held: number[] = []
+      for (let i = 0; i < 200; i++) held.push((await ask()).tokens)
+      return Math.max(...held)
+    }
+    // A twentieth of the limit, divided among them.
+    assert.deepEqual([await most({}), await most({ processes: 5 })], [50, 10])
+    assert.equal(await most({ isSettled: false }), 0)
+  })
+
   it('refuses only those that wait and ask too much', async () => {
     const { ask, store } = await createSetting([gcra(10, 60)], { holds: true })
     const first = ask({ cost: 8 })
@@ -381,6 +393,91 @@ describe('the decider of qos', () => {
     assert.equal((await ask({ cost: 12 })).outcome, 'admitted')
   })
 
+  it('lets an operator change a limit for thirty days at the most, to one request at the least', async () => {
+    const { store, clock } = await createSetting([gcra(10, 3600)])
+    const change = { key: KEY, action: 'set', limit: 'minute', actor: 'me', reason: 'test' } as const
+    const longest = 30 * 86_400_000
+    for (const part of [
+      { requests: 1, lastsMs: longest + 1 },
+      { requests: 1, lastsMs: 0 },
+      { requests: 0, burst: 1, lastsMs: 1 },
+      { requests: 1, burst: 0, lastsMs: 1 },
+    ])
+      await assert.rejects(changeSubject(store, { ...change, ...part }, clock.now()), {
+        code: 'SLUICE_CLI_USAGE',
+      })
+    await changeSubject(store, { ...change, requests: 1, lastsMs: longest }, clock.now())
+  })
+
+  it('asks it about such a cost also where it knew the limit before', async () => {
+    const { ask, store, clock } = await createSetting([gcra(10, 3600)], { strict: true })
+    await ask()
+    const change = { key: KEY, action: 'set', limit: 'minute', requests: 20, burst: 20 } as const
+    await changeSubject(store, { ...change, lastsMs: 60_000, actor: 'me', reason: 'sale' }, clock.now())
+    await settled()
+    assert.equal((await ask({ cost: 12 })).outcome, 'admitted')
+  })
+
+  it('spends no tokens at hand that have lain too long, nor those of a subject that was reset', async () => {
+    for (const end of ['time', 'reset'] as const) {
+      const { ask, decider, request, store, clock } = await createSetting([gcra(1000, 3600)])
+      while ((await ask()).tokens < 3);
+      const isAtHand = () => !((decider.decide(request) as unknown) instanceof Promise)
+      assert.ok(isAtHand())
+      const reset = { key: KEY, action: 'reset', actor: 'me', reason: 'test' } as const
+      if (end === 'reset') await changeSubject(store, reset, clock.now())
+      else clock.advance(1001)
+      await settled()
+      assert.equal(isAtHand(), false, end)
+      await settled()
+    }
+  })
+
+  it('does not hold the refusal of one tier against another that came meanwhile', async () => {
+    const { ask, store } = await createSetting([gcra(1, 3600)], { strict: true, holds: true })
+    const first = ask()
+    await store.answer()
+    await first
+    const gold = { limitSet: createLimitSet([gcra(10, 3600, 10, 'gold')]) }
+    const free = ask()
+    const waiting = ask(gold)
+    for (let i = 0; i < 2; i++) await store.answer()
+    assert.deepEqual([(await free).outcome, (await waiting).outcome], ['refused', 'admitted'])
+    const next = ask(gold)
+    await store.answer()
+    assert.equal((await next).outcome, 'admitted')
+  })
+
+  it('debits what it admitted alone when it is closed', async () => {
+    const { ask, decider, store, clock } = await createSetting([gcra(10, 3600)], {
+      strict: true,
+      holds: true,
+    })
+    const first = ask()
+    await store.answer()
+    await first
+    store.setAway(true)
+    assert.deepEqual(brief(await ask({ cost: 4 })), ['admitted', 'local'])
+    store.setAway(false)
+    await settled()
+    // It cannot be told at once.
+    await store.fail()
+    let isClosed = false
+    const closing = decider.close().then(() => {
+      isClosed = true
+    })
+    await settled()
+    assert.equal(isClosed, false)
+    await store.answer()
+    await closing
+    const other = new Decider({ store, clock, timers: { after: () => () => {}, every: () => () => {} } })
+    const request = { ...requestOf([gcra(10, 3600)]), leaseTolerance: undefined, cost: 0 }
+    const verdict = other.decide(request)
+    await store.answer()
+    assert.equal(remainingOf(await verdict, 0), 5)
+    await other.close()
+  })
+
   it('admits alone what its limit admits at once, however many share it', async () => {
     const { ask, store } = await createSetting([gcra(5, 3600)], { strict: true, processes: 10 })
     store.setAway(true)
@@ -446,12 +543,14 @@ interface SettingOptions {
   readonly maxAccounts?: number
   /** How many processes share the store. */
   readonly processes?: number
+  /** Whether all of them are known. */
+  readonly isSettled?: boolean
 }
 
 async function createSetting(limits: readonly Limit[], options: SettingOptions = {}) {
   const clock = createTestClock()
-  const { processes = 1 } = options
-  const peers = { nodes: processes, processes, isSettled: true }
+  const { processes = 1, isSettled = true } = options
+  const peers = { nodes: processes, processes, isSettled }
   // The store's clock may step, which its own process would not notice.
   let behindMs = 0
   const storeClock = { ...clock, monotonic: () => clock.monotonic() - behindMs }

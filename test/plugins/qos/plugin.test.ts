@@ -278,6 +278,22 @@ describe('the plugin qos', () => {
     assert.equal(await left('GET'), 5)
   })
 
+  it('answers 503 while nothing can be decided where the tier asks for that, and lets pass where it does not', async () => {
+    const clock = createTestClock()
+    const store = createHeldStore(clock, false)
+    const away = createNode({ store, clock })
+    store.setAway(true)
+    const tier = { limits: [{ name: 'minute', requests: 10, per: 60 }] }
+    const asked = async (on_store_error: string, shadow = false) =>
+      away.configure({ tiers: { t: { ...tier, on_store_error } }, default_tier: 't', shadow })(ALICE)
+    const closed = await asked('closed')
+    assert.equal(closed.status, 503)
+    assert.equal(closed.headers['Retry-After'], 1)
+    assert.match(String(closed.body?.type), /temporary-reduced-capacity/)
+    assert.deepEqual([(await asked('open')).status, (await asked('closed', true)).status], [200, 200])
+    await away.close()
+  })
+
   it('refuses a cost above the burst for good, without Retry-After', async () => {
     const ask = node.configure(oneLimit({ requests: 10, per: 60 }, { cost: { methods: { POST: 11 } } }))
     const { status, headers, body } = await ask({ ...ALICE, method: 'POST' })

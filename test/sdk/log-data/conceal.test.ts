@@ -36,6 +36,7 @@ describe('a concealed path', () => {
 
   it('hides what is no UTF-8', () => {
     assert.equal(concealPath('/a/%ff%fe/b', [], 'full'), `/a/${HIDDEN}/b`)
+    assert.equal(concealPath('/a/x\ufffdy/b', [], 'full'), `/a/${HIDDEN}/b`)
   })
 })
 
