@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -156,6 +156,22 @@ describe('sluice plan, apply and dump-state', () => {
     const { status, err } = await sluice('apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
+  })
+  it('applies all though its output cannot be written, as on a full disk', async () => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [SLUICE, 'apply', '-f', 'kong.yaml', '--admin-url', admin.url], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH, DECK_KEY: 'planted-key' },
+      stdio: ['ignore', full, 'pipe'],
+    })
+    let said = ''
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    assert.deepEqual(await once(child, 'close'), [0, null], said)
+    closeSync(full)
+    assert.match(said, /^sluice: cannot write to standard output: ENOSPC/m)
+    assert.equal((await sluice('plan', '-f', 'kong.yaml')).status, 0)
   })
   it('names an Admin API that speaks no TLS', async () => {
     const url = admin.url.replace('http:', 'https:')
