@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { createMetrics } from '../../../foundation/metrics.ts'
+import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import { orderMode } from '../../../plugins/circuit-breaker/management.ts'
 import type { Mode } from '../../../plugins/circuit-breaker/mode.ts'
+import { createTestClock } from '../../support/test-clock.ts'
+import { linkTo } from './faulty-store.ts'
 import { createNode, type SimulatedNode, settled } from './simulated-node.ts'
 
 const times = async (n: number, act: () => unknown): Promise<void> => {
@@ -337,6 +341,21 @@ describe("an operator's order on one node", () => {
     await order(node, 'forced-closed', 10_000)
     assert.equal((await node.request('success')).kind, 'pass')
     node.clock.advance(10_000)
+    assert.equal((await node.request('success')).kind, 'reject')
+  })
+
+  it('hears of an order while it is at rest, also when the store was gone meanwhile', async () => {
+    const clock = createTestClock()
+    const link = linkTo(new MemoryStore({ clock, metrics: createMetrics() }), 1)
+    const node = await createNode({ store: link, clock })
+    await node.request('success')
+    clock.advance(60_000)
+    await times(2, () => node.registry.flush())
+    assert.equal(node.entry.isActive, false)
+    link.link = 'down'
+    link.link = 'up'
+    await settled()
+    await order(node, 'forced-open')
     assert.equal((await node.request('success')).kind, 'reject')
   })
 
