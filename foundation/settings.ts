@@ -483,7 +483,8 @@ const strangers = (env: Environment): string[] =>
     name => name.startsWith('SLUICE_') && !VARIABLES.includes(name) && !OUTSIDE_SETTINGS.test(name),
   )
 
-function suggestion(name: string, known: readonly string[]): string {
+/** `; did you mean …?` for the first that is nearly the same, or nothing. */
+export function suggestion(name: string, known: readonly string[]): string {
   const near = known.find(one => editDistance(name, one) <= 2)
   return near === undefined ? '' : `; did you mean ${near}?`
 }
