@@ -143,7 +143,7 @@ async function run(name: string, args: readonly string[]): Promise<void> {
 
 /** @param of the command that it would be beneath. */
 async function noCommand(word: string, words: readonly string[], of?: string): Promise<SluiceError> {
-  const { closest } = await import('../kong/reconcile/files/suggest.ts')
+  const { closest } = await import('../foundation/closest-name.ts')
   const near = closest(word, words)
   const hint = near === undefined ? '' : `; did you mean ${near}?`
   const what = JSON.stringify(of === undefined ? word : `${of} ${word}`)

@@ -7,8 +7,9 @@ import { systemTimers, type Timers } from '../foundation/timers.ts'
 import type { EventPublisher, EventType } from '../sdk/event.ts'
 import { EventMetrics } from './metrics.ts'
 import { RunningPipeline } from './running-pipeline.ts'
+import type { Sink } from './sink.ts'
 import { createSinks, type SinkSettings } from './sinks.ts'
-import { claimSpool } from './spool/claim.ts'
+import { type Claim, claimSpool, removeSpool, spoolFailed } from './spool/claim.ts'
 import { Spool } from './spool/spool.ts'
 import { EventRegistry } from './types/registry.ts'
 
@@ -83,10 +84,25 @@ class StartedLater implements EventPipeline {
   }
 
   async start(): Promise<void> {
-    const { clock, log, random, timers = systemTimers } = this.#parts
-    const metrics = new EventMetrics(this.#parts.metrics)
+    const { clock, log } = this.#parts
+    // Before anything is held that would have to be given back.
+    const sinks = await createSinks(this.#settings, { clock, log })
     const writer = randomBytes(8).toString('hex')
     const claim = await claimSpool(this.#settings.spoolDir, writer)
+    try {
+      this.#running = await this.#open(claim, writer, sinks)
+    } catch (error) {
+      // Nothing was written to it yet.
+      await removeSpool(claim.folder).catch(() => {})
+      await claim.release()
+      throw spoolFailed(this.#settings.spoolDir, error)
+    }
+    this.#started(this.#running)
+  }
+
+  async #open(claim: Claim, writer: string, sinks: readonly Sink[]): Promise<RunningPipeline> {
+    const { clock, log, random, timers = systemTimers } = this.#parts
+    const metrics = new EventMetrics(this.#parts.metrics)
     const spool = await Spool.create({
       folder: claim.folder,
       clock,
@@ -101,8 +117,7 @@ class StartedLater implements EventPipeline {
         },
       },
     })
-    this.#running = await RunningPipeline.start({
-      ...this.#settings,
+    const parts = {
       clock,
       log,
       random,
@@ -112,9 +127,9 @@ class StartedLater implements EventPipeline {
       spool,
       writer,
       registry: this.#registry,
-      sinks: await createSinks(this.#settings, { clock, log }),
-    })
-    this.#started(this.#running)
+      sinks,
+    }
+    return RunningPipeline.start({ ...this.#settings, ...parts })
   }
 
   problems(): readonly string[] {

@@ -1,3 +1,4 @@
+import { groupBy } from '../foundation/group-by.ts'
 import type { EventType } from '../sdk/event.ts'
 
 const BEGIN = '<!-- reference: begin -->'
@@ -17,12 +18,9 @@ interface Schema {
 
 /** Markdown that lists every type with the fields of its data, sorted by name. */
 export function describeEventTypes(types: readonly EventType[]): string {
-  const sections = new Map<string, EventType[]>()
-  for (const type of [...types].sort((a, b) => (a.type < b.type ? -1 : 1))) {
-    // Types with the same data, such as those of all of Kong's entities, share a section.
-    const key = JSON.stringify(type.data)
-    sections.set(key, [...(sections.get(key) ?? []), type])
-  }
+  const sorted = [...types].sort((a, b) => (a.type < b.type ? -1 : 1))
+  // Types with the same data, such as those of all of Kong's entities, share a section.
+  const sections = groupBy(sorted, type => JSON.stringify(type.data))
   return [...sections.values()].map(describeSection).join('\n')
 }
 
@@ -48,13 +46,11 @@ const describeType = ({ type, doc }: EventType) => `### \`${type}\`\n\n${doc}\n`
 
 /** Many types of one form, `<area>.<entity>.<what happened>.v<version>`: a line an entity. */
 function familyOf(types: readonly EventType[]): string {
-  const happened = new Map<string, string[]>()
-  for (const { type } of types) {
-    const [area, entity, what = '', version] = type.split('.')
-    const form = `${area}.${entity}.….${version}`
-    happened.set(form, [...(happened.get(form) ?? []), what])
-  }
-  const rows = [...happened].map(([form, whats]) => `| \`${form}\` | ${whats.join(', ')} |\n`)
+  const named = types.map(({ type }) => type.split('.'))
+  const forms = groupBy(named, ([area, entity, _what, version]) => `${area}.${entity}.….${version}`)
+  const rows = [...forms].map(
+    ([form, types]) => `| \`${form}\` | ${types.map(([_area, _entity, what]) => what).join(', ')} |\n`,
+  )
   const [first] = types
   return `### \`${first?.type.split('.')[0]}.…\`\n\n${first?.doc}\n\n| type | … |\n| --- | --- |\n${rows.join('')}`
 }

@@ -7,7 +7,7 @@ import type { Timers } from '../foundation/timers.ts'
 import type { SinkMetrics } from './metrics.ts'
 import type { Sink, SinkRecord } from './sink.ts'
 import type { Cursor } from './spool/cursor.ts'
-import type { SpoolReader } from './spool/reader.ts'
+import type { SpoolBatch, SpoolReader } from './spool/reader.ts'
 
 const MAX_RECORDS = 500
 const MAX_BYTES = 1024 * 1024
@@ -46,6 +46,8 @@ export interface RelayOptions {
 export class Relay {
   readonly #options: RelayOptions
   readonly #sources: RelaySource[] = []
+  /** Sources that could not be read, or whose place could not be kept; each with what calls its next try off. */
+  readonly #resting = new Map<RelaySource, () => void>()
   readonly #stop = new AbortController()
   #wake = () => {}
   #running: Promise<void> | undefined
@@ -110,6 +112,7 @@ export class Relay {
     this.#stop.abort()
     this.#wake()
     await this.#running
+    for (const callOff of this.#resting.values()) callOff()
     for (const source of this.#sources) {
       // Where its place can't be kept, the sink sees those records again.
       await source.cursor.sync().catch(error => this.#complain(error))
@@ -150,7 +153,7 @@ export class Relay {
         continue
       }
       if (this.#woken || signal.aborted) continue
-      this.#idle = true
+      this.#idle = this.#resting.size === 0
       await woken
     }
   }
@@ -158,11 +161,8 @@ export class Relay {
   /** Sends one batch of the first source that has one. */
   async #pump(): Promise<boolean> {
     for (const source of [...this.#sources]) {
-      const batch = await source.reader.next(MAX_RECORDS, MAX_BYTES)
-      if (!batch) {
-        if (source.finite) await this.#end(source)
-        continue
-      }
+      const batch = this.#resting.has(source) ? undefined : await this.#next(source)
+      if (!batch) continue
       if (batch.badRegions > 0) this.#options.onCorrupt(batch.badRegions, batch.badBytes)
       const records = batch.payloads.flatMap(payload => this.#parse(payload))
       if (!(await this.#send(records))) return false
@@ -171,6 +171,25 @@ export class Relay {
       return true
     }
     return false
+  }
+
+  /** The next records of a source, where it has some. One that fails rests for a while, and stops no other. */
+  async #next(source: RelaySource): Promise<SpoolBatch | undefined> {
+    try {
+      const batch = await source.reader.next(MAX_RECORDS, MAX_BYTES)
+      if (!batch && source.finite) await this.#end(source)
+      return batch
+    } catch (error) {
+      this.#complain(error)
+      // The next try opens the file anew.
+      await source.reader.close().catch(() => {})
+      const callOff = this.#options.timers.after(LONGEST_PAUSE_MS, () => {
+        this.#resting.delete(source)
+        this.wake()
+      })
+      this.#resting.set(source, callOff)
+      return undefined
+    }
   }
 
   async #end(source: RelaySource): Promise<void> {
@@ -184,6 +203,7 @@ export class Relay {
   async #syncCursors(): Promise<void> {
     this.#lastSyncMs = this.#options.clock.monotonic()
     for (const source of this.#sources) {
+      if (this.#resting.has(source)) continue
       await source.cursor.sync()
       await source.onSynced?.()
     }

@@ -73,9 +73,15 @@ export class RunningPipeline {
   }
 
   static async start(options: RunningOptions): Promise<RunningPipeline> {
-    const { folder } = options.spool
+    const { spool, sinks } = options
     const ways: (readonly [Sink, Cursor])[] = []
-    for (const sink of options.sinks) ways.push([sink, await Cursor.open(folder, sink.name)])
+    try {
+      for (const sink of sinks) ways.push([sink, await Cursor.open(spool.folder, sink.name)])
+    } catch (error) {
+      for (const [, cursor] of ways) await cursor.close().catch(() => {})
+      await spool.close()
+      throw error
+    }
     const pipeline = new RunningPipeline(options, ways)
     pipeline.#start()
     return pipeline

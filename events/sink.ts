@@ -21,7 +21,7 @@ export interface Sink {
   /** `postgres`, `rabbitmq`: names its cursor and its metrics. */
   readonly name: string
   /**
-   * Stores a batch. Resolves once every record is durable there. Idempotent.
+   * Stores a batch. Resolves once every record is durable there. Idempotent. Ends within seconds of `signal`.
    *
    * @throws when any record may not be safe; the same array then comes again.
    */

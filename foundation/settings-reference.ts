@@ -1,4 +1,4 @@
-import { SETTINGS } from './settings.ts'
+import { SETTINGS } from './settings-table.ts'
 
 interface Described {
   readonly env: string

@@ -73,12 +73,12 @@ export class Sealer {
         'SLUICE_MANAGER_INTERNAL',
         `SLUICE_MANAGER_KEY lacks the key ${JSON.stringify(id)}`,
       )
-    const [iv, tag] = [sealed.subarray(idEnd, idEnd + IV_BYTES), sealed.subarray(idEnd + IV_BYTES)]
-    const decipher = createDecipheriv('aes-256-gcm', key.bytes, iv)
-      .setAAD(Buffer.from(context))
-      .setAuthTag(tag.subarray(0, TAG_BYTES))
+    const [iv, rest] = [sealed.subarray(idEnd, idEnd + IV_BYTES), sealed.subarray(idEnd + IV_BYTES)]
     try {
-      const text = Buffer.concat([decipher.update(tag.subarray(TAG_BYTES)), decipher.final()])
+      const decipher = createDecipheriv('aes-256-gcm', key.bytes, iv, { authTagLength: TAG_BYTES })
+        .setAAD(Buffer.from(context))
+        .setAuthTag(rest.subarray(0, TAG_BYTES))
+      const text = Buffer.concat([decipher.update(rest.subarray(TAG_BYTES)), decipher.final()])
       return JSON.parse(text.toString())
     } catch {
       throw new SluiceError('SLUICE_MANAGER_INTERNAL', `a sealed value of ${context} cannot be opened`)

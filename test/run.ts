@@ -4,51 +4,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
-import { runFiles } from './support/pool.ts'
-import { failedFiles, failureLines, inGroups, isUnitTest, type Outcomes, summary } from './support/suites.ts'
-
-/**
- * Those that take longest, which begin first, so that none is left alone at the end. Files of one line share a service
- * that takes long to start, so one process runs them.
- */
-const LONGEST: readonly (readonly string[])[] = [
-  ['ops/local/up/up'],
-  ['events/gateway', 'events/crash', 'events/rabbitmq'],
-  ['flask-sample/frontend', 'catalogue/through-gateway'],
-  ['dashboard/browser'],
-  ['ops/local/up/refusal'],
-  ['management/broken-parts', 'management/live-events', 'management/kill-loops', 'dashboard/browser-live'],
-  ['plugin-server/kong-js/denials'],
-  ['flask-sample/outbox', 'flask-sample/products', 'flask-sample/users', 'flask-sample/upstream-token'],
-  ['ops/local/find', 'management/undo-queue', 'cli/doctor/doctor'],
-  ['management/openapi'],
-  ['management/sessions'],
-  ['contract/proxy-answers'],
-  ['cli/state'],
-  ['dashboard/browser-pages'],
-  ['flask-sample/operation'],
-  ['kong/reconcile/random'],
-  ['management/drift'],
-  ['plugins/circuit-breaker/end-to-end'],
-  ['ops/build/package'],
-  ['cli/limits'],
-  ['events/pipeline'],
-  ['plugins/qos/failover'],
-  ['discovery/discover'],
-  ['management/large-changes'],
-  ['plugins/circuit-breaker/streams'],
-  ['events/planted'],
-  ['plugin-server/stores/connection'],
-  ['cli/token'],
-  ['plugins/response-cache/nodes'],
-  ['ops/deploy/dashboard'],
-  ['plugins/request-log/plugin'],
-  ['plugins/upstream-token/end-to-end'],
-  ['kong/reconcile/dump'],
-  ['kong/desired/json-schema'],
-  ['plugins/aggregate/trace'],
-  ['catalogue/merge'],
-]
+import { GROUPS } from './runner/groups.ts'
+import { runFiles } from './runner/pool.ts'
+import { failedFiles, failureLines, inGroups, isUnitTest, type Outcomes, summary } from './runner/suites.ts'
 
 /** Much of the time goes by waiting: more processes than a small machine has cores use them better. */
 const PROCESSES = 4
@@ -61,6 +19,7 @@ const named = process.argv.slice(2).filter(argument => !argument.startsWith('--'
 const all = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .filter(file => file.endsWith('.test.js'))
   .map(file => path.join(import.meta.dirname, file))
+
 /**
  * In CI, whose machines are shared, a file that failed beside the others runs once more, alone, and what came of it then
  * counts. Both are printed: a test that needs a quiet machine is a fault, though not one that stops a change.
@@ -75,7 +34,7 @@ async function runAlone(first: Outcomes): Promise<Outcomes> {
 
 const files = named.length > 0 ? named : all
 const chosen = process.argv.includes('--unit') ? files.filter(file => isUnitTest(file, dist)) : files
-const first = await runFiles(inGroups(chosen, LONGEST), PROCESSES)
+const first = await runFiles(inGroups(chosen, GROUPS), PROCESSES)
 for (const line of failureLines(first)) process.stdout.write(`failed: ${line}\n`)
 const last = process.env.CI ? await runAlone(first) : first
 if (last !== first)

@@ -3,12 +3,10 @@ import { systemClock } from '../../foundation/clock.ts'
 import { SluiceError } from '../../foundation/errors.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
-import type { Database } from '../../management/database.ts'
 import { ROLES, type Role } from '../../management/http/access.ts'
 import { openDatabase } from '../../management/manager.ts'
 import { Operators, type TokenRow } from '../../management/operators/operators.ts'
 import { faultOf, Passwords } from '../../management/operators/passwords.ts'
-import { Sessions } from '../../management/operators/sessions.ts'
 import { newKeyLine } from '../../management/sealer.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
@@ -90,13 +88,11 @@ operator
   .command('password <name>')
   .description('sets the password with which an operator logs in, from standard input; ends the sessions')
   .action((name: string) =>
-    withOperators(async (operators, database) => {
+    withOperators(async operators => {
       const password = (await readKey(process.stdin)).toString()
       const fault = faultOf(password, name)
       if (fault !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', `the password ${fault}`)
-      const { id } = await operators.find(name)
       await operators.setPassword(name, await new Passwords().hash(password))
-      await new Sessions(database).endAll(id)
     }),
   )
 
@@ -154,13 +150,11 @@ function stateOf({ revokedAt, expiresAt }: Pick<TokenRow, 'revokedAt' | 'expires
 
 const notFound = (what: string) => new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is not ${what}`)
 
-async function withOperators(
-  work: (operators: Operators, database: Database) => Promise<void>,
-): Promise<void> {
+async function withOperators(work: (operators: Operators) => Promise<void>): Promise<void> {
   const database = openDatabase(readSettings(), createLogger('warn', 2))
   try {
     await database.migrate()
-    await work(new Operators(database, systemClock), database)
+    await work(new Operators(database, systemClock))
   } finally {
     await database.close()
   }

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import path from 'node:path'
+import { readVariable } from '../../foundation/environment.ts'
 import { messageOf } from '../../foundation/errors.ts'
-import { readVariable } from '../../foundation/settings.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 
 const AREA = 'request log'

@@ -1,5 +1,5 @@
 import { useLayoutEffect, useState } from 'preact/hooks'
-import { type AuditRecord, fingerprintsOf, searchAudit } from '../api/live.ts'
+import { type AuditRecord, fingerprintsOf, searchAudit } from '../api/audit.ts'
 import { factsOf } from '../model/audit.ts'
 import { formatTime } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { type Breaker, listBreakers, orderBreaker } from '../api/live.ts'
+import { type Breaker, listBreakers, orderBreaker } from '../api/breakers.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, secondsOf } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { purgeCache, readCache } from '../api/live.ts'
+import { purgeCache, readCache } from '../api/cache.ts'
 import { may } from '../api/session.ts'
 import { formatNumber } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'

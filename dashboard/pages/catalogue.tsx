@@ -1,4 +1,4 @@
-import { type Api, listApis } from '../api/live.ts'
+import { type Api, listApis } from '../api/catalogue.ts'
 import { formatNumber, formatSpan, formatTime } from '../model/format.ts'
 import { useResource } from '../parts/hooks.ts'
 import { Link } from '../parts/link.tsx'

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Change, Draft, Step } from '../api/changes.ts'
-import { acceptDrift, type Drift, listDrift } from '../api/live.ts'
+import { acceptDrift, type Drift, listDrift } from '../api/drift.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { Fields } from '../parts/difference.tsx'

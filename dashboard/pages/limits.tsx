@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/live.ts'
+import { changeLimits, type LimitWish, readLimits, type Standing } from '../api/limits.ts'
 import { may } from '../api/session.ts'
 import { formatNumber, formatSpan, formatTime, secondsOf } from '../model/format.ts'
 import { writePlace } from '../model/place.ts'

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { addOperator, disableOperator, listOperators, type Operator } from '../api/live.ts'
+import { addOperator, disableOperator, listOperators, type Operator } from '../api/operators.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type Figures, type Overview, readOverview, type Series } from '../api/live.ts'
+import { type Figures, type Overview, readOverview, type Series } from '../api/overview.ts'
 import { type LiveEvent, stream } from '../api/stream.ts'
 import { formatNumber, formatSpan } from '../model/format.ts'
 import { Chart, Legend } from '../parts/chart.tsx'

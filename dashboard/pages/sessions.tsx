@@ -1,4 +1,4 @@
-import { endSession, listSessions, type SessionRow } from '../api/live.ts'
+import { endSession, listSessions, type SessionRow } from '../api/operators.ts'
 import { may } from '../api/session.ts'
 import { formatTime } from '../model/format.ts'
 import { useResource } from '../parts/hooks.ts'

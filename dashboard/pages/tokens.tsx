@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { addToken, listTokens, revokeToken, type Token } from '../api/live.ts'
+import { addToken, listTokens, revokeToken, type Token } from '../api/operators.ts'
 import { formatTime } from '../model/format.ts'
 import { Ask, TextField } from '../parts/ask.tsx'
 import { Dialog } from '../parts/dialog.tsx'

@@ -27,6 +27,9 @@ export interface AuditAnswer {
   readonly data: Readonly<Record<string, string | number | null>>
 }
 
+/** No event is older; PostgreSQL knows no time before 4713 BC. */
+const timeOf = (ms: number): Date => new Date(Math.max(0, ms))
+
 /** The newest answers first. */
 export async function askAudit(client: Client, question: AuditQuestion): Promise<AuditAnswer[]> {
   const { text, values } = auditQuery(question)
@@ -43,8 +46,8 @@ export function auditQuery(question: AuditQuestion): { text: string; values: unk
     question.outcome === undefined
       ? "type in ('key-auth.granted.v1', 'key-auth.denied.v1')"
       : `type = 'key-auth.${question.outcome === 'denied' ? 'denied' : 'granted'}.v1'`
-  const where = [types, `time >= ${put(new Date(question.sinceMs))}`]
-  if (question.untilMs !== undefined) where.push(`time < ${put(new Date(question.untilMs))}`)
+  const where = [types, `time >= ${put(timeOf(question.sinceMs))}`]
+  if (question.untilMs !== undefined) where.push(`time < ${put(timeOf(question.untilMs))}`)
   if (question.consumer !== undefined) {
     const name = put(question.consumer)
     const ids = ['consumer_id', 'consumer_username', 'consumer_custom_id'].map(n => `${field(n)} = ${name}`)

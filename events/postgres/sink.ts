@@ -42,6 +42,7 @@ class PostgresSink implements Sink {
 
   async store(records: readonly SinkRecord[], signal: AbortSignal): Promise<SinkReceipt> {
     const client = this.#client ?? (await this.#connect())
+    signal.throwIfAborted()
     const giveUp = () => setTimeout(() => this.#drop(client), GRACE_MS).unref()
     signal.addEventListener('abort', giveUp, { once: true })
     try {

@@ -31,6 +31,7 @@ export function createRabbitSink({ url, log, confirmTimeoutMs = 15_000 }: Rabbit
     name: 'rabbitmq',
     async store(records, signal) {
       const to = await open()
+      signal.throwIfAborted()
       const rest = records.filter(record => !confirmed.has(record))
       if (rest.length === 0) return { refused: 0 }
       try {

@@ -30,23 +30,24 @@ export async function claimSpool(spoolDir: string, writer: string): Promise<Clai
       'SLUICE_SPOOL_FAILED',
       `the path ${spoolDir} is too long: its lock ${lock} is a unix socket`,
     )
+  let release = async () => {}
   try {
     await mkdir(spoolDir, { recursive: true, mode: 0o700 })
     // First the lock, then the folder: a folder without a lock counts as abandoned.
     const server = await listen(lock)
+    release = () => new Promise(resolve => server.close(() => resolve()))
     const folder = path.join(spoolDir, writer)
     await mkdir(folder, { mode: 0o700 })
     await syncFolder(spoolDir)
-    return {
-      folder,
-      release: () => new Promise(resolve => server.close(() => resolve())),
-    }
+    return { folder, release }
   } catch (error) {
-    throw new SluiceError('SLUICE_SPOOL_FAILED', `cannot make a spool in ${spoolDir}: ${String(error)}`, {
-      cause: error,
-    })
+    await release()
+    throw spoolFailed(spoolDir, error)
   }
 }
+
+export const spoolFailed = (spoolDir: string, cause: unknown): SluiceError =>
+  new SluiceError('SLUICE_SPOOL_FAILED', `cannot make a spool in ${spoolDir}: ${String(cause)}`, { cause })
 
 /**
  * Takes over every spool whose owner is gone. One that can't be taken over stops no other.
@@ -106,7 +107,8 @@ const lockPath = (spoolDir: string, writer: string) => path.join(spoolDir, `${wr
 function listen(lock: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(socket => socket.destroy())
-    server.once('error', reject)
+    // Whatever comes after the start, such as too many open files, ends no process.
+    server.on('error', reject)
     // Exclusive: in a worker of Node's cluster the primary would hold the socket.
     server.listen({ path: lock, exclusive: true }, () => resolve(server.unref()))
   })

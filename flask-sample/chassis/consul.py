@@ -58,8 +58,9 @@ class Registration(threading.Thread):
                 # An agent that has lost its state does not know the check any more.
                 registered = False
                 self._warn(f"{error.code} {error.read(200).decode(errors='replace').strip()}")
-            except OSError as error:
-                self._warn(str(error))
+            except Exception as error:
+                # Whatever it is, also an answer that is no HTTP: a thread that has ended would never register again.
+                self._warn(f"{type(error).__name__}: {error}")
             self._ending.wait(self._tell_every_s)
 
     def close(self) -> None:
@@ -68,8 +69,8 @@ class Registration(threading.Thread):
         self.join(timeout=5)
         try:
             self._put(f"/v1/agent/service/deregister/{quote(self._id, safe='')}")
-        except OSError as error:
-            self._warn(str(error))
+        except Exception as error:
+            self._warn(f"{type(error).__name__}: {error}")
 
     def _tell(self) -> None:
         status = "passing" if self._healthy() else "critical"

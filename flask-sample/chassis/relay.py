@@ -68,7 +68,8 @@ class Relay(threading.Thread):
                     _declare(channel)
                     self._broker, self.problem, pause_s = broker, None, 0.1
                     self._send(database, broker, channel)
-            except (AMQPError, psycopg.Error, OSError) as error:
+            except Exception as error:
+                # Also what pika itself gets wrong: a thread that has ended would send nothing more, and not say so.
                 self._broker, self.problem = None, f"{type(error).__name__}"
                 _failures.inc()
                 _log.warning("events wait in the outbox: %s: %s", type(error).__name__, str(error).strip()[:200])

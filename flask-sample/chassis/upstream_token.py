@@ -63,6 +63,7 @@ class UpstreamToken:
             with urllib.request.urlopen(self._url, timeout=3) as response:
                 self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(json.load(response)).keys}
             self._problem = ""
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except Exception as error:
+            # An answer may be cut, no JSON, or JSON of another shape: none of it is the fault of a request.
             self._problem = f"{self._url}: {error}"
             logging.getLogger(__name__).warning("the gateway's keys cannot be fetched: %s", self._problem)

@@ -7,7 +7,7 @@ import secrets
 import uuid
 from datetime import datetime, timedelta, timezone
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, select, update
 
 from chassis.problems import Problem
 
@@ -26,8 +26,12 @@ def begin_family(user: User) -> str:
 
 def spend(token: str) -> tuple[User, str]:
     """Gives the user and the next token. Raises Problem 401."""
-    found = db.session.get(RefreshToken, _digest(token), with_for_update=True)
-    if found is None or found.revoked_at is not None or found.expires_at < datetime.now(timezone.utc):
+    digest = _digest(token)
+    # First the user, then the token: a change of the password goes the same way, so neither waits for the other.
+    owner = db.session.scalar(select(RefreshToken.user_id).where(RefreshToken.digest == digest))
+    user = lock_owner(owner) if owner else None
+    found = db.session.get(RefreshToken, digest, with_for_update=True)
+    if found is None or user is None or found.revoked_at is not None or found.expires_at < datetime.now(timezone.utc):
         raise _refused("This refresh token is not valid, or no longer: log in again.")
     if found.spent_at is not None:
         revoke(RefreshToken.family == found.family)
@@ -35,11 +39,14 @@ def spend(token: str) -> tuple[User, str]:
         db.session.add(Outbox.event("user.refresh_token_reused.v1", f"users/{found.user_id}", data))
         db.session.commit()
         raise _refused("This refresh token was used before, so all sessions of its login have ended: log in again.")
-    user = db.session.get(User, found.user_id)
-    if user is None:
-        raise _refused("There is no such user any more.")
     found.spent_at = datetime.now(timezone.utc)
     return user, _add(user.id, found.family, found.expires_at)
+
+
+def lock_owner(user_id: uuid.UUID) -> User | None:
+    """The user as they are now. Whoever changes the password waits, and then ends the session that begins meanwhile."""
+    statement = select(User).where(User.id == user_id).with_for_update(read=True)
+    return db.session.scalar(statement, execution_options={"populate_existing": True})
 
 
 def end_family_of(token: str) -> None:

@@ -25,12 +25,7 @@ blueprint = Blueprint("sessions", __name__, description="Tokens of people who ar
 @blueprint.alt_response(401, "UNAUTHORIZED")
 def log_in(fields: dict[str, Any]) -> Response:
     """Logs in with email and password"""
-    user = db.session.scalar(select(User).where(User.email == fields["email"].lower()))
-    if not is_password(user.password_hash if user else None, fields["password"]) or user is None:
-        detail = "The email or the password is wrong."
-        raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer error="invalid_grant"'})
-    if is_outdated(user.password_hash):
-        user.password_hash = hash_password(fields["password"])
+    user = _prove(fields["email"].lower(), fields["password"])
     return _answer(user, refresh_tokens.begin_family(user))
 
 
@@ -54,6 +49,21 @@ def log_out(fields: dict[str, Any]) -> Response:
     refresh_tokens.end_family_of(fields["refresh_token"])
     db.session.commit()
     return Response(status=204)
+
+
+def _prove(email: str, password: str) -> User:
+    """Raises Problem 401."""
+    user = db.session.scalar(select(User).where(User.email == email))
+    stored = user.password_hash if user else None
+    if is_password(stored, password) and user is not None:
+        if is_outdated(user.password_hash):
+            user.password_hash = stored = hash_password(password)
+            db.session.flush()
+        user = refresh_tokens.lock_owner(user.id)
+        if user is not None and user.password_hash == stored:
+            return user
+    detail = "The email or the password is wrong."
+    raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer error="invalid_grant"'})
 
 
 def _answer(user: User, refresh_token: str) -> Response:

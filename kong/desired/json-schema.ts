@@ -1,3 +1,4 @@
+import { LOOKUP_KEYS } from '../reconcile/files/meta.ts'
 import { KIND_NAMES, KINDS, type KindName, nestingField } from '../reconcile/kinds.ts'
 import { entryOf, type FieldSpec, type SchemaSpec } from '../schema/spec.ts'
 
@@ -69,7 +70,12 @@ function infoSchema(): Json {
         ...tags,
         description: 'every entity bears these; only entities that bear them are touched',
       },
-      default_lookup_tags: { type: 'object' },
+      default_lookup_tags: {
+        type: 'object',
+        description: 'for decK; here references are looked up in all of Kong',
+        properties: Object.fromEntries(LOOKUP_KEYS.map(name => [name, tags])),
+        additionalProperties: false,
+      },
       defaults: {
         type: 'object',
         description: 'values for all entities of a kind',

@@ -1,3 +1,4 @@
+import { groupBy } from '../../foundation/group-by.ts'
 import { type Change, parentsOf } from './change.ts'
 import { KINDS, PARENTS_OF } from './kinds.ts'
 import { labelOf, nameOf } from './label.ts'
@@ -110,14 +111,12 @@ function findBlocked(
   { entities }: CurrentState,
   selectTags: readonly string[],
 ): readonly Blocked[] {
-  const dependents = new Map<string, Current[]>()
-  for (const entity of entities) {
-    if (isOurs(entity, selectTags)) continue
-    for (const parent of parentsOf(entity.fields))
-      dependents.set(parent, [...(dependents.get(parent) ?? []), entity])
-  }
+  const links = entities
+    .filter(entity => !isOurs(entity, selectTags))
+    .flatMap(entity => parentsOf(entity.fields).map(parent => ({ entity, parent })))
+  const byParent = groupBy(links, ({ parent }) => parent)
   return deletions.flatMap(change => {
-    const by = dependents.get(`${change.kind}:${change.id}`)
-    return by ? [{ change, by }] : []
+    const dependents = byParent.get(`${change.kind}:${change.id}`)
+    return dependents ? [{ change, by: dependents.map(({ entity }) => entity) }] : []
   })
 }

@@ -65,6 +65,12 @@ export class Changes {
     return this.#parts.kong.now()
   }
 
+  /** @throws Problem SLUICE_MANAGER_READ_ONLY where nothing may be changed now. */
+  refuseWhereReadOnly(): void {
+    const reason = this.#parts.readOnly()
+    if (reason !== undefined) throw new Problem('SLUICE_MANAGER_READ_ONLY', reason)
+  }
+
   /**
    * Checks operations against the mirror, without waiting for anybody.
    *
@@ -106,9 +112,8 @@ export class Changes {
    * @throws Problem with all faults; for an idempotency key that was used for something else.
    */
   async submit(submission: Submission): Promise<ChangeRow> {
-    const { store, newId, readOnly } = this.#parts
-    const reason = readOnly()
-    if (reason !== undefined) throw new Problem('SLUICE_MANAGER_READ_ONLY', reason)
+    const { store, newId } = this.#parts
+    this.refuseWhereReadOnly()
     const { idempotencyKey: key, fingerprint, request } = submission
     const digest = createHash('sha256').update(canonicalJson(fingerprint)).digest()
     // A repeated request is answered as it was, whatever has changed since.

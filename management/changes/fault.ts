@@ -1,6 +1,6 @@
+import { closest } from '../../foundation/closest-name.ts'
 import type { AdminRefused } from '../../kong/admin/answer.ts'
 import { flattenViolations, type Mistake } from '../../kong/reconcile/expected.ts'
-import { closest } from '../../kong/reconcile/files/suggest.ts'
 import { isObject, type Violation } from '../../kong/schema/spec.ts'
 import { type Fault, Problem, type ProblemCode } from '../http/problem.ts'
 

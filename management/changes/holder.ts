@@ -115,15 +115,17 @@ export class Holder implements Hints {
       })
     })
     log.info({ epoch: held.epoch }, 'holding the right to write')
+    // Not waited for: a broker that does not answer, as during a memory alarm, keeps no change waiting.
+    void queue()?.consume(true)
     try {
-      await queue()?.consume(true)
       await tenure.run(this.#closing.signal)
     } finally {
       stopRenewing()
       this.#held = undefined
       this.#tenure = undefined
-      await queue()?.consume(false)
-      this.#giveBackHints()
+      void queue()
+        ?.consume(false)
+        .then(() => this.#giveBackHints())
       await held.release().catch(() => {})
       log.info({ epoch: held.epoch }, 'gave up the right to write')
     }

@@ -159,6 +159,7 @@ async function undoChange(request: FastifyRequest, reply: FastifyReply, parts: P
 
 async function retryChange(request: FastifyRequest, reply: FastifyReply, parts: Parts): Promise<unknown> {
   const change = await changeAt((request as Keyed).params.id, parts)
+  parts.changes.refuseWhereReadOnly()
   if (!(await parts.history.retry(change))) throw notStuck(change)
   const preference = readPrefer(request.headers.prefer)
   const ended = await parts.changes.waitForEnd({ ...change, state: 'undoing' }, preference.waitMs)

@@ -38,6 +38,7 @@ export class UndoQueue {
   readonly #link: BrokerLink<ConfirmChannel>
   #consumerTag: string | undefined
   #isConsuming = false
+  #applying: Promise<void> = Promise.resolve()
   #deadCount = 0
   readonly #stopLooking: () => void
 
@@ -70,7 +71,10 @@ export class UndoQueue {
     return this.#link.problem ?? deadProblem(this.#deadCount)
   }
 
-  /** Takes messages, one at a time, until told otherwise: only the holder of the lease can use them. */
+  /**
+   * Takes messages, one at a time, until told otherwise: only the holder of the lease can use them. Never rejects, and
+   * resolves late where the broker does not answer.
+   */
   async consume(isWanted: boolean): Promise<void> {
     this.#isConsuming = isWanted
     await this.#applyConsuming().catch((error: unknown) => this.#link.drop(messageOf(error)))
@@ -106,12 +110,19 @@ export class UndoQueue {
     }
   }
 
-  async #applyConsuming(): Promise<void> {
+  /** One after the other: two at once would begin two consumers, of which one is never ended. */
+  #applyConsuming(): Promise<void> {
+    const applied = this.#applying.then(() => this.#consumeOrCancel())
+    this.#applying = applied.catch(() => {})
+    return applied
+  }
+
+  async #consumeOrCancel(): Promise<void> {
     const { channel } = this.#link
     if (!channel) return
     if (this.#isConsuming && this.#consumerTag === undefined) {
       const { consumerTag } = await channel.consume(UNDO_QUEUE, message => void this.#take(channel, message))
-      this.#consumerTag = consumerTag
+      if (channel === this.#link.channel) this.#consumerTag = consumerTag
     } else if (!this.#isConsuming && this.#consumerTag !== undefined) {
       const tag = this.#consumerTag
       this.#consumerTag = undefined

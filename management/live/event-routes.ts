@@ -27,6 +27,9 @@ class Streams {
   readonly #parts: Parts
   readonly #authenticate: Authenticate
   readonly #open = new Map<EventStream, FastifyRequest>()
+  /** Streams that are about to open. */
+  #beginning = 0
+  #isAsking = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -65,13 +68,16 @@ class Streams {
         faults: [{ pointer: '?type', code: 'type', detail }],
       })
     }
-    if (this.#open.size >= MOST_STREAMS)
+    if (this.#open.size + this.#beginning >= MOST_STREAMS)
       throw new Problem('SLUICE_MANAGER_TOO_MANY', `${MOST_STREAMS} streams are open here already`, {
         headers: { 'retry-after': '10' },
       })
     const { feed } = this.#parts.live
     const last = request.headers['last-event-id']
+    this.#beginning++
+    // It never rejects.
     const begin = await feed.begin(typeof last === 'string' && last !== '' ? last : undefined, filter)
+    this.#beginning--
     const { raw } = reply
     reply.hijack()
     if (raw.destroyed) return
@@ -89,12 +95,13 @@ class Streams {
     await stream.start(begin)
   }
 
-  /** Whoever may not listen any more does not go on listening. */
+  /** Whoever may not listen any more does not go on listening. No heartbeat waits for PostgreSQL, which is asked that. */
   async #beat(): Promise<void> {
-    for (const [stream, request] of this.#open) {
-      stream.beat()
-      if (!(await this.#mayStill(request))) stream.end()
-    }
+    for (const stream of this.#open.keys()) stream.beat()
+    if (this.#isAsking) return
+    this.#isAsking = true
+    for (const [stream, request] of this.#open) if (!(await this.#mayStill(request))) stream.end()
+    this.#isAsking = false
   }
 
   async #mayStill(request: FastifyRequest): Promise<boolean> {

@@ -64,6 +64,7 @@ export const driftRoutes: Module = (app, parts) => {
           'dry_run is not for restoring: GET /v1/drift shows what would be put back',
         )
       const found = await foundAt(request.params, drift)
+      parts.changes.refuseWhereReadOnly()
       const { kind, id } = found
       const operation = restoreOperation(found, await knownOf(found, parts), parts.changes.now())
       // Under which upstream a target is found is known once it was taken over.

@@ -77,7 +77,7 @@ function routeAdding(app: App, { access: { operators, passwords, trail } }: Part
   )
 }
 
-function routeChange(app: App, { access: { operators, passwords, sessions, trail } }: Parts): void {
+function routeChange(app: App, { access: { operators, passwords, trail } }: Parts): void {
   const summary = "Change an operator's role or password; the sessions end"
   const response = { 200: ShownOperator }
   app.patch(
@@ -86,7 +86,7 @@ function routeChange(app: App, { access: { operators, passwords, sessions, trail
     async request => {
       const { role, password } = request.body as Static<typeof OperatorChange>
       const actor = operatorOf(request).name
-      const { id, name, disabledAt } = await operators.find(request.params.name)
+      const { name, disabledAt } = await operators.find(request.params.name)
       if (disabledAt) throw new Problem('SLUICE_MANAGER_CONFLICT', `${name} is disabled`)
       if (password !== undefined) refusePassword(password, name, '/password')
       if (role !== undefined) {
@@ -95,7 +95,6 @@ function routeChange(app: App, { access: { operators, passwords, sessions, trail
       }
       if (password !== undefined) {
         await operators.setPassword(name, await passwords.hash(password))
-        await sessions.endAll(id)
         await trail.operatorChanged(actor, name, 'password')
       }
       return shown(await operators.find(name))

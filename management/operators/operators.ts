@@ -101,14 +101,22 @@ export class Operators {
     return rows[0]
   }
 
-  /** @param password as `Passwords.hash` makes it. */
+  /**
+   * Sets the password, and ends the sessions.
+   *
+   * @param password as `Passwords.hash` makes it.
+   */
   async setPassword(name: string, password: string): Promise<void> {
-    const { rowCount } = await this.#database.query(
-      `update sluice_manager.operators set password = $2, password_changed_at = now()
-        where lower(name) = lower($1) and disabled_at is null`,
-      [name, password],
-    )
-    if (rowCount === 0) throw noOperator(name)
+    await this.#database.transaction(async client => {
+      const { rows } = await client.query<{ id: string }>(
+        `update sluice_manager.operators set password = $2, password_changed_at = now()
+          where lower(name) = lower($1) and disabled_at is null returning id`,
+        [name, password],
+      )
+      const [row] = rows
+      if (!row) throw noOperator(name)
+      await endSessions(client, row.id)
+    })
   }
 
   /**
@@ -262,7 +270,7 @@ export class Operators {
 const noOperator = (name: string) =>
   new SluiceError('SLUICE_MANAGER_NOT_FOUND', `there is no operator ${JSON.stringify(name)}`)
 
-const endSessions = (client: Queries, operatorId: string) =>
+export const endSessions = (client: Queries, operatorId: string) =>
   client.query('delete from sluice_manager.sessions where operator_id = $1', [operatorId])
 
 /** Locked, so that two admins do not take the role from each other at once. */

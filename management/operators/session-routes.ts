@@ -101,10 +101,10 @@ class SessionRoutes {
     this.#refuseOtherPages(request)
     const name = given.name.trim()
     const found = await this.#prove(name, given.password, request.ip)
-    if (!found)
+    const session = found && (await sessions.issue(found, clientOf(request)))
+    if (!session)
       throw new Problem('SLUICE_MANAGER_LOGIN', 'there is no such operator, or it has another password')
-    const session = await sessions.issue(found, clientOf(request))
-    await trail.loggedIn(found, request.ip)
+    await trail.loggedIn(session.operator, request.ip)
     return this.#answer(reply, session)
   }
 
@@ -162,15 +162,15 @@ class SessionRoutes {
     reply: FastifyReply,
     given: { current: string; new: string },
   ) {
-    const { operators, sessions, passwords, trail } = this.#parts.access
+    const { sessions, passwords, trail } = this.#parts.access
     const { name, via } = operatorOf(request)
     if (via !== 'session')
       throw new Problem('SLUICE_MANAGER_CONFLICT', 'a token has no password; log in to change yours')
     refusePassword(given.new, name, '/new')
     const found = await this.#prove(name, given.current, request.ip)
-    if (!found) throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
-    await operators.setPassword(name, await passwords.hash(given.new))
-    const session = await sessions.replaceAll(found, clientOf(request))
+    const session =
+      found && (await sessions.changePassword(found, await passwords.hash(given.new), clientOf(request)))
+    if (!session) throw new Problem('SLUICE_MANAGER_LOGIN', 'current: is not the present password')
     await trail.operatorChanged(name, name, 'password')
     return this.#answer(reply, session)
   }

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Database, Queries } from '../database.ts'
 import type { Operator, Role } from '../http/access.ts'
-import { digestOf } from './operators.ts'
+import { type Credentials, digestOf, endSessions } from './operators.ts'
 
 const SECRET_BYTES = 32
 const LASTS = "interval '12 hours'"
@@ -47,24 +47,34 @@ export class Sessions {
     this.#database = database
   }
 
-  async issue(account: Account, client: Client): Promise<IssuedSession> {
+  /** @returns undefined where the operator has another password since it was proved, or is disabled. */
+  async issue(account: Credentials, client: Client): Promise<IssuedSession | undefined> {
     return this.#database.transaction(async queries => {
+      const { rowCount } = await queries.query(STILL_PROVED, [account.id, account.password])
+      if (rowCount === 0) return undefined
       await queries.query('delete from sluice_manager.sessions where expires_at <= now()')
       await queries.query(OLDEST_BEYOND, [account.id, MOST_SESSIONS - 1])
       return insert(queries, account, client)
     })
   }
 
-  /** Ends all sessions of an operator, and begins another one. */
-  async replaceAll(account: Account, client: Client): Promise<IssuedSession> {
+  /**
+   * Sets another password, ends all sessions of the operator, and begins a new one.
+   *
+   * @param password as `Passwords.hash` makes it.
+   * @returns undefined where the operator has another password since it was proved, or is disabled.
+   */
+  async changePassword(
+    account: Credentials,
+    password: string,
+    client: Client,
+  ): Promise<IssuedSession | undefined> {
     return this.#database.transaction(async queries => {
-      await queries.query('delete from sluice_manager.sessions where operator_id = $1', [account.id])
+      const { rowCount } = await queries.query(REPLACE_PASSWORD, [account.id, account.password, password])
+      if (rowCount === 0) return undefined
+      await endSessions(queries, account.id)
       return insert(queries, account, client)
     })
-  }
-
-  async endAll(operatorId: string): Promise<void> {
-    await this.#database.query('delete from sluice_manager.sessions where operator_id = $1', [operatorId])
   }
 
   /** Undefined for a secret that was not issued here, has expired or was ended. */
@@ -138,6 +148,14 @@ const SESSION_OWNER = {
     from sluice_manager.sessions s join sluice_manager.operators o on o.id = s.operator_id
     where s.digest = $1 and s.expires_at > now() and o.disabled_at is null`,
 }
+
+/** Who changes the password meanwhile waits, and then ends the session that begins here. */
+const STILL_PROVED = `
+  select from sluice_manager.operators where id = $1 and password = $2 and disabled_at is null for share`
+
+const REPLACE_PASSWORD = `
+  update sluice_manager.operators set password = $3, password_changed_at = now()
+    where id = $1 and password = $2 and disabled_at is null`
 
 const OLDEST_BEYOND = `
   delete from sluice_manager.sessions where id in (

@@ -1,20 +1,11 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { SluiceError } from '../../foundation/errors.ts'
-import { type ChildGuard, guardChild, type Launch } from './child-guard.ts'
+import { guardChild, type Launch } from './child-guard.ts'
 import { type Confirm, confirm } from './confirm.ts'
-import {
-  cacheFolder,
-  copyOpen,
-  endOfLog,
-  isOpen,
-  ownFolder,
-  projectFolder,
-  temporaryFolder,
-} from './folders.ts'
+import { sampleFolder, untilHealthy } from './flask-sample.ts'
+import { ownFolder, temporaryFolder } from './folders.ts'
 import { freePorts, onFreePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 import { serviceUser } from './user.ts'
@@ -24,6 +15,8 @@ const execute = promisify(execFile)
 /** The sample services that are Python packages below `flask-sample/`, besides the dictionary. */
 export const PYTHON_SERVICES = ['users', 'products'] as const
 export type PythonServiceName = (typeof PYTHON_SERVICES)[number]
+
+const sources = () => sampleFolder(['chassis', ...PYTHON_SERVICES])
 
 /** A running one. */
 export interface PythonService {
@@ -50,8 +43,6 @@ export interface PythonServiceOptions {
   readonly say?: (line: string) => void
   readonly confirm?: Confirm
 }
-
-const READY_MS = 60_000
 
 /** Fetches what the service needs; starts nothing. Debian does not have all of it. */
 export function obtainPythonService(
@@ -96,7 +87,7 @@ async function tryService(name: PythonServiceName, options: PythonServiceOptions
   const url = `http://127.0.0.1:${listen}`
   const start = async () => {
     await guard.start()
-    await untilHealthy(name, url, guard, logFile)
+    await untilHealthy(name, { url, logFile, isRunning: () => guard.isRunning() })
   }
   try {
     await start()
@@ -121,30 +112,4 @@ async function tryService(name: PythonServiceName, options: PythonServiceOptions
 async function runOnce({ command, args, env }: Launch): Promise<string> {
   const { stdout } = await execute(command, args, { env, cwd: '/', ...serviceUser() })
   return stdout.trim()
-}
-
-async function untilHealthy(name: string, url: string, guard: ChildGuard, logFile: string): Promise<void> {
-  const deadline = performance.now() + READY_MS
-  for (;;) {
-    const healthy = await fetch(`${url}/health`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (healthy) return
-    if (!guard.isRunning() || performance.now() > deadline)
-      throw new SluiceError(
-        'SLUICE_SERVICE_UNAVAILABLE',
-        `the sample service ${name} did not start:\n${endOfLog(logFile)}`,
-      )
-    await sleep(20)
-  }
-}
-
-/** Where the packages are, copied where the service's user may not enter the project. */
-function sources(): string {
-  const folder = path.join(projectFolder(), 'flask-sample')
-  if (isOpen(folder)) return folder
-  const copy = path.join(cacheFolder(), 'flask-sample')
-  for (const name of ['chassis', ...PYTHON_SERVICES]) copyOpen(path.join(folder, name), path.join(copy, name))
-  return copy
 }

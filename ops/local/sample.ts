@@ -1,18 +1,9 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { SluiceError } from '../../foundation/errors.ts'
 import { guardChild } from './child-guard.ts'
 import { type Confirm, confirm } from './confirm.ts'
-import {
-  cacheFolder,
-  copyOpen,
-  endOfLog,
-  isOpen,
-  ownFolder,
-  projectFolder,
-  temporaryFolder,
-} from './folders.ts'
+import { sampleFolder, untilHealthy } from './flask-sample.ts'
+import { ownFolder, temporaryFolder } from './folders.ts'
 import { freePorts } from './ports.ts'
 import { obtainPython } from './python.ts'
 
@@ -44,7 +35,7 @@ export interface SampleOptions {
   readonly confirm?: Confirm
 }
 
-const READY_MS = 60_000
+const sources = () => path.join(sampleFolder(['dictionary']), 'dictionary')
 
 /** Fetches what the sample service needs; starts nothing. */
 export function obtainSample({ say = () => {}, confirm: ask = confirm }: SampleOptions) {
@@ -89,36 +80,10 @@ export async function startSample(options: SampleOptions = {}): Promise<Sample> 
   }
   await guard.start()
   try {
-    await untilHealthy(sample)
+    await untilHealthy('dictionary', sample)
   } catch (error) {
     await sample.close()
     throw error
   }
   return sample
-}
-
-async function untilHealthy(sample: Sample): Promise<void> {
-  const deadline = performance.now() + READY_MS
-  for (;;) {
-    const healthy = await fetch(`${sample.url}/health`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (healthy) return
-    if (!sample.isRunning() || performance.now() > deadline)
-      throw new SluiceError(
-        'SLUICE_SERVICE_UNAVAILABLE',
-        `the sample service did not start:\n${endOfLog(sample.logFile)}`,
-      )
-    await sleep(20)
-  }
-}
-
-/** The service's files, copied where the service's user may not enter the project. */
-function sources(): string {
-  const folder = path.join(projectFolder(), 'flask-sample', 'dictionary')
-  if (isOpen(folder)) return folder
-  const copy = path.join(cacheFolder(), 'flask-sample', 'dictionary')
-  copyOpen(folder, copy)
-  return copy
 }

@@ -2,15 +2,11 @@
  * The settings that plugins declare for themselves. A plugin is handed these and no other: neither the server's
  * secrets nor those of another plugin.
  */
+
+import { type Environment, readVariable } from '../../foundation/environment.ts'
 import { messageOf } from '../../foundation/errors.ts'
-import {
-  type Environment,
-  inspectSettings,
-  readVariable,
-  refuseSettings,
-  type Settings,
-  unknownVariables,
-} from '../../foundation/settings.ts'
+import { inspectSettings, refuseSettings, type Settings } from '../../foundation/settings.ts'
+import { unknownVariables } from '../../foundation/unknown-variables.ts'
 import { membersOf } from '../../sdk/compose.ts'
 import { readValue } from './configuration.ts'
 import type { Schema } from './json-schema.ts'

@@ -64,7 +64,7 @@ class PluginRuntime implements Runtime, CallHandler {
   readonly #stopCollecting: () => void
   #running = 0
   #drained: (() => void) | undefined
-  #draining = false
+  #draining: Promise<void> | undefined
 
   constructor(parts: RuntimeParts) {
     const { registry, clock, log, metrics, timers = systemTimers } = parts
@@ -98,7 +98,7 @@ class PluginRuntime implements Runtime, CallHandler {
   }
 
   get draining(): boolean {
-    return this.#draining
+    return this.#draining !== undefined
   }
 
   problems(): readonly string[] {
@@ -106,11 +106,11 @@ class PluginRuntime implements Runtime, CallHandler {
   }
 
   drain(): Promise<void> {
-    this.#draining = true
-    if (this.#running === 0) return Promise.resolve()
-    return new Promise(resolve => {
-      this.#drained = resolve
+    this.#draining ??= new Promise(resolve => {
+      if (this.#running === 0) resolve()
+      else this.#drained = resolve
     })
+    return this.#draining
   }
 
   close(): void {

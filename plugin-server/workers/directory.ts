@@ -10,7 +10,7 @@ interface Pending {
   /** Workers that have not answered. */
   readonly missing: Set<number>
   /** Who waits for the id: a worker and its call. */
-  readonly askers: { readonly worker: number; readonly call: number }[]
+  askers: { readonly worker: number; readonly call: number }[]
   refusal: string | undefined
 }
 
@@ -40,7 +40,11 @@ export class Directory {
   /** Its successor begins with all that is known, so nobody waits for it. */
   left(worker: number): void {
     this.#workers.delete(worker)
-    for (const [id, pending] of this.#pending) this.#answered(id, pending, worker)
+    for (const [id, pending] of this.#pending) {
+      // Its successor has the same number, and calls of its own that are numbered alike.
+      pending.askers = pending.askers.filter(asker => asker.worker !== worker)
+      this.#answered(id, pending, worker)
+    }
   }
 
   start(worker: number, { call, name, config, key, entity }: Start): void {

@@ -86,6 +86,8 @@ export class WorkerPool {
         } else if (message.kind === 'failed') reject(startFailure(message))
         else this.#hear(worker, message)
       })
+      // It could not be started at all, for want of processes or memory: then there is no exit.
+      child.on('error', reject)
       child.on('exit', (code, signal) => {
         reject(diedEarly(number, signal ?? code))
         this.#left(worker, signal ?? code)

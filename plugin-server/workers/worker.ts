@@ -40,6 +40,7 @@ interface WorkerParts {
 
 class Worker {
   readonly #parts: WorkerParts
+  #drained: Promise<void> | undefined
 
   constructor(parts: WorkerParts) {
     this.#parts = parts
@@ -70,8 +71,18 @@ class Worker {
     tell({ kind: 'reported', call, metrics, ...this.#parts.core.health() })
   }
 
-  /** @param succeeded another server has taken the path over: Kong moves each connection there with its next event. */
-  async drain(succeeded: boolean): Promise<void> {
+  /**
+   * Once, also where the parent goes away meanwhile: a second time nothing would be left to close, and the process would
+   * end before the first has closed all.
+   *
+   * @param succeeded another server has taken the path over: Kong moves each connection there with its next event.
+   */
+  drain(succeeded: boolean): Promise<void> {
+    this.#drained ??= this.#drain(succeeded)
+    return this.#drained
+  }
+
+  async #drain(succeeded: boolean): Promise<void> {
     const { runtime } = this.#parts.core
     // With a successor nobody finds the way here any more, but a connection may still wait to be accepted.
     if (!succeeded) this.#parts.stopAccepting()
@@ -95,13 +106,15 @@ class RemoteCoordinator implements InstanceCoordinator {
   }
 
   async start(name: string, json: string): Promise<InstanceStatus> {
-    const { key, entity } = this.#instances.read(name, json)
+    const read = this.#instances.read(name, json)
+    const { key, entity } = read
     const call = this.#calls++
     const id = await new Promise<number>((settle, refuse) => {
       this.#waiting.set(call, { settle, refuse })
       tell({ kind: 'start', call, name, config: json, key, entity })
     })
-    return this.#instances.status(id)!
+    // One that others started while this worker was starting is not among those that it began with.
+    return this.#instances.adopt(id, read)
   }
 
   /** @returns why this worker can't have the instance. */

@@ -1,5 +1,6 @@
-import type { Host } from '../../sdk/sdk.ts'
+import { type Host, messageOf } from '../../sdk/sdk.ts'
 import type { ProbeKind, ProbeResult } from './breaker.ts'
+import { fromProbeMessage, PROBE_CHANNEL, toProbeMessage } from './channel.ts'
 import {
   acquireHere,
   admit,
@@ -31,20 +32,27 @@ export const rejection = (entry: RegistryEntry, nowMs: number): Decision => ({
 const DENIED_MS = 250
 
 export interface ProberOptions {
-  readonly host: Pick<Host, 'clock' | 'random'>
+  readonly host: Pick<Host, 'clock' | 'random' | 'store' | 'log'>
   /** Begins the token of every permit. */
   readonly id: string
   readonly sharing: Pick<Sharing, 'run' | 'sync'>
   readonly announce: (entry: RegistryEntry, change: Change) => void
+  readonly entryOf: (breaker: string) => RegistryEntry | undefined
 }
 
 /** Gets permits for probes, from the store or from a machine on this node, and brings their results back. */
 export class Prober {
   readonly #options: ProberOptions
+  readonly #stop: () => void
   #tokens = 0
 
   constructor(options: ProberOptions) {
     this.#options = options
+    this.#stop = options.host.store.watch(PROBE_CHANNEL, message => this.#hear(message))
+  }
+
+  close(): void {
+    this.#stop()
   }
 
   /** Asks for a permit. Synchronous where this node decides by itself. */
@@ -63,11 +71,19 @@ export class Prober {
     return granted ? probe({ layer, generation, token }) : rejection(entry, now.nowMs)
   }
 
-  /** Takes the result of a probe. */
+  /**
+   * Takes the result of a probe. Kong sends a log event over any of its connections: of several workers one may get it
+   * that has not let the probe through, and whose own machine does not know it.
+   */
   settle(entry: RegistryEntry, { layer, generation, token }: Probe, result: ProbeResult): void {
     const { breaker } = entry
     release(breaker, token)
     const settled = { token, generation, result }
+    if (layer === 'own' && !this.#isMine(token)) {
+      const { store } = this.#options.host
+      store.publish(PROBE_CHANNEL, toProbeMessage(breaker.key, settled)).catch(() => {})
+      return
+    }
     if (layer === 'own' || breaker.alone) {
       this.#options.announce(entry, settleHere(breaker, layer, settled, this.#moment()))
       if (layer === 'own') return
@@ -94,6 +110,20 @@ export class Prober {
     if (snapshot.phase === 'half-open')
       breaker.deniedUntilMs = { ...breaker.deniedUntilMs, [kind]: nowMs + DENIED_MS }
     return admit(breaker, nowMs) === 'pass' ? PASS : rejection(entry, nowMs)
+  }
+
+  #hear(message: string): void {
+    try {
+      const { breaker, settled } = fromProbeMessage(message)
+      const entry = this.#isMine(settled.token) ? this.#options.entryOf(breaker) : undefined
+      if (entry) this.#options.announce(entry, settleHere(entry.breaker, 'own', settled, this.#moment()))
+    } catch (error) {
+      this.#options.host.log.warn({ reason: messageOf(error) }, 'unreadable message about a probe')
+    }
+  }
+
+  #isMine(token: string): boolean {
+    return token.startsWith(`${this.#options.id}/`)
   }
 
   #moment(): NodeMoment {

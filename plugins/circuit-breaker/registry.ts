@@ -70,6 +70,7 @@ export class BreakerRegistry {
       id: this.#id,
       sharing: this.#sharing,
       announce: (entry, change) => this.#announce(entry, change),
+      entryOf: breaker => this.#entries.get(breaker),
     })
   }
 
@@ -186,6 +187,7 @@ export class BreakerRegistry {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.flush()
+    this.#prober.close()
     this.#sharing.close()
   }
 

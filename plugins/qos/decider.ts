@@ -85,7 +85,7 @@ export class Decider {
     const owed = Math.min(request.cost, local?.used ?? 0)
     const debited = request.cost - owed
     if (local && owed > 0) account.local = { ...local, used: local.used - owed }
-    if (isLeaseValid(account, this.#ledger.nowMicros())) account.tokens += debited
+    if (isLeaseValid(account, this.#ledger.nowMicros())) this.#leases.putBack(account, debited)
     else if (debited > 0) void this.#ledger.giveBack(account, debited)
     account.refusedUntilMicros = 0
   }

@@ -66,6 +66,12 @@ export class Leases {
     await Promise.all([...this.#leased].map(account => this.giveUp(account)))
   }
 
+  /** Keeps tokens that a request did not use after all, as long as those at hand may be used. */
+  putBack(account: Account, tokens: number): void {
+    account.tokens += tokens
+    if (account.tokens > 0) this.#leased.add(account)
+  }
+
   /** Gives the tokens of a subject back. */
   async giveUp(account: Account): Promise<void> {
     this.#leased.delete(account)

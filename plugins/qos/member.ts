@@ -18,7 +18,7 @@ import { longestLifeMs } from './in-flight.ts'
 import type { UpstreamAnswer } from './overload.ts'
 import { createInstance, createMemory, limit, plugin, type QosInstance, type QosMemory } from './plugin.ts'
 import { withRollback } from './rollback.ts'
-import { Shedding } from './shedding.ts'
+import { type Mark, Shedding } from './shedding.ts'
 
 /** Joins the log event to the access event: where the slot stands in `log.serialize`. */
 const MARK = 'sluice.qos'
@@ -33,13 +33,6 @@ interface Instance extends QosInstance {
 }
 
 type Context = PhaseContext<ComposedConfig, Memory, Instance>
-
-interface Mark {
-  readonly slot: number
-  /** Slots of another process, or of one that is gone, mean nothing here. */
-  readonly boot: string
-  readonly service: string
-}
 
 export const member = definePlugin({
   ...plugin,
@@ -74,8 +67,7 @@ export const member = definePlugin({
       if (!instance.watches) return
       const log = await kong.log.serialize()
       const mark = (log.sluice as { qos?: Mark } | undefined)?.qos
-      if (!mark || mark.boot !== memory.shedding.boot) return
-      memory.shedding.leave(mark.service, mark.slot, upstreamAnswer(log))
+      if (mark) memory.shedding.leave(mark, upstreamAnswer(log))
     },
   },
 })
@@ -99,9 +91,8 @@ async function enter(
     return reject(kong, SHED[admission.reason], config.error_format, {
       'Retry-After': admission.retryAfterSeconds,
     })
-  const { slot } = admission
-  undos.push(() => shedding.leave(service, slot, undefined))
-  const mark: Mark = { slot, boot: shedding.boot, service }
+  const mark: Mark = { slot: admission.slot, boot: shedding.boot, service }
+  undos.push(() => shedding.leave(mark, undefined))
   kong.log.setSerializeValue(MARK, { ...mark })
 }
 

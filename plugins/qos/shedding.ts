@@ -13,7 +13,20 @@ const ASK_MS = 60_000
 /** Adaptive limits off: only the concurrency of subjects counts. */
 const UNBOUNDED: Bounds = { initialLimit: 1e9, minLimit: 1e9, maxLimit: 1e9, tolerance: 1 }
 
+/** Where a process hears of its slots whose log events another one got; `boot` stands behind it. */
+export const LEFT_CHANNEL = 'sluice:qos:left:'
+
 type Options = ComposedConfig['overload']
+
+/** A slot, as the log data of its request name it. */
+export interface Mark {
+  readonly slot: number
+  /** The process that has given it. */
+  readonly boot: string
+  readonly service: string
+}
+
+type SheddingHost = Pick<Host, 'clock' | 'events' | 'metrics' | 'store'>
 
 interface Sheds {
   readonly service: string
@@ -26,14 +39,15 @@ interface Sheds {
 export class Shedding {
   /** Tells this process's slots from those of any other. */
   readonly boot = randomUUID().slice(0, 8)
-  readonly #host: Pick<Host, 'clock' | 'events' | 'metrics'>
+  readonly #host: SheddingHost
   readonly #services = new Map<string, { readonly overload: Overload; readonly options: Options }>()
   readonly #bounds = new Map<string, { readonly bounds: TryBounds | undefined; readonly askedAtMs: number }>()
   readonly #sheds = new Map<string, Sheds>()
   readonly #counter
   readonly #timer: NodeJS.Timeout
+  #stopHearing: (() => void) | undefined
 
-  constructor(host: Pick<Host, 'clock' | 'events' | 'metrics'>) {
+  constructor(host: SheddingHost) {
     this.#host = host
     this.#counter = host.metrics.counter('sluice_qos_shed_total', 'requests shed', ['tier', 'reason'])
     this.#timer = setInterval(() => this.flush(), REPORT_MS)
@@ -45,6 +59,7 @@ export class Shedding {
     options: Options,
     { tier, subject, lifeMs }: { readonly tier: Tier; readonly subject: string; readonly lifeMs?: number },
   ): Admission {
+    this.#stopHearing ??= this.#host.store.watch(LEFT_CHANNEL + this.boot, message => this.#hear(message))
     const overload = this.#of(service, options)
     const { priority, concurrency } = tier
     const admission = overload.enter(
@@ -65,8 +80,25 @@ export class Shedding {
     return bounds
   }
 
-  leave(service: string, slot: number, answer: UpstreamAnswer): void {
+  /**
+   * Gives a slot back, to the process that has given it: Kong sends a log event over any of its connections, so of
+   * several workers any may get it. What is lost on the way expires there, as if Kong had lost the event.
+   */
+  leave(mark: Mark, answer: UpstreamAnswer): void {
+    if (mark.boot === this.boot) this.#free(mark, answer)
+    else this.#host.store.publish(LEFT_CHANNEL + mark.boot, JSON.stringify([mark, answer])).catch(() => {})
+  }
+
+  #free({ service, slot }: Pick<Mark, 'service' | 'slot'>, answer: UpstreamAnswer): void {
     this.#services.get(service)?.overload.leave(slot, answer, this.#host.clock.monotonic())
+  }
+
+  /** What is no such message frees no slot. */
+  #hear(message: string): void {
+    try {
+      const [mark, answer] = JSON.parse(message) as [Mark, UpstreamAnswer | null]
+      this.#free(mark, answer ?? undefined)
+    } catch {}
   }
 
   /** Publishes what was shed since the last time. */
@@ -79,6 +111,7 @@ export class Shedding {
 
   close(): void {
     clearInterval(this.#timer)
+    this.#stopHearing?.()
     this.flush()
   }
 

@@ -78,14 +78,14 @@ describe('sluice plan, apply and dump-state', () => {
     username: "c"
 + key-auth credential (consumer c)
     key: "[masked]"
-3 to create, 0 to change, 0 to delete, 0 as declared.
+3 to create, 0 to change, 0 to delete, 0 unchanged.
 `,
     )
     const apply = await sluice('apply', '-f', 'kong.yaml')
     assert.equal(apply.status, 0, apply.err)
     assert.equal(
       apply.out,
-      '+ service s\n+ consumer c\n+ key-auth credential (consumer c)\n3 created, 0 changed, 0 deleted, 0 as declared.\n',
+      '+ service s\n+ consumer c\n+ key-auth credential (consumer c)\n3 created, 0 changed, 0 deleted, 0 unchanged.\n',
     )
     assert.deepEqual(await sluice('plan', '-f', 'kong.yaml'), {
       status: 0,
@@ -138,6 +138,18 @@ describe('sluice plan, apply and dump-state', () => {
     )
     assert.equal(err, 'Secrets are left out: set DECK_C_KEYAUTH_KEY before you apply the file.\n')
     assert.equal((await sluice('dump-state', '--select-tag', 'other')).out.includes('services'), false)
+  })
+
+  it('counts one entity as one, and those that it leaves as unchanged', async () => {
+    const one = `_format_version: "3.0"\nservices: [{ name: s, host: h }]\n`
+    writeFileSync(path.join(folder.path, 'one.yaml'), one)
+    await sluice('apply', '-f', 'one.yaml')
+    assert.equal((await sluice('plan', '-f', 'one.yaml')).out, 'No changes: 1 entity is as declared.\n')
+    writeFileSync(path.join(folder.path, 'one.yaml'), one.replace('}]', '}, { name: t, host: h }]'))
+    assert.match(
+      (await sluice('plan', '-f', 'one.yaml')).out,
+      /^1 to create, 0 to change, 0 to delete, 1 unchanged\.$/m,
+    )
   })
 
   it('exits with 1 for a mistake in the file, with its place', async () => {

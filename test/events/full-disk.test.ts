@@ -32,6 +32,12 @@ describe('a spool on a full disk', function () {
   })
   after(() => folder.remove())
 
+  it('is not held by a process that could not make it', () => {
+    assert.equal(found.refused.code, 'SLUICE_SPOOL_FAILED', found.refused.message)
+    assert.match(found.refused.message, /^cannot make a spool in .*ENOSPC/)
+    assert.deepEqual(found.refused.left, [])
+  })
+
   it('answers every log phase, also those that the disk does not take', () => {
     const late = Number(/^sluice_events_late_total (\d+)$/m.exec(found.full)?.[1])
     assert.ok(late > 0 && late < PUBLISHED, `${late} of ${PUBLISHED} were late`)

@@ -148,6 +148,22 @@ describe('the PostgreSQL sink', () => {
     assert.equal(await value('select count(*)::int from gateway_events'), 2)
   })
 
+  it('gives up a statement once it is told to stop, and begins none after that', async () => {
+    await sink.store(makeRecords(1), forEver)
+    const patient = createPostgresSink({ url, clock: createTestClock(NOON_MS), log, statementTimeoutMs: 1e8 })
+    const stop = new AbortController()
+    await patient.store(makeRecords(1), stop.signal)
+    await client.query('begin; lock table gateway_events in access exclusive mode')
+    const storing = assert.rejects(patient.store(makeRecords(2), stop.signal))
+    stop.abort()
+    await storing
+    await client.query('rollback')
+    await assert.rejects(patient.store(makeRecords(3), stop.signal), { name: 'AbortError' })
+    await patient.close()
+    // The server may have ended the statement that was given up.
+    assert.equal(await value('select count(*)::int from gateway_events where sequence = 3'), 0)
+  })
+
   it('does not show the password of a server that it can not reach', async () => {
     const lost = createPostgresSink({
       url: 'postgres://u:planted@127.0.0.1:1/x',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect as connectTo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import { type ChannelModel, connect } from 'amqplib'
 import { createRabbitSink } from '../../events/rabbitmq/sink.ts'
@@ -141,6 +141,29 @@ describe('the RabbitMQ sink', () => {
     for (const [i, { id }] of records.entries()) {
       const copies = ids.filter(each => each === id).length
       assert.ok(i < 2 ? copies === 1 : copies >= 1, `${copies} copies of record ${i}`)
+    }
+  })
+
+  it('gives up a broker that is frozen once it is told to stop, and sends nothing after that', async function () {
+    this.timeout(START_MS)
+    const patient = createRabbitSink({ url: rabbit.url, log, confirmTimeoutMs: 1e9 })
+    const stop = new AbortController()
+    try {
+      await storeAgain(makeRecords(1))
+      await patient.store(makeRecords(1), stop.signal)
+      await drain()
+      await rabbit.pause()
+      const storing = assert.rejects(patient.store(makeRecords(2), stop.signal), /the process ends/)
+      await setImmediate()
+      stop.abort()
+      await storing
+      await rabbit.resume()
+      await drain()
+      await assert.rejects(patient.store(makeRecords(1), stop.signal), { name: 'AbortError' })
+      assert.deepEqual(await drain(), [])
+    } finally {
+      await rabbit.resume()
+      await patient.close()
     }
   })
 

@@ -23,8 +23,10 @@ describe('the registry of event types', () => {
   })
 
   it('tells a type that nobody declared from one that is no name', () => {
-    assert.equal(registry.check({ type: 'tea.spilt.v1', subject: 'pot', data: {} })?.kind, 'unknown')
-    for (const type of ['Tea.brewed.v1', 'tea', 'tea.brewed', 'tea.brewed.v0', 'tea.#.v1', ''])
+    const long = (more: number) => `tea.${'x'.repeat(193 + more)}.v1`
+    for (const type of ['tea.spilt.v1', long(0)])
+      assert.equal(registry.check({ type, subject: 'pot', data: {} })?.kind, 'unknown', type)
+    for (const type of ['Tea.brewed.v1', 'tea', 'tea.brewed', 'tea.brewed.v0', 'tea.#.v1', '', long(1)])
       assert.equal(registry.check({ type, subject: 'pot', data: {} })?.kind, 'malformed', type)
   })
 

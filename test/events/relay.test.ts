@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import path from 'node:path'
 import { Relay } from '../../events/relay.ts'
 import type { Sink, SinkRecord } from '../../events/sink.ts'
 import { Cursor } from '../../events/spool/cursor.ts'
 import { SpoolReader } from '../../events/spool/reader.ts'
 import { encodeRecord } from '../../events/spool/record.ts'
+import { segmentPath } from '../../events/spool/segment.ts'
 import { Spool } from '../../events/spool/spool.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
@@ -22,6 +25,7 @@ describe('a relay', () => {
   let syncFaults: number
   let cursor: Cursor
   let isSinkClosed: boolean
+  let corrupt: number
 
   beforeEach(async () => {
     folder = makeFolder()
@@ -30,6 +34,7 @@ describe('a relay', () => {
     failures = 0
     draw = 1
     syncFaults = 0
+    corrupt = 0
     spool = await Spool.create({ folder: folder.path, clock: systemClock, lateMs: 100_000 })
     cursor = await Cursor.open(folder.path, 'test')
     isSinkClosed = false
@@ -54,7 +59,9 @@ describe('a relay', () => {
       random: () => draw,
       log: createLogger('silent'),
       metrics: { confirmed() {}, retried() {}, refused() {} },
-      onCorrupt: () => assert.fail('nothing is damaged'),
+      onCorrupt: regions => {
+        corrupt += regions
+      },
     })
     const reader = new SpoolReader({ folder: folder.path, from: cursor.position, limit: () => spool.durable })
     const onSynced = async () => {
@@ -67,6 +74,7 @@ describe('a relay', () => {
     relay.start()
   })
   afterEach(async () => {
+    assert.equal(corrupt, 0, 'nothing is damaged')
     await relay.close()
     await spool.close()
     folder.remove()
@@ -101,6 +109,8 @@ describe('a relay', () => {
     await append(1)
     await passPauses(3)
     await until('the first is stored', () => stored.length === 1)
+    await until('nothing waits', () => relay.idle)
+    assert.equal(relay.failing, undefined)
     failures = 1
     await append(2)
     assert.deepEqual(await passPauses(4), [50, 100, 200, 50])
@@ -132,6 +142,53 @@ describe('a relay', () => {
     assert.equal(syncFaults, 0)
   })
 
+  it('keeps its place where it is until the sink has taken a batch', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    assert.equal(cursor.records, 0)
+    await passPauses(1)
+    await until('it has moved on', () => cursor.records === 1)
+  })
+
+  it('counts a record that is no event, and sends the others of its batch', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    await spool.append(encodeRecord('no event'))
+    await append(2)
+    await passPauses(1)
+    await until('the others are stored', () => stored.length === 2)
+    assert.equal(corrupt, 1)
+    corrupt = 0
+  })
+
+  it('sends spools of ended processes before its own', async () => {
+    failures = 1
+    await append(1)
+    await until('it pauses', () => timers.asked.length === 1)
+    const other = makeFolder()
+    const written = await Spool.create({ folder: other.path, clock: systemClock, lateMs: 100_000 })
+    const event = { id: 'other', type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'v', sequence: 1 }
+    await written.append(encodeRecord(JSON.stringify(event)))
+    await written.close()
+    const its = await Cursor.open(other.path, 'test')
+    relay.add({
+      reader: new SpoolReader({ folder: other.path, from: its.position }),
+      cursor: its,
+      finite: true,
+    })
+    await append(2)
+    await passPauses(1)
+    await until('all are stored', () => stored.length === 3)
+    assert.deepEqual(
+      stored.map(({ id }) => id),
+      ['e1', 'other', 'e2'],
+    )
+    await until('nothing waits', () => relay.idle)
+    other.remove()
+  })
+
   it('closes its sink and its files where its place cannot be kept', async () => {
     await append(1)
     await until('the record is stored', () => stored.length === 1)
@@ -160,6 +217,40 @@ describe('a relay', () => {
     await passPauses(1)
     await until('it is done with', () => ended === 1)
     await assert.rejects(its.advance(its.position, 0), /closed/)
+    other.remove()
+  })
+
+  it('goes on with the others where one spool cannot be read, and tries that one again', async () => {
+    const other = makeFolder()
+    const written = await Spool.create({ folder: other.path, clock: systemClock, lateMs: 100_000 })
+    const event = { id: 'other', type: 't', time: '2026-01-01T00:00:00.000Z', writer: 'v', sequence: 1 }
+    await written.append(encodeRecord(JSON.stringify(event)))
+    await written.close()
+    const segment = segmentPath(other.path, 1)
+    const away = path.join(other.path, 'away')
+    // A file that can't be read, whoever runs this: a folder in its place.
+    renameSync(segment, away)
+    mkdirSync(segment)
+    const its = await Cursor.open(other.path, 'test')
+    let ended = 0
+    const onEnd = async () => {
+      ended++
+    }
+    const reader = new SpoolReader({ folder: other.path, from: its.position })
+    relay.add({ reader, cursor: its, finite: true, onEnd })
+    await until('it was tried', () => timers.asked.length === 1)
+    await append(1)
+    await until('the other spool is sent on', () => stored.length === 1)
+    assert.equal(relay.idle, false, 'events wait')
+    rmSync(segment, { recursive: true })
+    renameSync(away, segment)
+    await passPauses(1)
+    await until('it is sent on, too', () => ended === 1)
+    assert.deepEqual(
+      stored.map(({ id }) => id),
+      ['e1', 'other'],
+    )
+    await until('nothing waits', () => relay.idle)
     other.remove()
   })
 

@@ -8,6 +8,7 @@ import { listSegments, SPOOL_START, segmentPath } from '../../events/spool/segme
 import { Spool, type SpoolOptions } from '../../events/spool/spool.ts'
 import { systemClock } from '../../foundation/clock.ts'
 import { makeFolder, type TestFolder } from '../support/folder.ts'
+import { holdTimers } from '../support/held-timers.ts'
 import { until } from '../support/until.ts'
 
 /** Longer than any disk takes. */
@@ -97,6 +98,36 @@ describe('a spool', () => {
     release()
     await made.close()
     assert.equal(made.durableRecords, 2)
+  })
+
+  it('has an append wait for the disk also behind one that came late', async () => {
+    let release = () => {}
+    const disk = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const timers = holdTimers()
+    let syncs = 0
+    const sync = () => {
+      syncs++
+      return disk
+    }
+    // Its first record fills a segment: what comes waits for the next one.
+    const made = await open({ timers, lateMs: 90, sync, maxSegmentBytes: 20 })
+    const answered: number[] = []
+    const append = (n: number) => void made.append(record(n))?.then(() => answered.push(n))
+    try {
+      append(1)
+      await until('the disk is asked', () => syncs === 1)
+      append(2)
+      await timers.advance(90)
+      append(3)
+      await timers.advance(89)
+      assert.deepEqual(answered, [1, 2])
+      await timers.advance(1)
+      assert.deepEqual(answered, [1, 2, 3])
+    } finally {
+      release()
+    }
   })
 
   it('writes the same records to a new segment after a failed fsync', async () => {

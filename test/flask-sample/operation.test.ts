@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectFolder } from '../../ops/local/folders.ts'
@@ -12,6 +14,7 @@ import {
 } from '../../ops/local/python-service.ts'
 import { type Service, START_MS, sharedPostgres, useConsul } from '../support/services.ts'
 import { until } from '../support/until.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
 
 const run = promisify(execFile)
 const folder = path.join(projectFolder(), 'flask-sample')
@@ -81,14 +84,28 @@ describe('operating the sample services', () => {
 
   describe('with Consul', () => {
     let consul: Service
+    let way: TestUpstream
     let service: PythonService
+    /** How many answers of Consul are cut in the middle. */
+    let cuts = 0
     before(async function () {
       this.timeout(START_MS)
       consul = await useConsul()
-      const settings = { ...env, CONSUL_HTTP_ADDR: consul.url, SAMPLE_CONSUL_TTL_SECONDS: '2' }
+      way = await startUpstream((request, response) => {
+        if (cuts === 0) return void passOn(request, response).catch(() => response.destroy())
+        cuts--
+        response.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy())
+      })
+      const settings = { ...env, CONSUL_HTTP_ADDR: way.url, SAMPLE_CONSUL_TTL_SECONDS: '2' }
       service = await startPythonService('products', { env: settings })
     })
-    after(() => Promise.all([consul?.close(), service?.close()]))
+    after(() => Promise.all([consul?.close(), service?.close(), way?.close()]))
+
+    async function passOn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      const { method = '', url } = request
+      const answer = await fetch(`${consul.url}${url}`, { method, body: await text(request) })
+      response.writeHead(answer.status).end(await answer.text())
+    }
 
     /** What Consul knows of the service: none, or the status of its check. */
     const known = async () => {
@@ -113,6 +130,12 @@ describe('operating the sample services', () => {
     it('is registered again by itself when Consul has forgotten it', async function () {
       this.timeout(60_000)
       await consul.restart()
+      await untilKnown({ url: service.url, status: 'passing' })
+    })
+
+    it('is registered again when Consul answered nonsense', async () => {
+      cuts = 3
+      await until(() => cuts === 0)
       await untilKnown({ url: service.url, status: 'passing' })
     })
 

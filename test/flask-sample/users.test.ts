@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, type JsonWebKey, randomUUID } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
+import pg from 'pg'
 import {
   type CallOptions,
   call,
@@ -10,6 +11,7 @@ import {
   samplePlatform,
 } from '../support/sample-platform.ts'
 import { START_MS } from '../support/services.ts'
+import { until } from '../support/until.ts'
 
 describe('the sample users service', () => {
   let platform: SamplePlatform
@@ -163,6 +165,36 @@ describe('the sample users service', () => {
       assert.equal((await refresh(other)).status, 401)
       assert.equal((await logIn(user.email, 'another horse')).status, 200)
     })
+  })
+
+  it('begins no session with a password that is being changed, and goes on with none', async () => {
+    const user = await newUser(platform)
+    const database = new pg.Client({ connectionString: platform.databaseUrl })
+    await database.connect()
+    const waiting =
+      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    try {
+      await database.query('begin')
+      await database.query(
+        `update users.users set version = version + 1, password_hash =
+          (select password_hash from users.users where id = $1) where id = $2`,
+        [admin.id, user.id],
+      )
+      const answers = [logIn(user.email, user.password), refresh(user.refreshToken)]
+      await until(async () => {
+        // Within a transaction PostgreSQL shows what it has shown before.
+        await database.query('select pg_stat_clear_snapshot()')
+        return (await database.query(waiting)).rowCount === 2
+      })
+      await database.query('update users.refresh_tokens set revoked_at = now() where user_id = $1', [user.id])
+      await database.query('commit')
+      assert.deepEqual(
+        (await Promise.all(answers)).map(({ status }) => status),
+        [401, 401],
+      )
+    } finally {
+      await database.end()
+    }
   })
 
   describe('accounts', () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { SluiceError } from '../../foundation/errors.ts'
-import { parseAddress, readSettings, unknownVariables } from '../../foundation/settings.ts'
+import { parseAddress, readSettings } from '../../foundation/settings.ts'
+import { unknownVariables } from '../../foundation/unknown-variables.ts'
 
 const problemsOf = (env: Record<string, string>): string[] => {
   try {

@@ -93,6 +93,10 @@ describe("the manager's audit", function () {
     const until = new Date(Date.now() - 60_000).toISOString()
     const old = await ask(`?since=1h&until=${until}&size=1000`)
     assert.ok(old.body.data.every(({ time }: { time: string }) => time < until))
+    for (const time of ['999999w', '0001-01-01', '9999-12-31T23:59:59Z']) {
+      const { status, text } = await ask(`?since=${time}&until=${time}&size=1`)
+      assert.equal(status, 200, `${time}: ${text}`)
+    }
     const [first] = denied.body.data
     assert.deepEqual([typeof first.id, first.node], ['string', 'node'])
   })

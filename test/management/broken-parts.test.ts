@@ -204,6 +204,28 @@ describe('a manager whose RabbitMQ or PostgreSQL is broken', function () {
       await client.end()
     }
   }
+  it('goes on when it loses the lease and takes it again while RabbitMQ answers nothing', async () => {
+    await rabbit.pause()
+    try {
+      const client = new pg.Client({ connectionString: postgres.url })
+      await client.connect()
+      await client.query(
+        `update sluice_manager.lease set epoch = epoch + 1, holder = null, expires_at = '-infinity'`,
+      )
+      await client.end()
+      const answer = await call('POST', '/v1/consumers', { username: 'unheard' })
+      const id = answer.headers.get('sluice-change') ?? assert.fail(answer.text)
+      await until('the change is made', async () => {
+        const { body } = await call('GET', `/v1/changes/${id}`)
+        return body.state === 'applied'
+      })
+    } finally {
+      await rabbit.resume()
+    }
+    await until('all is well', isWell)
+    await assertUndoing()
+  })
+
   /** Of the manager alone: what rules for others does not rule for a superuser. @returns its URL */
   const ownRole = async () => {
     const name = databaseName()

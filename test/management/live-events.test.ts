@@ -6,6 +6,7 @@ import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import { systemTimers, type Timers } from '../../foundation/timers.ts'
 import { type Manager, startManager } from '../../management/manager.ts'
 import { loggedIn } from '../support/browser-session.ts'
 import { EventClient } from '../support/event-client.ts'
@@ -245,14 +246,22 @@ describe("the manager's stream of events", function () {
     assert.equal(client.hasEnded, false)
   })
 
-  it('goes on while PostgreSQL is away, and tells nothing twice when it is back', async () => {
+  it('goes on while PostgreSQL hangs or is away, and tells nothing twice when it is back', async () => {
     const own = await borrowedPostgres()
-    const alone = await startTestManager({
-      SLUICE_ADMIN_URL: 'http://127.0.0.1:9',
-      SLUICE_MANAGER_POSTGRES_URL: own.url,
-      SLUICE_POSTGRES_URL: own.url,
-      SLUICE_AMQP_URL: rabbit.url,
-    })
+    const timers: Timers = {
+      ...systemTimers,
+      // Heartbeats come often.
+      every: (ms, work) => systemTimers.every(ms === 5_000 ? 100 : ms, work),
+    }
+    const alone = await startTestManager(
+      {
+        SLUICE_ADMIN_URL: 'http://127.0.0.1:9',
+        SLUICE_MANAGER_POSTGRES_URL: own.url,
+        SLUICE_POSTGRES_URL: own.url,
+        SLUICE_AMQP_URL: rabbit.url,
+      },
+      { timers },
+    )
     const writer = createEventPipeline(
       {
         node: 'there',
@@ -276,6 +285,13 @@ describe("the manager's stream of events", function () {
         await happen('warm')
         return client.events.length > 0
       })
+      const second = await listen('', { authorization: `Bearer ${alone.tokens.editor}` }, alone.url)
+      await own.pause()
+      const before = [client.beats, second.beats] as const
+      // Longer than a token is remembered.
+      await until('the first hears heartbeats', () => client.beats >= before[0] + 30)
+      assert.ok(second.beats >= before[1] + 20, `${second.beats - before[1]} heartbeats of another stream`)
+      await own.resume()
       await own.kill()
       for (const subject of ['a', 'b', 'c']) await happen(subject)
       await until('they came', () => ['a', 'b', 'c'].every(subject => countOf(client, subject) === 1))

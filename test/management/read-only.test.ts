@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import type { Row } from '../../kong/admin/client.ts'
 import { type RunningAdmin, startAdminServer } from '../support/admin-server.ts'
 import { type RunningManager, startFilledManager } from '../support/manager.ts'
 import { START_MS, sharedRedis } from '../support/services.ts'
@@ -52,6 +55,35 @@ describe('a manager that is read-only for maintenance', function () {
     }
     assert.equal(JSON.stringify(kong.state.list('services')), before)
     assert.deepEqual((await manager.call('GET', '/v1/changes')).body.data, [])
+  })
+
+  it('does not try again to undo a stuck change, and restores no drift', async () => {
+    const [change, target] = [randomUUID(), randomUUID()]
+    const client = new pg.Client({ connectionString: manager.env.SLUICE_MANAGER_POSTGRES_URL })
+    await client.connect()
+    try {
+      await client.query(
+        `insert into sluice_manager.changes (id, created_at, state, actor, origin, ended_at, is_published)
+         values ($1, date_trunc('milliseconds', now()), 'stuck', 'somebody', 'POST /v1/services', now(), true)`,
+        [change],
+      )
+      await client.query(
+        `insert into sluice_manager.drift (kind, id, label, action, fields, seen_at)
+         values ('targets', $1, 'a target', 'created', '{}', 'infinity')`,
+        [target],
+      )
+      for (const path of [`/v1/changes/${change}/retry`, `/v1/drift/targets/${target}/restore`]) {
+        const { status, body, text } = await manager.call('POST', path)
+        assert.deepEqual([status, body.code], [503, 'SLUICE_MANAGER_READ_ONLY'], text)
+      }
+      assert.equal((await manager.call('GET', `/v1/changes/${change}`)).body.state, 'stuck')
+      assert.deepEqual(
+        (await manager.call('GET', '/v1/drift')).body.data.map(({ accepted_at }: Row) => accepted_at),
+        [null],
+      )
+    } finally {
+      await client.end()
+    }
   })
 
   it('still changes what lies in Redis, since that is no configuration of Kong', async () => {

@@ -21,6 +21,13 @@ describe('the sealer of secrets', () => {
     assert.throws(() => new Sealer(second).open(sealed, 'a'), /lacks the key/)
   })
 
+  it('refuses a value that was cut, wherever', () => {
+    const sealer = new Sealer(first)
+    const sealed = sealer.seal('x', 'a')
+    for (let length = 0; length < sealed.length; length++)
+      assert.throws(() => sealer.open(sealed.subarray(0, length), 'a'), { code: 'SLUICE_MANAGER_INTERNAL' })
+  })
+
   it('refuses a file that holds no key, or a wrong one', () => {
     for (const text of [
       '',

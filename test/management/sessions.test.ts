@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import pg from 'pg'
+import { systemClock } from '../../foundation/clock.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { readSettings } from '../../foundation/settings.ts'
+import { Database } from '../../management/database.ts'
 import { startManager } from '../../management/manager.ts'
+import { Operators } from '../../management/operators/operators.ts'
+import { Sessions } from '../../management/operators/sessions.ts'
 import { BrowserSession, loggedIn } from '../support/browser-session.ts'
 import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
@@ -231,7 +235,37 @@ describe("the manager's sessions", function () {
     await loggedIn(manager.url, 'changer', body.new)
   })
 
-  it('end with another role', async () => {
+  it('do not begin with a password that is being changed, and it is changed once', async () => {
+    await addOperator('racer')
+    const store = new Database(manager.env.SLUICE_MANAGER_POSTGRES_URL!, createLogger('silent'))
+    const [operators, sessions] = [new Operators(store, systemClock), new Sessions(store)]
+    const client = { address: '127.0.0.1', agent: 'test' }
+    try {
+      const found = (await operators.credentials('racer'))!
+      await database.query('begin')
+      await database.query("update sluice_manager.operators set password = 'another' where name = 'racer'")
+      const login = sessions.issue(found, client)
+      const waiting =
+        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+      await until(async () => {
+        // Within a transaction PostgreSQL shows what it has shown before.
+        await database.query('select pg_stat_clear_snapshot()')
+        return (await database.query(waiting)).rowCount === 1
+      })
+      await database.query('commit')
+      assert.equal(await login, undefined)
+      assert.equal(await sessions.changePassword(found, 'mine', client), undefined)
+      const again = (await operators.credentials('racer'))!
+      assert.equal(again.password, 'another')
+      assert.ok(await sessions.issue(again, client))
+      await operators.setPassword('racer', 'a third')
+      assert.deepEqual(await sessions.list(again.id), [])
+    } finally {
+      await store.close()
+    }
+  })
+
+  it('end with another role, and when their operator is disabled, who has no other then', async () => {
     await addOperator('climber')
     const session = await loggedIn(manager.url, 'climber', PASSWORD)
     assert.equal(
@@ -239,7 +273,11 @@ describe("the manager's sessions", function () {
       'editor',
     )
     assert.equal((await session.call('GET', '/v1/session')).status, 401)
-    assert.equal((await loggedIn(manager.url, 'climber', PASSWORD)).csrf.length, 43)
+    const again = await loggedIn(manager.url, 'climber', PASSWORD)
+    assert.equal((await manager.call('DELETE', '/v1/operators/climber')).status, 204)
+    assert.equal((await again.call('GET', '/v1/session')).status, 401)
+    const refused = await new BrowserSession(manager.url).login('climber', PASSWORD)
+    assert.deepEqual(codeOf(refused), [401, 'SLUICE_MANAGER_LOGIN'])
   })
 
   it('know the address of a client behind a proxy that is trusted, and of no other', async () => {

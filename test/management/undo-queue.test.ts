@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { connect } from 'amqplib'
 import { systemTimers, type Timers } from '../../foundation/timers.ts'
-import { DEAD_QUEUE, UndoQueue } from '../../management/changes/undo-queue.ts'
+import { DEAD_QUEUE, UNDO_QUEUE, UndoQueue } from '../../management/changes/undo-queue.ts'
 import { recordLogs } from '../support/logs.ts'
 import { rabbitControl } from '../support/rabbit-control.ts'
 import { START_MS, sharedRabbit } from '../support/services.ts'
@@ -30,6 +31,28 @@ describe('the queue of changes that wait to be undone', function () {
     this.timeout(3 * START_MS)
     await queue?.close()
     await control?.('delete_vhost', vhost)
+  })
+
+  it('has one consumer however often it is told to consume, and none once it is told otherwise', async () => {
+    const started = new UndoQueue({
+      ...{ url, log: recordLogs().logger, timers: quickTimers, fault: () => {} },
+      onHint: async () => {},
+    })
+    const connection = await connect(url)
+    try {
+      const channel = await connection.createChannel()
+      const consumers = async () => (await channel.checkQueue(UNDO_QUEUE)).consumerCount
+      await until('the broker is there', () => started.isConnected)
+      await Promise.all([started.consume(true), started.consume(true)])
+      assert.equal(await consumers(), 1)
+      await Promise.all([started.consume(false), started.consume(true), started.consume(false)])
+      assert.equal(await consumers(), 0)
+      await Promise.all([started.consume(true), started.consume(false)])
+      assert.equal(await consumers(), 0)
+    } finally {
+      await connection.close()
+      await started.close()
+    }
   })
 
   it('puts away a message that ends whoever takes it, says so, and lets others pass', async () => {

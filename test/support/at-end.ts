@@ -1,4 +1,4 @@
-// Loaded by .mocharc.json, and by `worker.ts` for its process: what the files of a process share ends behind the last.
+// Loaded by .mocharc.json, and by `runner/worker.ts` for its process: what the files of a process share ends behind the last.
 const endings: (() => Promise<unknown>)[] = []
 
 /** Runs the function behind the last test of this process, the latest first: what was built on others ends before them. */

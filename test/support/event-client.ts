@@ -15,6 +15,8 @@ export class EventClient {
   readonly timesMs: number[] = []
   /** Reasons of `event: reset`. */
   readonly resets: string[] = []
+  /** Heartbeats. */
+  beats = 0
   status = 0
   headers: IncomingMessage['headers'] = {}
   hasEnded = false
@@ -63,6 +65,7 @@ export class EventClient {
   }
 
   #take(frame: string): void {
+    if (frame === ': alive') this.beats++
     const fields = new Map(
       frame
         .split('\n')

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Environment } from '../../foundation/settings.ts'
+import type { Environment } from '../../foundation/environment.ts'
 import type { Timing } from '../../management/changes/timing.ts'
 
 /** Short, so that a loop over all fault points ends; what holds for these holds for longer ones. */

@@ -3,6 +3,9 @@ import { stringify } from 'yaml'
 
 type Item = Record<string, unknown>
 
+/** How many a test tries. */
+export const STATES = Number(process.env.SLUICE_TEST_STATES ?? 20)
+
 /** What a random declared state is made of. Few names, so that two states share many of them. */
 export interface RandomState {
   readonly yaml: string

@@ -20,8 +20,8 @@ export interface UpstreamKeys {
   readonly jwksUrl: string
   /** How often the keys were fetched. */
   readonly fetches: number
-  /** Whether it answers; else it says 503. */
-  available: boolean
+  /** Whether it answers with the keys; else it says 503, what is no set of keys, or half of an answer. */
+  answers: 'keys' | '503' | 'nonsense' | 'half'
   token(claims: TokenClaims): string
   /** Signs with a new key from now on, and publishes it beside the old ones. */
   rotate(): void
@@ -39,8 +39,11 @@ export async function serveUpstreamKeys(): Promise<UpstreamKeys> {
   let fetches = 0
   const server = createServer((_, response) => {
     fetches++
-    response.writeHead(upstream.available ? 200 : 503, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }))
+    const { answers } = upstream
+    const body = answers === 'nonsense' ? '[]' : JSON.stringify({ keys: keys.map(({ jwk }) => jwk) })
+    response.writeHead(answers === '503' ? 503 : 200, { 'content-length': body.length })
+    if (answers === 'half') response.write(body.slice(10), () => response.destroy())
+    else response.end(body)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const upstream: UpstreamKeys = {
@@ -48,7 +51,7 @@ export async function serveUpstreamKeys(): Promise<UpstreamKeys> {
     get fetches() {
       return fetches
     },
-    available: true,
+    answers: 'keys',
     token: claims => sign(keys.at(-1)!, claims),
     rotate() {
       keys.push(newKey())

@@ -1,3 +1,4 @@
+import { groupBy } from '../../../foundation/group-by.ts'
 import type { Field, RecordSchema } from '../../schema/field.ts'
 import type { Schema } from '../../schema/schema.ts'
 import { isObject } from '../../schema/spec.ts'
@@ -14,11 +15,11 @@ type Node = Tree | unknown[]
 
 /** Reads pairs into nested records and lists. A name that comes several times becomes a list. */
 export function nest(pairs: Iterable<readonly [name: string, value: string]>): Tree {
-  const grouped = new Map<string, string[]>()
-  for (const [name, value] of pairs) grouped.set(name, [...(grouped.get(name) ?? []), value])
   const tree: Tree = Object.create(null)
-  for (const [name, values] of grouped)
+  for (const [name, group] of groupBy(pairs, ([name]) => name)) {
+    const values = group.map(([, value]) => value)
     put(tree, keysOf(name), values.length > 1 ? values : (values[0] ?? ''))
+  }
   return structuredClone(tree)
 }
 

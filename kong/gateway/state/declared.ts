@@ -1,3 +1,4 @@
+import { groupBy } from '../../../foundation/group-by.ts'
 import { COLLECTIONS, type Collection, DEFINITIONS, ENTITIES, isCollection } from '../../entities/entities.ts'
 import type { EntitySchemas } from '../../entities/schemas.ts'
 import type { AutoValues } from '../../schema/field.ts'
@@ -36,17 +37,19 @@ export function readEntities(
   const wrong: Violations = checkTop(tree)
   const found = collect(tree, options.auto)
   const { ids, doubles } = nameIndex(found)
-  const entities = new Map<Collection, DeclaredEntity[]>()
-  for (const entry of found) {
+  const read = found.map(entry => {
     const { violations, unresolved, entity } = readEntity(entry, ids, tree._transform !== false, options)
     if (violations) place(wrong, entry.at, violations)
     if (unresolved) place(doubles, [entry.collection, entry.label], unresolved)
-    entities.set(entry.collection, [...(entities.get(entry.collection) ?? []), entity])
-  }
+    return { collection: entry.collection, entity }
+  })
   // Kong looks for the later kinds of faults only once the earlier ones are fixed.
   for (const faults of [wrong, doubles, sharedValues(found)])
     if (Object.keys(faults).length > 0) throw invalidDeclaration(faults)
-  return entities
+  const byCollection = groupBy(read, ({ collection }) => collection)
+  return new Map(
+    [...byCollection].map(([collection, group]) => [collection, group.map(({ entity }) => entity)]),
+  )
 }
 
 /** Fields of Kong's own that say nothing here: it has one workspace and no parameters. */

@@ -1,9 +1,9 @@
+import { closest } from '../../../foundation/closest-name.ts'
 import type { Row } from '../change.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../kinds.ts'
 import { FORMAT_VERSION, type Format, formatOf } from './formats.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
-import { closest } from './suggest.ts'
 
 /** What a file says beside its entities. */
 export interface Meta {
@@ -31,6 +31,9 @@ export const META_KEYS: ReadonlySet<string> = new Set([
 /** Keys of `_info`. */
 const INFO_KEYS = ['select_tags', 'defaults', 'default_lookup_tags']
 
+/** Keys of `_info.default_lookup_tags`, as decK has them. References are looked up in all of Kong, whatever its tags. */
+export const LOOKUP_KEYS = ['consumer_groups', 'consumers', 'partials', 'routes', 'services'] as const
+
 /** Names by which `_info.defaults` calls the kinds. */
 const KIND_OF_DEFAULTS = new Map(KIND_NAMES.map(name => [KINDS[name].event, name]))
 
@@ -47,6 +50,7 @@ export function readMeta(source: Source, content: Row, problems: Problem[]): Met
   for (const key of Object.keys(isRecord(info) ? info : {}))
     if (!INFO_KEYS.includes(key))
       wrong(['_info', key], `unknown key; ${meant(key, INFO_KEYS) ?? `_info takes ${INFO_KEYS.join(', ')}`}`)
+  checkLookupTags(isRecord(info) ? info : {}, wrong)
   checkWorkspace(content, wrong)
   checkTransform(content, wrong)
   return {
@@ -98,12 +102,29 @@ function readPluginConfigs({ _plugin_configs: configs }: Row, wrong: Wrong): Row
   return configs
 }
 
+const isTags = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every(tag => typeof tag === 'string' && tag !== '')
+
 function readTags(tags: unknown, wrong: Wrong): readonly string[] | undefined {
   if (tags === undefined || tags === null) return undefined
-  if (Array.isArray(tags) && tags.every(tag => typeof tag === 'string' && tag !== ''))
-    return tags.length > 0 ? tags : undefined
+  if (isTags(tags)) return tags.length > 0 ? tags : undefined
   wrong(['_info', 'select_tags'], 'must be a list of tags')
   return undefined
+}
+
+function checkLookupTags({ default_lookup_tags: lookup }: Row, wrong: Wrong): void {
+  if (lookup === undefined || lookup === null) return
+  const path = ['_info', 'default_lookup_tags']
+  if (!isRecord(lookup)) {
+    wrong(path, 'must be a map: lists of tags by entity')
+    return
+  }
+  const names: readonly string[] = LOOKUP_KEYS
+  for (const [name, tags] of Object.entries(lookup)) {
+    if (!names.includes(name))
+      wrong([...path, name], `unknown entity; ${meant(name, names) ?? `there are ${names.join(', ')}`}`)
+    else if (tags !== null && !isTags(tags)) wrong([...path, name], 'must be a list of tags')
+  }
 }
 
 function readDefaults(defaults: unknown, wrong: Wrong): ReadonlyMap<KindName, Row> {

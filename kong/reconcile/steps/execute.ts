@@ -1,4 +1,5 @@
 import { messageOf } from '../../../foundation/errors.ts'
+import { groupBy } from '../../../foundation/group-by.ts'
 import { isUncertain } from '../../admin/answer.ts'
 import { type RetryParts, retry } from '../../admin/retry.ts'
 import type { Change } from '../change.ts'
@@ -168,7 +169,6 @@ class Execution implements Run {
 }
 
 function stagesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
-  const stages = new Map<number, Step[]>()
-  for (const step of steps) stages.set(step.stage, [...(stages.get(step.stage) ?? []), step])
+  const stages = groupBy(steps, step => step.stage)
   return [...stages].sort(([a], [b]) => a - b).map(([, stage]) => stage)
 }

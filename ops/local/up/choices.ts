@@ -1,5 +1,5 @@
 /** What of the platform a person may choose by the environment. */
-import { suggestion } from '../../../foundation/settings.ts'
+import { closest } from '../../../foundation/closest-name.ts'
 import { MARK } from '../child-guard.ts'
 import { TUTORIAL } from './credentials.ts'
 
@@ -22,6 +22,9 @@ export function choiceProblems(env: Environment, portVariables: readonly string[
   const unknown = Object.keys(env).filter(name => name.startsWith('SLUICE_UP_') && !known.includes(name))
   return [
     ...wrong,
-    ...unknown.map(name => `${name}: is not a setting of \`make up\`${suggestion(name, known)}`),
+    ...unknown.map(name => {
+      const near = closest(name, known)
+      return `${name}: is not a setting of \`make up\`${near === undefined ? '' : `; did you mean ${near}?`}`
+    }),
   ]
 }

@@ -2,11 +2,13 @@
  * Takes the spans of the plugin server (OTLP/HTTP JSON) and shows them as trees: `make traces`. It keeps the latest few
  * megabytes in a file; SLUICE_OTLP_URL leads them to a collector of one's own instead.
  */
+
 import { once } from 'node:events'
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import { groupBy } from '../../../foundation/group-by.ts'
 import { privateFolder } from './state.ts'
 
 /** Of one file; the one before it is kept, too. */
@@ -91,9 +93,8 @@ function readSpans(file: string): Span[] {
 
 /** The traces that began last, as indented lines: what, when since the begin of its trace, and how long. */
 export function traceLines(spans: readonly Span[], count: number): string[] {
-  const byTrace = new Map<string, Span[]>()
-  for (const span of spans) byTrace.set(span.traceId, [...(byTrace.get(span.traceId) ?? []), span])
-  const starting = [...byTrace.values()].sort((a, b) => startOf(a) - startOf(b))
+  const traces = groupBy(spans, span => span.traceId)
+  const starting = [...traces.values()].sort((a, b) => startOf(a) - startOf(b))
   return starting.slice(-count).flatMap(trace => [`trace ${trace[0]?.traceId}`, ...treeOf(trace), ''])
 }
 

@@ -4,7 +4,7 @@ import { AdminClient } from '../../../kong/admin/client.ts'
 import { dumpState } from '../../../kong/reconcile/dump.ts'
 import { readState } from '../../../kong/reconcile/read.ts'
 import { startAdminServer } from '../../support/admin-server.ts'
-import { randomState } from '../../support/random-state.ts'
+import { randomState, STATES } from '../../support/random-state.ts'
 import { applyText, planText } from '../../support/reconcile.ts'
 
 async function withAdmin(work: (client: AdminClient) => Promise<void>): Promise<void> {
@@ -116,7 +116,7 @@ plugins:
           )
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: STATES },
     )
   }).timeout(60_000)
 })

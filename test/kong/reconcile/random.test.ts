@@ -5,7 +5,7 @@ import { AdminClient, type Row } from '../../../kong/admin/client.ts'
 import { readState } from '../../../kong/reconcile/read.ts'
 import { startAdminServer } from '../../support/admin-server.ts'
 import { type FaultyAdmin, startFaultyAdmin } from '../../support/faulty-admin.ts'
-import { randomState } from '../../support/random-state.ts'
+import { randomState, STATES } from '../../support/random-state.ts'
 import { applyText, planText } from '../../support/reconcile.ts'
 
 const THEIR_TAG = 'theirs'
@@ -69,7 +69,7 @@ describe('over random states', function () {
           assert.deepEqual((await planText(client, second.yaml)).changes, [])
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: STATES },
     )
   })
 
@@ -113,7 +113,7 @@ describe('over random states', function () {
             }
           }),
       ),
-      { numRuns: 40 },
+      { numRuns: STATES },
     )
   })
 })

@@ -5,7 +5,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import { parse, parseAllDocuments } from 'yaml'
 import { kongSettings } from '../../../cli/commands/kong-conf.ts'
-import { SETTINGS } from '../../../foundation/settings.ts'
+import { SETTINGS } from '../../../foundation/settings-table.ts'
 import { projectFolder } from '../../../ops/local/folders.ts'
 import { loadShippedPlugins } from '../../../plugin-server/plugins.ts'
 

@@ -1,92 +1,13 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import { systemClock } from '../../../foundation/clock.ts'
-import type { Logger } from '../../../foundation/log.ts'
-import { createMetrics, type Metrics } from '../../../foundation/metrics.ts'
-import { systemTimers } from '../../../foundation/timers.ts'
-import { type AnyPlugin, createRegistry } from '../../../plugin-server/runtime/registry.ts'
-import { createRuntime, type Runtime } from '../../../plugin-server/runtime/runtime.ts'
-import type { Protocol } from '../../../protocol/calls.ts'
+import type { AnyPlugin } from '../../../plugin-server/runtime/registry.ts'
 import type { AccessKong, LogKong } from '../../../sdk/sdk.ts'
-import {
-  composePlugins,
-  definePlugin,
-  type FailurePolicy,
-  type Host,
-  type Phase,
-  Type,
-} from '../../../sdk/sdk.ts'
+import { composePlugins, definePlugin, type FailurePolicy, type Phase, Type } from '../../../sdk/sdk.ts'
 import { ScriptedExchange } from '../../support/scripted-exchange.ts'
-import { createTestTime, type TestTime } from '../../support/test-time.ts'
+import { createTestTime } from '../../support/test-time.ts'
 import { until } from '../../support/until.ts'
 
-type Line = readonly [level: string, fields: Record<string, unknown>, message: string]
-
-interface Bench {
-  readonly runtime: Runtime
-  readonly metrics: Metrics
-  readonly logged: Line[]
-  /** Runs a phase against a Kong that answers; resolves when the event has ended. */
-  run(
-    phase?: Phase,
-    answers?: Record<string, unknown>,
-    answerAfterMs?: number,
-    protocol?: Protocol,
-  ): Promise<ScriptedExchange>
-}
-
-type Time = Pick<TestTime, 'clock' | 'timers'>
-const SYSTEM: Time = { clock: systemClock, timers: systemTimers }
-
-const running: Runtime[] = []
-afterEach(() => {
-  for (const runtime of running.splice(0)) runtime.close()
-})
-
-async function bench(plugin: AnyPlugin, { clock, timers }: Time = SYSTEM, config = '{}'): Promise<Bench> {
-  const logged: Line[] = []
-  const write = (level: string) => (fields: Record<string, unknown>, message: string) =>
-    logged.push([level, fields, message])
-  const log = { child: () => log } as unknown as Logger
-  for (const level of ['error', 'warn', 'info'] as const) Object.assign(log, { [level]: write(level) })
-  Object.assign(log, { debug: () => {} })
-  const metrics = createMetrics()
-  const host = { clock, log, metrics } as unknown as Host
-  const registry = createRegistry([plugin], () => host)
-  const runtime = createRuntime({ registry, clock, timers, log, metrics })
-  running.push(runtime)
-  const { id } = await runtime.handler.startInstance(plugin.name, config)
-  return {
-    runtime,
-    metrics,
-    logged,
-    async run(phase = 'access', answers = {}, answerAfterMs = 0, protocol = 'ProtoBuf:1') {
-      const exchange = new ScriptedExchange(answers, protocol, answerAfterMs)
-      assert.ok(runtime.handler.handleEvent(id, phase, exchange))
-      while (exchange.said.at(-1)?.[0] !== 'end') await pause(1)
-      // What Kong answers to the end.
-      await turn()
-      return exchange
-    },
-  }
-}
-
-type Handler = (kong: AccessKong) => unknown
-
-function failing(access: Handler, onError: FailurePolicy = 'closed'): AnyPlugin {
-  return definePlugin({
-    name: 'failing',
-    version: '1.0.0',
-    priority: 1,
-    config: Type.Object({}),
-    onError,
-    deadlineMs: { access: 20 },
-    phases: { access: access as (kong: AccessKong) => void },
-  })
-}
-
-const exitOf = (exchange: ScriptedExchange) =>
-  exchange.said.find(([method]) => method === 'kong.response.exit')
+import { bench, exitOf, failing, type Handler, SYSTEM } from './bench.ts'
 
 describe('an event', () => {
   const never = () => new Promise(() => {})
@@ -136,8 +57,12 @@ describe('an event', () => {
     })
   }
 
+  const throwsNothing = () => {
+    throw undefined
+  }
   const oddTimes: readonly [string, () => unknown][] = [
     ['throws', () => assert.fail('on purpose')],
+    ['throws nothing', throwsNothing],
     ['is no number', () => '20'],
     ['is not a number', () => Number.NaN],
     ['is not positive', () => 0],
@@ -145,6 +70,7 @@ describe('an event', () => {
   ]
   const broken: readonly [string, Partial<AnyPlugin>][] = [
     ['whose needs throw', { needs: { access: () => assert.fail('on purpose') } }],
+    ['whose needs throw nothing', { needs: { access: throwsNothing } }],
     ['whose needs are no list', { needs: { access: () => undefined as never } }],
     ['that needs what there is not', { needs: { access: ['client.getNobody' as 'client.getConsumer'] } }],
     ['that needs what the phase does not allow', { needs: { access: ['log.serialize'] } }],
@@ -177,8 +103,9 @@ describe('an event', () => {
         const [, status] = exitOf(await run())!
         assert.equal(status, 503)
         assert.deepEqual(
-          logged.map(([level, { phase }]) => [level, phase]),
-          [['error', 'access']],
+          logged.map(([level, { phase }, message]) => [level, phase, message]),
+          // It did not run.
+          [['error', 'access', 'phase failed']],
         )
         await runtime.drain()
       })
@@ -191,6 +118,15 @@ describe('an event', () => {
       await runtime.drain()
     })
   }
+
+  it('has the policy of its plugin, whatever a configuration says that the plugin does not declare', async () => {
+    const plugin = {
+      ...failing(() => assert.fail('on purpose')),
+      config: Type.Object({}, { additionalProperties: true }),
+    }
+    const { run } = await bench(plugin, SYSTEM, '{"on_error":"open"}')
+    assert.equal(exitOf(await run())?.[1], 503)
+  })
 
   it('is not touched by what its handler does after its end', async () => {
     let late: unknown
@@ -313,13 +249,18 @@ describe('an event', () => {
           // Swallowed.
         }
       },
-      async kong => {
-        try {
-          kong.response.exit(418)
-        } catch (cause) {
-          throw new Error('wrapped', { cause })
-        }
-      },
+      ...[false, true].map(
+        (waits): Handler =>
+          kong => {
+            try {
+              kong.response.exit(418)
+            } catch (cause) {
+              const wrapped = new Error('wrapped', { cause })
+              if (waits) return Promise.reject(wrapped)
+              throw wrapped
+            }
+          },
+      ),
     ]
     for (const handler of handlers) {
       const { run, logged } = await bench(failing(handler))

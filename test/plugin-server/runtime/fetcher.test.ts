@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createFetcher, type Fetcher } from '../../../plugin-server/runtime/fetcher.ts'
+import type { FetchAnswer } from '../../../sdk/fetch.ts'
 
 describe("a plugin's calls to other services", () => {
   let server: Server
@@ -16,6 +17,10 @@ describe("a plugin's calls to other services", () => {
       if (request.url?.startsWith('/never')) return
       if (request.url === '/half') {
         response.write('a')
+        return
+      }
+      if (request.url === '/big') {
+        response.end(Buffer.alloc(16 * 1024 * 1024 + 1))
         return
       }
       if (request.url === '/held') {
@@ -60,7 +65,10 @@ describe("a plugin's calls to other services", () => {
       code: 'SLUICE_FETCH_TIMEOUT',
       message: `${url} did not answer within 50 ms`,
     })
-    const half = await fetcher.fetch(`${url}/half`, { timeoutMs: 200 })
+    // On a busy machine the head alone may take longer than that.
+    let half: FetchAnswer | undefined
+    for (let timeoutMs = 100; !half; timeoutMs *= 2)
+      half = await fetcher.fetch(`${url}/half`, { timeoutMs }).catch(() => undefined)
     await assert.rejects(half.text(), { name: 'TimeoutError' })
   })
 
@@ -78,6 +86,18 @@ describe("a plugin's calls to other services", () => {
     assert.equal((await fetcher.fetch(`${url}/moved`)).status, 302)
   })
 
+  it('end with a body that is too long, and with the process', async () => {
+    const big = await fetcher.fetch(`${url}/big`, { timeoutMs: 20_000 })
+    await assert.rejects(big.arrayBuffer())
+    const options = { method: 'GET', headers: {}, body: undefined, timeoutMs: 20_000 }
+    await assert.rejects(fetcher.call(`${url}/big`, options), { code: 'SLUICE_FETCH_FAILED' })
+    const other = createFetcher()
+    const waiting = assert.rejects(other.call(`${url}/never`, options), { code: 'SLUICE_FETCH_FAILED' })
+    await other.fetch(url, { timeoutMs: 20_000 })
+    await other.close()
+    await waiting
+  })
+
   it('share a bounded number of connections, and are refused beyond what may wait', async () => {
     const calls = Array.from({ length: 512 }, () => fetcher.fetch(`${url}/held`, { timeoutMs: 20_000 }))
     await assert.rejects(fetcher.fetch(`${url}/held`), /512 calls are in flight/)
@@ -88,5 +108,6 @@ describe("a plugin's calls to other services", () => {
     assert.equal((await settling).length, 512)
     clearInterval(release)
     assert.ok(most <= 32, `${most} at once`)
+    assert.equal((await fetcher.fetch(url)).status, 200, 'who has been answered is not in flight')
   })
 })

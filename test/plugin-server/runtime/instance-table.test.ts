@@ -40,6 +40,24 @@ describe('the table of instances', () => {
     assert.deepEqual(table.collect(never), [])
   })
 
+  it('keeps a configuration that was replaced and has come back', () => {
+    const clock = createTestClock()
+    const table = createInstanceTable(clock, 1)
+    for (const key of ['old', 'new', 'old']) table.start(key, 'e')
+    clock.advance(601_000)
+    assert.deepEqual(table.collect(never), [])
+  })
+
+  it('counts who uses an instance from nobody on, however often it was closed', () => {
+    const clock = createTestClock()
+    const table = createInstanceTable(clock, 1)
+    const { id } = table.start('a', 'e')
+    for (let i = 0; i < 3; i++) table.close(id)
+    for (let i = 0; i < 2; i++) table.start('a', 'e')
+    clock.advance(300_000)
+    assert.deepEqual(table.collect(never), [])
+  })
+
   it('forgets a replaced configuration after ten minutes without an event', () => {
     const clock = createTestClock()
     const table = createInstanceTable(clock, 1)

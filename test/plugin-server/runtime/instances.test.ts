@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import type { Clock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
+import { readValue } from '../../../plugin-server/runtime/configuration.ts'
 import { createInstanceTable, type InstanceTable } from '../../../plugin-server/runtime/instance-table.ts'
 import { createInstances } from '../../../plugin-server/runtime/instances.ts'
 import { createRegistry } from '../../../plugin-server/runtime/registry.ts'
-import { definePlugin, type Host, Type } from '../../../sdk/sdk.ts'
+import { composePlugins, definePlugin, type Host, Type } from '../../../sdk/sdk.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -131,6 +132,47 @@ describe('an instance', () => {
     assert.throws(() => create().start('other', '{}'), { code: 'SLUICE_PLUGIN_UNKNOWN' })
   })
 
+  it('is refused beyond the bounds that its plugin declares, and not at them', () => {
+    const config = Type.Object({
+      above: Type.Optional(Type.Number({ gt: 1 })),
+      below: Type.Optional(Type.Number({ lt: 9 })),
+      short: Type.Optional(Type.String({ maxLength: 3 })),
+      list: Type.Optional(Type.Array(Type.Number(), { maxItems: 2 })),
+      record: Type.Optional(Type.Object({ on: Type.Optional(Type.Boolean()) })),
+    })
+    const plugin = definePlugin({
+      name: 'bounded',
+      version: '1.0.0',
+      priority: 1,
+      config,
+      phases: { access: () => {} },
+    })
+    const registry = createRegistry([plugin], () => ({ log: createLogger('silent') }) as unknown as Host)
+    const read = (json: string) => createInstances(registry, clock).read('bounded', json).config
+    const good = '{"above":1.01,"below":8.99,"short":"abc","list":[1,2],"record":{"on":true}}'
+    assert.deepEqual(read(good), JSON.parse(good))
+    for (const [field, value] of [
+      ['above', '1'],
+      ['above', '1e999'],
+      ['below', '9'],
+      ['short', '"abcd"'],
+      ['list', '[1,2,3]'],
+      ['record', '[1]'],
+    ])
+      assert.throws(() => read(`{"${field}":${value}}`), new RegExp(`config.${field}`), `${field}: ${value}`)
+  })
+
+  it('has one of the alternatives of a union', () => {
+    const either = { anyOf: [{ type: 'array', items: { type: 'number' } }, { type: 'boolean' }] }
+    const problemsOf = (value: unknown) => {
+      const problems: string[] = []
+      readValue(either, value, 'x', problems)
+      return problems
+    }
+    for (const good of [true, [], [1]]) assert.deepEqual(problemsOf(good), [])
+    for (const wrong of ['x', ['x'], 1]) assert.equal(problemsOf(wrong).length, 1)
+  })
+
   it('is one for all workers of Kong, whatever their sequence, key and order of fields', () => {
     const instances = create()
     const one = start(instances, { __plugin_id: 'p', __seq__: 1, __key__: 'a', requests: 7, mode: 'strict' })
@@ -173,6 +215,48 @@ describe('an instance', () => {
     nowMs += HOUR_MS
     assert.equal(instances.collect(), 0)
     assert.ok(instances.find(id))
+  })
+
+  it('shares what its plugin remembers with a composed plugin, whose fields decide who takes part', () => {
+    const both = composePlugins('both', '1.0.0', [limits])
+    const registry = createRegistry(
+      [limits, both],
+      () => ({ log: createLogger('silent') }) as unknown as Host,
+    )
+    const instances = createInstances(registry, clock)
+    instances.adopt(1, instances.read('limits', '{}'))
+    instances.adopt(2, instances.read('both', '{"limits":{}}'))
+    assert.deepEqual(registry.find('limits').memory, { instances: 2 })
+    assert.throws(
+      () => instances.adopt(3, instances.read('both', '{}')),
+      /give at least one of config\.limits/,
+    )
+    assert.throws(() => createRegistry([limits, limits], () => registry.find('limits').host), {
+      code: 'SLUICE_PLUGIN_INVALID',
+    })
+  })
+
+  it('leaves what its plugin remembers to be closed with the others, also where one of them cannot be', async () => {
+    const memories: string[] = []
+    const remembering = (name: string, close: () => void) =>
+      definePlugin({
+        name,
+        version: '1.0.0',
+        priority: 1,
+        config: Type.Object({}),
+        memory: () => ({ close }),
+        phases: { access: () => {} },
+      })
+    const registry = createRegistry(
+      [
+        remembering('stuck', () => assert.fail('on purpose')),
+        remembering('good', () => memories.push('closed')),
+      ],
+      () => ({ log: createLogger('silent') }) as unknown as Host,
+    )
+    for (const { memory } of registry.plugins.values()) assert.ok(memory)
+    await registry.close()
+    assert.deepEqual(memories, ['closed'])
   })
 
   it('that cannot be closed, at once or later, is told of by its plugin', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { createMetrics } from '../../../foundation/metrics.ts'
+import { FailureLog } from '../../../plugin-server/runtime/failure-log.ts'
+import { LoopWatch } from '../../../plugin-server/runtime/loop-watch.ts'
 import { EventMeter } from '../../../plugin-server/runtime/meter.ts'
+import { Refusals } from '../../../plugin-server/runtime/refusals.ts'
 import { recordLogs } from '../../support/logs.ts'
 import { createTestTime } from '../../support/test-time.ts'
 
@@ -49,6 +52,50 @@ describe('the meter of events', () => {
   it('names nobody after a long turn of many short handlers', () => {
     const starts = Array.from({ length: 9 }, (_, index) => index * 100)
     assert.deepEqual(lateTurn(starts, 900), [])
+  })
+
+  it('names nobody for a late turn in which no handler ran', () => {
+    const { clock, advance } = createTestTime()
+    const logs = recordLogs()
+    const loop = new LoopWatch(createMetrics(), logs.logger, [], clock.monotonic())
+    loop.running('quick', 'access', clock.monotonic())
+    for (const ms of [50, 400]) {
+      advance(ms)
+      loop.tick(clock.monotonic())
+    }
+    assert.equal(logs.text(), '')
+  })
+
+  it('writes a failure once, whoever is first: the id of its request, the time, or the end', () => {
+    const logs = recordLogs()
+    const failures = new FailureLog()
+    const failure = {
+      log: logs.logger,
+      plugin: 'p',
+      phase: 'access',
+      kind: 'late',
+      error: undefined,
+    } as const
+    const line = failures.add(failure, 0)
+    failures.tick(1001)
+    line?.write('an id that came late')
+    failures.close()
+    assert.equal(logs.text().match(/phase timed out/g)?.length, 1)
+    assert.doesNotMatch(logs.text(), /came late/)
+  })
+
+  it('tells of a refused instance for five minutes', () => {
+    let nowMs = 0
+    const refusals = new Refusals(createMetrics(), ['known'], () => nowMs)
+    refusals.add('known', 'config.x is wrong')
+    refusals.add('made up by a client', 'there is none')
+    nowMs = 299_999
+    assert.deepEqual(
+      refusals.problems().map(problem => problem.split(' ')[3]),
+      ['known', 'unknown'],
+    )
+    nowMs = 300_000
+    assert.deepEqual(refusals.problems(), [])
   })
 
   it('knows how late the loop was', async () => {

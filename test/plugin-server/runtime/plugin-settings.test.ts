@@ -91,6 +91,11 @@ describe('the settings of a plugin', () => {
     assert.doesNotMatch(message, /hunter2/)
   })
 
+  it('are no numbers where nothing but spaces is given', () => {
+    const message = problemsOf({ SLUICE_GREETER_BOT_API_KEY: '12345678', SLUICE_GREETER_BOT_RETRIES: ' ' })
+    assert.match(message, /SLUICE_GREETER_BOT_RETRIES/)
+  })
+
   it('are required unless they are optional or have a default', () => {
     assert.match(problemsOf({}), /SLUICE_GREETER_BOT_API_KEY: is required by the plugin greeter-bot/)
   })

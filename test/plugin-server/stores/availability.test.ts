@@ -22,6 +22,17 @@ describe('the breaker around a server', () => {
     assert.equal(timers.pending, 0)
   })
 
+  it('does not hold late calls of before against a server that is back', async () => {
+    const { availability, answer, timers } = createBreaker()
+    for (let i = 0; i < 3; i++) availability.late('late', 0)
+    assert.ok(!availability.up)
+    await answer(false)
+    timers.fire()
+    await answer(true)
+    availability.late('late', 0)
+    assert.ok(availability.up)
+  })
+
   it('begins with short pauses again at the next failure', async () => {
     const { availability, timers, answer } = createBreaker()
     for (const _ of [1, 2]) {

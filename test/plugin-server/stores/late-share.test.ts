@@ -35,6 +35,13 @@ describe('the share of late calls', () => {
     assert.ok(share.isHigh)
   })
 
+  it('is of late calls only where all others are older than that', () => {
+    const share = new LateShare(100)
+    note(share, 0, 9, 0)
+    note(share, 3, 0, 200)
+    assert.ok(share.isHigh)
+  })
+
   it('is not high any more once it has been cleared', () => {
     const share = new LateShare(100)
     note(share, 9, 0, 0)

@@ -18,8 +18,11 @@ describe('the memory store', () => {
     store.run(counterScript, '{a}', [1, 100])
     clock.advance(99)
     assert.equal(store.run(counterScript, '{a}', [1, 100]), 2)
+    // More than the sweep reaches meanwhile.
+    for (let i = 0; i < 100; i++) store.run(counterScript, `{${i}}`, [1, 100])
     clock.advance(100)
     assert.equal(store.run(counterScript, '{a}', [1, 100]), 1)
+    assert.equal(store.run(counterScript, '{99}', [1, 100]), 1)
   })
 
   it('gives expired keys back without a timer, by the calls that come', () => {

@@ -51,6 +51,10 @@ describe('the directory of the workers’ instances', () => {
       [0, { kind: 'refused', call: 1, reason: 'config.tiers is wrong' }],
     ])
     assert.deepEqual(directory.known(), [])
+    ask(0, 2)
+    directory.adopted(0, 102, 'config.tiers is wrong')
+    directory.adopted(1, 102, undefined)
+    assert.deepEqual(sent.at(-1), [0, { kind: 'refused', call: 2, reason: 'config.tiers is wrong' }])
   })
 
   it('does not wait for a worker that died, and tells its successor all instances', () => {
@@ -63,6 +67,17 @@ describe('the directory of the workers’ instances', () => {
     assert.deepEqual(directory.known(), [{ id: 101, name: 'qos', config: '{}' }])
   })
 
+  it('does not answer the successor of a worker that died for what that one had asked', () => {
+    const { sent, directory, ask } = setUp()
+    ask(0, 0)
+    directory.left(0)
+    directory.joined(0)
+    directory.adopted(1, 101, undefined)
+    assert.deepEqual(sent.slice(2), [])
+    ask(0, 0)
+    assert.deepEqual(sent.at(-1), [0, { kind: 'started', call: 0, id: 101 }])
+  })
+
   it('keeps what any worker has used', () => {
     const { directory, ask, kinds, clock } = setUp()
     ask(0, 1)
@@ -70,6 +85,7 @@ describe('the directory of the workers’ instances', () => {
     directory.close(101)
     clock.advance(70_000)
     directory.used([[101, clock.now()]])
+    directory.used([[101, 0]])
     directory.collect()
     assert.equal(directory.known().length, 1)
     clock.advance(70_000)

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { systemClock } from '../../../foundation/clock.ts'
 import { createLogger } from '../../../foundation/log.ts'
+import { createMetrics } from '../../../foundation/metrics.ts'
 import { readSettings } from '../../../foundation/settings.ts'
+import { systemTimers } from '../../../foundation/timers.ts'
 import type { Server } from '../../../plugin-server/main.ts'
+import { bindShared } from '../../../plugin-server/transport/listener.ts'
+import {
+  type FromWorker,
+  type KnownInstance,
+  SOCKET_FD,
+  type ToWorker,
+} from '../../../plugin-server/workers/messages.ts'
 import { startWorkers } from '../../../plugin-server/workers/parent.ts'
+import { WorkerPool } from '../../../plugin-server/workers/pool.ts'
 import { connectMsgpack, connectProtobuf, type KongConnection } from '../../support/fake-kong.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { START_MS, sharedRedis } from '../../support/services.ts'
@@ -29,6 +42,29 @@ export const plugin = {
       kong.response.setHeader('x-pid', process.pid + ' ' + config.marker)
     },
   },
+}`
+
+/** Leaves a file when it has closed, and waits for the end of its parent to close; with a file `hold`, to load. */
+const SLOW = `
+import { existsSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+if (existsSync(new URL('../hold', import.meta.url))) {
+  writeFileSync(new URL('../holds', import.meta.url), '')
+  await new Promise(resolve => process.once('disconnect', resolve))
+}
+export const plugin = {
+  name: 'slow', version: '1.0.0', priority: 1,
+  config: { type: 'object', properties: { file: { type: 'string' } } },
+  memory: () => ({
+    async close() {
+      writeFileSync(this.file + '.closing', '')
+      await new Promise(resolve => process.once('disconnect', resolve))
+      await pause(100)
+      writeFileSync(this.file + '.closed', '')
+    },
+  }),
+  instance(config, { memory }) { memory.file = config.file },
+  phases: { access: kong => kong.response.setHeader('x-slow', 'yes') },
 }`
 
 describe('several workers', function () {
@@ -151,5 +187,121 @@ describe('several workers', function () {
     const settings = readSettings({ SLUICE_SOCKET: `${socket}2`, SLUICE_HTTP: 'off' })
     const options = { count: 2, folders: [], takeOver: false, log: createLogger('silent') }
     await assert.rejects(startWorkers(settings, options), /--workers needs SLUICE_REDIS_URL/)
+  })
+})
+
+describe('a worker', () => {
+  /** One whose parent is the test. */
+  async function startWorker(
+    instancesIn: (folder: string) => readonly KnownInstance[] = () => [],
+    isReady = true,
+  ) {
+    const folder = makeFolder()
+    const plugins = path.join(folder.path, 'plugins')
+    mkdirSync(plugins)
+    writeFileSync(path.join(plugins, 'slow.mjs'), SLOW)
+    const socket = path.join(folder.path, 'sluice.sock')
+    const shared = bindShared({ path: socket, group: undefined, takeOver: false })
+    const file = new URL('../../../plugin-server/workers/worker.js', import.meta.url)
+    const stdio = ['ignore', 'ignore', 'inherit', 'ipc']
+    stdio[SOCKET_FD] = shared.fd as never
+    const child = fork(file, { serialization: 'advanced', stdio: stdio as 'inherit'[] })
+    const heard: FromWorker[] = []
+    child.on('message', (message: FromWorker) => heard.push(message))
+    const exited = once(child, 'exit')
+    const tell = (message: ToWorker) => child.send(message)
+    const hear = async <K extends FromWorker['kind']>(kind: K) => {
+      await until(`the worker says ${kind}`, () => heard.some(message => message.kind === kind))
+      return heard.find((message): message is Extract<FromWorker, { kind: K }> => message.kind === kind)!
+    }
+    const settings = readSettings({
+      SLUICE_SOCKET: socket,
+      SLUICE_SPOOL_DIR: path.join(folder.path, 'spool'),
+      SLUICE_HTTP: 'off',
+      SLUICE_LOG_LEVEL: 'silent',
+    })
+    const instances = instancesIn(folder.path)
+    tell({ kind: 'begin', worker: 0, settings, folders: [plugins], instances })
+    if (isReady) await hear('ready')
+    const listener = await shared.publish()
+    const end = async () => {
+      child.kill('SIGKILL')
+      await exited
+      listener.close()
+      folder.remove()
+    }
+    return { child, folder, socket, tell, hear, exited, end }
+  }
+
+  it('makes an instance that it does not have when the others have it: it began meanwhile', async () => {
+    const { child, socket, tell, hear, end } = await startWorker()
+    const kong = await connectProtobuf(socket)
+    try {
+      const starting = kong.startInstance('slow', { __plugin_id: 'p', file: 'none' })
+      const { call } = await hear('start')
+      tell({ kind: 'started', call, id: 77 })
+      assert.equal(await starting, 77)
+      assert.equal((await kong.event(77, 'access')).outcome, 'ended')
+      // A signal to the whole process group is the parent's to follow.
+      child.kill('SIGTERM')
+      child.kill('SIGINT')
+      tell({ kind: 'report', call: 1 })
+      await hear('reported')
+      assert.equal((await kong.event(77, 'access')).outcome, 'ended')
+    } finally {
+      kong.close()
+      await end()
+    }
+  })
+
+  it('closes all that it has, also when its parent goes away while it does', async () => {
+    const fileIn = (folder: string) => path.join(folder, 'slow')
+    const { child, folder, tell, exited, end } = await startWorker(folder => [
+      { id: 77, name: 'slow', config: JSON.stringify({ __plugin_id: 'p', file: fileIn(folder) }) },
+    ])
+    try {
+      const file = fileIn(folder.path)
+      tell({ kind: 'drain', succeeded: false })
+      await until('the worker closes its plugins', () => existsSync(`${file}.closing`))
+      child.disconnect()
+      assert.deepEqual(await exited, [0, null])
+      assert.ok(existsSync(`${file}.closed`))
+    } finally {
+      await end()
+    }
+  })
+
+  it('ends when its parent goes away while it starts', async () => {
+    const { child, folder, exited, end } = await startWorker(folder => {
+      writeFileSync(path.join(folder, 'hold'), '')
+      return []
+    }, false)
+    try {
+      await until('the worker loads its plugins', () => existsSync(path.join(folder.path, 'holds')))
+      child.disconnect()
+      assert.deepEqual(await exited, [1, null])
+    } finally {
+      await end()
+    }
+  })
+
+  it('that the system cannot start fails with its reason', async () => {
+    const { execPath } = process
+    const pool = new WorkerPool({
+      settings: readSettings({ SLUICE_HTTP: 'off' }),
+      folders: [],
+      log: createLogger('silent'),
+      clock: systemClock,
+      timers: systemTimers,
+      restarts: createMetrics().counter('sluice_worker_restarts_total', 'none').with({}),
+      socketFd: 0,
+    })
+    process.execPath = '/nowhere/node'
+    try {
+      await assert.rejects(pool.start(0), /ENOENT/)
+    } finally {
+      process.execPath = execPath
+      pool.kill()
+    }
   })
 })

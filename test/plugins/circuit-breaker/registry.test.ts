@@ -241,6 +241,28 @@ describe('a breaker on one node', () => {
     assert.equal((await node.request('success', never)).kind, 'reject')
   })
 
+  it('takes the result of its own probe from the worker that Kong has sent the log event to', async () => {
+    const clock = createTestClock()
+    const store = new MemoryStore({ clock, metrics: createMetrics() })
+    // So many that one node's trouble opens that node only.
+    Object.assign(store, { peers: { nodes: 9, processes: 18, isSettled: true } })
+    const config = { ...PROBING, recovery_ms: 0 }
+    const one = await createNode({ config, store, clock, random: () => 0.1 })
+    const other = await createNode({ config, store, clock, random: () => 0.2 })
+    await fail(one, 2)
+    assert.deepEqual([one.phase(), one.entry.breaker.shared.phase], ['open', 'closed'])
+    clock.advance(1000)
+    const probe = await one.registry.decide(one.entry)
+    assert.equal(probe.kind, 'probe')
+    for (const message of ['', 'null', '[]', '["service:s",{}]', '["service:s",null]'])
+      await store.publish('sluice:breaker:probes', message)
+    await settled()
+    assert.equal(one.phase(), 'half-open')
+    other.finish(probe, 'success')
+    await settled()
+    assert.deepEqual([one.phase(), other.phase()], ['closed', 'closed'])
+  })
+
   it('gives the permit of a probe back that told nothing', async () => {
     const node = await createNode({
       config: { minimum_calls: 2, open_ms: 1000, open_jitter: 0, half_open_permits: 1 },
@@ -299,6 +321,23 @@ describe('a breaker on one node', () => {
     other.clock.advance(3_600_000)
     other.registry.forgetUnused()
     assert.equal(other.registry.size, 0)
+  })
+
+  it('stays as it is at a message that is none, and decides on', async () => {
+    const node = await createNode()
+    const before = structuredClone(node.entry.breaker.shared)
+    const whole = {
+      generation: 9,
+      elapsedMs: 0,
+      remainingMs: 0,
+      phase: 'open',
+      totals: { failures: 0, slow: 0 },
+    }
+    for (const snapshot of [undefined, {}, whole, { ...whole, mode: { sequence: 0 }, phase: 'ajar' }])
+      await node.store.publish('sluice:breaker', JSON.stringify(['service:s', snapshot]))
+    await settled()
+    assert.deepEqual(node.entry.breaker.shared, before)
+    assert.equal((await node.request('success')).kind, 'pass')
   })
 
   it('counts again after the wall clock was set back', async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createAccount, learn, useLimitSet } from '../../../plugins/qos/account.ts'
+import { AccountBook } from '../../../plugins/qos/account-book.ts'
 import { Decider } from '../../../plugins/qos/decider.ts'
 import type { Limit } from '../../../plugins/qos/limit.ts'
 import { changeSubject } from '../../../plugins/qos/limit-admin.ts'
@@ -199,6 +201,15 @@ describe('the decider of qos', () => {
     assert.equal(remainingOf(await alone.ask({ cost: 0 }), 0), 9)
   })
 
+  it('gives a debit back to the store, too, where it was the last of the tokens at hand', async () => {
+    const { ask, decider, request, clock, tick } = await createSetting([gcra(15, 3600)])
+    assert.equal((await ask()).tokens, 0)
+    decider.giveBack(request)
+    clock.advance(1001)
+    await tick()
+    assert.equal(remainingOf(await ask({ leaseTolerance: undefined, cost: 0 }), 0), 15)
+  })
+
   it('lets a refused subject pass again when a debit was given back', async () => {
     const { ask, decider, request } = await createSetting([gcra(1, 3600)], { strict: true })
     await ask()
@@ -361,6 +372,51 @@ describe('the decider of qos', () => {
     await changeSubject(store, { key: KEY, action: 'reset', actor: 'ops', reason: 'test' }, 0)
     await settled()
     assert.deepEqual(brief(await ask()), ['admitted', 'store'])
+  })
+
+  it('asks the store about a cost that an operator may have made room for', async () => {
+    const { ask, store, clock } = await createSetting([gcra(10, 3600)], { strict: true })
+    const change = { key: KEY, action: 'set', limit: 'minute', requests: 20, burst: 20 } as const
+    await changeSubject(store, { ...change, lastsMs: 60_000, actor: 'me', reason: 'sale' }, clock.now())
+    assert.equal((await ask({ cost: 12 })).outcome, 'admitted')
+  })
+
+  it('admits alone what its limit admits at once, however many share it', async () => {
+    const { ask, store } = await createSetting([gcra(5, 3600)], { strict: true, processes: 10 })
+    store.setAway(true)
+    assert.deepEqual(brief(await ask()), ['admitted', 'local'])
+    assert.deepEqual(brief(await ask()), ['refused', 'local'])
+  })
+
+  it('takes neither tokens nor refusals nor states of one tier for those of another', async () => {
+    const free = createLimitSet([gcra(10, 3600)])
+    const gold = createLimitSet([gcra(1000, 3600, 1000, 'gold')])
+    const account = createAccount(KEY, free)
+    Object.assign(account, { tokens: 7, refusedUntilMicros: 1e15, refusedCost: 1 })
+    useLimitSet(account, gold)
+    assert.deepEqual([account.tokens, account.refusedUntilMicros], [0, 0])
+    const { remembered } = account
+    const late = { granted: 1, nowMicros: 1, overrun: [], overrides: '', generation: 'g', states: [5] }
+    learn(account, late, free, 0)
+    assert.equal(account.remembered, remembered)
+    learn(account, late, gold, 0)
+    assert.equal(account.remembered, late)
+  })
+
+  it('forgets no subject of which it owes or awaits something, and says which one it forgets', () => {
+    const dropped: string[] = []
+    const book = new AccountBook({
+      maxAccounts: 4,
+      outages: () => 0,
+      onDrop: ({ key }) => dropped.push(key),
+    })
+    const limitSet = createLimitSet([gcra(10, 3600)])
+    Object.assign(book.of('alone', limitSet), { local: { states: [], used: 1 } })
+    Object.assign(book.of('asking', limitSet), { isAsking: true })
+    Object.assign(book.of('in doubt', limitSet), { inDoubt: 1 })
+    for (const key of ['a', 'b', 'c']) book.of(key, limitSet)
+    assert.deepEqual([...book.all()].map(({ key }) => key).sort(), ['alone', 'asking', 'c', 'in doubt'])
+    assert.deepEqual(dropped, ['a', 'b'])
   })
 
   it('bounds what it remembers, and keeps those in use', async () => {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { createMetrics } from '../../../foundation/metrics.ts'
+import { MemoryStore } from '../../../plugin-server/stores/memory.ts'
 import { InFlight, longestLifeMs } from '../../../plugins/qos/in-flight.ts'
+import { member } from '../../../plugins/qos/member.ts'
+import type { Tier } from '../../../plugins/qos/policy.ts'
+import { LEFT_CHANNEL, type Mark, Shedding } from '../../../plugins/qos/shedding.ts'
+import { partial } from '../../support/partial.ts'
+import { createTestClock } from '../../support/test-clock.ts'
+import { settled } from './held-store.ts'
 
 describe('how long a request can be in flight', () => {
   const service = { connectTimeoutMs: 1000, writeTimeoutMs: 2000, readTimeoutMs: 3000, retries: 2 }
@@ -55,5 +63,51 @@ describe('what subjects have in flight', () => {
         }
       }),
     )
+  })
+})
+
+describe('what several processes behind one Kong have in flight', () => {
+  const setUp = () => {
+    const clock = createTestClock()
+    const store = new MemoryStore({ clock, metrics: createMetrics() })
+    const publish = () => Promise.resolve()
+    const [one, other] = [1, 2].map(
+      () => new Shedding({ clock, store, metrics: createMetrics(), events: { publish } }),
+    ) as [Shedding, Shedding]
+    const tier = partial<Tier>({ name: 'bronze', priority: 5, concurrency: 1 })
+    const enter = () => one.enter('shop', undefined, { tier, subject: 'alice' })
+    return { store, one, other, enter }
+  }
+  /** The log event of a request comes to the process. */
+  const hear = async (shedding: Shedding, qos: Mark) => {
+    const kong = { log: { serialize: async () => ({ sluice: { qos } }) } }
+    const context = { memory: { shedding }, instance: { watches: true } }
+    await member.phases.log?.(kong as never, context as never)
+    await settled()
+  }
+
+  it('ends with the log event, whichever of them Kong sends it to', async () => {
+    const { one, other, enter } = setUp()
+    const first = enter()
+    assert.ok(first.outcome === 'admitted')
+    assert.equal(enter().outcome, 'shed')
+    await hear(other, { service: 'shop', slot: first.slot, boot: one.boot })
+    assert.equal(enter().outcome, 'admitted')
+    assert.equal(enter().outcome, 'shed')
+    one.close()
+    other.close()
+  })
+
+  it('is left alone by log events of a process that is gone, and by messages of others', async () => {
+    const { store, one, other, enter } = setUp()
+    const first = enter()
+    assert.ok(first.outcome === 'admitted')
+    await hear(other, { service: 'shop', slot: first.slot, boot: 'gone' })
+    for (const message of ['', 'null', '[]', '[null]', '[{"service":"shop"}]', '[{"slot":1}]'])
+      await store.publish(LEFT_CHANNEL + one.boot, message)
+    await settled()
+    assert.equal(enter().outcome, 'shed')
+    one.close()
+    other.close()
   })
 })

@@ -247,12 +247,22 @@ describe('the plugin qos', () => {
     assert.equal(await from('no address', '7'), 9)
   })
 
+  it('does not believe the cost of anybody else where methods have costs, too', async () => {
+    const ask = node.configure(
+      oneLimit(
+        { requests: 100, per: 60 },
+        { cost: { header: 'x-cost', methods: { GET: 5 } }, trusted_sources: ['10.0.0.0/8'] },
+      ),
+    )
+    assert.equal((await ask({ ...ALICE, ip: '192.0.2.7', headers: { 'x-cost': '0' } })).left.minute, 95)
+  })
+
   it('takes a cost that is absurd for a common one', async () => {
     const ask = node.configure(
       oneLimit({ requests: 100, per: 60 }, { cost: { header: 'x-cost' }, trusted_sources: ['0.0.0.0/0'] }),
     )
     let left = 100
-    for (const cost of ['-5', '1e9', '0x10', '', 'many', '3.5', '99999999', '5, 1', 'NaN']) {
+    for (const cost of ['-5', '1e9', '0x10', '', 'many', '3.5', '99999999', '1000001', '5, 1', 'NaN']) {
       const answer = await ask({ ...ALICE, headers: { 'x-cost': cost } })
       assert.equal(answer.left.minute, --left, `cost ${JSON.stringify(cost)}`)
     }
@@ -318,10 +328,12 @@ describe('the plugin qos', () => {
   })
 
   it('falls back to the address where there is no such subject, never to one bucket', async () => {
-    for (const limit_by of [['consumer'], ['credential'], ['header:x-tenant'], ['service'], ['route']]) {
+    const headers = { 'x-empty': '' }
+    for (const by of ['consumer', 'credential', 'header:x-tenant', 'header:x-empty', 'service', 'route']) {
+      const limit_by = [by]
       const fresh = createNode()
       const ask = fresh.configure(oneLimit({ requests: 10, per: 60 }, { limit_by }))
-      const left = async (ip: string) => (await ask({ ip })).left.minute
+      const left = async (ip: string) => (await ask({ ip, headers })).left.minute
       assert.deepEqual([await left('192.0.2.1'), await left('192.0.2.2')], [9, 9], limit_by.join())
       await fresh.close()
     }

@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions of a declared state look like that
 import assert from 'node:assert/strict'
+import { closest } from '../../../../foundation/closest-name.ts'
 import { readDeclared } from '../../../../kong/reconcile/files/declared.ts'
 import { convertPath, formatOf } from '../../../../kong/reconcile/files/formats.ts'
 import { readSource } from '../../../../kong/reconcile/files/source.ts'
-import { closest } from '../../../../kong/reconcile/files/suggest.ts'
 import { evaluate } from '../../../../kong/reconcile/files/template.ts'
 
 const declared = (...texts: readonly string[]) =>

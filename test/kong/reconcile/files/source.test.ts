@@ -146,6 +146,22 @@ certificates:
       'kong.yaml:3:3: unknown key; did you mean select_tags?',
     )
   })
+
+  it('are refused when _info.default_lookup_tags names what decK does not look up, or has no tags', () => {
+    const start = '_format_version: "3.0"\n_info:\n  default_lookup_tags:\n'
+    const known = 'consumer_groups: [a]\nconsumers: [a, b]\npartials: []\nroutes: [a]\nservices:'
+    assert.deepEqual(declared(`${start}${known.replace(/^/gm, '    ')}`).problems, [])
+    assert.equal(
+      problemsOf(declared(`${start}    servces: [a]\n    upstreams: [a]\n    routes: a\n`)),
+      'kong.yaml:4:5: unknown entity; did you mean services?\n' +
+        'kong.yaml:5:5: unknown entity; there are consumer_groups, consumers, partials, routes, services\n' +
+        'kong.yaml:6:5: must be a list of tags',
+    )
+    assert.equal(
+      problemsOf(declared('_format_version: "3.0"\n_info: { default_lookup_tags: [a] }')),
+      'kong.yaml:2:10: must be a map: lists of tags by entity',
+    )
+  })
 })
 
 describe('the select tags of a run', () => {

@@ -1,11 +1,11 @@
 /**
  * One of the processes of `pool.ts`: runs the files that it is told, one after another, so that what they import loads
- * once, and what they share (`at-end.ts`) starts once.
+ * once, and what they share (`support/at-end.ts`) starts once.
  */
 import { readFileSync } from 'node:fs'
 import { format } from 'node:util'
 import Mocha from 'mocha'
-import { mochaGlobalTeardown } from './at-end.ts'
+import { mochaGlobalTeardown } from '../support/at-end.ts'
 import { endLingering } from './linger.ts'
 import './patience.ts'
 import type { FileOutcome } from './suites.ts'
@@ -37,7 +37,11 @@ async function run(file: string): Promise<FileOutcome> {
   await mocha.loadFilesAsync()
   const failures: { title: string; message: string }[] = []
   const stats = await new Promise<Mocha.Stats>(resolve => {
-    const runner = mocha.run(() => resolve(runner.stats as Mocha.Stats))
+    const runner = mocha.run(() => {
+      // Else it goes on listening to the process, and what the next file throws is told twice.
+      runner.dispose()
+      resolve(runner.stats as Mocha.Stats)
+    })
     runner.on(EVENT_TEST_FAIL, (test, error) => {
       failures.push({ title: test.fullTitle(), message: String(error?.message) })
     })

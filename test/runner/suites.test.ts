@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { failureLines, inGroups, isUnitTest, summary } from './support/suites.ts'
+import { GROUPS } from './groups.ts'
+import { failureLines, inGroups, isUnitTest, summary } from './suites.ts'
+
+const TESTS = path.dirname(import.meta.dirname)
 
 describe('the run of all tests', () => {
   it('begins with the groups that take longest', () => {
@@ -17,11 +20,7 @@ describe('the run of all tests', () => {
   })
 
   it('names only files that are there in its groups', () => {
-    const text = readFileSync(path.join(import.meta.dirname, 'run.js'), 'utf8')
-    const list = text.slice(text.indexOf('LONGEST = ['), text.indexOf('const PROCESSES'))
-    const names = [...list.matchAll(/'(.+?)'/g)].map(([, name]) => name)
-    assert.ok(names.length > 20)
-    for (const name of names) assert.ok(existsSync(path.join(import.meta.dirname, `${name}.test.js`)), name)
+    for (const name of GROUPS.flat()) assert.ok(existsSync(path.join(TESTS, `${name}.test.js`)), name)
   })
 
   it('adds up what came of its files, and names what failed', () => {
@@ -68,7 +67,7 @@ describe('the run of all tests', () => {
     }
     /** @param ci what the variable CI holds */
     const run = async (ci: string, ...files: string[]) => {
-      const args = [path.resolve(import.meta.dirname, 'run.js'), ...files]
+      const args = [path.join(TESTS, 'run.js'), ...files]
       const options = { env: { ...process.env, CI: ci } }
       const done = await promisify(execFile)(process.execPath, args, options).catch(error => error)
       const lines = String(done.stdout).trim().split('\n')
@@ -87,6 +86,14 @@ describe('the run of all tests', () => {
       assert.match(bad.failed.join(), /^failed: \S*wrong\.test\.mjs: wrong: no$/)
       const gone = await run('', write('good', ''), write('gone', 'process.exit(0)'))
       assert.deepEqual([gone.code, gone.closing], [1, '1 passed, 1 failed'])
+    })
+
+    it('counts what is thrown behind the last test, and a test that keeps others from running', async () => {
+      const late = await run('', write('late', 'setTimeout(() => { throw new Error("late") }, 100)'))
+      assert.deepEqual([late.code, late.closing], [1, '1 passed, 1 failed'])
+      const only = await run('', write('only', '}); it.only("one", () => {'))
+      assert.equal(only.code, 1)
+      assert.match(only.failed.join(), /only/)
     })
 
     it('runs a file that failed once more in CI, says so, and fails if it fails again', async () => {

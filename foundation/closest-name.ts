@@ -1,10 +1,14 @@
-/** The name that is meant, where one is nearly the same: for messages that say "did you mean". */
-export function closest(name: string, names: Iterable<string>): string | undefined {
+/**
+ * The name that is meant, where one is nearly the same: for messages that say "did you mean".
+ *
+ * @param most so many characters may be wrong; by default a third of them.
+ */
+export function closest(name: string, names: Iterable<string>, most?: number): string | undefined {
   let best: { readonly name: string; readonly distance: number } | undefined
   for (const candidate of names) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (distance <= Math.max(1, Math.floor(candidate.length / 3)) && (!best || distance < best.distance))
-      best = { name: candidate, distance }
+    const limit = most ?? Math.max(1, Math.floor(candidate.length / 3))
+    if (distance <= limit && (!best || distance < best.distance)) best = { name: candidate, distance }
   }
   return best?.name
 }

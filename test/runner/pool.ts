@@ -28,9 +28,11 @@ export async function runFiles(groups: readonly (readonly string[])[], processes
           child = undefined
         }
       }
-    const last = child && (await ask(child, 'end'))
-    if (last && 'lingering' in last)
-      outcomes[`process ${child?.pid}`] = failed('a test left something running', last.lingering)
+    if (!child) return
+    const last = await ask(child, 'end')
+    const name = `process ${child.pid} behind its last test`
+    if (last && 'lingering' in last) outcomes[name] = failed('something was left running', last.lingering)
+    else if (child.exitCode !== 0) outcomes[name] = failed('something was thrown', 'it is printed above')
   }
   await Promise.all(Array.from({ length: processes }, worker))
   return outcomes

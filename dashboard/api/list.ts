@@ -1,0 +1,4 @@
+/** How the manager answers with a list. */
+export interface List<T> {
+  readonly data: readonly T[]
+}
