@@ -191,24 +191,29 @@ describe('sluice plan, apply and dump-state', () => {
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at https:\S+: it does not speak TLS there/)
   })
-  it('says that it waits for a Kong that takes requests and does not answer', async () => {
+  it('says that it waits for a Kong that takes requests and does not answer, and ends on Ctrl-C', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
     const child = spawn(
       process.execPath,
-      [SLUICE, 'plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0'],
+      [SLUICE, 'apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0'],
       {
         cwd: folder.path,
         env: { PATH: process.env.PATH, DECK_KEY: 'planted-key' },
         stdio: ['ignore', 'ignore', 'pipe'],
       },
     )
-    const ended = once(child, 'exit')
+    const ended = once(child, 'close')
     const [said] = await once(child.stderr, 'data')
     assert.equal(String(said), `waiting for Kong at ${url} …\n`)
-    child.kill('SIGKILL')
-    await ended
+    let more = ''
+    child.stderr.on('data', chunk => {
+      more += chunk
+    })
+    child.kill('SIGINT')
+    assert.deepEqual(await ended, [1, null])
+    assert.match(more, /^sluice: ended while waiting for Kong at http:/)
     silent.close()
     silent.closeAllConnections()
   })
