@@ -128,18 +128,26 @@ async function run(name: string, args: readonly string[]): Promise<void> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   const meant = deckCommand(name, args)
   if (meant !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', meant)
-  if (!entry) {
-    const { closest } = await import('../foundation/closest-name.ts')
-    const near = closest(name, Object.keys(COMMANDS))
-    const hint = near === undefined ? '' : `; did you mean ${near}?`
-    throw new SluiceError('SLUICE_CLI_USAGE', `there is no command ${JSON.stringify(name)}${hint}`)
-  }
+  if (!entry) throw await noCommand(name, Object.keys(COMMANDS))
   outlivesReader = entry.outlivesReader === true
   const { command } = await entry.load()
+  const [word = '-'] = args
+  const inner = ['help', ...command.commands.map(one => one.name())]
+  if (inner.length > 1 && !word.startsWith('-') && !inner.includes(word))
+    throw await noCommand(word, inner, name)
   const wrong = deckOption(name, command, args)
   if (wrong !== undefined) throw new SluiceError('SLUICE_CLI_USAGE', wrong)
   reportInOneForm(command)
   await command.name(`sluice ${name}`).description(entry.summary).parseAsync(args, { from: 'user' })
+}
+
+/** @param of the command that it would be beneath. */
+async function noCommand(word: string, words: readonly string[], of?: string): Promise<SluiceError> {
+  const { closest } = await import('../foundation/closest-name.ts')
+  const near = closest(word, words)
+  const hint = near === undefined ? '' : `; did you mean ${near}?`
+  const what = JSON.stringify(of === undefined ? word : `${of} ${word}`)
+  return new SluiceError('SLUICE_CLI_USAGE', `there is no command ${what}${hint}`)
 }
 
 /** Errors of the command and of all beneath it. */
@@ -157,14 +165,14 @@ function readVersion(): string {
 }
 
 let outlivesReader = false
-// A reader such as `head` may leave before all is printed.
+// A reader such as `head` may leave before all is printed, and a disk may be full.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  if (!outlivesReader) process.exit(0)
+  const isGone = error.code === 'EPIPE'
+  if (!isGone) process.stderr.write(`sluice: cannot write to standard output: ${messageOf(error)}\n`)
+  if (!outlivesReader) process.exit(isGone ? 0 : 1)
 })
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+// There is nobody left to tell.
+process.stderr.on('error', () => {})
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   const message = messageOf(error)

@@ -13,15 +13,19 @@ export function closest(name: string, names: Iterable<string>, most?: number): s
   return best?.name
 }
 
-/** Levenshtein's distance: insertions, deletions and replacements of one character. */
+/** Insertions, deletions, replacements of one character, and swaps of two neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
+  let before: readonly number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
       const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(replaced, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const swapped = isSwap ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY
+      row.push(Math.min(replaced, swapped, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
     }
+    before = previous
     previous = row
   }
   return previous[b.length] ?? 0

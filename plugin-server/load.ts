@@ -104,7 +104,13 @@ function mainOf(folder: string): string | undefined {
 
 function entryOf(folder: string): string {
   const main = mainOf(folder)
-  if (main !== undefined) return main
+  if (main !== undefined) {
+    if (existsSync(main)) return main
+    throw new SluiceError(
+      'SLUICE_PLUGIN_LOAD',
+      `${path.relative(folder, main)}, which its package.json names, does not exist: build the plugin (npm run build)`,
+    )
+  }
   const names = readdirSync(folder)
   for (const index of ['index.js', 'index.mjs', 'index.cjs', 'plugin.js'])
     if (names.includes(index)) return path.join(folder, index)

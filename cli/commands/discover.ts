@@ -3,16 +3,16 @@ import { ConsulClient } from '../../discovery/consul/client.ts'
 import { Discovery } from '../../discovery/discovery.ts'
 import { createFeedMetrics } from '../../discovery/metrics.ts'
 import { discoverOnce, type UpstreamReport } from '../../discovery/once.ts'
-import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { serveObservations } from '../../foundation/health.ts'
 import type { Address } from '../../foundation/http-listener.ts'
 import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
-import { parseAddress, readSettings } from '../../foundation/settings.ts'
+import { readSettings } from '../../foundation/settings.ts'
 import type { AdminClient } from '../../kong/admin/client.ts'
 import { parseDuration } from '../format/duration.ts'
 import { toJsonText } from '../format/json.ts'
 import { layOutTable } from '../format/table.ts'
+import { readAddress } from '../wiring/address.ts'
 import { type AdminFlags, retryParts, withAdminOptions, withKong } from '../wiring/admin.ts'
 
 interface DiscoverFlags extends AdminFlags {
@@ -50,7 +50,7 @@ when an upstream has a problem.`,
     const limits = { holdMs: parseDuration(flags.hold), emptyAfterMs: parseDuration(flags.emptyAfter) }
     const following = {
       readKongEveryMs: parseDuration(flags.kongEvery),
-      address: flags.http === 'off' ? undefined : readAddress(flags.http),
+      address: readAddress('--http', flags.http),
     }
     const consul = new ConsulClient({
       url: consulUrl(flags),
@@ -134,12 +134,4 @@ async function follow(
     await discovery.close()
   }
   log.info('ended; the targets stay as they are')
-}
-
-function readAddress(text: string) {
-  try {
-    return parseAddress(text)
-  } catch (error) {
-    throw new SluiceError('SLUICE_CLI_USAGE', `--http: ${messageOf(error)}`)
-  }
 }

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander'
-import { parseAddress, readSettings, type Settings } from '../../foundation/settings.ts'
+import { readSettings, type Settings } from '../../foundation/settings.ts'
 import { examine, type Finding, type FindingState } from '../doctor/check.ts'
 import { CHECKS } from '../doctor/doctor.ts'
+import { readAddress } from '../wiring/address.ts'
 import { loadAskedPlugins, type PluginFlags, withPluginOptions } from '../wiring/plugin-options.ts'
 
 interface DoctorFlags extends PluginFlags {
@@ -44,7 +45,7 @@ export const command = withPluginOptions(new Command())
 const withFlags = (settings: Settings, { socket, http }: DoctorFlags): Settings => ({
   ...settings,
   ...(socket !== undefined && { socket: readSettings({ SLUICE_SOCKET: socket }).socket }),
-  ...(http !== undefined && { http: http === 'off' ? undefined : parseAddress(http) }),
+  ...(http !== undefined && { http: readAddress('--http', http) }),
 })
 
 const line = ({ area, state, message, remedy }: Finding) =>

@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../../foundation/clock.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
+import { AdminUnreachable } from '../../kong/admin/answer.ts'
 import { AdminClient, type TlsOptions } from '../../kong/admin/client.ts'
 import { waitForKong } from '../../kong/admin/ready.ts'
 import { type RetryParts, wait } from '../../kong/admin/retry.ts'
@@ -80,7 +81,19 @@ export async function withKong<T>(
     // A Kong that takes the request and does not answer is waited for, too.
     const slow = setTimeout(onRetry, TELL_AFTER_MS)
     const options = { forMs: waitSeconds * 1000, maxPauseMs: 500, onRetry, ...(signal && { signal }) }
-    await waitForKong(client, options, retryParts).finally(() => clearTimeout(slow))
+    // Its answer may be long in coming.
+    const giveUp = () => void client.close()
+    signal?.addEventListener('abort', giveUp)
+    await waitForKong(client, options, retryParts)
+      .catch((error: unknown) => {
+        throw signal?.aborted
+          ? new AdminUnreachable(`ended while waiting for Kong at ${client.url}`, error)
+          : error
+      })
+      .finally(() => {
+        clearTimeout(slow)
+        signal?.removeEventListener('abort', giveUp)
+      })
     return await work(client)
   } finally {
     await client.close()

@@ -31,7 +31,10 @@ export async function withSharedStore<Result>(
   )
   try {
     if (!(await store.ready(DEADLINE_MS)))
-      throw new SluiceError('SLUICE_STORE_UNAVAILABLE', `no connection within ${DEADLINE_MS} ms`)
+      throw new SluiceError(
+        'SLUICE_STORE_UNAVAILABLE',
+        `no connection to Redis within ${DEADLINE_MS} ms${store.problem === undefined ? '' : `: ${store.problem}`}`,
+      )
     return await act(store)
   } finally {
     await store.close()

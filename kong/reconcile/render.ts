@@ -76,12 +76,13 @@ export function summaryLine(
   { changes, unchanged }: Pick<Plan, 'changes' | 'unchanged'>,
   isDone = false,
 ): string {
-  if (changes.length === 0) return `No changes: ${unchanged} entities are as declared.`
+  if (changes.length === 0)
+    return `No changes: ${unchanged === 1 ? '1 entity is' : `${unchanged} entities are`} as declared.`
   const { create, update, delete: removed } = countActions(changes)
   const [created, changed, deleted] = isDone
     ? ['created', 'changed', 'deleted']
     : ['to create', 'to change', 'to delete']
-  return `${create} ${created}, ${update} ${changed}, ${removed} ${deleted}, ${unchanged} as declared.`
+  return `${create} ${created}, ${update} ${changed}, ${removed} ${deleted}, ${unchanged} unchanged.`
 }
 
 export function countActions(changes: readonly Change[]) {

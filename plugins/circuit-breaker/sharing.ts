@@ -39,9 +39,12 @@ export class Sharing {
     this.#stops = [
       store.watch(CHANNEL, message => this.#hear(message)),
       store.onAvailability(available => {
-        if (available) return
-        for (const { breaker } of entries.values())
-          if (!store.canReach(storeKey(breaker.key))) goAlone(breaker)
+        for (const entry of entries.values()) {
+          const { breaker, isActive } = entry
+          if (!available && !store.canReach(storeKey(breaker.key))) goAlone(breaker)
+          // Those in use are told of soon. One at rest would hear no order until after its next request.
+          if (available && breaker.alone && !isActive) void this.sync(entry)
+        }
       }),
     ]
   }

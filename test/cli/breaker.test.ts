@@ -7,6 +7,7 @@ import { createLogger } from '../../foundation/log.ts'
 import { createMetrics } from '../../foundation/metrics.ts'
 import { RedisStore } from '../../plugin-server/stores/redis.ts'
 import { createNode, type SimulatedNode } from '../plugins/circuit-breaker/simulated-node.ts'
+import { freePort } from '../support/ports.ts'
 import { type Service, START_MS, useRedis } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
@@ -144,6 +145,10 @@ describe('sluice breaker', function () {
     const env = { ...process.env, SLUICE_REDIS_URL: '' }
     await assert.rejects(promisify(execFile)(process.execPath, [CLI, 'breaker', 'list'], { env }), {
       stderr: /SLUICE_REDIS_URL is not set/,
+    })
+    const away = { ...process.env, SLUICE_REDIS_URL: `redis://127.0.0.1:${await freePort()}` }
+    await assert.rejects(promisify(execFile)(process.execPath, [CLI, 'breaker', 'list'], { env: away }), {
+      stderr: /no connection to Redis within 5000 ms: .*ECONNREFUSED/,
     })
   })
 })

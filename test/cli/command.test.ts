@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { deckCommand, deckOption } from '../../cli/deck-words.ts'
@@ -51,6 +51,19 @@ describe('the sluice command', () => {
     assert.deepEqual(sluice('--version'), { status: 0, out: `${version}\n`, err: '' })
   })
 
+  it('says in one line that standard output cannot be written', () => {
+    const full = openSync('/dev/full', 'w')
+    for (const args of [['dump'], ['events', 'types'], ['state-schema']]) {
+      const { status, stderr } = spawnSync(process.execPath, [SLUICE, ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      })
+      assert.match(stderr, /^sluice: cannot write to standard output: ENOSPC[^\n]*\n$/)
+      assert.equal(status, 1)
+    }
+    closeSync(full)
+  })
+
   it('explains a command in two ways', () => {
     const { status, out } = sluice('help', 'plan')
     assert.equal(status, 0)
@@ -95,6 +108,19 @@ describe('the sluice command', () => {
       sluice('plan', '-f', 'x', '--parallel', '0').err,
       /^sluice: option '--parallel <n>' argument '0' is invalid\. it must be an integer of at least 1\.\n$/,
     )
+    for (const [command, typed, meant] of [
+      ['manager', 'oprator', 'operator'],
+      ['events', 'tial', 'tail'],
+    ] as const)
+      assert.match(
+        sluice(command, typed).err,
+        new RegExp(`^sluice: there is no command "${command} ${typed}"; did you mean ${meant}\\?\\n`),
+      )
+    for (const [command, ...more] of [['doctor'], ['discover', '--once']] as const)
+      assert.match(
+        sluice(command, ...more, '--http', 'nowhere').err,
+        /^sluice: --http: "nowhere" is not HOST:PORT\n {2}SLUICE_CLI_USAGE: [^\n]*\n$/,
+      )
     assert.equal(sluice('manager', 'change', 'show').err, "sluice: missing required argument 'id'\n")
     for (const tag of ['', 'a,b'])
       assert.match(sluice('plan', '-f', 'x', '--select-tag', tag).err, /^sluice: option '--select-tag <tag>'/)

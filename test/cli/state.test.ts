@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -78,14 +78,14 @@ describe('sluice plan, apply and dump-state', () => {
     username: "c"
 + key-auth credential (consumer c)
     key: "[masked]"
-3 to create, 0 to change, 0 to delete, 0 as declared.
+3 to create, 0 to change, 0 to delete, 0 unchanged.
 `,
     )
     const apply = await sluice('apply', '-f', 'kong.yaml')
     assert.equal(apply.status, 0, apply.err)
     assert.equal(
       apply.out,
-      '+ service s\n+ consumer c\n+ key-auth credential (consumer c)\n3 created, 0 changed, 0 deleted, 0 as declared.\n',
+      '+ service s\n+ consumer c\n+ key-auth credential (consumer c)\n3 created, 0 changed, 0 deleted, 0 unchanged.\n',
     )
     assert.deepEqual(await sluice('plan', '-f', 'kong.yaml'), {
       status: 0,
@@ -140,6 +140,18 @@ describe('sluice plan, apply and dump-state', () => {
     assert.equal((await sluice('dump-state', '--select-tag', 'other')).out.includes('services'), false)
   })
 
+  it('counts one entity as one, and those that it leaves as unchanged', async () => {
+    const one = `_format_version: "3.0"\nservices: [{ name: s, host: h }]\n`
+    writeFileSync(path.join(folder.path, 'one.yaml'), one)
+    await sluice('apply', '-f', 'one.yaml')
+    assert.equal((await sluice('plan', '-f', 'one.yaml')).out, 'No changes: 1 entity is as declared.\n')
+    writeFileSync(path.join(folder.path, 'one.yaml'), one.replace('}]', '}, { name: t, host: h }]'))
+    assert.match(
+      (await sluice('plan', '-f', 'one.yaml')).out,
+      /^1 to create, 0 to change, 0 to delete, 1 unchanged\.$/m,
+    )
+  })
+
   it('exits with 1 for a mistake in the file, with its place', async () => {
     writeFileSync(path.join(folder.path, 'kong.yaml'), `${STATE}nonsense: []\n`)
     const { status, out, err } = await sluice('plan', '-f', 'kong.yaml')
@@ -157,30 +169,51 @@ describe('sluice plan, apply and dump-state', () => {
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at http:\S+: connect ECONNREFUSED/)
   })
+  it('applies all though its output cannot be written, as on a full disk', async () => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [SLUICE, 'apply', '-f', 'kong.yaml', '--admin-url', admin.url], {
+      cwd: folder.path,
+      env: { PATH: process.env.PATH, DECK_KEY: 'planted-key' },
+      stdio: ['ignore', full, 'pipe'],
+    })
+    let said = ''
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    assert.deepEqual(await once(child, 'close'), [0, null], said)
+    closeSync(full)
+    assert.match(said, /^sluice: cannot write to standard output: ENOSPC/m)
+    assert.equal((await sluice('plan', '-f', 'kong.yaml')).status, 0)
+  })
   it('names an Admin API that speaks no TLS', async () => {
     const url = admin.url.replace('http:', 'https:')
     const { status, err } = await sluice('plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0')
     assert.equal(status, 1)
     assert.match(err, /^sluice: no answer from the Admin API at https:\S+: it does not speak TLS there/)
   })
-  it('says that it waits for a Kong that takes requests and does not answer', async () => {
+  it('says that it waits for a Kong that takes requests and does not answer, and ends on Ctrl-C', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
     const child = spawn(
       process.execPath,
-      [SLUICE, 'plan', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0'],
+      [SLUICE, 'apply', '-f', 'kong.yaml', '--admin-url', url, '--wait', '0'],
       {
         cwd: folder.path,
         env: { PATH: process.env.PATH, DECK_KEY: 'planted-key' },
         stdio: ['ignore', 'ignore', 'pipe'],
       },
     )
-    const ended = once(child, 'exit')
+    const ended = once(child, 'close')
     const [said] = await once(child.stderr, 'data')
     assert.equal(String(said), `waiting for Kong at ${url} …\n`)
-    child.kill('SIGKILL')
-    await ended
+    let more = ''
+    child.stderr.on('data', chunk => {
+      more += chunk
+    })
+    child.kill('SIGINT')
+    assert.deepEqual(await ended, [1, null])
+    assert.match(more, /^sluice: ended while waiting for Kong at http:/)
     silent.close()
     silent.closeAllConnections()
   })

@@ -127,6 +127,14 @@ describe("other people's plugins", () => {
     }
   })
 
+  it('name the main file of a plugin that was not built yet', async () => {
+    const one = path.join(folder, 'node_modules', 'unbuilt')
+    mkdirSync(one, { recursive: true })
+    writeFileSync(path.join(one, 'package.json'), '{"main":"dist/plugin.js"}')
+    const { broken } = await loadFolder(one)
+    assert.match(broken[0]?.reason ?? '', /^dist\/plugin\.js, .* does not exist: build the plugin/)
+  })
+
   it('name a folder that is not there, and a file that is none', async () => {
     await assert.rejects(
       loadFolder('/none'),

@@ -1,4 +1,8 @@
 /** What of the platform a person may choose by the environment. */
+import { closest } from '../../../foundation/closest-name.ts'
+import { MARK } from '../child-guard.ts'
+import { TUTORIAL } from './credentials.ts'
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** SLUICE_UP_SAMPLES=off leaves out users, products and what they alone need. */
@@ -6,3 +10,21 @@ export const wantsSamples = (env: Environment = process.env) => env.SLUICE_UP_SA
 
 /** SLUICE_UP_OBSERVE=on adds Prometheus. */
 export const wantsPrometheus = (env: Environment = process.env) => env.SLUICE_UP_OBSERVE === 'on'
+
+const SWITCHES = ['SLUICE_UP_SAMPLES', 'SLUICE_UP_OBSERVE']
+
+/** What is wrong with the variables of `make up` that are no ports: a switch that is neither on nor off, a typing error. */
+export function choiceProblems(env: Environment, portVariables: readonly string[]): string[] {
+  const known = [...portVariables, ...SWITCHES, ...Object.keys(TUTORIAL), 'SLUICE_UP_FOLDER', MARK]
+  const wrong = SWITCHES.filter(name => !['', 'on', 'off'].includes(env[name] ?? '')).map(
+    name => `${name}: ${env[name]} is neither on nor off`,
+  )
+  const unknown = Object.keys(env).filter(name => name.startsWith('SLUICE_UP_') && !known.includes(name))
+  return [
+    ...wrong,
+    ...unknown.map(name => {
+      const near = closest(name, known)
+      return `${name}: is not a setting of \`make up\`${near === undefined ? '' : `; did you mean ${near}?`}`
+    }),
+  ]
+}

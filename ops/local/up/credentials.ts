@@ -2,7 +2,7 @@
  * The credentials of the sample consumers, which everybody may know: the platform of `make up` listens on the
  * loopback only. docker-compose.yml has the same; the environment may name others.
  */
-const TUTORIAL = {
+export const TUTORIAL = {
   SLUICE_UP_JASON_KEY: 'jason',
   SLUICE_UP_EDDIE_KEY: 'eddie',
   SLUICE_UP_BRANDON_PASSWORD: 'brandon',

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { SluiceError } from '../../../foundation/errors.ts'
-import { wantsPrometheus, wantsSamples } from './choices.ts'
+import { choiceProblems, wantsPrometheus, wantsSamples } from './choices.ts'
 
 /** Where `make up` listens, all on 127.0.0.1: the name of each port, its variable and its default. */
 export const PORTS = {
@@ -39,7 +39,10 @@ export const PORTS = {
 export type PortName = keyof typeof PORTS
 export type Ports = Readonly<Record<PortName, number>>
 
-/** @throws SluiceError SLUICE_CONFIG_INVALID that names every variable that is no port, or the same port twice. */
+/**
+ * @throws SluiceError SLUICE_CONFIG_INVALID that names every variable that is no port, or the same port twice, and what
+ * else is wrong with the variables of `make up`.
+ */
 export function readPorts(env: Readonly<Record<string, string | undefined>>): Ports {
   const problems: string[] = []
   const owners = new Map<number, string>()
@@ -55,6 +58,12 @@ export function readPorts(env: Readonly<Record<string, string | undefined>>): Po
   }
   const names = Object.keys(PORTS) as PortName[]
   const ports = Object.fromEntries(names.map(name => [name, read(name)])) as Ports
+  problems.push(
+    ...choiceProblems(
+      env,
+      names.map(name => PORTS[name].env),
+    ),
+  )
   if (problems.length > 0)
     throw new SluiceError('SLUICE_CONFIG_INVALID', `wrong settings:\n  ${problems.join('\n  ')}`)
   return ports

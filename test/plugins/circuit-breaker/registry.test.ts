@@ -448,6 +448,21 @@ describe("an operator's order on one node", () => {
     assert.equal((await node.request('success')).kind, 'reject')
   })
 
+  it('hears of an order while it is at rest, also when the store was gone meanwhile', async () => {
+    const clock = createTestClock()
+    const link = linkTo(new MemoryStore({ clock, metrics: createMetrics() }), 1)
+    const node = await createNode({ store: link, clock })
+    await node.request('success')
+    clock.advance(60_000)
+    await times(2, () => node.registry.flush())
+    assert.equal(node.entry.isActive, false)
+    link.link = 'down'
+    link.link = 'up'
+    await settled()
+    await order(node, 'forced-open')
+    assert.equal((await node.request('success')).kind, 'reject')
+  })
+
   it('stands by the latest one', async () => {
     const node = await createNode()
     await order(node, 'forced-open')

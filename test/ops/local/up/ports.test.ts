@@ -29,6 +29,20 @@ describe('the ports of `make up`', () => {
     )
   })
 
+  it('are read together with the other variables of `make up`, whose mistakes are named', () => {
+    const good = {
+      SLUICE_UP_SAMPLES: 'off',
+      SLUICE_UP_OBSERVE: 'on',
+      SLUICE_UP_JASON_KEY: 'x',
+      SLUICE_UP_FOLDER: 'f',
+    }
+    assert.equal(readPorts(good).proxy, 8000)
+    assert.throws(
+      () => readPorts({ SLUICE_UP_PROXY_PROT: '8123', SLUICE_UP_SAMPLES: 'of' }),
+      /SLUICE_UP_SAMPLES: of is neither on nor off\n {2}SLUICE_UP_PROXY_PROT: is not a setting of `make up`; did you mean SLUICE_UP_PROXY_PORT\?$/,
+    )
+  })
+
   describe('one of which is taken', () => {
     let holder: Server
     let port: number
