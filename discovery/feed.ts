@@ -80,9 +80,10 @@ export class Feed implements WatchListener {
 
   async close(): Promise<void> {
     this.#stop.abort()
-    clearTimeout(this.#again)
     await this.#watching
     await this.#applying
+    // What was under way may have set it.
+    clearTimeout(this.#again)
   }
 
   #touch(): void {
