@@ -15,12 +15,15 @@ interface NewFlags {
 export const command = new Command()
   .argument('<name>', 'name of the plugin in Kong: lower case, digits, dashes')
   .option('--folder <folder>', 'where to put it (default: a folder with its name)')
-  .action((name: string, flags: NewFlags) => {
+  .action(async (name: string, flags: NewFlags) => {
     if (!/^[a-z][a-z0-9-]*$/.test(name))
       throw new SluiceError(
         'SLUICE_CLI_USAGE',
         `${JSON.stringify(name)} is not a valid plugin name: use lower-case letters, digits and dashes`,
       )
+    const owner = await ownerOf(name)
+    if (owner !== undefined)
+      throw new SluiceError('SLUICE_CLI_USAGE', `${owner} has a plugin ${name}: choose another name`)
     const folder = path.resolve(flags.folder ?? name)
     if (existsSync(folder)) throw new SluiceError('SLUICE_CLI_USAGE', `${folder} already exists`)
     makeGivenFolder('--folder', folder)
@@ -42,6 +45,16 @@ export const command = new Command()
       ].join('\n'),
     )
   })
+
+/** Who has a plugin of this name already: Kong would refuse ours, or take one for the other. */
+async function ownerOf(name: string): Promise<string | undefined> {
+  const [{ BUNDLED_PLUGINS }, { loadShippedPlugins }] = await Promise.all([
+    import('../../kong/gateway/plugins/bundled.ts'),
+    import('../../plugin-server/plugins.ts'),
+  ])
+  if (Object.hasOwn(BUNDLED_PLUGINS, name)) return 'Kong'
+  return (await loadShippedPlugins()).some(plugin => plugin.name === name) ? 'Sluice' : undefined
+}
 
 /**
  * The package that runs now, as npm names a folder: the package is on no registry, and a version

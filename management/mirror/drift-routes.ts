@@ -6,7 +6,7 @@ import type { Current } from '../../kong/reconcile/read.ts'
 import { Flags, submitChange } from '../changes/submit-routes.ts'
 import { operatorOf } from '../http/access.ts'
 import { Problem } from '../http/problem.ts'
-import type { Module, Parts } from '../module.ts'
+import type { App, Module, Parts } from '../module.ts'
 import type { DriftStore, FoundDrift } from './drift-store.ts'
 import { restoreOperation } from './restore.ts'
 
@@ -17,66 +17,62 @@ const Key = Type.Object({
 
 const Irreversible = Type.Object({ irreversible: Flags.properties.irreversible })
 
+const TAGS = ['drift']
+const EDITOR = { access: 'editor' } as const
+
 /** What was changed past the manager, where SLUICE_MANAGER_DRIFT=report. */
 export const driftRoutes: Module = (app, parts) => {
-  const { drift, readiness, settings } = parts
-  const tags = ['drift']
-  app.get(
-    '/v1/drift',
-    {
-      config: { access: 'viewer' },
-      schema: { tags, summary: 'Entities that were changed past the manager' },
-    },
-    async (_request, reply) => {
-      if (readiness.readAt) reply.header('sluice-as-of', readiness.readAt.toISOString())
-      const found = await drift.list()
-      return {
-        mode: settings.managerDrift,
-        data: found.map(({ kind, detectedAt, acceptedAt, ...rest }) => ({
-          ...{ kind: KINDS[kind].path, ...rest },
-          ...{ found_at: detectedAt, accepted_at: acceptedAt },
-        })),
-      }
-    },
-  )
-  app.post(
-    '/v1/drift/:kind/:id/accept',
-    {
-      config: { access: 'editor' },
-      schema: { tags, summary: 'Take over what was changed', params: Key },
-    },
-    async (request, reply) => {
-      const { kind, id } = await foundAt(request.params, drift)
-      await drift.accept(kind, id)
-      return reply.status(202).send({ status: 'accepted' })
-    },
-  )
-  app.post(
-    '/v1/drift/:kind/:id/restore',
-    {
-      config: { access: 'editor' },
-      schema: { tags, summary: 'Put back what was changed', params: Key, querystring: Irreversible },
-    },
-    async (request, reply) => {
-      if ('dry_run' in request.query)
-        throw new Problem(
-          'SLUICE_MANAGER_MALFORMED',
-          'dry_run is not for restoring: GET /v1/drift shows what would be put back',
-        )
-      const found = await foundAt(request.params, drift)
-      parts.changes.refuseWhereReadOnly()
-      const { kind, id } = found
-      const operation = restoreOperation(found, await knownOf(found, parts), parts.changes.now())
-      // Under which upstream a target is found is known once it was taken over.
-      if (found.action === 'created' && KINDS[kind].within !== undefined) await drift.accept(kind, id)
-      const asked = {
-        operations: [operation],
-        acceptsIrreversible: request.query.irreversible === 'accept',
-        role: operatorOf(request).role,
-      }
-      return submitChange(parts, { request, reply }, asked, { isPastMirror: true })
-    },
-  )
+  routeList(app, parts)
+  routeAccepting(app, parts)
+  routeRestoring(app, parts)
+}
+
+function routeList(app: App, { drift, readiness, settings }: Parts): void {
+  const schema = { tags: TAGS, summary: 'Entities that were changed past the manager' }
+  app.get('/v1/drift', { config: { access: 'viewer' }, schema }, async (_request, reply) => {
+    if (readiness.readAt) reply.header('sluice-as-of', readiness.readAt.toISOString())
+    const found = await drift.list()
+    return {
+      mode: settings.managerDrift,
+      data: found.map(({ kind, detectedAt, acceptedAt, ...rest }) => ({
+        ...{ kind: KINDS[kind].path, ...rest },
+        ...{ found_at: detectedAt, accepted_at: acceptedAt },
+      })),
+    }
+  })
+}
+
+function routeAccepting(app: App, { drift }: Parts): void {
+  const schema = { tags: TAGS, summary: 'Take over what was changed', params: Key }
+  app.post('/v1/drift/:kind/:id/accept', { config: EDITOR, schema }, async (request, reply) => {
+    const { kind, id } = await foundAt(request.params, drift)
+    await drift.accept(kind, id)
+    return reply.status(202).send({ status: 'accepted' })
+  })
+}
+
+function routeRestoring(app: App, parts: Parts): void {
+  const schema = { tags: TAGS, summary: 'Put back what was changed', params: Key, querystring: Irreversible }
+  app.post('/v1/drift/:kind/:id/restore', { config: EDITOR, schema }, async (request, reply) => {
+    if ('dry_run' in request.query)
+      throw new Problem(
+        'SLUICE_MANAGER_MALFORMED',
+        'dry_run is not for restoring: GET /v1/drift shows what would be put back',
+      )
+    const { changes, drift } = parts
+    const found = await foundAt(request.params, drift)
+    changes.refuseWhereReadOnly()
+    const { kind, id } = found
+    const operation = restoreOperation(found, await knownOf(found, parts), changes.now())
+    // Under which upstream a target is found is known once it was taken over.
+    if (found.action === 'created' && KINDS[kind].within !== undefined) await drift.accept(kind, id)
+    const asked = {
+      operations: [operation],
+      acceptsIrreversible: request.query.irreversible === 'accept',
+      role: operatorOf(request).role,
+    }
+    return submitChange(parts, { request, reply }, asked, { isPastMirror: true })
+  })
 }
 
 /** @throws Problem where none is reported. */

@@ -41,9 +41,11 @@ describe('sluice new', function () {
     )
   })
 
-  it('overwrites nothing, and refuses a name that Kong would refuse', () => {
+  it('overwrites nothing, and refuses a name that Kong would refuse or that is taken', () => {
     assert.throws(() => sluice(['new', 'greeter', '--folder', folder.path]), /already exists/)
     assert.throws(() => sluice(['new', 'Not_A_Name']), /is not a valid plugin name/)
-    assert.equal(existsSync('Not_A_Name'), false)
+    assert.throws(() => sluice(['new', 'qos']), /Sluice has a plugin qos: choose another name/)
+    assert.throws(() => sluice(['new', 'key-auth']), /Kong has a plugin key-auth/)
+    for (const name of ['Not_A_Name', 'qos', 'key-auth']) assert.equal(existsSync(name), false)
   })
 })
