@@ -43,4 +43,7 @@ if [ -n "$service" ] && alive "$service"; then
   kill -KILL $all $(family "$service") 2>/dev/null
   while alive $all; do sleep 0.05; done
 fi
+# A service that has died by itself may have left others of its group, as RabbitMQ leaves its epmd.
+trap '' TERM
+kill -TERM 0
 [ "$after" = keep ] || rm -rf "$folder"

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { guardChild } from '../../../ops/local/child-guard.ts'
 import { family, freeze, isAlive, killFamily, statOf, thaw } from '../../../ops/local/processes.ts'
 import { makeFolder } from '../../support/folder.ts'
+import { until } from '../../support/until.ts'
 
 describe('a family of processes', () => {
   it('has the children of all threads but of one that has just ended', () => {
@@ -36,6 +38,29 @@ describe('a family of processes', () => {
     assert.ok(family(shell.pid!).includes(grandchild))
     await killFamily(shell.pid!)
     assert.ok(!isAlive(grandchild))
+  })
+
+  it('is gone when its guard is closed, though the service that started it has died before', async () => {
+    const folder = makeFolder()
+    const child = path.join(folder.path, 'child')
+    // As RabbitMQ starts its epmd, and ends at a fault of its configuration.
+    const args = ['-c', `sleep 1000 & echo $! > ${child}.new; mv ${child}.new ${child}`]
+    const guard = guardChild(
+      { command: 'sh', args, env: { PATH: process.env.PATH! }, endSignal: 'TERM', asCurrentUser: true },
+      folder.path,
+      { keepFolder: true },
+    )
+    try {
+      await guard.start()
+      await until(() => existsSync(child) && !guard.isRunning())
+      const pid = Number(readFileSync(child, 'utf8'))
+      assert.ok(isAlive(pid))
+      await guard.close()
+      await until(() => !isAlive(pid))
+    } finally {
+      await guard.close()
+      folder.remove()
+    }
   })
 
   it('has stopped with all its threads when it is frozen', async () => {
