@@ -143,11 +143,9 @@ async function run(name: string, args: readonly string[]): Promise<void> {
 
 /** @param of the command that it would be beneath. */
 async function noCommand(word: string, words: readonly string[], of?: string): Promise<SluiceError> {
-  const { closest } = await import('../foundation/closest-name.ts')
-  const near = closest(word, words)
-  const hint = near === undefined ? '' : `; did you mean ${near}?`
+  const { hint } = await import('../foundation/closest-name.ts')
   const what = JSON.stringify(of === undefined ? word : `${of} ${word}`)
-  return new SluiceError('SLUICE_CLI_USAGE', `there is no command ${what}${hint}`)
+  return new SluiceError('SLUICE_CLI_USAGE', `there is no command ${what}${hint(word, words)}`)
 }
 
 /** Errors of the command and of all beneath it. */

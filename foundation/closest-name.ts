@@ -13,6 +13,18 @@ export function closest(name: string, names: Iterable<string>, most?: number): s
   return best?.name
 }
 
+/** `did you mean …?`, where one is nearly the same. */
+export function meant(name: string, names: Iterable<string>, most?: number): string | undefined {
+  const near = closest(name, names, most)
+  return near === undefined ? undefined : `did you mean ${near}?`
+}
+
+/** The same behind what is wrong: empty where none is. */
+export function hint(name: string, names: Iterable<string>, most?: number): string {
+  const question = meant(name, names, most)
+  return question === undefined ? '' : `; ${question}`
+}
+
 /** Insertions, deletions, replacements of one character, and swaps of two neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: readonly number[] = []

@@ -1,4 +1,4 @@
-import { closest } from './closest-name.ts'
+import { hint } from './closest-name.ts'
 import type { Environment } from './environment.ts'
 import { SETTINGS } from './settings-table.ts'
 
@@ -32,7 +32,5 @@ const strangers = (env: Environment): string[] =>
     name => name.startsWith('SLUICE_') && !VARIABLES.includes(name) && !OUTSIDE_SETTINGS.test(name),
   )
 
-function suggestion(name: string, known: readonly string[]): string {
-  const near = closest(name, known, 2)
-  return near === undefined ? '' : `; did you mean ${near}?`
-}
+/** Names of variables are long: more wrong characters would be another's. */
+const suggestion = (name: string, known: readonly string[]): string => hint(name, known, 2)

@@ -1,4 +1,5 @@
 /** `sluice gateway --watch FOLDER`: the gateway with a plugin server that follows the plugins of a folder. */
+
 import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { Environment } from '../../foundation/environment.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import type { Logger } from '../../foundation/log.ts'
 import { kongSettings } from './kong-conf.ts'
@@ -16,8 +18,6 @@ const run = promisify(execFile)
 /** An editor or a compiler writes several files at once. */
 const SETTLE_MS = 80
 const START_WITHIN_MS = 10_000
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 export interface WatchedGateway {
   close(): Promise<void>

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Environment } from '../../foundation/environment.ts'
 import { createLogger, type Logger } from '../../foundation/log.ts'
 import type { Address } from '../../foundation/settings.ts'
 import { startGateway } from '../../kong/gateway/gateway.ts'
@@ -42,8 +43,6 @@ KONG_REAL_IP_RECURSIVE, KONG_NGINX_WORKER_PROCESSES, KONG_LOG_LEVEL.`,
       if (!stopping.aborted) throw error
     })
   })
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 const settingsOf = (environment: Environment) =>
   readGatewaySettings(environment, Object.keys(BUNDLED_PLUGINS))

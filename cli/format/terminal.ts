@@ -1,6 +1,5 @@
 import type { WriteStream } from 'node:tty'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../../foundation/environment.ts'
 
 /**
  * Whether colours are wanted: FORCE_COLOR decides where it is set (0 and false: none), then NO_COLOR, then whether the

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
 import { createSecureContext } from 'node:tls'
+import type { Environment } from '../../foundation/environment.ts'
 import { messageOf, SluiceError } from '../../foundation/errors.ts'
 import { fileFault } from '../../foundation/file-fault.ts'
 import { type Address, parseAddress } from '../../foundation/settings.ts'
@@ -28,8 +29,6 @@ export interface GatewaySettings {
   /** What was asked for and is not supported here; printed at start. */
   readonly notices: readonly string[]
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Kong's levels in pino's words. */
 const LOG_LEVELS: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { closest } from '../../foundation/closest-name.ts'
+import { hint } from '../../foundation/closest-name.ts'
 import type { AdminRefused } from '../../kong/admin/answer.ts'
 import { flattenViolations, type Mistake } from '../../kong/reconcile/expected.ts'
 import { isObject, type Violation } from '../../kong/schema/spec.ts'
@@ -36,9 +36,8 @@ export const pointerTo = (base: string, path: readonly (string | number)[]): str
 export function faultOf({ path, text }: Mistake, base: string, known: readonly string[]): KindedFault {
   const name = path.join('.')
   const last = String(path.at(-1) ?? '')
-  const meant = text === 'unknown field' && path.length === 1 ? closest(last, known) : undefined
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-  const detail = `${name === '' ? '' : `${name}: `}${text}${hint}`
+  const question = text === 'unknown field' && path.length === 1 ? hint(last, known) : ''
+  const detail = `${name === '' ? '' : `${name}: `}${text}${question}`
   return { kind: 'content', pointer: pointerTo(base, path), code: codeOf(text), detail }
 }
 

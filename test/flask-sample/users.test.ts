@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey, type JsonWebKey, randomUUID } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import pg from 'pg'
+import { untilLockWaits } from '../support/lock-waits.ts'
 import {
   type CallOptions,
   call,
@@ -11,7 +12,6 @@ import {
   samplePlatform,
 } from '../support/sample-platform.ts'
 import { START_MS } from '../support/services.ts'
-import { until } from '../support/until.ts'
 
 describe('the sample users service', () => {
   let platform: SamplePlatform
@@ -171,8 +171,6 @@ describe('the sample users service', () => {
     const user = await newUser(platform)
     const database = new pg.Client({ connectionString: platform.databaseUrl })
     await database.connect()
-    const waiting =
-      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     try {
       await database.query('begin')
       await database.query(
@@ -181,11 +179,7 @@ describe('the sample users service', () => {
         [admin.id, user.id],
       )
       const answers = [logIn(user.email, user.password), refresh(user.refreshToken)]
-      await until(async () => {
-        // Within a transaction PostgreSQL shows what it has shown before.
-        await database.query('select pg_stat_clear_snapshot()')
-        return (await database.query(waiting)).rowCount === 2
-      })
+      await untilLockWaits(database, 2)
       await database.query('update users.refresh_tokens set revoked_at = now() where user_id = $1', [user.id])
       await database.query('commit')
       assert.deepEqual(

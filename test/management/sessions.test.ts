@@ -10,6 +10,7 @@ import { LoginPace } from '../../management/operators/login-pace.ts'
 import { Operators } from '../../management/operators/operators.ts'
 import { Sessions } from '../../management/operators/sessions.ts'
 import { BrowserSession, loggedIn } from '../support/browser-session.ts'
+import { untilLockWaits } from '../support/lock-waits.ts'
 import { type Answer, type RunningManager, startTestManager } from '../support/manager.ts'
 import { START_MS, sharedPostgres } from '../support/services.ts'
 import { until } from '../support/until.ts'
@@ -309,13 +310,7 @@ describe("the manager's sessions", function () {
       await database.query('begin')
       await database.query("update sluice_manager.operators set password = 'another' where name = 'racer'")
       const login = sessions.issue(found, client)
-      const waiting =
-        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-      await until(async () => {
-        // Within a transaction PostgreSQL shows what it has shown before.
-        await database.query('select pg_stat_clear_snapshot()')
-        return (await database.query(waiting)).rowCount === 1
-      })
+      await untilLockWaits(database, 1)
       await database.query('commit')
       assert.equal(await login, undefined)
       assert.equal(await sessions.changePassword(found, 'mine', client), undefined)

@@ -1,3 +1,4 @@
+import type { Environment } from '../../../foundation/environment.ts'
 import { SluiceError } from '../../../foundation/errors.ts'
 
 export interface PluginServerSettings {
@@ -7,8 +8,6 @@ export interface PluginServerSettings {
   readonly startCommand?: string
   readonly queryCommand: string
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads `KONG_PLUGINSERVER_NAMES` and, for each name, `KONG_PLUGINSERVER_<NAME>_{SOCKET,START_CMD,QUERY_CMD}`. Dashes

@@ -1,7 +1,8 @@
+import { meant } from '../../../foundation/closest-name.ts'
 import type { Row } from '../change.ts'
 import { hasReference, isKindName, KIND_NAMES, KINDS, type KindName, nestingField } from '../kinds.ts'
 import { convertPath } from './formats.ts'
-import { isRecord, META_KEYS, type Meta, meant, readMeta } from './meta.ts'
+import { isRecord, META_KEYS, type Meta, readMeta } from './meta.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import type { Source } from './source.ts'
 

@@ -1,4 +1,4 @@
-import { closest } from '../../../foundation/closest-name.ts'
+import { meant } from '../../../foundation/closest-name.ts'
 import type { Row } from '../change.ts'
 import { KIND_NAMES, KINDS, type KindName } from '../kinds.ts'
 import { FORMAT_VERSION, type Format, formatOf } from './formats.ts'
@@ -59,12 +59,6 @@ export function readMeta(source: Source, content: Row, problems: Problem[]): Met
     defaults: readDefaults(defaults, wrong),
     pluginConfigs: readPluginConfigs(content, wrong),
   }
-}
-
-/** "did you mean …?", where a name is nearly the same. */
-export function meant(name: string, names: readonly string[]): string | undefined {
-  const best = closest(name, names)
-  return best === undefined ? undefined : `did you mean ${best}?`
 }
 
 type Wrong = (path: Path, text: string) => void

@@ -1,3 +1,4 @@
+import type { Environment } from '../../../foundation/environment.ts'
 import {
   type Document,
   isAlias,
@@ -12,14 +13,7 @@ import {
   visit,
 } from '../../../foundation/yaml.ts'
 import type { Located, Path, Position, Problem } from './problem.ts'
-import {
-  type Environment,
-  evaluate,
-  fillStandIns,
-  hasStandIn,
-  liftExpressions,
-  type Template,
-} from './template.ts'
+import { evaluate, fillStandIns, hasStandIn, liftExpressions, type Template } from './template.ts'
 
 /** A file of a declared state, with the line and column of each value. */
 export interface Source extends Located {

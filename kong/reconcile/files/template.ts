@@ -1,10 +1,10 @@
+import type { Environment } from '../../../foundation/environment.ts'
+
 /**
  * `${{ env "NAME" }}` in a declared state, as decK has it: the file is read with a stand-in of the same length for
  * each expression, so that lines, columns and YAML's own rules hold, and the value is put in afterwards. A value can
  * therefore never change the structure of the file, whatever it holds.
  */
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Expression {
   /** Offset in the text. */

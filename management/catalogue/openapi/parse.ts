@@ -1,5 +1,4 @@
 /** From the text of a service's answer to a document of OpenAPI 3.1, or the reason why it is none. */
-
 import { messageOf } from '../../../foundation/errors.ts'
 import { parse } from '../../../foundation/yaml.ts'
 import { isNode, type Node, nodeOf, rewrite, textOf } from './node.ts'

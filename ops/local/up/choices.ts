@@ -1,9 +1,9 @@
 /** What of the platform a person may choose by the environment. */
-import { closest } from '../../../foundation/closest-name.ts'
+
+import { hint } from '../../../foundation/closest-name.ts'
+import type { Environment } from '../../../foundation/environment.ts'
 import { MARK } from '../child-guard.ts'
 import { TUTORIAL } from './credentials.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** SLUICE_UP_SAMPLES=off leaves out users, products and what they alone need. */
 export const wantsSamples = (env: Environment = process.env) => env.SLUICE_UP_SAMPLES !== 'off'
@@ -20,11 +20,5 @@ export function choiceProblems(env: Environment, portVariables: readonly string[
     name => `${name}: ${env[name]} is neither on nor off`,
   )
   const unknown = Object.keys(env).filter(name => name.startsWith('SLUICE_UP_') && !known.includes(name))
-  return [
-    ...wrong,
-    ...unknown.map(name => {
-      const near = closest(name, known)
-      return `${name}: is not a setting of \`make up\`${near === undefined ? '' : `; did you mean ${near}?`}`
-    }),
-  ]
+  return [...wrong, ...unknown.map(name => `${name}: is not a setting of \`make up\`${hint(name, known)}`)]
 }
